@@ -1,0 +1,1 @@
+//! Real servers for tests, the demo and the benches.
