@@ -1,0 +1,22 @@
+create table refresh_tokens (
+  id          bigint unsigned not null auto_increment comment 'row number',
+  user_id     bigint unsigned not null comment 'whose token',
+  session_id  varchar(128) character set ascii collate ascii_bin not null comment 'its session, which is its family',
+  parent_id   bigint unsigned null comment 'the token that was spent for this one; null: from the login',
+  token_hash  binary(32)      not null comment 'digest; the token itself is kept nowhere',
+  device_info json            not null comment 'device that asked for it',
+  ip_address  varchar(45)     not null comment 'address that asked for it',
+  user_agent  varchar(512)    not null comment 'User-Agent that asked for it, cut to 512 characters',
+  created_at  datetime(3)     not null comment 'when it was issued',
+  expires_at  datetime(3)     not null comment 'the absolute end of its session',
+  spent_at    datetime(3)     null comment 'when it was exchanged for its successor',
+  revoked_at  datetime(3)     null comment 'when it was ended without being spent',
+  is_active   boolean         as (spent_at is null and revoked_at is null) virtual comment 'neither spent nor revoked',
+  primary key (id),
+  unique key idx_refresh_token_hash (token_hash),
+  unique key idx_refresh_token_parent_id (parent_id),
+  key idx_refresh_token_session_id (session_id),
+  key idx_refresh_token_user_id (user_id, created_at),
+  key idx_refresh_token_expires_at (expires_at),
+  constraint fk_refresh_token_session foreign key (session_id) references user_sessions (id) on delete cascade
+) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin comment = 'spent tokens stay until their family expires: they are how reuse is seen';
