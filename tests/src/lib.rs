@@ -1,1 +1,27 @@
 //! Real servers for tests, the demo and the benches.
+//!
+//! Everything here blocks and panics with a message that says what to do, so that a test is
+//! nothing but its story. Whatever is started dies with the process, however that ends.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a harness panics whenever a server does not behave"
+)]
+
+mod build;
+mod cluster;
+mod mariadb;
+mod process;
+mod redis_server;
+mod servers;
+mod wait;
+mod workspace;
+
+pub use build::{binary_path, module_path};
+pub use cluster::Cluster;
+pub use mariadb::MariaDb;
+pub use process::{Process, find_program};
+pub use redis_server::{Redis, RedisOptions};
+pub use servers::{Server, servers};
+pub use wait::{free_port, wait_until};
+pub use workspace::{Directory, target, workspace};

@@ -1,0 +1,34 @@
+//! The things under test, built from this checkout when a test first asks for them.
+//!
+//! Cargo builds what a test links to; a module that `redis-server` loads is no such thing.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use crate::workspace::{target, workspace};
+
+/// `libportcullis.so`, built once per process with the caller's own profile.
+pub fn module_path() -> &'static Path {
+    static MODULE: LazyLock<PathBuf> =
+        LazyLock::new(|| built("portcullis-module", "libportcullis.so"));
+    &MODULE
+}
+
+/// The command `portcullis`, built once per process with the caller's own profile.
+pub fn binary_path() -> &'static Path {
+    static BINARY: LazyLock<PathBuf> = LazyLock::new(|| built("portcullis-api", "portcullis"));
+    &BINARY
+}
+
+fn built(package: &str, file: &str) -> PathBuf {
+    let (folder, profile) =
+        if cfg!(debug_assertions) { ("debug", "dev") } else { ("release", "release") };
+    let status = Command::new("cargo")
+        .args(["build", "--quiet", "--profile", profile, "--package", package])
+        .current_dir(workspace())
+        .status()
+        .expect("cargo runs; is it on the PATH?");
+    assert!(status.success(), "{package} does not build; run `cargo build -p {package}`");
+    target().join(folder).join(file)
+}

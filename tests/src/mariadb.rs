@@ -1,0 +1,229 @@
+//! A private MariaDB: its own data directory, a unix socket, a loopback port if asked for.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::sys::signal::Signal;
+use nix::unistd::geteuid;
+
+use crate::Directory;
+use crate::process::{Process, find_program};
+use crate::wait::{free_port, wait_until};
+
+/// Small and quick. A commit reaches the operating system (`=2`) but not the disk, so that it
+/// survives `kill -9` of the server, which is what the tests do, and nothing waits for a disk.
+const SETTINGS: &[&str] = &[
+    "--innodb-flush-log-at-trx-commit=2",
+    "--innodb-buffer-pool-size=64M",
+    "--innodb-log-file-size=16M",
+    "--innodb-doublewrite=0",
+    "--innodb-flush-method=nosync",
+    "--skip-log-bin",
+    "--skip-name-resolve",
+    "--performance-schema=OFF",
+    "--max-connections=1000",
+    "--default-time-zone=+00:00",
+    "--character-set-server=utf8mb4",
+    "--collation-server=utf8mb4_general_ci",
+];
+
+/// A running (or stopped) server and its data.
+pub struct MariaDb {
+    // Fields drop in this order: the process must be gone before its directory.
+    process: Option<Process>,
+    port: u16,
+    _directory: Option<Directory>,
+    home: PathBuf,
+}
+
+impl MariaDb {
+    /// The one that all tests of this process share; each takes its own database from it.
+    pub fn shared() -> &'static Self {
+        static SHARED: LazyLock<MariaDb> = LazyLock::new(MariaDb::start);
+        &SHARED
+    }
+
+    /// One of the test's own, to be stopped, killed and started again.
+    #[track_caller]
+    pub fn start() -> Self {
+        Self::started(0)
+    }
+
+    /// As [`MariaDb::start`], also on a free loopback TCP port, as proxies need.
+    #[track_caller]
+    pub fn start_on_tcp() -> Self {
+        Self::started(free_port())
+    }
+
+    /// Data in `home`, which is prepared if empty and kept afterwards.
+    #[track_caller]
+    pub fn start_in(home: &Path) -> Self {
+        let mut mariadb = Self { process: None, port: 0, _directory: None, home: home.to_owned() };
+        if !mariadb.data().join("mysql").is_dir() {
+            mariadb.prepare();
+        }
+        mariadb.launch();
+        mariadb
+    }
+
+    /// Makes a new database whose name starts with `name` and returns its URL.
+    #[track_caller]
+    pub fn fresh_database(&self, name: &str) -> String {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let plain: String = name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .take(40)
+            .collect();
+        let name = format!("{plain}_{}", MADE.fetch_add(1, Ordering::Relaxed));
+        self.execute(&format!("create database `{name}`"));
+        self.url(&name)
+    }
+
+    /// The URL of a database: TCP if there is a port, else the socket.
+    pub fn url(&self, database: &str) -> String {
+        if self.port == 0 {
+            format!("mysql://root@localhost/{database}?socket={}", self.socket().display())
+        } else {
+            format!("mysql://root@127.0.0.1:{}/{database}", self.port)
+        }
+    }
+
+    /// Runs statements as root and returns what they print, tab separated without headings.
+    #[track_caller]
+    pub fn execute(&self, sql: &str) -> String {
+        let output = self.client(sql).output().expect("the mariadb client runs");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "MariaDB refused `{sql}`: {complaint}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// The unix socket's path.
+    pub fn socket(&self) -> PathBuf {
+        self.home.join("mariadb.sock")
+    }
+
+    /// The TCP port, 0 without one.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process id. Panics when it does not run.
+    #[track_caller]
+    pub fn pid(&self) -> u32 {
+        self.running().pid()
+    }
+
+    /// What it has logged, earlier lives included.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.home.join("mariadb.log")).unwrap_or_default()
+    }
+
+    /// Ends it in good order.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        let mut process = self.process.take().expect("this MariaDB has been stopped");
+        process.signal(Signal::SIGTERM);
+        assert!(process.wait(), "MariaDB did not end well:\n{}", process.log());
+    }
+
+    /// `kill -9`, waited for.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Stops it where it stands, as a machine that hangs; [`MariaDb::thaw`] lets it go on.
+    #[track_caller]
+    pub fn freeze(&self) {
+        self.running().signal(Signal::SIGSTOP);
+    }
+
+    /// Ends [`MariaDb::freeze`].
+    #[track_caller]
+    pub fn thaw(&self) {
+        self.running().signal(Signal::SIGCONT);
+    }
+
+    /// Starts it again on the data, the socket and the port it had.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        assert!(self.process.is_none(), "stop or kill it first");
+        self.launch();
+    }
+
+    #[track_caller]
+    fn started(port: u16) -> Self {
+        let directory = Directory::new();
+        let home = directory.path().to_owned();
+        let mut mariadb = Self { process: None, port, _directory: Some(directory), home };
+        mariadb.prepare();
+        mariadb.launch();
+        mariadb
+    }
+
+    #[track_caller]
+    fn running(&self) -> &Process {
+        self.process.as_ref().expect("this MariaDB has been stopped")
+    }
+
+    fn data(&self) -> PathBuf {
+        self.home.join("data")
+    }
+
+    fn prepare(&self) {
+        let mut install = Command::new(program("mariadb-install-db"));
+        install
+            .arg("--no-defaults")
+            .args(as_root())
+            .arg(format!("--datadir={}", self.data().display()));
+        install.args([
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--skip-name-resolve",
+        ]);
+        let output = install.output().expect("mariadb-install-db runs");
+        let told = String::from_utf8_lossy(&output.stdout);
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "mariadb-install-db failed:\n{told}{complaint}");
+    }
+
+    fn launch(&mut self) {
+        let mut arguments = vec!["--no-defaults".to_owned()];
+        arguments.extend(as_root().map(String::from));
+        arguments.push(format!("--datadir={}", self.data().display()));
+        arguments.push(format!("--socket={}", self.socket().display()));
+        arguments.push(format!("--pid-file={}", self.home.join("mariadb.pid").display()));
+        if self.port == 0 {
+            arguments.push("--skip-networking".to_owned());
+        } else {
+            arguments
+                .extend(["--bind-address=127.0.0.1".to_owned(), format!("--port={}", self.port)]);
+        }
+        arguments.extend(SETTINGS.iter().copied().map(String::from));
+        let log = self.home.join("mariadb.log");
+        let mut process = Process::start(&program("mariadbd"), &arguments, &log);
+        wait_until("MariaDB answers", || {
+            assert!(!process.has_ended(), "mariadbd ended at its start:\n{}", process.log());
+            self.client("select 1").output().is_ok_and(|output| output.status.success())
+        });
+        self.process = Some(process);
+    }
+
+    fn client(&self, sql: &str) -> Command {
+        let mut client = Command::new(program("mariadb"));
+        client.args(["--no-defaults", "--user=root", "--batch", "--skip-column-names"]);
+        client.arg(format!("--socket={}", self.socket().display())).arg("--execute").arg(sql);
+        client
+    }
+}
+
+/// mariadbd refuses to run as root unless told to.
+fn as_root() -> Option<&'static str> {
+    geteuid().is_root().then_some("--user=root")
+}
+
+fn program(name: &str) -> PathBuf {
+    find_program(name).unwrap_or_else(|| panic!("{name} not found: run `make install`"))
+}
