@@ -1,0 +1,240 @@
+//! Secrets as types: what is handed out once and kept only as a digest.
+//!
+//! None of these types can be printed. The way out is `expose`, so that a search for it finds
+//! every place where a secret leaves. This is the one home of randomness.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use portcullis_core::Digest;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Deserializer};
+use sha2::Sha256;
+
+/// Where randomness comes from: the operating system, or a test's seed.
+#[derive(Clone)]
+pub struct Random(Option<Arc<Mutex<StdRng>>>);
+
+impl Random {
+    /// A generator seeded and reseeded by the operating system.
+    #[must_use]
+    pub const fn system() -> Self {
+        Self(None)
+    }
+
+    /// A generator that always gives the same bytes in the same order.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
+        Self(Some(Arc::new(Mutex::new(StdRng::seed_from_u64(seed)))))
+    }
+
+    /// The next `N` random bytes.
+    #[must_use]
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        match &self.0 {
+            Some(seeded) => {
+                seeded.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bytes);
+            }
+            None => fill_from_system(&mut bytes),
+        }
+        bytes
+    }
+
+    pub(crate) fn base64<const N: usize>(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.bytes::<N>())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one home of the system's generator")]
+fn fill_from_system(bytes: &mut [u8]) {
+    rand::rng().fill_bytes(bytes);
+}
+
+/// Whether `text` is 32 bytes in base64url, in their one canonical spelling.
+pub(crate) fn is_base64_of_32_bytes(text: &str) -> bool {
+    let mut bytes = [0; 33];
+    text.len() == 43 && URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) == Ok(32)
+}
+
+/// A refresh token as its holder knows it: `prt_` and 256 random bits.
+pub struct RefreshToken(SecretString);
+
+impl RefreshToken {
+    const PREFIX: &str = "prt_";
+
+    /// The first token of a family.
+    #[must_use]
+    pub fn random(random: &Random) -> Self {
+        Self::spelled(&random.base64::<32>())
+    }
+
+    /// Reads a token; anything not exactly of its length and letters is none (BUG-38).
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let body = text.strip_prefix(Self::PREFIX)?;
+        is_base64_of_32_bytes(body).then(|| Self(text.into()))
+    }
+
+    /// The token that follows this one. The same request repeated gets the same successor.
+    #[must_use]
+    pub fn successor(&self, key: &RefreshKey) -> Self {
+        let mut mac = key.0.clone();
+        mac.update(self.expose().as_bytes());
+        Self::spelled(&URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+    }
+
+    /// What is stored of it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.expose().as_bytes())
+    }
+
+    /// The token itself, for the answer that hands it out.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    fn spelled(body: &str) -> Self {
+        Self([Self::PREFIX, body].concat().into())
+    }
+}
+
+/// The key that derives each refresh token's successor.
+#[derive(Clone)]
+pub struct RefreshKey(Hmac<Sha256>);
+
+impl RefreshKey {
+    /// `key` as the operator set it, or one derived from the JWT secret by HKDF (RFC 5869).
+    ///
+    /// Both give 256 bits that are of no use for anything else.
+    #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "both lengths are right for every secret")]
+    pub fn from_secret(secret: &SecretString) -> Self {
+        let mut key = [0; 32];
+        Hkdf::<Sha256>::new(None, secret.expose_secret().as_bytes())
+            .expand(b"portcullis refresh token successor", &mut key)
+            .expect("32 bytes are a length that HKDF-SHA-256 gives");
+        Self(Hmac::new_from_slice(&key).expect("HMAC takes keys of any length"))
+    }
+}
+
+/// The single-use secret in a mailed link: 256 random bits.
+pub struct EmailToken(SecretString);
+
+impl EmailToken {
+    /// A new token.
+    #[must_use]
+    pub fn random(random: &Random) -> Self {
+        Self(random.base64::<32>().into())
+    }
+
+    /// Reads a token; anything not exactly of its length and letters is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        is_base64_of_32_bytes(text).then(|| Self(text.into()))
+    }
+
+    /// What is stored of it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.expose().as_bytes())
+    }
+
+    /// The token itself, for the mail that carries it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+/// A password as it was typed.
+#[derive(Clone)]
+pub struct Password(SecretString);
+
+impl Password {
+    /// Its length as people count: code points, not bytes.
+    #[must_use]
+    pub fn code_points(&self) -> usize {
+        self.expose().chars().count()
+    }
+
+    /// The password itself, for hashing.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl From<String> for Password {
+    fn from(typed: String) -> Self {
+        Self(typed.into())
+    }
+}
+
+impl<'de> Deserialize<'de> for Password {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        SecretString::deserialize(deserializer).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_token_is_read_in_its_one_spelling_only() {
+        let token = RefreshToken::random(&Random::seeded(1));
+        let text = token.expose();
+        assert_eq!(RefreshToken::parse(text).unwrap().digest(), token.digest());
+        let stranger = format!("{}!", &text[..46]);
+        // 32 bytes leave two spare bits in the last letter; set, they would spell the token anew.
+        let respelled = format!("{}B", &text[..46]);
+        for wrong in
+            [&text[4..], &text[..46], &stranger, &respelled, "", "prt_", &format!("{text}=")]
+        {
+            assert!(RefreshToken::parse(wrong).is_none(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_successor_depends_on_the_token_and_the_key_and_on_nothing_else() {
+        let (one, other) =
+            (RefreshKey::from_secret(&"one".into()), RefreshKey::from_secret(&"other".into()));
+        let random = Random::seeded(1);
+        let (token, stranger) = (RefreshToken::random(&random), RefreshToken::random(&random));
+        let successor = token.successor(&one);
+        assert_eq!(successor.expose(), token.successor(&one).expose());
+        assert_ne!(successor.expose(), token.successor(&other).expose());
+        assert_ne!(successor.expose(), stranger.successor(&one).expose());
+        assert!(RefreshToken::parse(successor.expose()).is_some());
+    }
+
+    #[test]
+    fn a_seed_repeats_itself_and_the_system_does_not() {
+        assert_eq!(Random::seeded(7).bytes::<32>(), Random::seeded(7).bytes::<32>());
+        assert_ne!(Random::system().bytes::<32>(), Random::system().bytes::<32>());
+    }
+
+    #[test]
+    fn ten_thousand_tokens_are_distinct_and_carry_256_bits() {
+        let random = Random::system();
+        let tokens: std::collections::HashSet<String> =
+            (0..10_000).map(|_| RefreshToken::random(&random).expose().to_owned()).collect();
+        assert_eq!(tokens.len(), 10_000);
+        assert!(
+            tokens.iter().all(|token| URL_SAFE_NO_PAD.decode(&token[4..]).unwrap().len() == 32)
+        );
+    }
+
+    #[test]
+    fn a_password_is_as_long_as_people_count() {
+        assert_eq!(Password::from("pässwörd 🦀".to_owned()).code_points(), 10);
+    }
+}
