@@ -1,0 +1,55 @@
+# The list of habits. `make` alone prints it.
+export SQLX_OFFLINE ?= true
+
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: install-demo ## the whole story on private servers, from building to logging out everywhere
+	@cargo build --release -p portcullis-module -p portcullis-api -p portcullis-tests --lib --bins
+	@cargo run --quiet --release -p portcullis-tests --bin demo
+
+run: install-demo ## the same servers and the service, until Ctrl-C, with three commands to try
+	@cargo build --release -p portcullis-module -p portcullis-api -p portcullis-tests --lib --bins
+	@cargo run --quiet --release -p portcullis-tests --bin demo -- --stay
+
+test: install ## every test, on real servers
+	@cargo build -p portcullis-module
+	@cargo test --workspace --no-fail-fast
+
+test-long: install ## the tests that take minutes: soak, kills and races by the thousand
+	@cargo build -p portcullis-module
+	@cargo test --workspace --no-fail-fast -- --ignored
+
+lint: install-demo ## formatting and clippy, every warning an error
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets -- -D warnings
+
+audit: install ## licences, bans, sources and advisories of our crates; the SQL against the schema
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	@command -v cargo-sqlx >/dev/null || cargo install --locked sqlx-cli --no-default-features --features mysql,rustls
+	@cargo deny check licenses bans sources
+	@cargo deny check advisories || echo "audit: advisories were not checked; is the advisory database within reach?"
+	@cargo run --quiet -p portcullis-tests --bin queries -- cargo sqlx prepare --workspace --check -- --all-targets
+
+bench: install-bench ## ten minutes of measurements, written to benches/RESULTS.md
+	@cargo bench -p portcullis-benches
+
+bench-long: install-bench ## the measurements that take longer
+	@cargo bench -p portcullis-benches -- --ignored
+
+db: install-demo ## describe the SQL anew (.sqlx/) after a query or a migration has changed
+	@cargo run --quiet -p portcullis-tests --bin queries
+
+clean: ## remove everything that was built or started here
+	@cargo clean
+
+install: ## what this machine lacks for the tests
+	@tests/install tests
+
+install-demo:
+	@tests/install
+
+install-bench:
+	@tests/install bench
+
+.PHONY: help demo run test test-long lint audit bench bench-long db clean install install-demo install-bench
