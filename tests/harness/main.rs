@@ -1,5 +1,7 @@
 //! The harness itself: what the other tests take for granted about their servers.
 
+mod queries;
+
 use portcullis_tests::{Cluster, MariaDb, Redis, RedisOptions, find_program, servers, wait_until};
 use redis::Commands;
 

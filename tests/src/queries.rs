@@ -1,0 +1,87 @@
+//! Whether `.sqlx/` still describes the SQL in the source.
+//!
+//! A build without a database believes `.sqlx/`, so it must be proven against the migrations:
+//! the macros describe every query anew, against a private MariaDB, and the two are compared.
+//! `sqlx prepare` does the same, but is a program to install.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::mariadb::MariaDb;
+use crate::workspace::workspace;
+
+/// Descriptions by file name.
+pub type Queries = BTreeMap<String, Value>;
+
+/// What `.sqlx/` says.
+pub fn committed_queries() -> Queries {
+    read(&workspace().join(".sqlx"))
+}
+
+/// What MariaDB says of every query in the source; the files are left in `folder`.
+pub fn described_queries(folder: &Path) -> Queries {
+    // Cargo compiles again what is newer than its last build, and only then do the macros run.
+    let touched = Command::new("touch").args(sources_with_queries()).status().expect("touch runs");
+    assert!(touched.success(), "the sources cannot be touched");
+    let status = Command::new("cargo")
+        .args(["check", "--quiet", "--workspace", "--all-targets"])
+        .current_dir(workspace())
+        .env("DATABASE_URL", MariaDb::shared().migrated_database("queries"))
+        .env("SQLX_OFFLINE", "false")
+        .env("SQLX_OFFLINE_DIR", folder)
+        .status()
+        .expect("cargo runs; is it on the PATH?");
+    assert!(status.success(), "the SQL in the source does not fit the migrations");
+    read(folder)
+}
+
+fn read(folder: &Path) -> Queries {
+    let Ok(entries) = fs::read_dir(folder) else { return Queries::new() };
+    entries
+        .flatten()
+        .map(|entry| {
+            let text = fs::read(entry.path()).expect("a description is readable");
+            let mut described = serde_json::from_slice(&text).expect("a description is JSON");
+            keep_what_matters(&mut described);
+            (entry.file_name().to_string_lossy().into_owned(), described)
+        })
+        .collect()
+}
+
+/// These vary between versions of the server and mean nothing to the compiler.
+fn keep_what_matters(described: &mut Value) {
+    match described {
+        Value::Object(fields) => {
+            for noise in ["char_set", "collation", "flags", "max_size"] {
+                fields.remove(noise);
+            }
+            fields.values_mut().for_each(keep_what_matters);
+        }
+        Value::Array(items) => items.iter_mut().for_each(keep_what_matters),
+        _ => {}
+    }
+}
+
+fn sources_with_queries() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![workspace().join("api"), workspace().join("tests")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).expect("sources are readable").flatten().map(|e| e.path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") && holds_a_query(&path) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+fn holds_a_query(source: &Path) -> bool {
+    let text = fs::read_to_string(source).unwrap_or_default();
+    ["query!", "query_as!", "query_scalar!"].iter().any(|call| text.contains(call))
+}
