@@ -10,8 +10,8 @@ use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
 use crate::process::{Process, find_program};
-use crate::workspace::{Directory, workspace};
 use crate::wait::{free_port, wait_until};
+use crate::workspace::{Directory, workspace};
 
 /// Small and quick. A commit reaches the operating system (`=2`) but not the disk, so that it
 /// survives `kill -9` of the server, which is what the tests do, and nothing waits for a disk.
@@ -198,7 +198,8 @@ impl MariaDb {
         arguments.extend(as_root().map(String::from));
         arguments.push(format!("--datadir={}", self.data().display()));
         arguments.push(format!("--socket={}", self.socket().display()));
-        arguments.push(format!("--pid-file={}", self.directory.path().join("mariadb.pid").display()));
+        arguments
+            .push(format!("--pid-file={}", self.directory.path().join("mariadb.pid").display()));
         if self.port == 0 {
             arguments.push("--skip-networking".to_owned());
         } else {

@@ -70,7 +70,8 @@ fn sources_with_queries() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![workspace().join("api"), workspace().join("tests")];
     while let Some(folder) = folders.pop() {
-        for path in fs::read_dir(folder).expect("sources are readable").flatten().map(|e| e.path()) {
+        for path in fs::read_dir(folder).expect("sources are readable").flatten().map(|e| e.path())
+        {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|end| end == "rs") && holds_a_query(&path) {
