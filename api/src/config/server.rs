@@ -1,0 +1,69 @@
+//! Where the service listens, what it writes, and whom in front of it it believes.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, ValueEnum};
+
+use super::values::{List, Network, Origin, duration};
+
+/// Where the service listens, and what stands in front of it.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Server")]
+pub struct Server {
+    /// Address that the service listens on.
+    #[arg(long, env, default_value = "0.0.0.0")]
+    pub host: IpAddr,
+    /// Port that the service listens on (0 to 65535; 0 takes a free one).
+    #[arg(long, env, default_value_t = 3000)]
+    pub port: u16,
+    /// Address and port of the operations listener: metrics and API pages. Not for the public.
+    #[arg(long, env, default_value = "127.0.0.1:9464")]
+    pub ops_addr: SocketAddr,
+    /// Name of the product in mails; nobody's password may contain it.
+    #[arg(long, env, default_value = "Portcullis")]
+    pub app_name: String,
+    /// Browser origins that may call, comma separated, such as `https://app.example.com`.
+    #[arg(long, env, default_value = "")]
+    pub cors_origins: List<Origin>,
+    /// Proxies whose `X-Forwarded-For` is believed: addresses or networks, comma separated.
+    #[arg(long, env, default_value = "")]
+    pub trusted_proxies: List<Network>,
+    /// Clients that no limit holds: addresses or networks, comma separated.
+    #[arg(long, env, default_value = "")]
+    pub trusted_ip: List<Network>,
+    /// Format of the log; by default pretty on a terminal, json otherwise.
+    #[arg(long, env, value_enum)]
+    pub log_format: Option<LogFormat>,
+    /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or one of them per module.
+    #[arg(long, env, default_value = "info")]
+    pub log_level: String,
+    /// How long running requests may take to finish when the service stops (0s to 10m).
+    #[arg(long, env, default_value = "10s", value_parser = duration("0s", "10m"))]
+    pub shutdown_grace: Duration,
+    /// Hours between two cleanups (1 to 168).
+    #[arg(long, env, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=168))]
+    pub cleanup_interval_hours: u64,
+    /// Rows that one cleanup statement deletes at most (1 to 10000).
+    #[arg(long, env, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub cleanup_batch: u32,
+    /// Days that ended sessions and their tokens are kept to look at (0 to 3650).
+    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=3650))]
+    pub inactive_token_days: u64,
+    /// How long audit events are kept (1d to 3650d).
+    #[arg(long, env, default_value = "365d", value_parser = duration("1d", "3650d"))]
+    pub audit_retention: Duration,
+    /// Whether `POST /login` answers, with its top-level token and cookie, for old clients.
+    #[arg(long, env, default_value_t = true, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    pub legacy_login: bool,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}

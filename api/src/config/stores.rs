@@ -1,0 +1,148 @@
+//! MySQL and Redis: where they are, how long they may take.
+
+use std::time::Duration;
+
+use clap::Args;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::SecretString;
+
+use super::Invalid;
+use super::values::{duration, given, secret};
+
+/// MySQL and Redis.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Stores")]
+pub struct Stores {
+    /// MySQL, as `mysql://user:password@host:port/name`. Wins over the DB_ settings.
+    #[arg(long, env, hide_env_values = true, value_parser = secret)]
+    pub database_url: Option<SecretString>,
+    /// Host of MySQL.
+    #[arg(long, env, default_value = "localhost")]
+    pub db_host: String,
+    /// Port of MySQL (1 to 65535).
+    #[arg(long, env, default_value_t = 3306, value_parser = clap::value_parser!(u16).range(1..))]
+    pub db_port: u16,
+    /// User of MySQL.
+    #[arg(long, env, default_value = "root")]
+    pub db_username: String,
+    /// Password of MySQL.
+    #[arg(long, env, hide_env_values = true, value_parser = secret)]
+    pub db_password: Option<SecretString>,
+    /// Database in MySQL.
+    #[arg(long, env, default_value = "portcullis")]
+    pub db_name: String,
+    /// Connections to MySQL at most (1 to 1000).
+    #[arg(long, env, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub db_pool_size: u32,
+    /// How long MySQL may take before the answer is 503 (50ms to 30s).
+    #[arg(long, env, default_value = "2s", value_parser = duration("50ms", "30s"))]
+    pub db_deadline: Duration,
+    /// Redis, as `redis://:password@host:port/db` or `unix:///path`. Wins over the REDIS_ settings.
+    #[arg(long, env, hide_env_values = true, value_parser = secret)]
+    pub redis_url: Option<SecretString>,
+    /// Host of Redis.
+    #[arg(long, env, default_value = "localhost")]
+    pub redis_host: String,
+    /// Port of Redis (1 to 65535).
+    #[arg(long, env, default_value_t = 6379, value_parser = clap::value_parser!(u16).range(1..))]
+    pub redis_port: u16,
+    /// User of Redis, if it has an access list.
+    #[arg(long, env, default_value = "")]
+    pub redis_username: String,
+    /// Password of Redis.
+    #[arg(long, env, hide_env_values = true, value_parser = secret)]
+    pub redis_password: Option<SecretString>,
+    /// Number of the Redis database (0 to 65535).
+    #[arg(long, env, default_value_t = 0)]
+    pub redis_db: u16,
+    /// How long Redis may take before MySQL answers instead (10ms to 10s).
+    #[arg(long, env, default_value = "250ms", value_parser = duration("10ms", "10s"))]
+    pub redis_deadline: Duration,
+    /// Replicas that must have a revocation before it counts as delivered (0 to 10).
+    #[arg(long, env, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=10))]
+    pub redis_wait_replicas: u8,
+    /// What stands before a user's id in the key of their ledger.
+    #[arg(long, env, default_value = "user:")]
+    pub ledger_key_prefix: String,
+    /// How long delivered changes are kept, to be applied again to a Redis with old data (1h to 30d).
+    #[arg(long, env, default_value = "24h", value_parser = duration("1h", "30d"))]
+    pub outbox_retention: Duration,
+    /// Undelivered changes from which on the service is not ready (1 to 1000000).
+    #[arg(long, env, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub outbox_limit: u32,
+}
+
+impl Stores {
+    /// Refuses addresses of other kinds of servers.
+    pub fn check(&self) -> Result<(), Invalid> {
+        let is_one_of =
+            |url: &str, schemes: &[&str]| schemes.iter().any(|scheme| url.starts_with(scheme));
+        if given(self.database_url.as_ref())
+            .is_some_and(|url| !is_one_of(url, &["mysql://", "mariadb://"]))
+        {
+            return Err(Invalid::new(
+                "DATABASE_URL",
+                "must be like mysql://user:password@host:3306/name",
+            ));
+        }
+        if given(self.redis_url.as_ref()).is_some_and(|url| {
+            !is_one_of(url, &["redis://", "rediss://", "unix://", "redis+unix://"])
+        }) {
+            return Err(Invalid::new(
+                "REDIS_URL",
+                "must be like redis://:password@host:6379/0 or unix:///path",
+            ));
+        }
+        if self.ledger_key_prefix.is_empty() {
+            return Err(Invalid::new(
+                "LEDGER_KEY_PREFIX",
+                "must not be empty; the default is user:",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Where MySQL is.
+    #[must_use]
+    pub fn database_url(&self) -> SecretString {
+        given(self.database_url.as_ref()).map_or_else(
+            || {
+                let who = login(&self.db_username, self.db_password.as_ref());
+                let (host, port, name) =
+                    (bracketed(&self.db_host), self.db_port, encoded(&self.db_name));
+                format!("mysql://{who}{host}:{port}/{name}").into()
+            },
+            SecretString::from,
+        )
+    }
+
+    /// Where Redis is.
+    #[must_use]
+    pub fn redis_url(&self) -> SecretString {
+        given(self.redis_url.as_ref()).map_or_else(
+            || {
+                let who = login(&self.redis_username, self.redis_password.as_ref());
+                let (host, port, db) =
+                    (bracketed(&self.redis_host), self.redis_port, self.redis_db);
+                format!("redis://{who}{host}:{port}/{db}").into()
+            },
+            SecretString::from,
+        )
+    }
+}
+
+fn login(user: &str, password: Option<&SecretString>) -> String {
+    match given(password) {
+        Some(password) => format!("{}:{}@", encoded(user), encoded(password)),
+        None if user.is_empty() => String::new(),
+        None => format!("{}@", encoded(user)),
+    }
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
+}

@@ -1,0 +1,208 @@
+//! What an operator may and may not set, and that every list of settings is complete.
+
+use clap::Arg;
+use secrecy::ExposeSecret as _;
+
+use super::*;
+
+const SECRET: &str = "an operator's secret of more than 32 bytes";
+
+fn command() -> Command {
+    Settings::augment_args(Command::new("test")).mut_args(|arg| arg.env(Resettable::Reset))
+}
+
+fn parse(flags: &[&str]) -> Result<Settings, String> {
+    let matches = command()
+        .try_get_matches_from([&["test"], flags].concat())
+        .map_err(|error| error.to_string())?;
+    let settings = Settings::from_arg_matches(&matches).map_err(|error| error.to_string())?;
+    settings.check().map_err(|error| error.to_string())
+}
+
+/// Parses a right configuration with a few flags changed.
+fn with(flags: &[&str]) -> Result<Settings, String> {
+    parse(&[flags, &["--jwt-secret", SECRET]].concat())
+}
+
+#[test]
+fn the_defaults_and_a_secret_are_enough() {
+    let settings = with(&[]).unwrap();
+    assert_eq!(settings.session_lifetime(), Duration::from_hours(24 * 30));
+    assert_eq!(settings.tokens.jwt_expires_in, Duration::from_mins(15));
+    assert_eq!(
+        settings.stores.database_url().expose_secret(),
+        "mysql://root@localhost:3306/portcullis"
+    );
+    assert_eq!(settings.stores.redis_url().expose_secret(), "redis://localhost:6379/0");
+    Settings::for_tests("mysql://x", "redis://x").check().unwrap();
+}
+
+#[test]
+fn without_a_secret_nothing_starts() {
+    assert!(parse(&[]).err().unwrap().starts_with("JWT_SECRET:"));
+    assert!(parse(&["--jwt-secret", ""]).err().unwrap().starts_with("JWT_SECRET:"));
+    assert!(parse(&["--jwt-keys-dir", "keys"]).err().unwrap().starts_with("REFRESH_TOKEN_KEY:"));
+    assert!(parse(&["--jwt-keys-dir", "keys", "--refresh-token-key", SECRET]).is_ok());
+}
+
+#[test]
+fn a_secret_that_anybody_could_know_is_refused_and_not_repeated() {
+    let samples = [
+        "your-super-secret-key-min-32-chars",
+        "CHANGEME-changeme-changeme-changeme-1",
+        "0123456789abcdef0123456789abcde",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    ];
+    for sample in samples {
+        for flag in ["--jwt-secret", "--jwt-secrets-old", "--refresh-token-key"] {
+            let flags: &[&str] =
+                if flag == "--jwt-secret" { &[] } else { &["--jwt-secret", SECRET] };
+            let error = parse(&[flags, &[flag, sample]].concat()).err().unwrap();
+            let name = flag[2..].replace('-', "_").to_uppercase();
+            assert!(error.starts_with(&name) && !error.contains(sample), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_meant_is_refused_by_name() {
+    let cases = [
+        ("--refresh-token-rotation", "false"),
+        ("--jwt-leeway", "61s"),
+        ("--jwt-expires-in", "900"),
+        ("--jwt-expires-in", "0s"),
+        ("--session-expires-in", "401d"),
+        ("--session-idle-timeout", "30s"),
+        ("--max-sessions-per-user", "0"),
+        ("--password-min-length", "7"),
+        ("--password-memory-kib", "1024"),
+        ("--session-ip-validation", "maybe"),
+        ("--device-binding", "strict"),
+        ("--rate-limit-login", "0/15m"),
+        ("--rate-limit-login", "100"),
+        ("--trusted-proxies", "10.0.0.0/33"),
+        ("--cors-origins", "*"),
+        ("--cors-origins", "https://app.example.com/"),
+        ("--database-url", "postgres://localhost"),
+        ("--redis-url", "http://localhost"),
+        ("--ledger-key-prefix", ""),
+        ("--smtp-url", "mail.example.com"),
+        ("--introspection-clients", "gateway"),
+        ("--port", "65536"),
+        ("--legacy-login", "perhaps"),
+    ];
+    for (flag, value) in cases {
+        let error =
+            with(&[flag, value]).err().unwrap_or_else(|| panic!("{flag} {value} was taken"));
+        assert!(error.contains(&flag[2..].replace('-', "_").to_uppercase()), "{error}");
+    }
+}
+
+#[test]
+fn lists_are_written_with_commas_and_may_be_empty() {
+    let server =
+        with(&["--trusted-proxies", "10.0.0.0/8, ::1,", "--cors-origins", ""]).unwrap().server;
+    assert_eq!(server.trusted_proxies.0.len(), 2);
+    assert!(server.cors_origins.0.is_empty());
+    let clients = "gateway:a secret of the gateway, audit:another one with a: in it";
+    let clients = with(&["--introspection-clients", clients])
+        .unwrap()
+        .tokens
+        .introspection_clients()
+        .unwrap();
+    assert_eq!(clients[1].id, "audit");
+    assert_eq!(clients[1].secret.expose_secret(), "another one with a: in it");
+}
+
+#[test]
+fn the_pieces_of_an_address_are_escaped() {
+    let flags = [
+        "--db-password",
+        "p@ss/w:rd",
+        "--db-host",
+        "::1",
+        "--redis-password",
+        "#1",
+        "--redis-db",
+        "3",
+    ];
+    let stores = with(&flags).unwrap().stores;
+    assert_eq!(
+        stores.database_url().expose_secret(),
+        "mysql://root:p%40ss%2Fw%3Ard@[::1]:3306/portcullis"
+    );
+    assert_eq!(stores.redis_url().expose_secret(), "redis://:%231@localhost:6379/3");
+}
+
+#[test]
+fn an_address_wins_over_its_pieces_unless_it_is_empty() {
+    let stores = with(&["--redis-url", "unix:///r", "--redis-port", "1", "--database-url", ""])
+        .unwrap()
+        .stores;
+    assert_eq!(stores.redis_url().expose_secret(), "unix:///r");
+    assert_eq!(stores.database_url().expose_secret(), "mysql://root@localhost:3306/portcullis");
+}
+
+#[test]
+fn the_shorter_lifetime_ends_session_and_refresh_tokens() {
+    let settings = with(&["--refresh-token-expires-in", "7d"]).unwrap();
+    assert_eq!(settings.session_lifetime(), Duration::from_hours(7 * 24));
+}
+
+#[test]
+fn help_never_shows_a_secret_from_the_environment() {
+    let secrets: Vec<String> =
+        settings().iter().filter(|arg| arg.is_hide_env_values_set()).map(name_of).collect();
+    for name in settings().iter().map(name_of) {
+        let is_secret = ["SECRET", "PASSWORD", "_KEY", "_URL", "CLIENTS"]
+            .iter()
+            .any(|word| name.ends_with(word))
+            || name == "JWT_SECRETS_OLD";
+        let is_secret = is_secret && name != "FRONTEND_URL";
+        assert_eq!(secrets.contains(&name), is_secret, "{name}");
+    }
+}
+
+#[test]
+fn every_setting_has_help_and_a_variable_of_its_name() {
+    for arg in settings() {
+        assert!(arg.get_help().is_some(), "{}", name_of(&arg));
+        let flag = arg.get_long().unwrap().replace('-', "_").to_uppercase();
+        assert_eq!(name_of(&arg), flag);
+    }
+}
+
+#[test]
+fn the_sample_file_lists_every_setting_with_its_default() {
+    let sample = include_str!("../../../.env.sample");
+    for line in sample_file().lines() {
+        assert!(
+            sample.lines().any(|there| there == line),
+            "missing in .env.sample: {line}\n\n{}",
+            sample_file()
+        );
+    }
+    assert_eq!(sample.lines().count(), sample_file().lines().count(), "{}", sample_file());
+}
+
+/// `.env.sample` as it should be.
+fn sample_file() -> String {
+    let head = "# Every setting with its default. Copy to .env and change what you need.\n\
+                # Durations are written 90s, 15m, 12h, 30d; lists with commas.\n";
+    settings().iter().fold(head.to_owned(), |file, arg| {
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        file + &format!("\n# {help}\n# {}={}\n", name_of(arg), default_of(arg))
+    })
+}
+
+fn settings() -> Vec<Arg> {
+    Settings::augment_args(Command::new("test")).get_arguments().cloned().collect()
+}
+
+fn name_of(arg: &Arg) -> String {
+    arg.get_env().and_then(|name| name.to_str()).unwrap_or_default().to_owned()
+}
+
+fn default_of(arg: &Arg) -> String {
+    arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect()
+}

@@ -1,0 +1,170 @@
+//! Access tokens, refresh tokens, and who may ask about them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args};
+use secrecy::SecretString;
+
+use super::Invalid;
+use super::values::{duration, given, secret};
+
+/// Access and refresh tokens.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Tokens")]
+pub struct Tokens {
+    /// Secret that signs access tokens (HS256), at least 32 bytes: `openssl rand -base64 48`.
+    #[arg(long, env, hide_env_values = true, value_parser = secret)]
+    pub jwt_secret: Option<SecretString>,
+    /// Earlier secrets, comma separated: they sign nothing, but their tokens are still read.
+    #[arg(long, env, hide_env_values = true, value_parser = secret)]
+    pub jwt_secrets_old: Option<SecretString>,
+    /// Directory of PEM private keys, `<kid>.pem`, Ed25519 or P-256. They sign instead of `JWT_SECRET`;
+    /// the last by name signs, all are read.
+    #[arg(long, env)]
+    pub jwt_keys_dir: Option<PathBuf>,
+    /// Issuer (`iss`) of access tokens.
+    #[arg(long, env, default_value = "portcullis")]
+    pub jwt_issuer: String,
+    /// Audience (`aud`) of access tokens.
+    #[arg(long, env, default_value = "portcullis")]
+    pub jwt_audience: String,
+    /// How long an access token lives (10s to 24h).
+    #[arg(long, env, default_value = "15m", value_parser = duration("10s", "24h"))]
+    pub jwt_expires_in: Duration,
+    /// Clock difference that is forgiven (0s to 60s); never above the module's `portcullis.leeway`.
+    #[arg(long, env, default_value = "5s", value_parser = duration("0s", "60s"))]
+    pub jwt_leeway: Duration,
+    /// How long a chain of refresh tokens lives (1m to 400d). It ends with its session at the latest,
+    /// and ends the session with it.
+    #[arg(long, env, default_value = "30d", value_parser = duration("1m", "400d"))]
+    pub refresh_token_expires_in: Duration,
+    /// Key that derives each refresh token's successor, at least 32 bytes; by default derived from
+    /// `JWT_SECRET`. Set it before you change `JWT_SECRET`.
+    #[arg(long, env, hide_env_values = true, value_parser = secret)]
+    pub refresh_token_key: Option<SecretString>,
+    /// How long a repeated refresh gets the same answer again (0s to 5m).
+    #[arg(long, env, default_value = "30s", value_parser = duration("0s", "5m"))]
+    pub refresh_grace: Duration,
+    /// Always on: a refresh token that is not spent by use cannot show that it was stolen.
+    #[arg(long, env, default_value_t = true, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    pub refresh_token_rotation: bool,
+    /// Who may introspect and revoke tokens: `id:secret,id2:secret2`, secrets of at least 16 bytes.
+    #[arg(long, env, hide_env_values = true, value_parser = secret)]
+    pub introspection_clients: Option<SecretString>,
+}
+
+/// One who may introspect and revoke tokens.
+#[derive(Clone)]
+pub struct Client {
+    /// The name it gives.
+    pub id: String,
+    /// The secret it gives.
+    pub secret: SecretString,
+}
+
+impl Tokens {
+    /// Refuses secrets that anybody could guess, and switches that would be a hole.
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        if !self.refresh_token_rotation {
+            return Err(Invalid::new(
+                "REFRESH_TOKEN_ROTATION",
+                "cannot be turned off: only a token that is spent by its use shows that it was stolen",
+            ));
+        }
+        let signer = given(self.jwt_secret.as_ref());
+        if signer.is_none() && self.keys_dir().is_none() {
+            return Err(Invalid::new(
+                "JWT_SECRET",
+                "must be set (or JWT_KEYS_DIR): openssl rand -base64 48",
+            ));
+        }
+        if signer.is_none() && given(self.refresh_token_key.as_ref()).is_none() {
+            return Err(Invalid::new(
+                "REFRESH_TOKEN_KEY",
+                "must be set when JWT_SECRET is not: openssl rand -base64 48",
+            ));
+        }
+        signer.map_or(Ok(()), |secret| strong("JWT_SECRET", secret))?;
+        given(self.refresh_token_key.as_ref())
+            .map_or(Ok(()), |key| strong("REFRESH_TOKEN_KEY", key))?;
+        self.old_secrets().try_for_each(|secret| strong("JWT_SECRETS_OLD", secret))?;
+        for (setting, name) in
+            [("JWT_ISSUER", &self.jwt_issuer), ("JWT_AUDIENCE", &self.jwt_audience)]
+        {
+            if name.is_empty() {
+                return Err(Invalid::new(setting, "must not be empty"));
+            }
+        }
+        self.introspection_clients().map(drop)
+    }
+
+    /// Where the private keys are, if keys are used.
+    #[must_use]
+    pub fn keys_dir(&self) -> Option<&PathBuf> {
+        self.jwt_keys_dir.as_ref().filter(|dir| !dir.as_os_str().is_empty())
+    }
+
+    /// The secrets whose tokens are still read.
+    pub fn old_secrets(&self) -> impl Iterator<Item = &str> {
+        let written = given(self.jwt_secrets_old.as_ref()).unwrap_or_default();
+        written.split(',').map(str::trim).filter(|secret| !secret.is_empty())
+    }
+
+    /// What the successor key is made from.
+    #[must_use]
+    pub fn refresh_secret(&self) -> SecretString {
+        given(self.refresh_token_key.as_ref())
+            .or(given(self.jwt_secret.as_ref()))
+            .unwrap_or_default()
+            .into()
+    }
+
+    /// Who may introspect and revoke tokens.
+    pub fn introspection_clients(&self) -> Result<Vec<Client>, Invalid> {
+        let written = given(self.introspection_clients.as_ref()).unwrap_or_default();
+        let client = |pair: &str| match pair.trim().split_once(':') {
+            Some((id, secret)) if !id.is_empty() && secret.len() >= 16 => {
+                Ok(Client { id: id.to_owned(), secret: secret.into() })
+            }
+            _ => Err(Invalid::new(
+                "INTROSPECTION_CLIENTS",
+                "must be id:secret,id2:secret2, each secret of at least 16 bytes",
+            )),
+        };
+        written.split(',').filter(|pair| !pair.trim().is_empty()).map(client).collect()
+    }
+}
+
+/// Secrets from documents and templates, in part: everybody knows them (BUG-40).
+const SAMPLES: [&str; 10] = [
+    "your-super-secret",
+    "your-secret",
+    "your_secret",
+    "your-256-bit-secret",
+    "super-secret-key",
+    "changeme",
+    "change-me",
+    "change_me",
+    "replace-me",
+    "placeholder",
+];
+
+/// At least 256 bits, no known sample, not one letter over and over.
+fn strong(setting: &'static str, secret: &str) -> Result<(), Invalid> {
+    let lower = secret.to_ascii_lowercase();
+    let mut letters: Vec<u8> = secret.bytes().collect();
+    letters.sort_unstable();
+    letters.dedup();
+    if secret.len() < 32 {
+        return Err(Invalid::new(setting, "must have at least 32 bytes: openssl rand -base64 48"));
+    }
+    if letters.len() < 8 || SAMPLES.iter().any(|sample| lower.contains(sample)) {
+        return Err(Invalid::new(
+            setting,
+            "is a sample that everybody knows; make your own: openssl rand -base64 48",
+        ));
+    }
+    Ok(())
+}
