@@ -12,8 +12,30 @@
     clippy::arithmetic_side_effects,
     clippy::unreachable
 )]
-#![cfg_attr(test, expect(clippy::indexing_slicing, reason = "a test may fail by panicking"))]
+#![cfg_attr(
+    test,
+    expect(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        reason = "a test may fail by panicking"
+    )
+)]
 
+mod claims;
 mod digest;
+pub mod encoding;
+mod ledger;
+mod requests;
+mod revoked;
+mod session;
+mod time;
+mod verdict;
 
+pub use claims::exp_ms;
 pub use digest::{Digest, jws_signing_input};
+pub use ledger::{Ledger, Relocate};
+pub use requests::{Create, Created, LoggedOut, TooManySessions, Touched};
+pub use revoked::{Revocation, Row};
+pub use session::{Facts, Session, State};
+pub use time::UnixMs;
+pub use verdict::{Question, TokenRef, Verdict};

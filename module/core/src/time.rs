@@ -1,0 +1,19 @@
+//! The one unit of time: milliseconds since the Unix epoch, always absolute.
+
+use core::time::Duration;
+
+/// An instant, in milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixMs(pub u64);
+
+impl UnixMs {
+    /// The last instant that is stored: the end of the year 9999.
+    pub const MAX: Self = Self(253_402_300_799_999);
+
+    /// This instant moved forward, at most to [`UnixMs::MAX`].
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        let span_ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(span_ms)).min(Self::MAX)
+    }
+}
