@@ -85,7 +85,7 @@ impl Settings {
     #[expect(clippy::missing_panics_doc, reason = "the defaults are right, and a test says so")]
     pub fn for_tests(database_url: &str, redis_url: &str) -> Self {
         let given = ["test", "--database-url", database_url, "--redis-url", redis_url];
-        let secret = ["--jwt-secret", "a secret for tests, of no use elsewhere"];
+        let secret = ["--jwt-secret", "a secret for tests and of no use elsewhere"];
         let command =
             Self::augment_args(Command::new("test")).mut_args(|arg| arg.env(Resettable::Reset));
         let matches = command.get_matches_from(given.iter().chain(&secret));

@@ -6,3 +6,4 @@ pub mod clock;
 pub mod config;
 pub mod secret;
 pub mod session_id;
+pub mod token;

@@ -106,6 +106,12 @@ impl Tokens {
         self.jwt_keys_dir.as_ref().filter(|dir| !dir.as_os_str().is_empty())
     }
 
+    /// The secret that signs when no keys directory is set.
+    #[must_use]
+    pub fn signing_secret(&self) -> &str {
+        given(self.jwt_secret.as_ref()).unwrap_or_default()
+    }
+
     /// The secrets whose tokens are still read.
     pub fn old_secrets(&self) -> impl Iterator<Item = &str> {
         let written = given(self.jwt_secrets_old.as_ref()).unwrap_or_default();

@@ -1,0 +1,202 @@
+//! One key: parsed once, tied to one algorithm for good.
+
+use std::fs;
+use std::path::Path;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair,
+    Ed25519KeyPair, KeyPair as _, ParsedPublicKey,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::json;
+use sha2::Sha256;
+
+/// The algorithms that sign here (RFC 7518 §3.1, RFC 8037 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// HMAC with SHA-256.
+    Hs256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+}
+
+impl Algorithm {
+    /// Its name in a header.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+}
+
+/// Why the keys could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFault {
+    /// The directory or a file in it cannot be read.
+    #[error("JWT_KEYS_DIR: {0}: {1}")]
+    Unreadable(String, std::io::Error),
+    /// A file is not a key that can sign here.
+    #[error(
+        "JWT_KEYS_DIR: {0} is not an Ed25519 or P-256 private key in PKCS#8 PEM (openssl genpkey -algorithm ed25519)"
+    )]
+    NotAKey(String),
+    /// A file's name cannot be a key's name.
+    #[error("JWT_KEYS_DIR: {0}: a key's name has at most 64 of A-Z a-z 0-9 . _ -")]
+    BadName(String),
+    /// There is no key at all.
+    #[error("JWT_KEYS_DIR: {0} holds no key; portcullis keys generate makes one")]
+    None(String),
+}
+
+/// A key that signs and reads tokens of one algorithm.
+pub struct Key {
+    kid: String,
+    header: String,
+    material: Material,
+}
+
+enum Material {
+    Hmac(Hmac<Sha256>),
+    Ec(EcdsaKeyPair, ParsedPublicKey),
+    Ed(Ed25519KeyPair, ParsedPublicKey),
+}
+
+impl Key {
+    /// A secret for HS256. Its name is derived from it, so that every instance gives the same.
+    #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of any length")]
+    pub fn from_secret(secret: &str) -> Self {
+        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+            .expect("HMAC takes keys of any length");
+        let name = mac.clone().chain_update(b"portcullis kid").finalize().into_bytes();
+        Self::new(URL_SAFE_NO_PAD.encode(&name[..9]), Material::Hmac(mac))
+    }
+
+    /// A private key in PKCS#8 PEM.
+    pub fn from_pem(kid: &str, pem: &str) -> Result<Self, KeyFault> {
+        let not_a_key = || KeyFault::NotAKey(kid.to_owned());
+        let pem = pem::parse(pem).map_err(|_| not_a_key())?;
+        let der =
+            Some(pem.contents()).filter(|_| pem.tag() == "PRIVATE KEY").ok_or_else(not_a_key)?;
+        let material = ed25519(der).or_else(|| p256(der)).ok_or_else(not_a_key)?;
+        Ok(Self::new(kid.to_owned(), material))
+    }
+
+    /// Every `<kid>.pem` in a directory, the last by name first.
+    pub fn from_dir(dir: &Path) -> Result<Vec<Self>, KeyFault> {
+        let unreadable = |error| KeyFault::Unreadable(dir.display().to_string(), error);
+        let entries = fs::read_dir(dir)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(unreadable)?;
+        let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "pem"));
+        paths.sort_unstable_by(|one, other| other.cmp(one));
+        let keys = paths.iter().map(|path| Self::from_file(path)).collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() { Err(KeyFault::None(dir.display().to_string())) } else { Ok(keys) }
+    }
+
+    fn from_file(path: &Path) -> Result<Self, KeyFault> {
+        let kid = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if kid.is_empty() || kid.len() > 64 || !kid.bytes().all(legal) {
+            return Err(KeyFault::BadName(path.display().to_string()));
+        }
+        let pem = fs::read_to_string(path)
+            .map_err(|error| KeyFault::Unreadable(path.display().to_string(), error))?;
+        Self::from_pem(kid, &pem)
+    }
+
+    fn new(kid: String, material: Material) -> Self {
+        let mut key = Self { kid, header: String::new(), material };
+        let header = json!({ "typ": "at+jwt", "alg": key.algorithm().name(), "kid": key.kid });
+        key.header = URL_SAFE_NO_PAD.encode(header.to_string());
+        key
+    }
+
+    /// The key's name.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The one algorithm that the key is for.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        match self.material {
+            Material::Hmac(_) => Algorithm::Hs256,
+            Material::Ec(..) => Algorithm::Es256,
+            Material::Ed(..) => Algorithm::EdDsa,
+        }
+    }
+
+    /// The header of its tokens, in base64url.
+    pub(super) fn header(&self) -> &str {
+        &self.header
+    }
+
+    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        match &self.material {
+            Material::Hmac(mac) => {
+                mac.clone().chain_update(message).finalize().into_bytes().to_vec()
+            }
+            Material::Ec(pair, _) => pair
+                .sign(&SystemRandom::new(), message)
+                .map(|signature| signature.as_ref().to_vec())
+                .unwrap_or_default(),
+            Material::Ed(pair, _) => pair.sign(message).as_ref().to_vec(),
+        }
+    }
+
+    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        match &self.material {
+            Material::Hmac(mac) => {
+                mac.clone().chain_update(message).verify_slice(signature).is_ok()
+            }
+            Material::Ec(_, public) | Material::Ed(_, public) => {
+                public.verify_sig(message, signature).is_ok()
+            }
+        }
+    }
+
+    /// The public half (RFC 7517); a secret has none.
+    pub(super) fn jwk(&self) -> Option<serde_json::Value> {
+        let (kid, alg) = (&self.kid, self.algorithm().name());
+        match &self.material {
+            Material::Hmac(_) => None,
+            Material::Ec(pair, _) => {
+                // An uncompressed point: 4, then x and y of 32 bytes each.
+                let (x, y) = pair.public_key().as_ref().get(1..)?.split_at_checked(32)?;
+                let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+                Some(
+                    json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "use": "sig", "alg": alg, "kid": kid }),
+                )
+            }
+            Material::Ed(pair, _) => {
+                let x = URL_SAFE_NO_PAD.encode(pair.public_key());
+                Some(
+                    json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "use": "sig", "alg": alg, "kid": kid }),
+                )
+            }
+        }
+    }
+}
+
+fn ed25519(der: &[u8]) -> Option<Material> {
+    let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok()?;
+    let public = ParsedPublicKey::new(&ED25519, pair.public_key()).ok()?;
+    Some(Material::Ed(pair, public))
+}
+
+fn p256(der: &[u8]) -> Option<Material> {
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).ok()?;
+    let public = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key()).ok()?;
+    Some(Material::Ec(pair, public))
+}

@@ -1,0 +1,268 @@
+//! What is taken and what is refused. Another library makes the tokens that we did not.
+
+use jsonwebtoken::{Algorithm as Alg, EncodingKey, Header as JwtHeader};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::Settings;
+use crate::secret::Random;
+
+const SECRET: &str = "a secret for tests and of no use elsewhere";
+const NOW: UnixMs = UnixMs(1_800_000_000_000);
+const ED25519_PEM: &str = include_str!("testdata/ed25519.pem");
+const P256_PEM: &str = include_str!("testdata/p256.pem");
+
+fn settings() -> Tokens {
+    Settings::for_tests("mysql://unused", "redis://unused").tokens
+}
+
+fn with_key(key: Key) -> Keys {
+    Keys { all: vec![key], ..Keys::new(&settings()).unwrap() }
+}
+
+fn hs256() -> Keys {
+    Keys::new(&settings()).unwrap()
+}
+
+fn ed25519() -> Keys {
+    with_key(Key::from_pem("ed", ED25519_PEM).unwrap())
+}
+
+fn es256() -> Keys {
+    with_key(Key::from_pem("ec", P256_PEM).unwrap())
+}
+
+fn claims() -> Claims {
+    Claims {
+        user_id: 42,
+        session_id: SessionId::random(&Random::seeded(1)),
+        jti: "a-name".to_owned(),
+        issued_at_s: NOW.seconds(),
+        expires_at_s: NOW.seconds() + 900,
+        auth_time_s: NOW.seconds(),
+        role: Role::User,
+        amr: vec!["pwd".to_owned()],
+    }
+}
+
+/// The claims of a good token as another library would write them.
+fn wire() -> Value {
+    let token = hs256().sign(&claims());
+    let payload = token.expose().split('.').nth(1).unwrap().to_owned();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+fn header() -> JwtHeader {
+    JwtHeader { typ: Some("at+jwt".to_owned()), ..JwtHeader::new(Alg::HS256) }
+}
+
+fn minted(header: &JwtHeader, claims: &Value) -> String {
+    jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
+}
+
+fn verdict_on(claims: &Value) -> Result<Claims, Refusal> {
+    hs256().verify(&minted(&header(), claims), NOW)
+}
+
+#[rstest]
+#[case::hs256(hs256())]
+#[case::ed25519(ed25519())]
+#[case::es256(es256())]
+fn what_was_signed_is_read(#[case] keys: Keys) {
+    assert_eq!(keys.verify(keys.sign(&claims()).expose(), NOW), Ok(claims()));
+}
+
+#[rstest]
+#[case::hs256(hs256())]
+#[case::ed25519(ed25519())]
+#[case::es256(es256())]
+fn no_changed_letter_of_a_token_is_taken(#[case] keys: Keys) {
+    let token = keys.sign(&claims()).expose().to_owned();
+    for (at, _) in token.char_indices() {
+        let other = if &token[at..=at] == "A" { "B" } else { "A" };
+        let changed = [&token[..at], other, &token[at + 1..]].concat();
+        assert!(keys.verify(&changed, NOW).is_err(), "letter {at}");
+    }
+    for respelled in
+        [format!("{token}="), format!("{token} "), format!(" {token}"), format!("{token}.x")]
+    {
+        assert!(keys.verify(&respelled, NOW).is_err(), "{respelled:?}");
+    }
+}
+
+#[test]
+fn another_librarys_token_with_the_same_meaning_is_taken() {
+    assert_eq!(verdict_on(&wire()), Ok(claims()));
+    let mut named = header();
+    named.kid = Some(Key::from_secret(SECRET).kid().to_owned());
+    assert!(hs256().verify(&minted(&named, &wire()), NOW).is_ok());
+}
+
+#[test]
+fn another_library_reads_our_tokens() {
+    let mut rules = jsonwebtoken::Validation::new(Alg::EdDSA);
+    rules.set_audience(&["portcullis"]);
+    rules.set_issuer(&["portcullis"]);
+    for keys in [ed25519(), es256()] {
+        let jwk: jsonwebtoken::jwk::Jwk =
+            serde_json::from_value(keys.jwks()["keys"][0].clone()).unwrap();
+        rules.algorithms = vec![jwk.common.key_algorithm.unwrap().to_string().parse().unwrap()];
+        let key = jsonwebtoken::DecodingKey::from_jwk(&jwk).unwrap();
+        let read =
+            jsonwebtoken::decode::<Value>(keys.sign(&claims()).expose(), &key, &rules).unwrap();
+        assert_eq!(read.claims["sub"], "42");
+        assert_eq!(read.header.typ.as_deref(), Some("at+jwt"));
+    }
+}
+
+#[rstest]
+#[case("JWT")]
+#[case("rt+jwt")]
+#[case("AT+JWT")]
+#[case("")]
+fn another_type_of_token_is_refused(#[case] typ: &str) {
+    let header = JwtHeader { typ: Some(typ.to_owned()), ..JwtHeader::new(Alg::HS256) };
+    assert_eq!(hs256().verify(&minted(&header, &wire()), NOW), Err(Refusal::UnknownKey));
+}
+
+/// neither `none`, nor a public key as a secret, nor a key that the token brings.
+#[test]
+fn a_header_never_chooses_algorithm_or_key() {
+    let keys = es256();
+    let payload = URL_SAFE_NO_PAD.encode(wire().to_string());
+    let public = keys.jwks()["keys"][0].clone();
+    for header in [
+        json!({ "alg": "none", "typ": "at+jwt" }),
+        json!({ "alg": "NONE", "typ": "at+jwt" }),
+        json!({ "alg": "", "typ": "at+jwt" }),
+        json!({ "alg": "HS256", "typ": "at+jwt", "kid": "ec" }),
+        json!({ "alg": "HS256", "typ": "at+jwt", "jwk": public }),
+        json!({ "alg": "ES256", "typ": "at+jwt", "kid": "../../x" }),
+        json!({ "alg": "ES256", "typ": "at+jwt", "kid": "ec", "crit": ["exp"] }),
+    ] {
+        let signed = [URL_SAFE_NO_PAD.encode(header.to_string()), payload.clone()].join(".");
+        let x = public["x"].as_str().unwrap();
+        let confused = Key::from_secret(x).sign(signed.as_bytes());
+        for signature in [Vec::new(), vec![0; 64], confused] {
+            let token = [&signed, ".", &URL_SAFE_NO_PAD.encode(signature)].concat();
+            assert_eq!(keys.verify(&token, NOW), Err(Refusal::UnknownKey), "{header}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_or_zero_signature_is_refused() {
+    for keys in [hs256(), ed25519(), es256()] {
+        let token = keys.sign(&claims());
+        let (signed, _) = token.expose().rsplit_once('.').unwrap();
+        for signature in
+            [String::new(), URL_SAFE_NO_PAD.encode([0; 32]), URL_SAFE_NO_PAD.encode([0; 64])]
+        {
+            let refusal = keys.verify(&format!("{signed}.{signature}"), NOW);
+            assert_eq!(refusal, Err(Refusal::BadSignature));
+        }
+    }
+}
+
+#[test]
+fn a_token_dies_at_its_expiry_and_the_leeway_to_the_millisecond() {
+    let keys = hs256();
+    let token = keys.sign(&claims());
+    let dead = UnixMs::from_seconds(claims().expires_at_s).plus(Duration::from_secs(5));
+    assert!(keys.verify(token.expose(), UnixMs(dead.0 - 1)).is_ok());
+    assert_eq!(keys.verify(token.expose(), dead), Err(Refusal::Expired));
+}
+
+#[test]
+fn a_token_from_the_future_is_refused_beyond_the_leeway() {
+    for claim in ["nbf", "iat"] {
+        let mut claims = wire();
+        claims[claim] = json!(NOW.seconds() + 5);
+        assert!(verdict_on(&claims).is_ok(), "{claim}");
+        claims[claim] = json!(NOW.seconds() + 6);
+        assert_eq!(verdict_on(&claims), Err(Refusal::NotYet), "{claim}");
+    }
+}
+
+#[test]
+fn issuer_and_audience_must_be_ours() {
+    let with = |claim: &str, value: Value| {
+        let mut claims = wire();
+        claims[claim] = value;
+        verdict_on(&claims).map(drop)
+    };
+    assert_eq!(with("iss", json!("another")), Err(Refusal::WrongIssuer));
+    assert_eq!(with("aud", json!("another")), Err(Refusal::WrongAudience));
+    assert_eq!(with("aud", json!(["another", "third"])), Err(Refusal::WrongAudience));
+    assert_eq!(with("aud", json!([])), Err(Refusal::WrongAudience));
+    assert_eq!(with("aud", json!(["another", "portcullis"])), Ok(()));
+}
+
+#[test]
+fn a_missing_or_misshapen_claim_is_refused() {
+    for claim in ["iss", "aud", "sub", "sid", "jti", "iat", "exp", "auth_time", "role"] {
+        let mut claims = wire();
+        claims.as_object_mut().unwrap().remove(claim);
+        assert_eq!(verdict_on(&claims), Err(Refusal::Malformed), "{claim}");
+        claims[claim] = json!(-1);
+        assert_eq!(verdict_on(&claims), Err(Refusal::Malformed), "{claim}");
+    }
+    for (claim, value) in
+        [("sub", json!("42; drop")), ("sid", json!("session_1")), ("role", json!("root"))]
+    {
+        let mut claims = wire();
+        claims[claim] = value;
+        assert_eq!(verdict_on(&claims), Err(Refusal::Malformed), "{claim}");
+    }
+}
+
+#[test]
+fn a_secret_that_was_replaced_is_still_read_and_no_longer_signs() {
+    let before = hs256().sign(&claims());
+    let mut settings = settings();
+    settings.jwt_secret = Some("the secret that came after, as long".into());
+    settings.jwt_secrets_old = Some(SECRET.into());
+    let keys = Keys::new(&settings).unwrap();
+    assert!(keys.verify(before.expose(), NOW).is_ok());
+    assert_eq!(hs256().verify(keys.sign(&claims()).expose(), NOW), Err(Refusal::UnknownKey));
+    settings.jwt_secrets_old = None;
+    assert!(Keys::new(&settings).unwrap().verify(before.expose(), NOW).is_err());
+}
+
+#[test]
+fn of_a_directory_the_last_key_by_name_signs_and_all_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("2026-01.pem"), ED25519_PEM).unwrap();
+    let mut settings = settings();
+    settings.jwt_keys_dir = Some(dir.path().to_owned());
+    let before = Keys::new(&settings).unwrap().sign(&claims());
+    std::fs::write(dir.path().join("2026-02.pem"), P256_PEM).unwrap();
+    std::fs::write(dir.path().join("notes.txt"), "not a key").unwrap();
+    let keys = Keys::new(&settings).unwrap();
+    assert!(keys.verify(before.expose(), NOW).is_ok());
+    assert_eq!(keys.jwks()["keys"][0]["kid"], "2026-02");
+    assert_eq!(keys.jwks()["keys"].as_array().unwrap().len(), 2);
+    // A secret that is set beside the keys signs nothing and opens nothing.
+    assert_eq!(keys.verify(hs256().sign(&claims()).expose(), NOW), Err(Refusal::UnknownKey));
+}
+
+#[test]
+fn a_directory_without_a_usable_key_stops_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(matches!(Key::from_dir(dir.path()), Err(KeyFault::None(_))));
+    std::fs::write(dir.path().join("bad name!.pem"), ED25519_PEM).unwrap();
+    assert!(matches!(Key::from_dir(dir.path()), Err(KeyFault::BadName(_))));
+    assert!(matches!(Key::from_pem("x", "nonsense"), Err(KeyFault::NotAKey(_))));
+    let public = ED25519_PEM.replace("PRIVATE", "PUBLIC");
+    assert!(matches!(Key::from_pem("x", &public), Err(KeyFault::NotAKey(_))));
+    assert!(matches!(Key::from_dir(&dir.path().join("none")), Err(KeyFault::Unreadable(..))));
+}
+
+#[test]
+fn what_is_no_token_is_malformed() {
+    let long = "e".repeat(LONGEST + 1);
+    for text in ["", ".", "..", "...", "a.b.c", "eyJ", &long, "é.é.é", "prt_x"] {
+        assert_eq!(hs256().verify(text, NOW), Err(Refusal::Malformed), "{text:.20?}");
+    }
+}
