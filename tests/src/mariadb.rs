@@ -208,7 +208,7 @@ impl MariaDb {
         }
         arguments.extend(SETTINGS.iter().copied().map(String::from));
         let log = self.directory.path().join("mariadb.log");
-        let mut process = Process::start(&program("mariadbd"), &arguments, &log);
+        let mut process = Process::start(&program("mariadbd"), &arguments, &[], &log);
         wait_until("MariaDB answers", || {
             assert!(!process.has_ended(), "mariadbd ended at its start:\n{}", process.log());
             self.client("select 1").output().is_ok_and(|output| output.status.success())

@@ -33,12 +33,17 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `program` with `arguments`, adding what it prints to `log`.
-    pub fn start<S: AsRef<str>>(program: &Path, arguments: &[S], log: &Path) -> Self {
+    /// Starts `program`, its settings added to our environment, what it prints added to `log`.
+    pub fn start<S: AsRef<str>>(
+        program: &Path,
+        arguments: &[S],
+        settings: &[(String, String)],
+        log: &Path,
+    ) -> Self {
         let out = File::options().create(true).append(true).open(log).expect("the log can be made");
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program);
-        command.args(arguments.iter().map(AsRef::as_ref));
+        command.args(arguments.iter().map(AsRef::as_ref)).envs(settings.iter().cloned());
         command
             .stdin(Stdio::null())
             .stdout(out.try_clone().expect("a file can be shared"))

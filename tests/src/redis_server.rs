@@ -288,7 +288,8 @@ impl Redis {
 
     /// Starts the program; the error is its log if it ends instead of answering.
     fn launch(&mut self) -> Result<(), String> {
-        let mut process = Process::start(&self.server.program, &self.arguments, &self.log_file());
+        let mut process =
+            Process::start(&self.server.program, &self.arguments, &[], &self.log_file());
         let mut ended = false;
         wait_until("redis-server answers PING", || {
             ended = process.has_ended();

@@ -1,0 +1,57 @@
+//! `make demo` and `make run`: Portcullis on private servers, told as a story or left running.
+//!
+//! Nothing here is staged: what is shown as typed is run as shown, by the real `curl` and
+//! `redis-cli`, and every answer is checked.
+
+mod screen;
+mod shell;
+mod stage;
+mod story;
+
+use std::process::{ExitCode, exit};
+use std::thread;
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{SigSet, Signal};
+
+use crate::screen::Screen;
+use crate::stage::Stage;
+
+fn main() -> ExitCode {
+    let stay = std::env::args().any(|argument| argument == "--stay");
+    let screen = Screen::new();
+    let result = end_on_signals().and_then(|()| if stay { run(screen) } else { demo(screen) });
+    if let Err(fault) = result {
+        screen.failure(&format!("{fault:#}"));
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn demo(screen: Screen) -> Result<()> {
+    let stage = Stage::set(screen)?;
+    story::tell(&stage).with_context(|| format!("the service said:\n{}", stage.service_log()))?;
+    drop(stage);
+    screen.heading("Every answer was as it should be. Everything started here is gone.");
+    Ok(())
+}
+
+fn run(screen: Screen) -> Result<()> {
+    let mut stage = Stage::set(screen)?;
+    stage.show_around();
+    stage.wait_for_the_service();
+    anyhow::bail!("the service ended by itself and said:\n{}", stage.service_log())
+}
+
+/// The kernel kills our children with us, so leaving is all there is to do.
+fn end_on_signals() -> Result<()> {
+    let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+    // Blocked before any thread exists, so that only the thread below ever gets them.
+    signals.thread_block()?;
+    thread::spawn(move || {
+        let signal = signals.wait();
+        eprintln!("\nstopped; everything started here is gone");
+        exit(128 + signal.map_or(0, |signal| signal as i32));
+    });
+    Ok(())
+}

@@ -1,0 +1,242 @@
+//! The servers: private ones under `target/`, or those that `DATABASE_URL` and `REDIS_URL` name.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use portcullis_tests::{
+    Directory, MariaDb, Process, Redis, binary_path, free_port, module_path, wait_until,
+};
+
+use crate::screen::Screen;
+use crate::shell::typed;
+
+/// What a Redis that holds ledgers should have: every change on disk, nothing evicted.
+const RECOMMENDED: &[&str] = &[
+    "--appendonly",
+    "yes",
+    "--appendfsync",
+    "everysec",
+    "--maxmemory-policy",
+    "noeviction",
+    "--enable-debug-command",
+    "no",
+    "--enable-module-command",
+    "no",
+];
+
+/// The running service and what it stands on.
+pub(crate) struct Stage {
+    // Fields drop in this order: the service before what it uses.
+    service: Process,
+    _redis: Option<Redis>,
+    _mariadb: Option<MariaDb>,
+    directory: Directory,
+    pub(crate) screen: Screen,
+    /// `http://127.0.0.1:port`
+    pub(crate) url: String,
+    /// How `redis-cli` is told where the server is.
+    pub(crate) redis_cli: Vec<String>,
+    /// Whether somebody else's data may be there.
+    pub(crate) is_private: bool,
+    database_url: String,
+    redis_url: String,
+}
+
+impl Stage {
+    /// Starts everything and waits until the service is ready.
+    pub(crate) fn set(screen: Screen) -> Result<Self> {
+        let directory = Directory::new();
+        let (given_database, given_redis) = (given("DATABASE_URL"), given("REDIS_URL"));
+        let is_private = given_database.is_none() && given_redis.is_none();
+
+        let mariadb = given_database.is_none().then(|| start_mariadb(screen));
+        let database_url = given_database.unwrap_or_else(|| {
+            mariadb.as_ref().expect("just started").fresh_database("portcullis")
+        });
+        let redis = given_redis.is_none().then(|| start_redis(screen));
+        let redis_url = given_redis.unwrap_or_else(|| redis.as_ref().expect("just started").url());
+        let redis_cli = match &redis {
+            Some(redis) => vec!["-p".to_owned(), redis.port().to_string()],
+            None => vec!["-u".to_owned(), redis_url.clone()],
+        };
+        ensure_module(&redis_cli)?;
+
+        let address = format!("127.0.0.1:{}", free_port());
+        let settings = settings(&directory, &address, &database_url, &redis_url)?;
+        migrate(screen, &settings)?;
+        let service = start_service(screen, &directory, &address, &settings)?;
+        let url = format!("http://{address}");
+        Ok(Self {
+            service,
+            _redis: redis,
+            _mariadb: mariadb,
+            directory,
+            screen,
+            url,
+            redis_cli,
+            is_private,
+            database_url,
+            redis_url,
+        })
+    }
+
+    /// The end of what the service has logged.
+    pub(crate) fn service_log(&self) -> String {
+        last_lines(&self.service.log())
+    }
+
+    /// The mails sent so far, oldest first.
+    pub(crate) fn mails(&self) -> Result<Vec<PathBuf>> {
+        let entries = fs::read_dir(mail_directory(&self.directory)).context("no mail was sent")?;
+        let mut mails: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        mails.sort();
+        Ok(mails)
+    }
+
+    /// Returns when the service has ended.
+    pub(crate) fn wait_for_the_service(&mut self) {
+        self.service.wait();
+    }
+
+    /// Where everything is and what to try first.
+    pub(crate) fn show_around(&self) {
+        let screen = self.screen;
+        screen.heading("Portcullis is running. Ctrl-C ends it.");
+        screen.answer(&format!(
+            "service   {}\ndatabase  {}\nredis     {}",
+            self.url, self.database_url, self.redis_url
+        ));
+        screen.answer(&format!("mails     {}", mail_directory(&self.directory).display()));
+        screen.heading("Three commands to try");
+        let register = serde_json::json!({
+            "email": "ada@example.org", "password": "correct horse battery staple",
+            "first_name": "Ada", "last_name": "Lovelace",
+        });
+        let (health, new) =
+            (format!("{}/health", self.url), format!("{}/api/v1/auth/register", self.url));
+        let body = register.to_string();
+        let curl = |arguments: &[&str]| {
+            screen.command(&typed(
+                "curl",
+                &arguments.iter().copied().map(String::from).collect::<Vec<_>>(),
+            ));
+        };
+        curl(&[&health]);
+        curl(&["-X", "POST", &new, "-H", "Content-Type: application/json", "-d", &body]);
+        let check =
+            ["AUTH.CHECK", "user:1", "some-token", "SESSION", "some-session"].map(String::from);
+        screen.command(&typed("redis-cli", &[self.redis_cli.as_slice(), &check].concat()));
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the demo's two settings are read"
+)]
+fn given(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn start_mariadb(screen: Screen) -> MariaDb {
+    screen.progress("starting a private MariaDB under target/");
+    MariaDb::start()
+}
+
+fn start_redis(screen: Screen) -> Redis {
+    screen.progress("starting a private redis-server with the module, append-only file on");
+    Redis::options().tcp().arguments(RECOMMENDED).start()
+}
+
+fn ensure_module(redis_cli: &[String]) -> Result<()> {
+    let told = Command::new("redis-cli")
+        .args(redis_cli)
+        .args(["COMMAND", "INFO", "AUTH.CHECK"])
+        .output()?;
+    let known = String::from_utf8_lossy(&told.stdout).to_lowercase().contains("auth.check");
+    ensure!(
+        known,
+        "the server of REDIS_URL lacks the module; start it with --loadmodule {}",
+        module_path().display()
+    );
+    Ok(())
+}
+
+fn settings(
+    directory: &Directory,
+    address: &str,
+    database: &str,
+    redis: &str,
+) -> Result<Vec<(String, String)>> {
+    let (host, port) = address.split_once(':').context("an address has a port")?;
+    let mail = mail_directory(directory);
+    fs::create_dir_all(&mail)?;
+    let settings = [
+        ("HOST", host),
+        ("PORT", port),
+        ("OPS_ADDR", &format!("127.0.0.1:{}", free_port())),
+        ("DATABASE_URL", database),
+        ("REDIS_URL", redis),
+        ("JWT_SECRET", &random_secret()?),
+        ("MAIL_DIR", &mail.display().to_string()),
+        ("LOG_FORMAT", "pretty"),
+    ];
+    Ok(settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
+}
+
+fn migrate(screen: Screen, settings: &[(String, String)]) -> Result<()> {
+    screen.progress("portcullis migrate up");
+    let output = Command::new(binary_path())
+        .args(["migrate", "up"])
+        .envs(settings.iter().cloned())
+        .output()
+        .context("portcullis does not run")?;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the migrations failed:\n{complaint}");
+    Ok(())
+}
+
+fn start_service(
+    screen: Screen,
+    directory: &Directory,
+    address: &str,
+    settings: &[(String, String)],
+) -> Result<Process> {
+    screen.progress("portcullis serve");
+    let log = directory.path().join("portcullis.log");
+    let mut service = Process::start(binary_path(), &["serve"], settings, &log);
+    let mut ended = false;
+    wait_until("the service is ready", || {
+        ended = service.has_ended();
+        ended || is_ready(address)
+    });
+    ensure!(!ended, "portcullis serve ended at its start:\n{}", last_lines(&service.log()));
+    Ok(service)
+}
+
+fn is_ready(address: &str) -> bool {
+    let url = format!("http://{address}/readyz");
+    Command::new("curl")
+        .args(["--silent", "--fail", "--output", "/dev/null", &url])
+        .status()
+        .is_ok_and(|s| s.success())
+}
+
+fn mail_directory(directory: &Directory) -> PathBuf {
+    directory.path().join("mail")
+}
+
+fn random_secret() -> Result<String> {
+    let (mut first, mut second) = ([0; 16], [0; 16]);
+    let mut source = File::open("/dev/urandom")?;
+    source.read_exact(&mut first)?;
+    source.read_exact(&mut second)?;
+    Ok(format!("{:032x}{:032x}", u128::from_ne_bytes(first), u128::from_ne_bytes(second)))
+}
+
+fn last_lines(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(30)..].join("\n")
+}
