@@ -1,0 +1,55 @@
+//! The envelope of every success: `{"status":"success","data":…,"message":…}`.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::outbox::Propagation;
+
+/// A success on its way to the client.
+#[derive(Serialize)]
+pub struct Success<T = ()> {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'static str>,
+    #[serde(skip_serializing_if = "Propagation::is_confirmed")]
+    propagation: Propagation,
+}
+
+impl Success {
+    /// A success that has nothing but a sentence to tell.
+    pub fn message(text: &'static str) -> Self {
+        Self { message: Some(text), ..Success::empty() }
+    }
+}
+
+impl<T> Success<T> {
+    /// A success that carries data.
+    pub fn data(data: T) -> Self {
+        Self { data: Some(data), ..Self::empty() }
+    }
+
+    /// The same with a sentence beside the data.
+    #[must_use]
+    pub fn saying(self, text: &'static str) -> Self {
+        Self { message: Some(text), ..self }
+    }
+
+    /// The same, telling whether Redis has heard of the change yet.
+    #[must_use]
+    pub fn propagated(self, propagation: Propagation) -> Self {
+        Self { propagation, ..self }
+    }
+
+    fn empty() -> Self {
+        Self { status: "success", data: None, message: None, propagation: Propagation::Confirmed }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Success<T> {
+    fn into_response(self) -> Response {
+        Json(self).into_response()
+    }
+}

@@ -1,0 +1,93 @@
+//! Who did what, when, from where: a row in `audit_events` and a structured log line.
+//!
+//! Names follow the OWASP logging vocabulary. Nothing secret may go in: no token, no password, no
+//! digest of one.
+
+use portcullis_core::Digest;
+use serde_json::{Value, json};
+use sqlx::types::Json;
+use sqlx::{Executor, MySql};
+
+use crate::clock::UnixMs;
+use crate::request::Client;
+
+/// One thing that happened.
+pub struct Event<'a> {
+    /// Its name in the vocabulary.
+    pub name: &'static str,
+    /// Whom it concerns, if that is known.
+    pub user_id: Option<u64>,
+    /// In which session.
+    pub session: Option<&'a str>,
+    /// What else is known.
+    pub detail: Value,
+}
+
+impl<'a> Event<'a> {
+    /// Something that happened to a user.
+    pub fn of(name: &'static str, user_id: u64) -> Self {
+        Self { name, user_id: Some(user_id), session: None, detail: json!({}) }
+    }
+
+    /// Something that happened to nobody we know.
+    pub fn anonymous(name: &'static str) -> Self {
+        Self { name, user_id: None, session: None, detail: json!({}) }
+    }
+
+    /// The same, in a session.
+    #[must_use]
+    pub fn in_session(self, session: &'a str) -> Self {
+        Self { session: Some(session), ..self }
+    }
+
+    /// The same, with details.
+    #[must_use]
+    pub fn with(self, detail: Value) -> Self {
+        Self { detail, ..self }
+    }
+
+    /// Only the log line, for what happens too often to keep.
+    pub fn log(&self, client: &Client) {
+        tracing::info!(
+            event = self.name,
+            user_id = self.user_id,
+            session = self.session.map(session_in_log),
+            ip = %client.ip,
+            request_id = client.request_id.as_str(),
+            detail = %self.detail,
+            "audit"
+        );
+    }
+}
+
+/// Keeps an event, in the transaction that it tells of where there is one.
+pub async fn record<'c>(
+    db: impl Executor<'c, Database = MySql>,
+    client: &Client,
+    now: UnixMs,
+    event: Event<'_>,
+) -> sqlx::Result<()> {
+    event.log(client);
+    sqlx::query!(
+        "insert into audit_events
+            (at, event, user_id, session_id, ip_address, user_agent, request_id, detail)
+         values (?, ?, ?, ?, ?, ?, ?, ?)",
+        now,
+        event.name,
+        event.user_id,
+        event.session,
+        client.ip.to_string(),
+        client.user_agent,
+        client.request_id.as_str(),
+        Json(event.detail),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A session as the log shows it: recognisable, of no use to anybody.
+fn session_in_log(session: &str) -> String {
+    let digest = Digest::of(session.as_bytes()).to_hex();
+    String::from_utf8_lossy(digest.get(..16).unwrap_or_default()).into_owned()
+}

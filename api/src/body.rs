@@ -1,0 +1,81 @@
+//! Request bodies: JSON of a known shape, nothing else, and an answer that says what is wrong.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result, Violation};
+
+/// A required JSON body.
+pub struct Body<T>(pub T);
+
+/// A JSON body that may be left out, which is the same as `{}`.
+pub struct OptionalBody<T>(pub T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        let (headers, bytes) = split(request).await?;
+        if !is_json(&headers) {
+            return Err(Error::NotJson);
+        }
+        parse(&bytes).map(Self)
+    }
+}
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for OptionalBody<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        let (headers, bytes) = split(request).await?;
+        if bytes.is_empty() {
+            return parse(b"{}").map(Self);
+        }
+        if !is_json(&headers) {
+            return Err(Error::NotJson);
+        }
+        parse(&bytes).map(Self)
+    }
+}
+
+async fn split(request: Request) -> Result<(HeaderMap, Bytes)> {
+    let (parts, body) = request.into_parts();
+    // request.rs has read the body already and bounded it.
+    let bytes = axum::body::to_bytes(body, usize::MAX)
+        .await
+        .map_err(|_| Error::Malformed("The body could not be read."))?;
+    Ok((parts.headers, bytes))
+}
+
+/// `application/json`, whatever its parameters.
+fn is_json(headers: &HeaderMap) -> bool {
+    let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = declared.and_then(|value| value.split(';').next()).unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| refusal(&error))?;
+    json.end().map_err(|_| Error::Malformed("There is more than one JSON value."))?;
+    Ok(value)
+}
+
+fn refusal(error: &serde_path_to_error::Error<serde_json::Error>) -> Error {
+    if !error.inner().is_data() {
+        return Error::Malformed("The body is not JSON.");
+    }
+    // serde tells a missing field by its text only.
+    let text = error.inner().to_string();
+    if let Some(field) = text.strip_prefix("missing field `").and_then(|t| t.split('`').next()) {
+        return Error::Incomplete(vec![Violation::new(field, "required", "This is required.")]);
+    }
+    let place = error.path().to_string();
+    if place == "." {
+        return Error::Malformed("The body is not a JSON object of the right shape.");
+    }
+    Error::Unacceptable(vec![Violation::new(&place, "wrong_type", "This has the wrong type.")])
+}

@@ -1,0 +1,137 @@
+//! Who is calling: a live access token, or a refusal.
+//!
+//! The token's own claims are checked first, then Redis is asked whether it is still good. When
+//! Redis cannot say, MySQL can: a session that is not in its ledger yet is no dead session. What
+//! Redis calls revoked, logged out or idle stays so. No verdict at all is a refusal.
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{AUTHORIZATION, COOKIE, HeaderMap};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method};
+use portcullis_core::Digest;
+
+use crate::App;
+use crate::clock::UnixMs;
+use crate::error::{Error, Result};
+use crate::ledger::Verdict;
+use crate::session_id::SessionId;
+use crate::token::{Claims, Role};
+
+/// The cookie of the older login; it counts as a bearer token on GET only.
+pub(crate) const OLD_COOKIE: &str = "jwt";
+
+/// Somebody who sent a live access token.
+pub struct Caller {
+    /// The user.
+    pub user_id: u64,
+    /// The session that the token belongs to.
+    pub session: SessionId,
+    /// What the user may do.
+    pub role: Role,
+    /// When the password was last given.
+    pub auth_time_s: u64,
+    /// When the token dies.
+    pub expires_at_s: u64,
+    /// The token's digest, for ending it.
+    pub digest: Digest,
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let token = token_in(&parts.headers, &parts.method)?;
+        let caller = authenticate(app, token).await?;
+        let named = parts.headers.get("x-session-id").map(HeaderValue::as_bytes);
+        if named.is_some_and(|named| named != caller.session.as_str().as_bytes()) {
+            return Err(Error::SessionMismatch);
+        }
+        Ok(caller)
+    }
+}
+
+/// Checks a token and tells whose it is.
+pub(crate) async fn authenticate(app: &App, token: &str) -> Result<Caller> {
+    let now = app.clock.now();
+    let claims = app.keys.verify(token, now).map_err(|_| Error::DeadToken)?;
+    let verdict = app.ledger.check(claims.user_id, token, claims.session_id.as_str()).await;
+    let Claims { user_id, session_id, role, auth_time_s, expires_at_s, .. } = claims;
+    let digest = Digest::of(token.as_bytes());
+    let caller = Caller { user_id, session: session_id, role, auth_time_s, expires_at_s, digest };
+    match verdict {
+        Ok(Verdict::Ok) => {}
+        Ok(Verdict::Revoked | Verdict::LoggedOut | Verdict::Idle) => return Err(Error::DeadToken),
+        Ok(Verdict::NoSession) => live_in_mysql(app, &caller, now).await?,
+        Err(cause) => {
+            tracing::debug!(%cause, "Redis gave no verdict");
+            live_in_mysql(app, &caller, now).await?;
+        }
+    }
+    note_activity(app, &caller, now).await;
+    Ok(caller)
+}
+
+/// The one token of a request (RFC 6750 §2, R-30).
+pub(crate) fn token_in<'a>(headers: &'a HeaderMap, method: &Method) -> Result<&'a str> {
+    let mut sent = headers.get_all(AUTHORIZATION).iter();
+    let bearer = sent.next().map(bearer).transpose()?;
+    let cookie = old_cookie(headers).filter(|_| *method == Method::GET);
+    match (bearer, cookie, sent.next()) {
+        (_, _, Some(_)) | (Some(_), Some(_), _) => Err(Error::TwoTokens),
+        (Some(token), None, None) | (None, Some(token), None) => Ok(token),
+        (None, None, None) => Err(Error::NoToken),
+    }
+}
+
+fn bearer(value: &HeaderValue) -> Result<&str> {
+    let text = value.to_str().map_err(|_| Error::DeadToken)?;
+    let (scheme, token) = text.split_once(' ').ok_or(Error::NoToken)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token) } else { Err(Error::NoToken) }
+}
+
+pub(crate) fn old_cookie(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(name, value)| (name == OLD_COOKIE && !value.is_empty()).then_some(value))
+}
+
+/// The truth, for when Redis does not know the session or cannot be asked.
+async fn live_in_mysql(app: &App, caller: &Caller, now: UnixMs) -> Result<()> {
+    let _turn = app.fallback.acquire().await.map_err(|_| Error::Busy)?;
+    let seen_here = app.activity.waiting(caller.session.as_str()).unwrap_or_default();
+    let live = sqlx::query_scalar!(
+        r#"select 1 as "live: i64"
+             from user_sessions s
+             join users u on u.id = s.user_id
+            where s.id = ? and s.user_id = ? and s.is_active and s.expires_at > ? and u.is_active
+              and (s.idle_timeout_s = 0
+                   or greatest(s.last_activity, ?) > ? - interval s.idle_timeout_s second)
+              and not exists (select 1 from token_blacklist_enhanced b
+                               where b.token_hash = ? and b.token_expiry > ?)"#,
+        caller.session,
+        caller.user_id,
+        now,
+        seen_here,
+        now,
+        caller.digest.as_bytes().as_slice(),
+        now,
+    )
+    .fetch_optional(&app.db)
+    .await?;
+    live.map(|_| ()).ok_or(Error::DeadToken)
+}
+
+/// A failure here is harmless: the next request tries again.
+async fn note_activity(app: &App, caller: &Caller, now: UnixMs) {
+    let session = caller.session.as_str();
+    if !app.activity.due(session, now) {
+        return;
+    }
+    if let Err(cause) = app.ledger.touch(caller.user_id, session, now).await {
+        tracing::debug!(%cause, "Redis did not hear of the activity");
+    }
+}

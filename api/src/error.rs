@@ -1,0 +1,236 @@
+//! What a client is told when a request cannot be served: RFC 9457 problem details.
+//!
+//! Each variant says what the client should do next; [`Error::answer`] is the one table of status,
+//! code and text. A cause never leaves in an answer: it travels to the request's log line.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// The result of every handler.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a request was not served.
+#[derive(Debug)]
+pub enum Error {
+    /// The request cannot be understood; the text says why.
+    Malformed(&'static str),
+    /// The body is JSON of the wrong shape: required fields are missing.
+    Incomplete(Vec<Violation>),
+    /// The body is well formed but some values are not acceptable.
+    Unacceptable(Vec<Violation>),
+    /// Unknown user, wrong password, unverified, disabled: never told apart (R-46).
+    BadCredentials,
+    /// No access token was sent.
+    NoToken,
+    /// The access token is damaged, expired or dead.
+    DeadToken,
+    /// The refresh token is unknown, expired, spent or its session has ended.
+    DeadRefreshToken,
+    /// The token from a mail is unknown, used or too old.
+    DeadEmailToken,
+    /// The same request carries tokens in two places (R-30).
+    TwoTokens,
+    /// The session named in the request is not the token's own.
+    SessionMismatch,
+    /// Known, but not allowed to do this.
+    Forbidden,
+    /// There is no such thing, or it is somebody else's.
+    NotFound(&'static str),
+    /// The path exists, not with this method.
+    MethodNotAllowed,
+    /// The body did not arrive in time.
+    SlowBody,
+    /// The body is longer than 16 KiB.
+    TooLarge,
+    /// The body is not declared to be JSON.
+    NotJson,
+    /// Too many requests; the headers tell how many are allowed and when to come back.
+    Throttled(Box<HeaderMap>),
+    /// Every hashing slot and its queue are full.
+    Busy,
+    /// The answer would come too late.
+    Late,
+    /// The database did not do what it was asked.
+    Database(sqlx::Error),
+    /// A fault of our own.
+    Internal(Cow<'static, str>),
+}
+
+/// One unacceptable value and where it stands in the body.
+#[derive(Clone, Debug, Serialize)]
+pub struct Violation {
+    /// JSON pointer as a URI fragment (`#/email`).
+    pub pointer: String,
+    /// Stable name of the rule, in snake case.
+    pub code: &'static str,
+    /// The rule in words.
+    pub detail: String,
+}
+
+impl Violation {
+    /// A rule that the value at `/field` breaks.
+    pub fn new(field: &str, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { pointer: format!("#/{field}"), code, detail: detail.into() }
+    }
+}
+
+/// What is logged of an error and never sent; request.rs finds it among the extensions.
+#[derive(Clone)]
+pub(crate) struct Cause(pub(crate) Arc<str>);
+
+/// When to try again after an outage.
+const RETRY_AFTER_OUTAGE: Duration = Duration::from_secs(2);
+/// For requests that carry no credentials (RFC 6750 §3).
+const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="portcullis""#);
+/// For requests whose credentials are dead.
+const CHALLENGE_INVALID: HeaderValue =
+    HeaderValue::from_static(r#"Bearer realm="portcullis", error="invalid_token""#);
+const CHALLENGE_REQUEST: HeaderValue =
+    HeaderValue::from_static(r#"Bearer realm="portcullis", error="invalid_request""#);
+const CHALLENGE_SCOPE: HeaderValue =
+    HeaderValue::from_static(r#"Bearer realm="portcullis", error="insufficient_scope""#);
+
+impl Error {
+    /// What the client is told. Causes stay in the log.
+    fn answer(&self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::Malformed(why) => (S::BAD_REQUEST, "malformed_request", why),
+            Self::Incomplete(_) => {
+                (S::BAD_REQUEST, "missing_fields", "Required fields are missing.")
+            }
+            Self::Unacceptable(_) => {
+                (S::UNPROCESSABLE_ENTITY, "unacceptable", "Some values are not acceptable.")
+            }
+            Self::BadCredentials => {
+                (S::UNAUTHORIZED, "bad_credentials", "E-mail or password is wrong.")
+            }
+            Self::NoToken => (S::UNAUTHORIZED, "no_token", "An access token is required."),
+            Self::DeadToken => {
+                (S::UNAUTHORIZED, "invalid_token", "The access token is not valid any more.")
+            }
+            Self::DeadRefreshToken => {
+                (S::UNAUTHORIZED, "invalid_grant", "The refresh token is not valid any more.")
+            }
+            Self::DeadEmailToken => {
+                (S::UNAUTHORIZED, "invalid_email_token", "The link is unknown, used or too old.")
+            }
+            Self::TwoTokens => {
+                (S::BAD_REQUEST, "two_tokens", "Send the token in one place, not in two.")
+            }
+            Self::SessionMismatch => {
+                (S::BAD_REQUEST, "session_mismatch", "The session is not the token's own.")
+            }
+            Self::Forbidden => (S::FORBIDDEN, "forbidden", "This is not allowed."),
+            Self::NotFound("session") => (S::NOT_FOUND, "session_not_found", "No such session."),
+            Self::NotFound(_) => (S::NOT_FOUND, "not_found", "There is nothing here."),
+            Self::MethodNotAllowed => {
+                (S::METHOD_NOT_ALLOWED, "method_not_allowed", "See the Allow header.")
+            }
+            Self::SlowBody => (S::REQUEST_TIMEOUT, "slow_body", "The body did not arrive in time."),
+            Self::TooLarge => {
+                (S::PAYLOAD_TOO_LARGE, "body_too_large", "The body is longer than 16 KiB.")
+            }
+            Self::NotJson => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "not_json", "Send Content-Type: application/json.")
+            }
+            Self::Throttled(_) => (S::TOO_MANY_REQUESTS, "throttled", "Too many requests."),
+            Self::Busy | Self::Late | Self::Database(_) => {
+                (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable; try again.")
+            }
+            Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong."),
+        }
+    }
+
+    fn headers(&mut self, status: StatusCode) -> HeaderMap {
+        let mut headers = match self {
+            Self::Throttled(limits) => std::mem::take(&mut **limits),
+            _ => HeaderMap::new(),
+        };
+        match self {
+            Self::NoToken | Self::BadCredentials => headers.insert(WWW_AUTHENTICATE, CHALLENGE),
+            Self::TwoTokens => headers.insert(WWW_AUTHENTICATE, CHALLENGE_REQUEST),
+            Self::Forbidden => headers.insert(WWW_AUTHENTICATE, CHALLENGE_SCOPE),
+            _ if status == StatusCode::UNAUTHORIZED => {
+                headers.insert(WWW_AUTHENTICATE, CHALLENGE_INVALID)
+            }
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(RETRY_AFTER, RETRY_AFTER_OUTAGE.as_secs().into())
+            }
+            _ => None,
+        };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers
+    }
+
+    fn violations(&self) -> &[Violation] {
+        match self {
+            Self::Incomplete(violations) | Self::Unacceptable(violations) => violations,
+            _ => &[],
+        }
+    }
+
+    fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Database(cause) => Some(Cause(cause.to_string().into())),
+            Self::Internal(cause) => Some(Cause(cause.as_ref().into())),
+            Self::Busy => Some(Cause("every hashing slot is taken".into())),
+            Self::Late => Some(Cause("deadline passed".into())),
+            _ => None,
+        }
+    }
+}
+
+/// RFC 9457, and `status_text` and `message` for clients of the older envelope.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    status_text: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [Violation],
+}
+
+impl IntoResponse for Error {
+    fn into_response(mut self) -> Response {
+        let (status, code, detail) = self.answer();
+        let headers = self.headers(status);
+        let problem = Problem {
+            r#type: match self {
+                Self::Throttled(_) => {
+                    "https://iana.org/assignments/http-problem-types#quota-exceeded"
+                }
+                _ => "about:blank",
+            },
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail,
+            code,
+            status_text: "error",
+            message: detail,
+            errors: self.violations(),
+        };
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = (status, headers, body).into_response();
+        if let Some(cause) = self.cause() {
+            response.extensions_mut().insert(cause);
+        }
+        response
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(cause: sqlx::Error) -> Self {
+        Self::Database(cause)
+    }
+}

@@ -1,0 +1,82 @@
+//! Whether the service is well: for people (`/health`) and for orchestrators.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::App;
+use crate::clock::UnixMs;
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    timestamp: UnixMs,
+    services: Services,
+}
+
+#[derive(Serialize)]
+struct Services {
+    database: Service,
+    redis: Service,
+    auth: Service,
+}
+
+#[derive(Serialize)]
+struct Service {
+    healthy: bool,
+    message: &'static str,
+}
+
+impl Service {
+    const fn new(healthy: bool, good: &'static str, bad: &'static str) -> Self {
+        Self { healthy, message: if healthy { good } else { bad } }
+    }
+}
+
+/// `GET /health`: each part by name; 503 if one is not well. Causes stay in the log (BUG-29).
+pub async fn health(State(app): State<App>) -> Response {
+    let (database, redis) = tokio::join!(database_answers(&app), redis_answers(&app));
+    let services = Services {
+        database: Service::new(database, "Database connected", "Database not reachable"),
+        redis: Service::new(redis, "Redis connected", "Redis not reachable"),
+        auth: Service::new(database, "Authentication works", "Authentication is out of service"),
+    };
+    let well = database && redis;
+    let status = if well { "healthy" } else { "unhealthy" };
+    let body = Health { status, timestamp: app.clock.now(), services };
+    (code(well), Json(body)).into_response()
+}
+
+/// `GET /livez`: the process runs.
+pub async fn livez() -> StatusCode {
+    StatusCode::OK
+}
+
+/// `GET /readyz`: both stores answer.
+pub async fn readyz(State(app): State<App>) -> StatusCode {
+    let (database, redis) = tokio::join!(database_answers(&app), redis_answers(&app));
+    code(database && redis)
+}
+
+const fn code(well: bool) -> StatusCode {
+    if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
+async fn database_answers(app: &App) -> bool {
+    let asked = sqlx::query!("select 1 as one").fetch_one(&app.db);
+    let answer = tokio::time::timeout(app.settings.stores.db_deadline, asked).await;
+    if let Ok(Err(cause)) = &answer {
+        tracing::warn!(%cause, "the database is not well");
+    }
+    matches!(answer, Ok(Ok(_)))
+}
+
+async fn redis_answers(app: &App) -> bool {
+    let answer = app.ledger.ping().await;
+    if let Err(cause) = &answer {
+        tracing::warn!(%cause, "Redis is not well");
+    }
+    answer.is_ok()
+}

@@ -1,0 +1,80 @@
+//! Token pairs: what login and refresh hand out.
+
+use serde::Serialize;
+
+use crate::App;
+use crate::clock::UnixMs;
+use crate::secret::RefreshToken;
+use crate::session_id::SessionId;
+use crate::token::{Claims, Role};
+
+/// An access token and the refresh token that will replace it.
+#[derive(Serialize)]
+pub struct TokenPair {
+    /// For every request.
+    pub access: Access,
+    /// For one refresh.
+    pub refresh: Refresh,
+}
+
+/// A signed access token.
+#[derive(Serialize)]
+pub struct Access {
+    /// The JWT.
+    pub token: String,
+    /// Whole seconds until it dies.
+    pub expires_in: u64,
+    /// Always `Bearer`.
+    pub r#type: &'static str,
+}
+
+/// A refresh token.
+#[derive(Serialize)]
+pub struct Refresh {
+    /// The token.
+    pub token: String,
+    /// Whole seconds until its session ends, however often it is refreshed (BUG-11).
+    pub expires_in: u64,
+}
+
+/// Whom and what a token pair is for.
+pub struct Grant<'a> {
+    /// The subject.
+    pub user_id: u64,
+    /// What the subject may do.
+    pub role: Role,
+    /// The session.
+    pub session: &'a SessionId,
+    /// When the password was last given.
+    pub authenticated_at: UnixMs,
+    /// When the session ends at the latest.
+    pub expires_at: UnixMs,
+}
+
+/// Signs an access token and puts the refresh token beside it.
+pub fn token_pair(app: &App, grant: &Grant<'_>, refresh: &RefreshToken, now: UnixMs) -> TokenPair {
+    // No token outlives its session.
+    let dies_at = now.plus(app.settings.tokens.jwt_expires_in).min(grant.expires_at);
+    let claims = Claims {
+        user_id: grant.user_id,
+        session_id: grant.session.clone(),
+        jti: app.random.base64::<16>(),
+        issued_at_s: now.seconds(),
+        expires_at_s: dies_at.seconds(),
+        auth_time_s: grant.authenticated_at.seconds(),
+        role: grant.role,
+        amr: vec!["pwd".to_owned()],
+    };
+    let token = app.keys.sign(&claims);
+    TokenPair {
+        access: Access {
+            token: token.expose().to_owned(),
+            expires_in: dies_at.since(now).as_secs(),
+            r#type: "Bearer",
+        },
+        refresh: Refresh {
+            token: refresh.expose().to_owned(),
+            expires_in: grant.expires_at.since(now).as_secs(),
+        },
+    }
+}

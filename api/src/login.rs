@@ -1,0 +1,340 @@
+//! `POST /login-enhanced` and, for old clients, `POST /login`: a password becomes a session.
+//!
+//! Whatever is wrong, unknown user, wrong password, unverified or disabled account, the answer and
+//! its cost are the same. A login always makes a new session (R-02, R-04); the least recently used
+//! ones beyond the cap end in the same transaction, which holds the user's row, so that no number
+//! of parallel logins leaves more than the cap.
+
+use axum::extract::State;
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, Method};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::MySqlConnection;
+use sqlx::types::Json;
+
+use crate::App;
+use crate::answer::Success;
+use crate::audit::{self, Event};
+use crate::body::Body;
+use crate::caller::{OLD_COOKIE, authenticate, token_in};
+use crate::clock::UnixMs;
+use crate::device::Device;
+use crate::ending::{self, Ending, Reason};
+use crate::error::{Error, Result};
+use crate::issue::{Grant, TokenPair, token_pair};
+use crate::limit::Scope;
+use crate::outbox::{self, Change, Propagation};
+use crate::request::Client;
+use crate::secret::{Password, RefreshToken};
+use crate::session_id::SessionId;
+use crate::token::Role;
+
+/// What a login takes.
+#[derive(Deserialize)]
+pub struct Request {
+    email: String,
+    password: Password,
+}
+
+/// What a login gives.
+#[derive(Serialize)]
+pub struct LoggedIn {
+    user: User,
+    tokens: TokenPair,
+    session: Session,
+}
+
+#[derive(Serialize)]
+struct User {
+    id: u64,
+    email: String,
+    first_name: String,
+    last_name: String,
+    is_active: bool,
+}
+
+#[derive(Serialize)]
+struct Session {
+    id: SessionId,
+    device_info: DeviceInfo,
+    ip_address: String,
+    last_activity: UnixMs,
+}
+
+#[derive(Serialize)]
+struct DeviceInfo {
+    #[serde(flatten)]
+    device: Device,
+    ip: String,
+}
+
+/// `POST /login-enhanced`.
+pub async fn login_enhanced(
+    State(app): State<App>,
+    client: Client,
+    headers: HeaderMap,
+    Body(request): Body<Request>,
+) -> Result<Success<LoggedIn>> {
+    let (logged_in, propagation) = log_in(&app, &client, &headers, request).await?;
+    Ok(Success::data(logged_in).propagated(propagation))
+}
+
+/// `POST /login`: the same with the token on top and in a cookie, unless switched off.
+pub async fn login(
+    State(app): State<App>,
+    client: Client,
+    headers: HeaderMap,
+    Body(request): Body<Request>,
+) -> Result<Response> {
+    /// The body of old plus what `/login-enhanced` says.
+    #[derive(Serialize)]
+    struct OldBody {
+        token: String,
+        #[serde(flatten)]
+        success: Success<LoggedIn>,
+    }
+
+    if !app.settings.server.legacy_login {
+        return Err(Error::NotFound("route"));
+    }
+    let (logged_in, propagation) = log_in(&app, &client, &headers, request).await?;
+    let access = &logged_in.tokens.access;
+    let token = access.token.clone();
+    let cookie = format!(
+        "{OLD_COOKIE}={token}; Path=/; Max-Age={}; HttpOnly; Secure; SameSite=Lax",
+        access.expires_in
+    );
+    let body = OldBody { token, success: Success::data(logged_in).propagated(propagation) };
+    Ok((AppendHeaders([(SET_COOKIE, cookie)]), axum::Json(body)).into_response())
+}
+
+async fn log_in(
+    app: &App,
+    client: &Client,
+    headers: &HeaderMap,
+    request: Request,
+) -> Result<(LoggedIn, Propagation)> {
+    app.limits.take(Scope::Login, client).await?;
+    let email = request.email.trim().to_lowercase();
+    let Some(user) = check_password(app, client, &email, request.password).await? else {
+        return Err(Error::BadCredentials);
+    };
+    let presented = presented_session(app, headers, user.id).await;
+
+    let session = SessionId::random(&app.random);
+    let refresh = RefreshToken::random(&app.random);
+    let mut tx = app.db.begin().await?;
+    let now = lock(app, &mut tx, user.id).await?;
+    if let Some(old) = presented {
+        let ending = Ending { reason: Reason::Replaced, at: now, client };
+        ending::end(&mut tx, user.id, &[old], ending).await?;
+    }
+    make_room(app, &mut tx, user.id, client, now).await?;
+    let expires_at = now.plus(app.settings.session_lifetime());
+    insert_session(app, &mut tx, user.id, client, (&session, now, expires_at)).await?;
+    insert_refresh_token(&mut tx, user.id, client, (&session, &refresh, now, expires_at)).await?;
+    let event = Event::of("authn_login_success", user.id).in_session(session.as_str());
+    audit::record(&mut *tx, client, now, event).await?;
+    tx.commit().await?;
+    let propagation = outbox::deliver(app, user.id).await;
+
+    let grant = Grant {
+        user_id: user.id,
+        role: user.role,
+        session: &session,
+        authenticated_at: now,
+        expires_at,
+    };
+    let tokens = token_pair(app, &grant, &refresh, now);
+    let ip = client.ip.to_string();
+    let device_info = DeviceInfo { device: client.device.clone(), ip: ip.clone() };
+    let session = Session { id: session, device_info, ip_address: ip, last_activity: now };
+    let Stored { id, email, first_name, last_name, is_active, .. } = user;
+    let user = User { id, email, first_name, last_name, is_active };
+    Ok((LoggedIn { user, tokens, session }, propagation))
+}
+
+/// A user as stored.
+struct Stored {
+    id: u64,
+    email: String,
+    password_hash: String,
+    first_name: String,
+    last_name: String,
+    role: Role,
+    is_active: bool,
+    email_is_verified: bool,
+}
+
+/// The user, if the password is theirs and they may log in. Always costs one password hash.
+async fn check_password(
+    app: &App,
+    client: &Client,
+    email: &str,
+    given: Password,
+) -> Result<Option<Stored>> {
+    let stored = sqlx::query_as!(
+        Stored,
+        r#"select id, email, password_hash, first_name, last_name, role as "role: Role",
+                  is_active as "is_active: bool",
+                  (email_verified_at is not null) as "email_is_verified!: bool"
+             from users where email = ?"#,
+        email,
+    )
+    .fetch_optional(&app.db)
+    .await?;
+    let user_id = stored.as_ref().map(|user| user.id);
+    let hash = stored.as_ref().map(|user| user.password_hash.clone());
+    let outcome = app.passwords.check(hash, given).await?;
+    let unverified_may = !app.settings.accounts.email_verification_required;
+    let user = stored
+        .filter(|_| outcome.matches)
+        .filter(|user| user.is_active && (user.email_is_verified || unverified_may));
+    match (&user, outcome.upgraded) {
+        (None, _) => {
+            let event = Event {
+                user_id,
+                ..Event::anonymous("authn_login_fail").with(json!({ "matches": outcome.matches }))
+            };
+            audit::record(&app.db, client, app.clock.now(), event).await?;
+        }
+        (Some(user), Some(upgraded)) => keep_upgraded_hash(app, user, &upgraded).await?,
+        (Some(_), None) => {}
+    }
+    Ok(user)
+}
+
+/// An old hash is replaced by one of today's strength, unless the password changed meanwhile.
+async fn keep_upgraded_hash(app: &App, user: &Stored, upgraded: &str) -> Result<()> {
+    sqlx::query!(
+        "update users set password_hash = ? where id = ? and password_hash = ?",
+        upgraded,
+        user.id,
+        user.password_hash,
+    )
+    .execute(&app.db)
+    .await?;
+    Ok(())
+}
+
+/// The session of a token that came with the login, if it is the same user's (R-02).
+async fn presented_session(app: &App, headers: &HeaderMap, user_id: u64) -> Option<SessionId> {
+    // The old cookie counts here whatever the method, because it is only ever ended.
+    let token = token_in(headers, &Method::GET).ok()?;
+    let caller = authenticate(app, token).await.ok()?;
+    (caller.user_id == user_id).then_some(caller.session)
+}
+
+/// Holds the user's row, so that logins and logouts of one user come one after the other, and
+/// tells the instant of this login: later than anything that ended all sessions.
+async fn lock(app: &App, tx: &mut MySqlConnection, user_id: u64) -> Result<UnixMs> {
+    let user = sqlx::query!(
+        r#"select is_active as "is_active: bool", tokens_valid_after as "watermark: UnixMs"
+             from users where id = ? for update"#,
+        user_id,
+    )
+    .fetch_optional(tx)
+    .await?
+    .filter(|user| user.is_active)
+    .ok_or(Error::BadCredentials)?;
+    let after = user.watermark.map_or(UnixMs(0), |watermark| UnixMs(watermark.0 + 1));
+    Ok(app.clock.now().max(after))
+}
+
+/// Ends the least recently used sessions, so that one more keeps within the cap.
+async fn make_room(
+    app: &App,
+    tx: &mut MySqlConnection,
+    user_id: u64,
+    client: &Client,
+    now: UnixMs,
+) -> Result<()> {
+    let beyond = u64::from(app.settings.sessions.max_sessions_per_user).saturating_sub(1);
+    let evicted = sqlx::query_scalar!(
+        r#"select id as "id: SessionId" from user_sessions
+            where user_id = ? and is_active and expires_at > ?
+              and (idle_timeout_s = 0 or last_activity > ? - interval idle_timeout_s second)
+            order by last_activity desc, created_at desc, id desc
+            limit 18446744073709551615 offset ?"#,
+        user_id,
+        now,
+        now,
+        beyond,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    if !evicted.is_empty() {
+        let ending = Ending { reason: Reason::Evicted, at: now, client };
+        ending::end(tx, user_id, &evicted, ending).await?;
+    }
+    Ok(())
+}
+
+async fn insert_session(
+    app: &App,
+    tx: &mut MySqlConnection,
+    user_id: u64,
+    client: &Client,
+    (session, now, expires_at): (&SessionId, UnixMs, UnixMs),
+) -> Result<()> {
+    let idle_s =
+        u32::try_from(app.settings.sessions.session_idle_timeout.as_secs()).unwrap_or(u32::MAX);
+    sqlx::query!(
+        "insert into user_sessions
+            (id, user_id, device_info, ip_address, user_agent, last_activity, created_at,
+             authenticated_at, expires_at, idle_timeout_s)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        session,
+        user_id,
+        Json(&client.device),
+        client.ip.to_string(),
+        client.user_agent,
+        now,
+        now,
+        now,
+        expires_at,
+        idle_s,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let Device { browser, os, device, .. } = &client.device;
+    let change = Change::Create {
+        session: session.clone(),
+        created_at: now,
+        expires_at,
+        idle_s,
+        max: app.settings.sessions.max_sessions_per_user.into(),
+        device: json!({ "browser": browser, "os": os, "device": device, "ip": client.ip })
+            .to_string(),
+    };
+    outbox::add(tx, user_id, &[change], now).await?;
+    Ok(())
+}
+
+async fn insert_refresh_token(
+    tx: &mut MySqlConnection,
+    user_id: u64,
+    client: &Client,
+    (session, token, now, expires_at): (&SessionId, &RefreshToken, UnixMs, UnixMs),
+) -> Result<()> {
+    let digest = token.digest();
+    sqlx::query!(
+        "insert into refresh_tokens
+            (user_id, session_id, token_hash, device_info, ip_address, user_agent, created_at,
+             expires_at)
+         values (?, ?, ?, ?, ?, ?, ?, ?)",
+        user_id,
+        session,
+        digest.as_bytes().as_slice(),
+        Json(&client.device),
+        client.ip.to_string(),
+        client.user_agent,
+        now,
+        expires_at,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! `POST /logout` and `/logout-all-devices`: sessions end at their user's word, at once.
+
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::{HeaderName, SET_COOKIE};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use sqlx::MySqlConnection;
+use sqlx::types::Json;
+
+use crate::App;
+use crate::answer::Success;
+use crate::audit::{self, Event};
+use crate::body::OptionalBody;
+use crate::caller::Caller;
+use crate::clock::UnixMs;
+use crate::ending::{self, Ended, Ending, Reason};
+use crate::error::{Error, Result};
+use crate::limit::Scope;
+use crate::outbox::{self, Change};
+use crate::request::Client;
+use crate::session_id::SessionId;
+
+/// What `/logout` takes; nothing at all ends the caller's own session.
+#[derive(Deserialize)]
+pub struct Request {
+    session_id: Option<String>,
+    #[serde(default)]
+    logout_all: bool,
+}
+
+/// What came to an end with `logout_all`.
+#[derive(Serialize)]
+pub struct Counts {
+    sessions_revoked: u64,
+    tokens_revoked: u64,
+}
+
+/// Ends the caller's session, another of their sessions, or all of them.
+pub async fn logout(
+    State(app): State<App>,
+    client: Client,
+    caller: Caller,
+    OptionalBody(request): OptionalBody<Request>,
+) -> Result<Response> {
+    app.limits.take(Scope::Logout, &client).await?;
+    if request.logout_all {
+        return everywhere(&app, &client, &caller).await;
+    }
+    let session = match request.session_id {
+        None => caller.session.clone(),
+        Some(named) => SessionId::parse(&named).ok_or(Error::NotFound("session"))?,
+    };
+    let at = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    let ending = Ending { reason: Reason::Logout, at, client: &client };
+    let ended =
+        ending::end(&mut tx, caller.user_id, std::slice::from_ref(&session), ending).await?;
+    if ended.sessions == 0 {
+        return Err(Error::NotFound("session"));
+    }
+    let own = session == caller.session;
+    if own {
+        blacklist_presented(&mut tx, &caller, ending).await?;
+    }
+    let event = Event::of("session_ended", caller.user_id).in_session(session.as_str());
+    audit::record(&mut *tx, &client, at, event).await?;
+    tx.commit().await?;
+    let done = Success::message("Successfully logged out")
+        .propagated(outbox::deliver(&app, caller.user_id).await);
+    Ok(if own { (forget(), done).into_response() } else { done.into_response() })
+}
+
+/// `POST /logout-all-devices`: the same as `logout_all`.
+pub async fn logout_all_devices(
+    State(app): State<App>,
+    client: Client,
+    caller: Caller,
+) -> Result<Response> {
+    app.limits.take(Scope::Logout, &client).await?;
+    everywhere(&app, &client, &caller).await
+}
+
+async fn everywhere(app: &App, client: &Client, caller: &Caller) -> Result<Response> {
+    let at = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    let ending = Ending { reason: Reason::LogoutAll, at, client };
+    let Ended { sessions, tokens } = ending::end_all(&mut tx, caller.user_id, ending).await?;
+    blacklist_presented(&mut tx, caller, ending).await?;
+    let event = Event::of("session_ended_all", caller.user_id).in_session(caller.session.as_str());
+    audit::record(&mut *tx, client, at, event).await?;
+    tx.commit().await?;
+    let done = Success::data(Counts { sessions_revoked: sessions, tokens_revoked: tokens })
+        .saying("Logged out from all devices successfully")
+        .propagated(outbox::deliver(app, caller.user_id).await);
+    Ok((forget(), done).into_response())
+}
+
+/// The token in hand is ended by itself as well, for services that only ask about tokens.
+pub(crate) async fn blacklist_presented(
+    tx: &mut MySqlConnection,
+    caller: &Caller,
+    ending: Ending<'_>,
+) -> sqlx::Result<()> {
+    let expires_at = UnixMs::from_seconds(caller.expires_at_s);
+    sqlx::query!(
+        "insert into token_blacklist_enhanced
+            (token_hash, token_type, token_expiry, blacklisted_at, reason, user_id, session_id,
+             device_info, ip_address)
+         values (?, 'access', ?, ?, ?, ?, ?, ?, ?)
+         on duplicate key update token_expiry = greatest(token_expiry, values(token_expiry))",
+        caller.digest.as_bytes().as_slice(),
+        expires_at,
+        ending.at,
+        ending.reason.as_str(),
+        caller.user_id,
+        caller.session,
+        Json(&ending.client.device),
+        ending.client.ip.to_string(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    let change = Change::blacklist(caller.digest, expires_at);
+    outbox::add(tx, caller.user_id, &[change], ending.at).await
+}
+
+/// Headers that make a browser forget the session (R-34).
+pub(crate) fn forget() -> [(HeaderName, HeaderValue); 2] {
+    [
+        (
+            HeaderName::from_static("clear-site-data"),
+            HeaderValue::from_static(r#""cookies", "storage""#),
+        ),
+        (
+            SET_COOKIE,
+            HeaderValue::from_static("jwt=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"),
+        ),
+    ]
+}

@@ -1,0 +1,43 @@
+//! `GET /me`: the caller's own account.
+
+use axum::extract::State;
+use serde::Serialize;
+
+use crate::App;
+use crate::answer::Success;
+use crate::caller::Caller;
+use crate::clock::UnixMs;
+use crate::error::{Error, Result};
+use crate::token::Role;
+
+/// What `/me` answers.
+#[derive(Serialize)]
+pub struct Me {
+    user: Account,
+}
+
+#[derive(Serialize)]
+struct Account {
+    id: u64,
+    email: String,
+    first_name: String,
+    last_name: String,
+    is_active: bool,
+    role: Role,
+    created_at: UnixMs,
+}
+
+/// The user behind the access token.
+pub async fn me(State(app): State<App>, caller: Caller) -> Result<Success<Me>> {
+    let user = sqlx::query_as!(
+        Account,
+        r#"select id, email, first_name, last_name, is_active as "is_active: bool",
+                  role as "role: Role",
+                  created_at as "created_at: UnixMs"
+             from users where id = ?"#,
+        caller.user_id,
+    )
+    .fetch_optional(&app.db)
+    .await?;
+    Ok(Success::data(Me { user: user.ok_or(Error::DeadToken)? }))
+}

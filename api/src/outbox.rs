@@ -1,0 +1,183 @@
+//! How a change gets from MySQL to Redis without being lost.
+//!
+//! The transaction that decides a change also writes down what the ledger must be told; after the
+//! commit it is told. Redis may therefore be behind but never ahead:
+//!
+//!     login    insert + row -> commit -> AUTH.SESSION CREATE -> row marked
+//!     revoke   update + row -> commit -> AUTH.SESSION REVOKE -> row marked
+//!
+//! Changes of one user are delivered in order: whoever delivers first locks the user's oldest
+//! waiting row. Every change is safe to deliver twice.
+
+use std::time::Duration;
+
+use portcullis_core::Digest;
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+use sqlx::{Connection as _, MySqlConnection};
+
+use crate::App;
+use crate::clock::UnixMs;
+use crate::session_id::SessionId;
+
+/// How often the worker looks for what could not be delivered at once.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How many users' changes one round of the worker delivers.
+const USERS_A_ROUND: u32 = 200;
+
+/// One thing that a user's ledger must be told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum Change {
+    /// A login: `AUTH.SESSION CREATE`.
+    Create {
+        /// The new session.
+        session: SessionId,
+        /// When it was made.
+        created_at: UnixMs,
+        /// When it ends at the latest.
+        expires_at: UnixMs,
+        /// Seconds without activity that end it; 0: no limit.
+        idle_s: u32,
+        /// How many live sessions may stay.
+        max: u32,
+        /// What a listing shows of the device.
+        device: String,
+    },
+    /// Some sessions end: `AUTH.SESSION REVOKE`.
+    Revoke {
+        /// The sessions.
+        sessions: Vec<SessionId>,
+    },
+    /// Everything up to an instant ends: `AUTH.SESSION REVOKEALL`.
+    RevokeAll {
+        /// The instant.
+        at: UnixMs,
+    },
+    /// One token ends: `AUTH.BLACKLIST`.
+    Blacklist {
+        /// 64 hex digits.
+        digest: String,
+        /// When the token dies anyway.
+        expires_at: UnixMs,
+    },
+}
+
+impl Change {
+    /// Ends one token.
+    pub fn blacklist(digest: Digest, expires_at: UnixMs) -> Self {
+        let digest = String::from_utf8_lossy(&digest.to_hex()).into_owned();
+        Self::Blacklist { digest, expires_at }
+    }
+}
+
+/// Whether Redis has confirmed a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Propagation {
+    /// Redis has it.
+    Confirmed,
+    /// It is safe in MySQL and will reach Redis later.
+    Pending,
+}
+
+impl Propagation {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    pub(crate) const fn is_confirmed(&self) -> bool {
+        matches!(self, Self::Confirmed)
+    }
+}
+
+/// Writes a change down in the transaction that decides it.
+pub async fn add(
+    tx: &mut MySqlConnection,
+    user_id: u64,
+    changes: &[Change],
+    now: UnixMs,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into revocation_outbox (user_id, change_set, created_at) values (?, ?, ?)",
+        user_id,
+        Json(changes),
+        now,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Tells a user's ledger everything that waits for it. Never fails: what stays is pending.
+pub async fn deliver(app: &App, user_id: u64) -> Propagation {
+    match try_deliver(app, user_id).await {
+        Ok(()) => Propagation::Confirmed,
+        Err(cause) => {
+            tracing::warn!(user_id, cause = %cause, "the ledger is behind; delivery will be repeated");
+            app.undelivered.notify_one();
+            Propagation::Pending
+        }
+    }
+}
+
+async fn try_deliver(app: &App, user_id: u64) -> Result<(), Undelivered> {
+    let mut db = app.db.acquire().await?;
+    let mut tx = db.begin().await?;
+    let waiting = sqlx::query!(
+        r#"select id, change_set as "changes: Json<Vec<Change>>" from revocation_outbox
+            where user_id = ? and delivered_at is null
+            order by id for update"#,
+        user_id,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let Some(last) = waiting.last().map(|row| row.id) else { return Ok(()) };
+    let changes: Vec<Change> = waiting.into_iter().flat_map(|row| row.changes.0).collect();
+    app.ledger.apply(user_id, &changes).await?;
+    sqlx::query!(
+        "update revocation_outbox set delivered_at = ?
+          where user_id = ? and delivered_at is null and id <= ?",
+        app.clock.now(),
+        user_id,
+        last,
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Undelivered {
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("redis: {0}")]
+    Redis(#[from] redis::RedisError),
+}
+
+/// Delivers what waits, again and again, until the service stops.
+pub(crate) async fn run(app: App) {
+    loop {
+        if let Err(cause) = deliver_waiting(&app).await {
+            tracing::warn!(%cause, "the outbox could not be read");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = app.stop.cancelled() => return,
+        }
+    }
+}
+
+/// One round of the worker; tells how many users' changes are still waiting.
+pub async fn deliver_waiting(app: &App) -> sqlx::Result<usize> {
+    let users = sqlx::query_scalar!(
+        "select user_id from revocation_outbox where delivered_at is null
+          group by user_id order by min(id) limit ?",
+        USERS_A_ROUND,
+    )
+    .fetch_all(&app.db)
+    .await?;
+    let mut behind = 0;
+    for user_id in users {
+        behind += usize::from(deliver(app, user_id).await == Propagation::Pending);
+    }
+    Ok(behind)
+}

@@ -1,0 +1,209 @@
+//! `POST /refresh`: one refresh token becomes the next, once.
+//!
+//! The gate is one conditional `update`: of many racing requests one spends the token. Its
+//! successor is derived from it, so whoever repeats the request, because the answer was lost or
+//! another tab was faster, gets the same successor for a short while. A token that comes back
+//! later, or after its successor was spent, is in the wrong hands: its whole session ends.
+
+use axum::extract::State;
+use portcullis_core::Digest;
+use serde::Deserialize;
+use serde_json::json;
+use sqlx::Connection as _;
+use sqlx::types::Json;
+
+use crate::App;
+use crate::answer::Success;
+use crate::audit::{self, Event};
+use crate::body::Body;
+use crate::clock::UnixMs;
+use crate::ending::{self, Ending, Reason};
+use crate::error::{Error, Result};
+use crate::issue::{Grant, TokenPair, token_pair};
+use crate::limit::Scope;
+use crate::outbox;
+use crate::request::Client;
+use crate::secret::RefreshToken;
+use crate::session_id::SessionId;
+use crate::token::Role;
+
+/// What `/refresh` takes.
+#[derive(Deserialize)]
+pub struct Request {
+    refresh_token: String,
+    /// If sent, it must be the token's own (BUG-02).
+    session_id: Option<String>,
+}
+
+/// Exchanges a refresh token for a new pair.
+pub async fn refresh(
+    State(app): State<App>,
+    client: Client,
+    Body(request): Body<Request>,
+) -> Result<Success<TokenPair>> {
+    app.limits.take(Scope::Refresh, &client).await?;
+    let token = RefreshToken::parse(&request.refresh_token).ok_or(Error::DeadRefreshToken)?;
+    let successor = token.successor(&app.refresh_key);
+
+    let mut row = find(&app, &token, &successor).await?.ok_or(Error::DeadRefreshToken)?;
+    if request.session_id.is_some_and(|named| named != row.session.as_str()) {
+        return refuse_mismatch(&app, &client, &row).await;
+    }
+    let now = app.clock.now();
+    if !row.session_lives(&app, now) {
+        return Err(Error::DeadRefreshToken);
+    }
+    if row.spent_at.is_none() && !exchange(&app, &client, &row, &successor, now).await? {
+        // Somebody else was faster: see what became of the token.
+        row = find(&app, &token, &successor).await?.ok_or(Error::DeadRefreshToken)?;
+        if row.spent_at.is_none() || !row.session_lives(&app, now) {
+            return Err(Error::DeadRefreshToken);
+        }
+    }
+    if row.is_reused(&app, now) {
+        return end_family(&app, &client, &row, now).await;
+    }
+    Event::of("authn_token_created", row.user_id).in_session(row.session.as_str()).log(&client);
+    let grant = Grant {
+        user_id: row.user_id,
+        role: row.role,
+        session: &row.session,
+        authenticated_at: row.authenticated_at,
+        expires_at: row.expires_at,
+    };
+    Ok(Success::data(token_pair(&app, &grant, &successor, now)))
+}
+
+/// A refresh token with its session, its user and what became of it.
+struct Row {
+    id: u64,
+    user_id: u64,
+    session: SessionId,
+    spent_at: Option<UnixMs>,
+    revoked_at: Option<UnixMs>,
+    successor_is_live: bool,
+    session_is_active: bool,
+    user_is_active: bool,
+    role: Role,
+    authenticated_at: UnixMs,
+    last_activity: UnixMs,
+    expires_at: UnixMs,
+    idle_timeout_s: u32,
+}
+
+impl Row {
+    /// The token may be spent, but session and user must be in good standing (BUG-03).
+    fn session_lives(&self, app: &App, now: UnixMs) -> bool {
+        let waiting = app.activity.waiting(self.session.as_str()).unwrap_or_default();
+        let unused_for = now.since(self.last_activity.max(waiting));
+        let idle = self.idle_timeout_s > 0 && unused_for.as_secs() >= self.idle_timeout_s.into();
+        let standing = self.session_is_active && self.user_is_active && self.revoked_at.is_none();
+        standing && !idle && now < self.expires_at
+    }
+
+    fn is_reused(&self, app: &App, now: UnixMs) -> bool {
+        self.spent_at.is_some_and(|spent_at| {
+            now.since(spent_at) > app.settings.tokens.refresh_grace || !self.successor_is_live
+        })
+    }
+}
+
+async fn find(app: &App, token: &RefreshToken, successor: &RefreshToken) -> Result<Option<Row>> {
+    let hash = |digest: Digest| digest.as_bytes().to_vec();
+    let row = sqlx::query_as!(
+        Row,
+        r#"select t.id, t.user_id, t.session_id as "session: SessionId",
+                  t.spent_at as "spent_at: UnixMs", t.revoked_at as "revoked_at: UnixMs",
+                  (c.id is not null and c.spent_at is null and c.revoked_at is null)
+                      as "successor_is_live!: bool",
+                  s.is_active as "session_is_active: bool", u.is_active as "user_is_active: bool",
+                  u.role as "role: Role", s.authenticated_at as "authenticated_at: UnixMs",
+                  s.last_activity as "last_activity: UnixMs", s.expires_at as "expires_at: UnixMs",
+                  s.idle_timeout_s
+             from refresh_tokens t
+             join user_sessions s on s.id = t.session_id
+             join users u on u.id = t.user_id
+             left join refresh_tokens c on c.token_hash = ? and c.parent_id = t.id
+            where t.token_hash = ?"#,
+        hash(successor.digest()),
+        hash(token.digest()),
+    )
+    .fetch_optional(&app.db)
+    .await?;
+    Ok(row)
+}
+
+/// Spends the token and inserts its successor; false if the token or its session was ended or
+/// spent in the meantime. Locks the session before the token, as `ending.rs` does.
+async fn exchange(
+    app: &App,
+    client: &Client,
+    row: &Row,
+    successor: &RefreshToken,
+    now: UnixMs,
+) -> Result<bool> {
+    let mut db = app.db.acquire().await?;
+    let mut tx = db.begin().await?;
+    let spent = sqlx::query!(
+        "update user_sessions s straight_join refresh_tokens t on t.session_id = s.id
+            set s.last_activity = greatest(s.last_activity, ?), t.spent_at = ?
+          where s.id = ? and s.is_active
+            and t.id = ? and t.spent_at is null and t.revoked_at is null",
+        now,
+        now,
+        row.session,
+        row.id,
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    if spent == 0 {
+        return Ok(false);
+    }
+    let digest = successor.digest();
+    sqlx::query!(
+        "insert into refresh_tokens
+            (user_id, session_id, parent_id, token_hash, device_info, ip_address, user_agent,
+             created_at, expires_at)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        row.user_id,
+        row.session,
+        row.id,
+        digest.as_bytes().as_slice(),
+        Json(&client.device),
+        client.ip.to_string(),
+        client.user_agent,
+        now,
+        row.expires_at,
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    if let Err(cause) = app.ledger.touch(row.user_id, row.session.as_str(), now).await {
+        tracing::debug!(%cause, "Redis did not hear of the activity");
+    }
+    Ok(true)
+}
+
+async fn refuse_mismatch<T>(app: &App, client: &Client, row: &Row) -> Result<T> {
+    let event = Event::of("authz_fail", row.user_id)
+        .in_session(row.session.as_str())
+        .with(json!({ "reason": "session_mismatch" }));
+    audit::record(&app.db, client, app.clock.now(), event).await?;
+    Err(Error::SessionMismatch)
+}
+
+/// Ends the session of a token that came back, with everything issued in it (R-16).
+async fn end_family<T>(app: &App, client: &Client, row: &Row, now: UnixMs) -> Result<T> {
+    let label = if row.successor_is_live { "late_retry" } else { "stale_lineage" };
+    let mut tx = app.db.begin().await?;
+    let ending = Ending { reason: Reason::TokenReuse, at: now, client };
+    ending::end(&mut tx, row.user_id, std::slice::from_ref(&row.session), ending).await?;
+    let event = Event::of("authn_token_reuse", row.user_id)
+        .in_session(row.session.as_str())
+        .with(json!({ "label": label }));
+    audit::record(&mut *tx, client, now, event).await?;
+    tx.commit().await?;
+    outbox::deliver(app, row.user_id).await;
+    Err(Error::DeadRefreshToken)
+}

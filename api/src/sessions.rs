@@ -1,0 +1,156 @@
+//! `/sessions`: a user sees their own sessions and ends them.
+
+use std::collections::HashMap;
+
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+
+use crate::App;
+use crate::answer::Success;
+use crate::audit::{self, Event};
+use crate::caller::Caller;
+use crate::clock::UnixMs;
+use crate::device::Device;
+use crate::ending::{self, Ended, Ending, Reason};
+use crate::error::{Error, Result};
+use crate::logout::{blacklist_presented, forget};
+use crate::outbox;
+use crate::request::Client;
+use crate::session_id::SessionId;
+
+/// The caller's sessions.
+#[derive(Serialize)]
+pub struct Sessions {
+    current_session: Option<Session>,
+    other_sessions: Vec<Session>,
+}
+
+/// One session as its owner sees it.
+#[derive(Serialize)]
+pub struct Session {
+    id: SessionId,
+    device_info: SeenDevice,
+    ip_address: String,
+    last_activity: UnixMs,
+    is_current: bool,
+}
+
+#[derive(Serialize)]
+struct SeenDevice {
+    browser: String,
+    os: String,
+    device: String,
+    ip: String,
+}
+
+/// `GET /sessions`: live ones, most recently used first.
+pub async fn list(State(app): State<App>, caller: Caller) -> Result<Success<Sessions>> {
+    let now = app.clock.now();
+    let rows = sqlx::query!(
+        r#"select id as "id: SessionId", device_info as "device: Json<Device>", ip_address,
+                  last_activity as "last_activity: UnixMs", idle_timeout_s
+             from user_sessions
+            where user_id = ? and is_active and expires_at > ?"#,
+        caller.user_id,
+        now,
+    )
+    .fetch_all(&app.db)
+    .await?;
+    // Redis knows the last minute better than MySQL does.
+    let seen = app.ledger.last_seen(caller.user_id).await.unwrap_or_else(|cause| {
+        tracing::debug!(%cause, "listing sessions without Redis");
+        HashMap::new()
+    });
+    let mut sessions: Vec<Session> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let seen = seen.get(row.id.as_str()).copied().unwrap_or_default();
+        let waiting = app.activity.waiting(row.id.as_str()).unwrap_or_default();
+        let last_activity = row.last_activity.max(seen).max(waiting);
+        let idle_s = now.since(last_activity).as_secs();
+        if row.idle_timeout_s > 0 && idle_s >= row.idle_timeout_s.into() {
+            continue;
+        }
+        let Device { browser, os, device, .. } = row.device.0;
+        sessions.push(Session {
+            is_current: row.id == caller.session,
+            id: row.id,
+            device_info: SeenDevice { browser, os, device, ip: row.ip_address.clone() },
+            ip_address: row.ip_address,
+            last_activity,
+        });
+    }
+    sessions.sort_by_key(|session| std::cmp::Reverse(session.last_activity));
+    let (mut current, other_sessions): (Vec<_>, Vec<_>) =
+        sessions.into_iter().partition(|session| session.is_current);
+    Ok(Success::data(Sessions { current_session: current.pop(), other_sessions }))
+}
+
+/// `DELETE /sessions/{id}`: ends one of the caller's own sessions (R-12).
+pub async fn revoke(
+    State(app): State<App>,
+    client: Client,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Success> {
+    let id = SessionId::parse(&id).ok_or(Error::NotFound("session"))?;
+    let at = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    let ending = Ending { reason: Reason::Revoked, at, client: &client };
+    let ended = ending::end(&mut tx, caller.user_id, std::slice::from_ref(&id), ending).await?;
+    if ended.sessions == 0 {
+        return Err(Error::NotFound("session"));
+    }
+    let event = Event::of("session_ended", caller.user_id).in_session(id.as_str());
+    audit::record(&mut *tx, &client, at, event).await?;
+    tx.commit().await?;
+    Ok(Success::message("Session revoked successfully")
+        .propagated(outbox::deliver(&app, caller.user_id).await))
+}
+
+/// What `DELETE /sessions` may be asked.
+#[derive(Deserialize)]
+pub struct Including {
+    #[serde(default)]
+    include_current: bool,
+}
+
+/// What `DELETE /sessions` ended.
+#[derive(Serialize)]
+pub struct Counts {
+    sessions_revoked: u64,
+    tokens_revoked: u64,
+}
+
+/// `DELETE /sessions`: ends all others, or with `?include_current=true` all (C-12).
+pub async fn revoke_others(
+    State(app): State<App>,
+    client: Client,
+    caller: Caller,
+    including: Result<Query<Including>, axum::extract::rejection::QueryRejection>,
+) -> Result<axum::response::Response> {
+    use axum::response::IntoResponse as _;
+
+    let Query(Including { include_current }) =
+        including.map_err(|_| Error::Malformed("include_current is true or false."))?;
+    let at = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    let Ended { sessions, tokens } = if include_current {
+        let ending = Ending { reason: Reason::LogoutAll, at, client: &client };
+        let ended = ending::end_all(&mut tx, caller.user_id, ending).await?;
+        blacklist_presented(&mut tx, &caller, ending).await?;
+        ended
+    } else {
+        let ending = Ending { reason: Reason::Revoked, at, client: &client };
+        let mut others = ending::live_sessions(&mut tx, caller.user_id).await?;
+        others.retain(|id| *id != caller.session);
+        ending::end(&mut tx, caller.user_id, &others, ending).await?
+    };
+    let event = Event::of("session_ended_all", caller.user_id).in_session(caller.session.as_str());
+    audit::record(&mut *tx, &client, at, event).await?;
+    tx.commit().await?;
+    let done = Success::data(Counts { sessions_revoked: sessions, tokens_revoked: tokens })
+        .saying("Sessions revoked successfully")
+        .propagated(outbox::deliver(&app, caller.user_id).await);
+    Ok(if include_current { (forget(), done).into_response() } else { done.into_response() })
+}

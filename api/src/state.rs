@@ -1,0 +1,150 @@
+//! What every handler shares, and the work that goes on beside the requests.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::{ConnectOptions as _, Executor as _, MySqlPool};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::activity::Activity;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::ledger::Ledger;
+use crate::limit::Limits;
+use crate::mail::Mail;
+use crate::password::Passwords;
+use crate::secret::{Random, RefreshKey};
+use crate::token::Keys;
+
+/// The service's state; a clone is the same service.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// The parts of the service.
+pub struct Parts {
+    /// What the operator decided.
+    pub settings: Settings,
+    /// The truth.
+    pub db: MySqlPool,
+    /// The fast copy.
+    pub ledger: Ledger,
+    /// Signs and verifies access tokens.
+    pub keys: Keys,
+    /// Derives refresh tokens from their predecessors.
+    pub refresh_key: RefreshKey,
+    /// Hashes and checks passwords.
+    pub passwords: Passwords,
+    /// Counts requests and failures.
+    pub limits: Limits,
+    /// Sends mail.
+    pub mail: Mail,
+    /// Which sessions were seen lately.
+    pub activity: Activity,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where tokens and ids come from.
+    pub random: Random,
+    /// How many Bearer checks may ask MySQL at once while Redis is of no help.
+    pub fallback: Semaphore,
+    /// Wakes the outbox worker.
+    pub undelivered: Notify,
+    /// Work that an answer does not wait for, such as mail to an address that may not exist.
+    pub background: TaskTracker,
+    /// Tells all background work to end.
+    pub stop: CancellationToken,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// Beyond the deadlines of both stores, what an answer may take.
+const OWN_TIME: Duration = Duration::from_millis(500);
+
+impl App {
+    /// Builds the service. Neither MySQL nor Redis needs to be there yet.
+    pub fn new(settings: Settings, clock: Clock, random: Random) -> anyhow::Result<Self> {
+        let db = pool(&settings)?;
+        let stores = &settings.stores;
+        let url = stores.redis_url();
+        let ledger =
+            Ledger::new(url.expose_secret(), &stores.ledger_key_prefix, stores.redis_deadline)
+                .context("REDIS_URL is not a Redis address")?;
+        let sessions = &settings.sessions;
+        let activity =
+            Activity::new(sessions.session_touch_interval, sessions.session_idle_timeout);
+        Ok(Self(Arc::new(Parts {
+            keys: Keys::new(&settings.tokens)?,
+            refresh_key: RefreshKey::from_secret(&settings.tokens.refresh_secret()),
+            passwords: Passwords::new(&settings)?,
+            limits: Limits::new(&settings)?,
+            mail: Mail::new(&settings)?,
+            activity,
+            fallback: Semaphore::new(settings.stores.db_pool_size as usize),
+            undelivered: Notify::new(),
+            background: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            settings,
+            db,
+            ledger,
+            clock,
+            random,
+        })))
+    }
+
+    /// Starts the work that goes on beside the requests.
+    pub fn start_background(&self) {
+        self.background.spawn(crate::outbox::run(self.clone()));
+        self.background.spawn(crate::activity::run(self.clone()));
+    }
+
+    /// Ends the background work and waits for it.
+    pub async fn shut_down(&self) {
+        self.stop.cancel();
+        self.background.close();
+        self.background.wait().await;
+        self.db.close().await;
+    }
+
+    /// How long an answer may take: what both stores may take, and a little.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.settings.stores.redis_deadline + self.settings.stores.db_deadline + OWN_TIME
+    }
+}
+
+/// A pool whose sessions speak UTC, refuse what does not fit and read what is committed.
+pub fn pool(settings: &Settings) -> anyhow::Result<MySqlPool> {
+    let options: MySqlConnectOptions = settings
+        .stores
+        .database_url()
+        .expose_secret()
+        .parse()
+        .context("DATABASE_URL is not a MySQL address")?;
+    let options = options.disable_statement_logging();
+    Ok(MySqlPoolOptions::new()
+        .max_connections(settings.stores.db_pool_size)
+        .acquire_timeout(settings.stores.db_deadline)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection
+                    .execute(
+                        "set time_zone = '+00:00', \
+                         sql_mode = 'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION', \
+                         transaction_isolation = 'READ-COMMITTED'",
+                    )
+                    .await?;
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options))
+}

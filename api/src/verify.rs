@@ -1,0 +1,23 @@
+//! Forward-auth: any method on `/verify` and below asks whether the token of a request is good.
+//!
+//! For nginx `auth_request`, Traefik and Envoy `ext_authz`. The hot path of the service.
+
+use axum::http::{HeaderName, HeaderValue};
+
+use crate::caller::Caller;
+use crate::error::{Error, Result};
+
+/// Who the caller is, as headers for the service behind the proxy.
+type Identity = [(HeaderName, HeaderValue); 3];
+
+/// `/verify`: 200 with an empty body and the caller's identity, or 401.
+pub async fn verify(caller: Caller) -> Result<Identity> {
+    let text = |value: &str| {
+        HeaderValue::from_str(value).map_err(|_| Error::Internal("identity is no header".into()))
+    };
+    Ok([
+        (HeaderName::from_static("x-auth-user"), HeaderValue::from(caller.user_id)),
+        (HeaderName::from_static("x-auth-session"), text(caller.session.as_str())?),
+        (HeaderName::from_static("x-auth-role"), HeaderValue::from_static(caller.role.as_str())),
+    ])
+}
