@@ -21,7 +21,7 @@ pub struct Server {
     /// Address and port of the operations listener: metrics and API pages. Not for the public.
     #[arg(long, env, default_value = "127.0.0.1:9464")]
     pub ops_addr: SocketAddr,
-    /// Name of the product in mails; nobody's password may contain it.
+    /// Name of the product in mails; no password may be made of it.
     #[arg(long, env, default_value = "Portcullis")]
     pub app_name: String,
     /// Browser origins that may call, comma separated, such as `https://app.example.com`.

@@ -1,0 +1,143 @@
+//! Passwords: hashing, checking, and how many at a time.
+//!
+//! One hash costs memory and tens of milliseconds by design, so the number at work and the number
+//! waiting are bounded; beyond that the answer is "busy", at once. An unknown user costs the same
+//! hash as a known one.
+
+mod policy;
+
+use std::sync::Arc;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+use unicode_normalization::UnicodeNormalization as _;
+
+pub use policy::{LONGEST, Weakness, judge};
+
+use crate::config::Accounts;
+use crate::secret::{Password, Random};
+
+/// What a password said of the account it was given for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// Not its password, or there is no account.
+    No,
+    /// Its password.
+    Yes,
+    /// Its password, kept in an older way than now: hash it anew.
+    Outdated,
+}
+
+/// Why a password could not be hashed.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// Too many are waiting already.
+    #[error("too many passwords are waiting to be hashed")]
+    Busy,
+    /// The hash itself failed.
+    #[error("hashing failed: {0}")]
+    Failed(String),
+}
+
+/// Hashes and checks passwords.
+#[derive(Clone)]
+pub struct Passwords {
+    argon2: Argon2<'static>,
+    decoy: Arc<str>,
+    random: Random,
+    /// Those at work and those waiting.
+    places: Arc<Semaphore>,
+    /// Those at work.
+    turns: Arc<Semaphore>,
+}
+
+impl Passwords {
+    /// Hashes a first one, the decoy, at the cost that all will have.
+    pub fn new(settings: &Accounts, random: Random) -> Result<Self, Fault> {
+        let params =
+            Params::new(settings.password_memory_kib, settings.password_iterations, 1, None);
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.map_err(failed)?);
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let workers = Some(usize::from(settings.password_workers))
+            .filter(|given| *given > 0)
+            .unwrap_or(cores);
+        Ok(Self {
+            decoy: hash(&argon2, "nobody's password", random.bytes())?.into(),
+            places: Arc::new(Semaphore::new(workers + usize::from(settings.password_queue))),
+            turns: Arc::new(Semaphore::new(workers)),
+            argon2,
+            random,
+        })
+    }
+
+    /// Hashes a new password, as a PHC string.
+    pub async fn hash(&self, password: Password) -> Result<String, Fault> {
+        let (argon2, salt) = (self.argon2.clone(), self.random.bytes());
+        self.run(move || hash(&argon2, password.expose(), salt)).await?
+    }
+
+    /// Compares a password with what is stored; without an account it costs the same.
+    pub async fn check(&self, stored: Option<&str>, given: Password) -> Result<Match, Fault> {
+        let is_known = stored.is_some();
+        let stored = stored.unwrap_or(&self.decoy).to_owned();
+        let live = self.argon2.params().clone();
+        let found = self.run(move || compare(&stored, &given, &live)).await?;
+        Ok(if is_known { found } else { Match::No })
+    }
+
+    /// Waits for a turn and works on a thread of its own. A request that goes away gives its turn
+    /// back only when its hash is done, so that leaving early does not make room for more work.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Fault> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Fault::Busy)?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(failed)?;
+        let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, turn);
+        let task = spawn_blocking(move || {
+            let _held = held;
+            work()
+        });
+        task.await.map_err(failed)
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Fault {
+    Fault::Failed(error.to_string())
+}
+
+/// The same password typed on another keyboard has the same bytes only once normalised (RFC 8265).
+fn bytes(password: &str) -> Vec<u8> {
+    password.nfc().collect::<String>().into_bytes()
+}
+
+fn hash(argon2: &Argon2<'_>, password: &str, salt: [u8; 16]) -> Result<String, Fault> {
+    argon2
+        .hash_password_with_salt(&bytes(password), &salt)
+        .map(|hash| hash.to_string())
+        .map_err(failed)
+}
+
+fn compare(stored: &str, given: &Password, live: &Params) -> Match {
+    if stored.starts_with("$2") {
+        // Old hashes were made of the bytes as sent, and of no more than the first 72 of them.
+        let matches = bcrypt::verify(given.expose(), stored).unwrap_or(false);
+        return if matches { Match::Outdated } else { Match::No };
+    }
+    let Ok(parsed) = PasswordHash::new(stored) else { return Match::No };
+    if Argon2::default().verify_password(&bytes(given.expose()), &parsed).is_err() {
+        return Match::No;
+    }
+    let is_current = Params::try_from(&parsed).is_ok_and(|params| {
+        parsed.algorithm == Algorithm::Argon2id.ident()
+            && params.m_cost() >= live.m_cost()
+            && params.t_cost() >= live.t_cost()
+    });
+    if is_current { Match::Yes } else { Match::Outdated }
+}
+
+#[cfg(test)]
+mod tests;
