@@ -2,7 +2,7 @@
 
 mod queries;
 
-use portcullis_tests::{Cluster, MariaDb, Redis, RedisOptions, find_program, servers, wait_until};
+use portcullis_tests::{Cluster, MariaDb, Redis, RedisOptions, servers, wait_until};
 use redis::Commands;
 
 fn bare() -> RedisOptions {
@@ -116,10 +116,4 @@ fn told_line(output: impl std::io::Read) -> String {
 fn is_running(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     !stat.is_empty() && !stat.contains(") Z ")
-}
-
-#[test]
-fn programs_in_sbin_are_found_without_being_on_the_path() {
-    assert!(find_program("mariadbd").is_some());
-    assert!(find_program("no-such-program").is_none());
 }
