@@ -37,6 +37,7 @@ const DEFAULTS: &[&str] = &[
 #[derive(Clone)]
 pub struct RedisOptions {
     server: Option<Server>,
+    is_bare: bool,
     module: Option<PathBuf>,
     module_arguments: Vec<String>,
     arguments: Vec<String>,
@@ -75,7 +76,7 @@ impl RedisOptions {
     /// A bare server.
     #[must_use]
     pub fn without_module(mut self) -> Self {
-        self.module = None;
+        self.is_bare = true;
         self
     }
 
@@ -128,11 +129,12 @@ impl Redis {
         Self::options().arguments(arguments).start()
     }
 
-    /// Everything that can be chosen. Builds the module.
+    /// Everything that can be chosen.
     pub fn options() -> RedisOptions {
         RedisOptions {
             server: None,
-            module: Some(module_path().to_owned()),
+            is_bare: false,
+            module: None,
             module_arguments: Vec::new(),
             arguments: Vec::new(),
             tcp: false,
@@ -279,7 +281,8 @@ impl Redis {
             path(self.directory.path()),
         ]);
         line.extend(options.arguments.iter().cloned());
-        if let Some(module) = &options.module {
+        if !options.is_bare {
+            let module = options.module.as_deref().unwrap_or_else(|| module_path());
             line.extend(["--loadmodule".into(), path(module)]);
             line.extend(options.module_arguments.iter().cloned());
         }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 
+use nix::unistd::geteuid;
+
 /// A unix socket's path may have 107 bytes; this leaves room for our names below it.
 const LONGEST_ROOT: usize = 60;
 
@@ -78,7 +80,7 @@ fn root() -> PathBuf {
     if wanted.as_os_str().len() <= LONGEST_ROOT {
         return wanted;
     }
-    std::env::temp_dir().join("portcullis-tests")
+    std::env::temp_dir().join(format!("portcullis-tests-{}", geteuid()))
 }
 
 /// Called with the gate locked, so that no directory is between its making and its locking.
