@@ -15,20 +15,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use unicode_normalization::UnicodeNormalization as _;
 
-pub use policy::{LONGEST, Weakness, judge};
+pub use policy::Weakness;
 
-use crate::config::Accounts;
+use crate::config::Settings;
 use crate::secret::{Password, Random};
 
 /// What a password said of the account it was given for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Match {
-    /// Not its password, or there is no account.
-    No,
-    /// Its password.
-    Yes,
-    /// Its password, kept in an older way than now: hash it anew.
-    Outdated,
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether it is the account's password; never, if there is no account.
+    pub matches: bool,
+    /// The hash to keep from now on, if the stored one was made in an older way.
+    pub upgraded: Option<String>,
 }
 
 /// Why a password could not be hashed.
@@ -47,6 +45,8 @@ pub enum Fault {
 pub struct Passwords {
     argon2: Argon2<'static>,
     decoy: Arc<str>,
+    shortest: usize,
+    app_name: Arc<str>,
     random: Random,
     /// Those at work and those waiting.
     places: Arc<Semaphore>,
@@ -56,21 +56,28 @@ pub struct Passwords {
 
 impl Passwords {
     /// Hashes a first one, the decoy, at the cost that all will have.
-    pub fn new(settings: &Accounts, random: Random) -> Result<Self, Fault> {
+    pub fn new(settings: &Settings, random: Random) -> Result<Self, Fault> {
+        let Settings { accounts, server, .. } = settings;
         let params =
-            Params::new(settings.password_memory_kib, settings.password_iterations, 1, None);
+            Params::new(accounts.password_memory_kib, accounts.password_iterations, 1, None);
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.map_err(failed)?);
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let workers = Some(usize::from(settings.password_workers))
-            .filter(|given| *given > 0)
-            .unwrap_or(cores);
+        let workers = Some(usize::from(accounts.password_workers)).filter(|given| *given > 0);
+        let workers = workers.unwrap_or(cores);
         Ok(Self {
             decoy: hash(&argon2, "nobody's password", random.bytes())?.into(),
-            places: Arc::new(Semaphore::new(workers + usize::from(settings.password_queue))),
+            places: Arc::new(Semaphore::new(workers + usize::from(accounts.password_queue))),
             turns: Arc::new(Semaphore::new(workers)),
+            shortest: accounts.password_min_length.into(),
+            app_name: server.app_name.as_str().into(),
             argon2,
             random,
         })
+    }
+
+    /// Whether a new password may be taken; `about` is what the account says of its owner.
+    pub fn acceptable(&self, password: &Password, about: &[&str]) -> Result<(), Weakness> {
+        policy::judge(password, self.shortest, &[about, &[&self.app_name]].concat())
     }
 
     /// Hashes a new password, as a PHC string.
@@ -80,12 +87,20 @@ impl Passwords {
     }
 
     /// Compares a password with what is stored; without an account it costs the same.
-    pub async fn check(&self, stored: Option<&str>, given: Password) -> Result<Match, Fault> {
+    pub async fn check(&self, stored: Option<&str>, given: Password) -> Result<Outcome, Fault> {
         let is_known = stored.is_some();
         let stored = stored.unwrap_or(&self.decoy).to_owned();
-        let live = self.argon2.params().clone();
-        let found = self.run(move || compare(&stored, &given, &live)).await?;
-        Ok(if is_known { found } else { Match::No })
+        let (argon2, salt) = (self.argon2.clone(), self.random.bytes());
+        let work = move || match compare(&stored, &given, argon2.params()) {
+            Match::No => Ok(Outcome { matches: false, upgraded: None }),
+            Match::Yes => Ok(Outcome { matches: true, upgraded: None }),
+            Match::Outdated => {
+                let upgraded = Some(hash(&argon2, given.expose(), salt)?);
+                Ok(Outcome { matches: true, upgraded })
+            }
+        };
+        let outcome = self.run(work).await??;
+        Ok(if is_known { outcome } else { Outcome { matches: false, upgraded: None } })
     }
 
     /// Waits for a turn and works on a thread of its own. A request that goes away gives its turn
@@ -119,6 +134,12 @@ fn hash(argon2: &Argon2<'_>, password: &str, salt: [u8; 16]) -> Result<String, F
         .hash_password_with_salt(&bytes(password), &salt)
         .map(|hash| hash.to_string())
         .map_err(failed)
+}
+
+enum Match {
+    No,
+    Yes,
+    Outdated,
 }
 
 fn compare(stored: &str, given: &Password, live: &Params) -> Match {

@@ -12,7 +12,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::secret::Password;
 
 /// The longest password that is taken, in code points.
-pub const LONGEST: usize = 128;
+pub(super) const LONGEST: usize = 128;
 /// Shorter words stand in too many good passwords to mean anything.
 const SHORTEST_WORD: usize = 4;
 
@@ -22,7 +22,7 @@ pub enum Weakness {
     /// Fewer code points than this.
     #[error("must have at least {0} characters")]
     TooShort(usize),
-    /// More code points than [`LONGEST`].
+    /// More code points than any password needs.
     #[error("must have at most {LONGEST} characters")]
     TooLong,
     /// One of the first that anybody tries.
@@ -47,7 +47,7 @@ impl Weakness {
 }
 
 /// Judges a new password; `about` is what the account says of its owner, and the product's name.
-pub fn judge(password: &Password, shortest: usize, about: &[&str]) -> Result<(), Weakness> {
+pub(super) fn judge(password: &Password, shortest: usize, about: &[&str]) -> Result<(), Weakness> {
     match password.code_points() {
         length if length < shortest => return Err(Weakness::TooShort(shortest)),
         length if length > LONGEST => return Err(Weakness::TooLong),
