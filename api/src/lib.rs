@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod device;
 pub mod password;
 pub mod secret;
 pub mod session_id;
