@@ -28,7 +28,8 @@ audit: install ## licences, bans, sources and advisories of our crates; the SQL 
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	@command -v cargo-sqlx >/dev/null || cargo install --locked sqlx-cli --no-default-features --features mysql,rustls
 	@cargo deny check licenses bans sources
-	@cargo deny check advisories || echo "audit: advisories were not checked; is the advisory database within reach?"
+	@if cargo deny fetch db 2>/dev/null; then cargo deny check advisories; \
+	else echo "audit: advisories not checked, their database is out of reach"; fi
 	@cargo run --quiet -p portcullis-tests --bin queries -- cargo sqlx prepare --workspace --check -- --all-targets
 
 bench: install-bench ## ten minutes of measurements, written to benches/RESULTS.md
