@@ -1,1 +1,126 @@
-//! The Redis module.
+//! The Redis module: `AUTH.CHECK`, `AUTH.BLACKLIST`, `AUTH.SESSION` and the data type behind them.
+//!
+//! This file is the contents page: what is registered, and in which order. The rules are in
+//! `core`; here is only glue. One file per command: parse, apply, replicate, reply.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::unreachable
+)]
+
+mod aof;
+mod blacklist;
+mod check;
+mod config;
+mod digest;
+mod docs;
+mod errors;
+mod expiry;
+mod ffi;
+mod info;
+mod ledger_type;
+mod session;
+mod token;
+
+use core::ffi::{CStr, c_int};
+use std::ffi::CString;
+
+use redis_module::alloc::RedisAlloc;
+use redis_module::raw;
+
+/// Memory comes from Redis, so that `INFO memory` and `maxmemory` see it.
+#[global_allocator]
+static ALLOCATOR: RedisAlloc = RedisAlloc;
+
+const NAME: &CStr = c"portcullis";
+/// 0.1.0 as Redis lists it: major × 10,000 + minor × 100 + patch.
+const VERSION: c_int = 100;
+/// The oldest server that has all that is needed.
+const OLDEST_SERVER: c_int = 0x0007_0000;
+
+/// Called by Redis when the module is loaded.
+///
+/// # Safety
+/// Only Redis calls this, with a context and `count` strings at `first`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn RedisModule_OnLoad(
+    ctx: *mut raw::RedisModuleCtx,
+    first: *mut *mut raw::RedisModuleString,
+    count: c_int,
+) -> c_int {
+    // SAFETY: fetches the server's functions; has to come first, before anything allocates.
+    unsafe { raw::Export_RedisModule_InitAPI(ctx) };
+    let loaded = std::panic::catch_unwind(|| {
+        refuse_unfit_server()?;
+        // SAFETY: `ctx` is Redis's; the name is static.
+        let status = unsafe { raw::Export_RedisModule_Init(ctx, NAME.as_ptr(), VERSION, 1) };
+        if status != ffi::OK {
+            return Err("it is loaded already".to_owned());
+        }
+        // SAFETY: the arguments are what Redis gave.
+        register(ctx, &unsafe { ffi::load_args(first, count) }?)
+    });
+    match loaded.unwrap_or_else(|_| Err("it panicked; please report this".to_owned())) {
+        Ok(()) => ffi::OK,
+        Err(why) => {
+            let line = CString::new(format!("portcullis is not loaded: {why}"));
+            ffi::log(ctx, c"warning", &line.unwrap_or_default());
+            ffi::ERR
+        }
+    }
+}
+
+fn refuse_unfit_server() -> Result<(), String> {
+    // SAFETY: written by the initialisation above; absent on old servers.
+    let version = unsafe { raw::RedisModule_GetServerVersion };
+    // SAFETY: takes no pointers.
+    let version = version.map_or(0, |version| unsafe { version() });
+    if version < OLDEST_SERVER {
+        return Err("it needs Redis 7.0, Valkey 8 or later; upgrade the server".to_owned());
+    }
+    match ffi::missing_function() {
+        Some(name) => Err(format!("this server has no {name}; use Redis 7.0, Valkey 8 or later")),
+        None => Ok(()),
+    }
+}
+
+fn register(ctx: *mut raw::RedisModuleCtx, args: &[ffi::LoadArg]) -> Result<(), String> {
+    let options = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS
+        | raw::REDISMODULE_OPTION_NO_IMPLICIT_SIGNAL_MODIFIED
+        | raw::REDISMODULE_OPTIONS_HANDLE_REPL_ASYNC_LOAD;
+    // SAFETY: `ctx` is that of the load.
+    unsafe { ffi::set_module_options(ctx, options.cast_signed()) };
+    if !ledger_type::register(ctx) {
+        return Err("the server refused the data type authledgr".to_owned());
+    }
+    docs::register(ctx).map_err(|name| format!("the server refused the command {name:?}"))?;
+    config::register(ctx, args)?;
+    info::register(ctx);
+    warn_of_forgetting(ctx);
+    Ok(())
+}
+
+/// A server that evicts or forgets ledgers brings revoked tokens back to life.
+fn warn_of_forgetting(ctx: *mut raw::RedisModuleCtx) {
+    let says = |name: &CStr, value: &[u8]| ffi::config(ctx, name).as_deref() == Some(value);
+    if !says(c"maxmemory-policy", b"noeviction") {
+        ffi::log(
+            ctx,
+            c"warning",
+            c"maxmemory-policy can evict ledgers, and an evicted ledger revokes nothing: \
+              set maxmemory-policy noeviction",
+        );
+    }
+    if says(c"appendonly", b"no") && says(c"save", b"") {
+        ffi::log(
+            ctx,
+            c"warning",
+            c"neither AOF nor RDB is on, so a restart forgets every revocation: \
+              set appendonly yes",
+        );
+    }
+}

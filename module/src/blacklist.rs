@@ -1,0 +1,70 @@
+//! `AUTH.BLACKLIST`: revokes one token for as long as it could live. Works on a full server.
+
+use core::ffi::c_int;
+use core::time::Duration;
+
+use portcullis_core::{Digest, Revocation, TokenRef, UnixMs, exp_ms};
+use redis_module::raw;
+
+use crate::errors::{BLACKLIST_EXPIRE, NO_EXP, SYNTAX, WRONG_TYPE};
+use crate::expiry::{self, Clock};
+use crate::ffi::{self, Call, Reply};
+use crate::ledger_type::WriteLedger;
+use crate::{config, info, token};
+
+/// The C entry.
+pub(crate) unsafe extern "C" fn entry(
+    ctx: *mut raw::RedisModuleCtx,
+    first: *mut *mut raw::RedisModuleString,
+    count: c_int,
+) -> c_int {
+    // SAFETY: the arguments are what Redis gave.
+    unsafe { ffi::run_command(ctx, first, count, blacklist) }
+}
+
+/// `AUTH.BLACKLIST key token|DIGEST hex64 [EX s | PX ms | EXAT s | PXAT ms]`
+fn blacklist(call: &Call<'_>) -> Reply {
+    let Some(key) = call.arg(1) else { return Reply::WrongArity };
+    let clock = Clock { now: call.now(), replay: call.is_replay() };
+    let (digest, expires) = match parse(call, clock) {
+        Ok(request) => request,
+        Err(refusal) => return info::rejected(refusal),
+    };
+    let Ok(mut ledger) = WriteLedger::open(call, key) else { return info::rejected(WRONG_TYPE) };
+
+    let change = ledger.revoke(digest, expires, clock.now);
+    if change == Revocation::Unchanged {
+        return Reply::Integer(0);
+    }
+    ledger.settle(clock.now);
+    info::REVOCATIONS.add(usize::from(change == Revocation::New));
+
+    let (hex, expires) = (digest.to_hex(), expires.0.to_string());
+    call.replicate(c"AUTH.BLACKLIST", &[key.bytes(), b"DIGEST", &hex, b"PXAT", expires.as_bytes()]);
+    call.announce(c"auth.blacklist", key);
+    Reply::Integer(i64::from(change == Revocation::New))
+}
+
+fn parse(call: &Call<'_>, clock: Clock) -> Result<(Digest, UnixMs), Reply> {
+    let (token, mut options) = token::parse(call).ok_or(Reply::WrongArity)?;
+    let expires = match (options.next(), options.next(), options.next()) {
+        (None, ..) => expiry_of(&token, clock)?,
+        (Some(option), value, None) => {
+            expiry::parse(option, value, BLACKLIST_EXPIRE, clock)?.ok_or(SYNTAX)?
+        }
+        _ => return Err(SYNTAX),
+    };
+    info::DIGESTS_COMPUTED.add(usize::from(matches!(token, TokenRef::Token(_))));
+    Ok((token.digest(), expires))
+}
+
+/// The token's own expiry, and a little more for clocks that disagree.
+fn expiry_of(token: &TokenRef<'_>, clock: Clock) -> Result<UnixMs, Reply> {
+    let TokenRef::Token(token) = token else { return Err(NO_EXP) };
+    let exp = exp_ms(token).ok_or(NO_EXP)?;
+    let expires = UnixMs(0)
+        .plus(Duration::from_millis(u64::try_from(exp).unwrap_or(0)))
+        .plus(config::leeway());
+    let latest = clock.now.plus(config::max_ttl());
+    if expires > latest { Err(BLACKLIST_EXPIRE) } else { Ok(expires) }
+}

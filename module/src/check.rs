@@ -1,0 +1,74 @@
+//! `AUTH.CHECK`: the hot path. It only reads, so nothing is replicated and client-side caches work.
+
+use core::ffi::c_int;
+
+use portcullis_core::{Question, Verdict};
+use redis_module::raw;
+
+use crate::errors::{INTEGER, SYNTAX, WRONG_TYPE};
+use crate::ffi::{self, Arg, Call, Reply};
+use crate::info;
+use crate::ledger_type::{ReadLedger, WrongType};
+use crate::token;
+
+/// The C entry.
+pub(crate) unsafe extern "C" fn entry(
+    ctx: *mut raw::RedisModuleCtx,
+    first: *mut *mut raw::RedisModuleString,
+    count: c_int,
+) -> c_int {
+    // SAFETY: the arguments are what Redis gave.
+    unsafe { ffi::run_command(ctx, first, count, check) }
+}
+
+/// `AUTH.CHECK key token|DIGEST hex64 [SESSION id] [IAT seconds | IATMS milliseconds]`
+#[inline]
+fn check(call: &Call<'_>) -> Reply {
+    let Some(key) = call.arg(1) else { return Reply::WrongArity };
+    let question = match parse(call) {
+        Ok(question) => question,
+        Err(refusal) => return info::rejected(refusal),
+    };
+    let verdict = match ReadLedger::open(call, key) {
+        Ok(Some(ledger)) => {
+            let now = call.now();
+            let verdict = ledger.verdict(&question, now);
+            info::count_digest(&question, verdict, ledger.holds_unexpired_digests(now));
+            verdict
+        }
+        Ok(None) => question.verdict_without_ledger(),
+        Err(WrongType) => return info::rejected(WRONG_TYPE),
+    };
+    info::count(verdict);
+    Reply::Simple(match verdict {
+        Verdict::Ok => c"OK",
+        Verdict::NoSession => c"NO_SESSION",
+        Verdict::Idle => c"IDLE",
+        Verdict::LoggedOut => c"LOGGED_OUT",
+        Verdict::Revoked => c"REVOKED",
+    })
+}
+
+#[inline]
+fn parse<'a>(call: &Call<'a>) -> Result<Question<'a>, Reply> {
+    let (token, mut options) = token::parse(call).ok_or(Reply::WrongArity)?;
+    let mut question = Question { token, session: None, issued_ms: None };
+    while let Some(option) = options.next() {
+        let value = options.next().ok_or(SYNTAX)?;
+        if option.is("SESSION") && question.session.is_none() {
+            question.session = Some(value.bytes());
+        } else if option.is("IATMS") && question.issued_ms.is_none() {
+            question.issued_ms = Some(value.integer().ok_or(INTEGER)?);
+        } else if option.is("IAT") && question.issued_ms.is_none() {
+            question.issued_ms = Some(seconds(value).ok_or(INTEGER)?);
+        } else {
+            return Err(SYNTAX);
+        }
+    }
+    Ok(question)
+}
+
+/// Whole seconds as the first millisecond of that second: when in doubt, refuse.
+fn seconds(value: Arg<'_>) -> Option<i64> {
+    value.integer()?.checked_mul(1000)
+}

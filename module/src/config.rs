@@ -1,0 +1,142 @@
+//! The settings, `portcullis.*`: integers with a default, a unit and bounds.
+//!
+//! They can be given as arguments at load (`leeway 5`), in the configuration file or with
+//! `CONFIG SET` (`portcullis.leeway 5`). Limits hold for commands from clients only, never for
+//! replicated commands or what is loaded.
+
+use core::ffi::{CStr, c_char, c_int, c_longlong, c_void};
+use core::sync::atomic::{AtomicI64, Ordering};
+use core::time::Duration;
+
+use redis_module::raw;
+
+use crate::ffi;
+
+const YEARS_10_S: i64 = 315_360_000;
+const DAYS_400_S: i64 = 34_560_000;
+
+/// One setting.
+pub(crate) struct Setting {
+    name: &'static CStr,
+    min: i64,
+    max: i64,
+    /// At first the default, or what was given at load.
+    value: AtomicI64,
+}
+
+/// Seconds that a revocation outlives the `exp` it was taken from, for clocks that disagree.
+static LEEWAY: Setting = Setting::new(c"leeway", 60, 0, 86_400);
+/// Seconds: nothing a client asks for may live longer.
+static MAX_TTL: Setting = Setting::new(c"max-ttl", DAYS_400_S, 1, YEARS_10_S);
+/// Seconds that a logout-all is remembered. Longer than any token lives, or it is forgotten early.
+static WATERMARK_TTL: Setting = Setting::new(c"watermark-ttl", DAYS_400_S, 1, YEARS_10_S);
+/// Live sessions of one subject.
+static MAX_SESSIONS: Setting = Setting::new(c"max-sessions", 1000, 1, 10_000);
+/// Bytes of `DEVICE`.
+static MAX_DEVICE_BYTES: Setting = Setting::new(c"max-device-bytes", 4096, 0, 65_536);
+/// Bytes of a session id.
+static MAX_ID_BYTES: Setting = Setting::new(c"max-id-bytes", 128, 1, 1024);
+
+static ALL: [&Setting; 6] =
+    [&LEEWAY, &MAX_TTL, &WATERMARK_TTL, &MAX_SESSIONS, &MAX_DEVICE_BYTES, &MAX_ID_BYTES];
+
+pub(crate) fn leeway() -> Duration {
+    Duration::from_secs(LEEWAY.count())
+}
+
+pub(crate) fn max_ttl() -> Duration {
+    Duration::from_secs(MAX_TTL.count())
+}
+
+pub(crate) fn watermark_ttl() -> Duration {
+    Duration::from_secs(WATERMARK_TTL.count())
+}
+
+pub(crate) fn max_sessions() -> usize {
+    usize::try_from(MAX_SESSIONS.count()).unwrap_or(usize::MAX)
+}
+
+pub(crate) fn max_device_bytes() -> usize {
+    usize::try_from(MAX_DEVICE_BYTES.count()).unwrap_or(usize::MAX)
+}
+
+pub(crate) fn max_id_bytes() -> usize {
+    usize::try_from(MAX_ID_BYTES.count()).unwrap_or(usize::MAX)
+}
+
+/// Registers every setting; `args` are the name-value pairs given at load.
+pub(crate) fn register(ctx: *mut raw::RedisModuleCtx, args: &[ffi::LoadArg]) -> Result<(), String> {
+    for (name, value) in args {
+        let shown = String::from_utf8_lossy(name);
+        let known = ALL.iter().find(|setting| setting.name.to_bytes().eq_ignore_ascii_case(name));
+        let setting = known
+            .ok_or_else(|| format!("unknown argument '{shown}'; the settings are {}", names()))?;
+        let (min, max) = (setting.min, setting.max);
+        let value = value
+            .filter(|value| (min..=max).contains(value))
+            .ok_or_else(|| format!("argument '{shown}' takes an integer from {min} to {max}"))?;
+        setting.value.store(value, Ordering::Relaxed);
+    }
+    for setting in ALL {
+        setting.register(ctx)?;
+    }
+    // SAFETY: `ctx` is that of the load.
+    let status = unsafe { ffi::load_configs(ctx) };
+    (status == ffi::OK)
+        .then_some(())
+        .ok_or_else(|| "a portcullis.* line of the configuration file was refused".to_owned())
+}
+
+fn names() -> String {
+    ALL.map(|setting| setting.name.to_string_lossy()).join(", ")
+}
+
+impl Setting {
+    const fn new(name: &'static CStr, default: i64, min: i64, max: i64) -> Self {
+        Self { name, min, max, value: AtomicI64::new(default) }
+    }
+
+    fn count(&self) -> u64 {
+        u64::try_from(self.value.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    fn register(&'static self, ctx: *mut raw::RedisModuleCtx) -> Result<(), String> {
+        let given = self.value.load(Ordering::Relaxed);
+        let data = core::ptr::from_ref(self).cast_mut().cast::<c_void>();
+        let name = self.name.as_ptr();
+        // SAFETY: `self` is static, so `data` stays good; the callbacks only share it.
+        let status = unsafe {
+            ffi::register_number(
+                ctx,
+                name,
+                given,
+                0,
+                self.min,
+                self.max,
+                Some(get),
+                Some(set),
+                None,
+                data,
+            )
+        };
+        (status == ffi::OK)
+            .then_some(())
+            .ok_or_else(|| format!("the server refused the setting {:?}", self.name))
+    }
+}
+
+unsafe extern "C" fn get(_name: *const c_char, data: *mut c_void) -> c_longlong {
+    // SAFETY: what `register` gave: a static.
+    unsafe { &*data.cast::<Setting>() }.value.load(Ordering::Relaxed)
+}
+
+unsafe extern "C" fn set(
+    _name: *const c_char,
+    value: c_longlong,
+    data: *mut c_void,
+    _error: *mut *mut raw::RedisModuleString,
+) -> c_int {
+    // SAFETY: what `register` gave: a static. Redis has checked the bounds.
+    unsafe { &*data.cast::<Setting>() }.value.store(value, Ordering::Relaxed);
+    ffi::OK
+}

@@ -1,0 +1,32 @@
+//! What commands refuse, in Redis's own words where it has words for it. One constant each.
+
+use crate::ffi::Reply;
+
+/// An option is unknown, given twice, or lacks its value.
+pub(crate) const SYNTAX: Reply = Reply::Error(c"ERR syntax error");
+/// A number is none, or does not fit.
+pub(crate) const INTEGER: Reply = Reply::Error(c"ERR value is not an integer or out of range");
+/// The key holds another type.
+pub(crate) const WRONG_TYPE: Reply =
+    Reply::Error(c"WRONGTYPE Operation against a key holding the wrong kind of value");
+/// An expiry is zero, negative, past where that makes no sense, or too far ahead.
+pub(crate) const BLACKLIST_EXPIRE: Reply =
+    Reply::Error(c"ERR invalid expire time in 'auth.blacklist' command");
+/// The same for a session.
+pub(crate) const CREATE_EXPIRE: Reply =
+    Reply::Error(c"ERR invalid expire time in 'auth.session|create' command");
+/// `AT` is zero, negative or in the future.
+pub(crate) const AT: Reply = Reply::Error(c"ERR AT must be a past instant in milliseconds");
+/// Nobody can tell how long the revocation must be remembered.
+pub(crate) const NO_EXP: Reply =
+    Reply::Error(c"ERR token carries no exp claim; give EX, PX, EXAT or PXAT");
+/// The subject has as many live sessions as allowed, and no `MAX` says whom to evict.
+pub(crate) const TOO_MANY: Reply = Reply::Error(c"ERR too many sessions");
+/// `MAX` is not 1 to `portcullis.max-sessions`.
+pub(crate) const MAX: Reply = Reply::Error(c"ERR MAX must be 1 to portcullis.max-sessions");
+/// A session id is empty or longer than `portcullis.max-id-bytes`.
+pub(crate) const ID: Reply =
+    Reply::Error(c"ERR session id must have 1 to portcullis.max-id-bytes bytes");
+/// A device is longer than `portcullis.max-device-bytes`.
+pub(crate) const DEVICE: Reply =
+    Reply::Error(c"ERR DEVICE must have at most portcullis.max-device-bytes bytes");

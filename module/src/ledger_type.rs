@@ -1,0 +1,343 @@
+//! The data type behind a ledger key, `authledgr`.
+//!
+//! Redis hands back exactly the pointers it got from `Box::into_raw` here and calls `free` once
+//! for each. Every SAFETY note below rests on that, and on the fact that all callbacks but `free`
+//! run on the main thread (or in a forked child), so that no two of them see one ledger at once.
+
+use core::ffi::{CStr, c_int, c_ulong, c_void};
+use core::mem::ManuallyDrop;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+use std::ffi::CString;
+use std::panic::catch_unwind;
+
+use portcullis_core::{Ledger, Relocate, UnixMs, encoding};
+use redis_module::raw;
+
+use crate::ffi::{self, Arg, Call, OpenKey};
+use crate::{aof, config};
+
+/// Nine characters, as Redis wants; they are part of every RDB file and never change.
+const NAME: &CStr = c"authledgr";
+/// The newest callbacks used here are those of version 3; newer servers read older structures.
+const METHODS_VERSION: u64 = 4;
+
+/// The registered type.
+static TYPE: AtomicPtr<raw::RedisModuleType> = AtomicPtr::new(ptr::null_mut());
+
+/// The key holds something else.
+pub(crate) struct WrongType;
+
+/// Registers the type. `false` if the server refuses.
+pub(crate) fn register(ctx: *mut raw::RedisModuleCtx) -> bool {
+    let mut methods = raw::RedisModuleTypeMethods {
+        version: METHODS_VERSION,
+        rdb_load: Some(rdb_load),
+        rdb_save: Some(rdb_save),
+        aof_rewrite: Some(aof_rewrite),
+        mem_usage: None,
+        digest: Some(digest),
+        free: Some(free),
+        aux_load: None,
+        aux_save: None,
+        aux_save_triggers: 0,
+        free_effort: Some(free_effort),
+        unlink: None,
+        copy: Some(copy),
+        defrag: Some(defrag),
+        mem_usage2: Some(mem_usage),
+        free_effort2: None,
+        unlink2: None,
+        copy2: None,
+        aux_save2: None,
+    };
+    // SAFETY: called while the module loads; Redis copies name and methods.
+    let kind =
+        unsafe { ffi::create_data_type(ctx, NAME.as_ptr(), encoding::VERSION, &raw mut methods) };
+    TYPE.store(kind, Ordering::Relaxed);
+    !kind.is_null()
+}
+
+/// A ledger opened to be asked.
+pub(crate) struct ReadLedger {
+    key: OpenKey,
+}
+
+impl ReadLedger {
+    /// Opens the ledger of a key; `None` if there is no such key.
+    #[inline]
+    pub(crate) fn open(call: &Call<'_>, name: Arg<'_>) -> Result<Option<Self>, WrongType> {
+        let Some(key) = call.open_to_read(name) else { return Ok(None) };
+        if holds_ledger(&key) { Ok(Some(Self { key })) } else { Err(WrongType) }
+    }
+}
+
+impl core::ops::Deref for ReadLedger {
+    type Target = Ledger;
+
+    #[inline]
+    fn deref(&self) -> &Ledger {
+        // SAFETY: the key is open.
+        let value = unsafe { ffi::value(self.key.0) };
+        // SAFETY: of our type, as `open` checked, so it came from `Box::into_raw`; nobody writes
+        // while the key is open for reading.
+        unsafe { &*value.cast::<Ledger>() }
+    }
+}
+
+/// A ledger opened to be changed; a missing one is an empty one until it is settled.
+pub(crate) struct WriteLedger {
+    key: OpenKey,
+    /// Not yet stored: the key did not exist.
+    fresh: Option<Box<Ledger>>,
+}
+
+impl WriteLedger {
+    /// Opens the ledger of a key, whether or not it exists.
+    pub(crate) fn open(call: &Call<'_>, name: Arg<'_>) -> Result<Self, WrongType> {
+        let key = call.open_to_write(name);
+        if key.is_empty() {
+            Ok(Self { key, fresh: Some(Box::default()) })
+        } else if holds_ledger(&key) {
+            Ok(Self { key, fresh: None })
+        } else {
+            Err(WrongType)
+        }
+    }
+
+    /// Sweeps, stores a new ledger, deletes an empty one, and makes the key live as long as the
+    /// last thing in it. To be called after a change, and only then.
+    pub(crate) fn settle(mut self, now: UnixMs) {
+        crate::info::SESSIONS_EXPIRED_SEEN.add(self.sweep(now));
+        let Some(expires) = self.expires(config::watermark_ttl()) else {
+            if self.fresh.is_none() {
+                self.key.delete();
+            }
+            return;
+        };
+        if let Some(fresh) = self.fresh.take() {
+            let value = Box::into_raw(fresh).cast::<c_void>();
+            // SAFETY: the key is open for writing; it owns the value from here on.
+            unsafe { ffi::set_value(self.key.0, TYPE.load(Ordering::Relaxed), value) };
+        }
+        self.key.expire_at(expires);
+    }
+}
+
+impl core::ops::Deref for WriteLedger {
+    type Target = Ledger;
+
+    fn deref(&self) -> &Ledger {
+        if let Some(fresh) = &self.fresh {
+            return fresh;
+        }
+        // SAFETY: the key is open.
+        let value = unsafe { ffi::value(self.key.0) };
+        // SAFETY: of our type, as `open` checked, so it came from `Box::into_raw`.
+        unsafe { &*value.cast::<Ledger>() }
+    }
+}
+
+impl core::ops::DerefMut for WriteLedger {
+    fn deref_mut(&mut self) -> &mut Ledger {
+        if let Some(fresh) = &mut self.fresh {
+            return fresh;
+        }
+        // SAFETY: the key is open.
+        let value = unsafe { ffi::value(self.key.0) };
+        // SAFETY: of our type, as `open` checked; open for writing, so nobody else has it.
+        unsafe { &mut *value.cast::<Ledger>() }
+    }
+}
+
+#[inline]
+fn holds_ledger(key: &OpenKey) -> bool {
+    // SAFETY: the key is open.
+    unsafe { ffi::value_type(key.0) == TYPE.load(Ordering::Relaxed) }
+}
+
+/// Runs a callback so that no panic leaves it.
+fn guarded<T>(fallback: T, run: impl FnOnce() -> T) -> T {
+    catch_unwind(core::panic::AssertUnwindSafe(run)).unwrap_or(fallback)
+}
+
+fn borrowed<'a>(value: *const c_void) -> &'a Ledger {
+    // SAFETY: from `Box::into_raw` (see the file's head).
+    unsafe { &*value.cast::<Ledger>() }
+}
+
+unsafe extern "C" fn free(value: *mut c_void) {
+    // SAFETY: from `Box::into_raw`, freed once (see the file's head).
+    let ledger = unsafe { Box::from_raw(value.cast::<Ledger>()) };
+    guarded((), || drop(ledger));
+}
+
+unsafe extern "C" fn rdb_save(io: *mut raw::RedisModuleIO, value: *mut c_void) {
+    guarded((), || {
+        encoding::encode(borrowed(value), |block| {
+            // SAFETY: `io` is good during this callback; the bytes are copied.
+            unsafe { ffi::save_bytes(io, block.as_ptr().cast(), block.len()) };
+        });
+    });
+}
+
+unsafe extern "C" fn rdb_load(io: *mut raw::RedisModuleIO, version: c_int) -> *mut c_void {
+    guarded(ptr::null_mut(), || {
+        if version != encoding::VERSION {
+            log_io_error(io, "it was written by a newer version of the module; load that version");
+            return ptr::null_mut();
+        }
+        match encoding::decode(|| Block::load(io)) {
+            Ok(ledger) => Box::into_raw(Box::new(ledger)).cast(),
+            Err(damage) => {
+                log_io_error(io, &damage.to_string());
+                ptr::null_mut()
+            }
+        }
+    })
+}
+
+/// One string of an RDB stream, freed when dropped.
+struct Block {
+    bytes: *mut u8,
+    length: usize,
+}
+
+impl Block {
+    fn load(io: *mut raw::RedisModuleIO) -> Option<Self> {
+        let mut length = 0;
+        // SAFETY: `io` is good during this callback; null where there is no further string.
+        let bytes = unsafe { ffi::load_bytes(io, &raw mut length) }.cast::<u8>();
+        // SAFETY: as above.
+        let failed = bytes.is_null() || unsafe { ffi::is_io_error(io) } != 0;
+        let block = Self { bytes, length };
+        (!failed).then_some(block)
+    }
+}
+
+impl AsRef<[u8]> for Block {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: `load` keeps only blocks with a pointer; Redis told its length.
+        unsafe { core::slice::from_raw_parts(self.bytes, self.length) }
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: Redis made it for us; freed once, and null is nothing to free.
+        unsafe { ffi::free_bytes(self.bytes.cast()) };
+    }
+}
+
+fn log_io_error(io: *mut raw::RedisModuleIO, why: &str) {
+    let Ok(line) = CString::new(format!("a ledger cannot be read: {why}")) else { return };
+    // SAFETY: written once by `RedisModule_Init`.
+    let Some(log) = (unsafe { raw::RedisModule_LogIOError }) else { return };
+    // SAFETY: the format takes one C string.
+    unsafe { log(io, c"warning".as_ptr(), c"%s".as_ptr(), line.as_ptr()) };
+}
+
+unsafe extern "C" fn aof_rewrite(
+    io: *mut raw::RedisModuleIO,
+    key: *mut raw::RedisModuleString,
+    value: *mut c_void,
+) {
+    guarded((), || aof::rewrite(borrowed(value), &aof::Log { io, key }));
+}
+
+/// What is alive now, so that primary and replica agree whenever each of them last swept.
+unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, value: *mut c_void) {
+    guarded((), || {
+        // SAFETY: takes no pointers.
+        let now_us = unsafe { ffi::cached_us() };
+        let now = UnixMs(u64::try_from(now_us).unwrap_or(0) / 1000);
+        crate::digest::of_live(borrowed(value), now, &crate::digest::Sink(digest));
+    });
+}
+
+unsafe extern "C" fn free_effort(_key: *mut raw::RedisModuleString, value: *const c_void) -> usize {
+    guarded(1, || borrowed(value).allocations())
+}
+
+unsafe extern "C" fn mem_usage(
+    _ctx: *mut raw::RedisModuleKeyOptCtx,
+    value: *const c_void,
+    _samples: usize,
+) -> usize {
+    guarded(0, || {
+        let own = usable(size_of::<Ledger>());
+        own.saturating_add(borrowed(value).allocated(usable))
+    })
+}
+
+/// What jemalloc, as Redis builds it, takes for a request: multiples of 8 up to 64 bytes, then
+/// four sizes to every doubling.
+fn usable(bytes: usize) -> usize {
+    if bytes <= 64 {
+        return bytes.next_multiple_of(8);
+    }
+    let doubling = bytes.saturating_sub(1).checked_ilog2().unwrap_or(0);
+    let step = 1_usize.wrapping_shl(doubling.saturating_sub(2));
+    bytes.checked_next_multiple_of(step).unwrap_or(bytes)
+}
+
+unsafe extern "C" fn copy(
+    _from: *mut raw::RedisModuleString,
+    _to: *mut raw::RedisModuleString,
+    value: *const c_void,
+) -> *mut c_void {
+    guarded(ptr::null_mut(), || Box::into_raw(Box::new(borrowed(value).clone())).cast())
+}
+
+unsafe extern "C" fn defrag(
+    ctx: *mut raw::RedisModuleDefragCtx,
+    _key: *mut raw::RedisModuleString,
+    value: *mut *mut c_void,
+) -> c_int {
+    guarded(0, || {
+        let mut from: c_ulong = 0;
+        // SAFETY: `ctx` is good during this callback; without a cursor `from` stays 0.
+        unsafe { ffi::defrag_cursor(ctx, &raw mut from) };
+        // SAFETY: Redis gives the place where it keeps our pointer.
+        let slot = unsafe { &mut *value };
+        if from == 0 {
+            // SAFETY: from `Box::into_raw`; Redis moves the allocation and tells where to.
+            let moved = unsafe { ffi::defrag_alloc(ctx, *slot) };
+            *slot = if moved.is_null() { *slot } else { moved };
+        }
+        // SAFETY: from `Box::into_raw`, moved or not; nobody else has it meanwhile.
+        let ledger = unsafe { &mut *slot.cast::<Ledger>() };
+        let from = usize::try_from(from).unwrap_or(0);
+        match ledger.relocate(from, &mut Defragmentation(ctx)) {
+            Some(next) => {
+                // SAFETY: `ctx` is good during this callback.
+                unsafe { ffi::set_defrag_cursor(ctx, next.try_into().unwrap_or(0)) };
+                1
+            }
+            None => 0,
+        }
+    })
+}
+
+struct Defragmentation(*mut raw::RedisModuleDefragCtx);
+
+impl Relocate for Defragmentation {
+    fn buffer<T>(&mut self, buffer: &mut Vec<T>) {
+        if buffer.capacity() == 0 || size_of::<T>() == 0 {
+            return;
+        }
+        let mut taken = ManuallyDrop::new(core::mem::take(buffer));
+        let (bytes, length, capacity) = (taken.as_mut_ptr(), taken.len(), taken.capacity());
+        // SAFETY: allocated by `RedisAlloc`, that is by the server; Redis moves the contents.
+        let moved = unsafe { ffi::defrag_alloc(self.0, bytes.cast()) }.cast::<T>();
+        let bytes = if moved.is_null() { bytes } else { moved };
+        // SAFETY: the same allocation or its copy, with the same length and capacity; the old
+        // vector is never dropped.
+        *buffer = unsafe { Vec::from_raw_parts(bytes, length, capacity) };
+    }
+
+    fn enough(&mut self) -> bool {
+        // SAFETY: `ctx` is good during the callback that made this.
+        unsafe { ffi::defrag_enough(self.0) != 0 }
+    }
+}

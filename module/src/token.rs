@@ -1,0 +1,22 @@
+//! How a command names a token: as it is, or as `DIGEST` and 64 hex digits.
+
+use portcullis_core::{Digest, TokenRef};
+
+use crate::ffi::{Arg, Call};
+
+/// Reads the token at argument 2, and the options behind it; `None` if there is no token.
+///
+/// Only exactly 64 hex digits after it make `DIGEST` a keyword, so that a token that is literally
+/// `DIGEST` is still a token.
+#[inline]
+pub(crate) fn parse<'a>(
+    call: &Call<'a>,
+) -> Option<(TokenRef<'a>, impl Iterator<Item = Arg<'a>> + use<'a>)> {
+    let token = call.arg(2)?;
+    if token.is("DIGEST")
+        && let Some(digest) = call.arg(3).and_then(|hex| Digest::from_hex(hex.bytes()))
+    {
+        return Some((TokenRef::Digest(digest), call.args_from(4)));
+    }
+    Some((TokenRef::Token(token.bytes()), call.args_from(3)))
+}
