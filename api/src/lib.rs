@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod config;
 pub mod device;
+pub mod mail;
 pub mod password;
 pub mod secret;
 pub mod session_id;
