@@ -18,7 +18,6 @@ const RO: u32 = raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS;
 const UPDATE: u32 = raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_UPDATE;
 const INSERT: u32 = raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_INSERT;
 const DELETE: u32 = raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_DELETE;
-const UPSERT: u32 = INSERT | UPDATE;
 
 const READ_FLAGS: &CStr = c"readonly fast no-monitor no-slowlog";
 const WRITE_FLAGS: &CStr = c"write fast no-monitor no-slowlog";
@@ -144,7 +143,7 @@ static COMMANDS: [Command; 2] = [
         run: Some(blacklist::entry),
         flags: WRITE_FLAGS,
         categories: c"write fast auth-ledger",
-        key: Some((1, UPSERT)),
+        key: Some((1, INSERT)),
         arity: -3,
         summary: c"Revokes a token until it would have expired.",
         complexity: c"O(1)",
@@ -170,7 +169,7 @@ static SUBCOMMANDS: [Command; 7] = [
         run: Some(session::create_entry),
         flags: GROW_FLAGS,
         categories: c"write fast auth-ledger",
-        key: Some((2, UPSERT)),
+        key: Some((2, UPDATE)),
         arity: -6,
         summary: c"Begins a session, or prolongs a live one.",
         complexity: c"O(S) with S the number of sessions in the ledger, at most max-sessions",
@@ -225,7 +224,7 @@ static SUBCOMMANDS: [Command; 7] = [
         run: Some(session::revokeall_entry),
         flags: SLOW_WRITE_FLAGS,
         categories: c"write slow auth-ledger",
-        key: Some((2, UPSERT | DELETE)),
+        key: Some((2, DELETE)),
         arity: -3,
         summary: c"Ends every session and, without EXCEPT, every token issued until now.",
         complexity: c"O(S) with S the number of sessions in the ledger",

@@ -70,7 +70,7 @@ functions! {
     string_integer = RedisModule_StringToLongLong(string: *const raw::RedisModuleString, out: *mut c_longlong) -> c_int;
     create_string = RedisModule_CreateString(ctx: Ctx, bytes: *const c_char, length: usize) -> Str;
     free_string = RedisModule_FreeString(ctx: Ctx, string: Str);
-    cached_us = RedisModule_CachedMicroseconds() -> raw::ustime_t;
+    clock_ms = RedisModule_Milliseconds() -> core::ffi::c_longlong;
     context_flags = RedisModule_GetContextFlags(ctx: Ctx) -> c_int;
     signal_modified = RedisModule_SignalModifiedKey(ctx: Ctx, key: Str) -> c_int;
     notify = RedisModule_NotifyKeyspaceEvent(ctx: Ctx, class: c_int, event: *const c_char, key: Str) -> c_int;
@@ -207,9 +207,7 @@ impl<'a> Call<'a> {
     #[inline]
     #[expect(clippy::unused_self, reason = "only a running command has a now")]
     pub(crate) fn now(&self) -> UnixMs {
-        // SAFETY: takes no pointers.
-        let now_us = unsafe { cached_us() };
-        UnixMs(u64::try_from(now_us).unwrap_or(0) / 1000)
+        now()
     }
 
     /// Whether this is an effect that already happened elsewhere or earlier: from a primary or
@@ -379,6 +377,19 @@ impl Drop for OpenKey {
         // SAFETY: opened by `Call`, closed once.
         unsafe { close_key(self.0) };
     }
+}
+
+/// Now. Servers since Redis 7.2 have read the clock already when a command begins.
+#[inline]
+pub(crate) fn now() -> UnixMs {
+    // SAFETY: written once by `RedisModule_Init`, before any command can run.
+    let now_ms = match unsafe { raw::RedisModule_CachedMicroseconds } {
+        // SAFETY: takes no pointers.
+        Some(cached_us) => (unsafe { cached_us() }) / 1000,
+        // SAFETY: takes no pointers.
+        None => unsafe { clock_ms() },
+    };
+    UnixMs(u64::try_from(now_ms).unwrap_or(0))
 }
 
 /// Writes a line to the server's log.

@@ -248,10 +248,7 @@ unsafe extern "C" fn aof_rewrite(
 /// What is alive now, so that primary and replica agree whenever each of them last swept.
 unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, value: *mut c_void) {
     guarded((), || {
-        // SAFETY: takes no pointers.
-        let now_us = unsafe { ffi::cached_us() };
-        let now = UnixMs(u64::try_from(now_us).unwrap_or(0) / 1000);
-        crate::digest::of_live(borrowed(value), now, &crate::digest::Sink(digest));
+        crate::digest::of_live(borrowed(value), ffi::now(), &crate::digest::Sink(digest));
     });
 }
 
