@@ -259,7 +259,9 @@ impl Pair {
             Revocation::New
         };
         assert_eq!(outcome, expected);
-        self.model.revoked.insert(token, known.max(expires));
+        if expires > now {
+            self.model.revoked.insert(token, known.max(expires));
+        }
     }
 
     fn reload(&mut self) {
