@@ -92,6 +92,7 @@ impl Stage {
     pub(crate) fn mails(&self) -> Result<Vec<PathBuf>> {
         let entries = fs::read_dir(mail_directory(&self.directory)).context("no mail was sent")?;
         let mut mails: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        mails.retain(|mail| mail.extension().is_some_and(|end| end == "eml"));
         mails.sort();
         Ok(mails)
     }
