@@ -161,8 +161,10 @@ fn guarded<T>(fallback: T, run: impl FnOnce() -> T) -> T {
     catch_unwind(core::panic::AssertUnwindSafe(run)).unwrap_or(fallback)
 }
 
-fn borrowed<'a>(value: *const c_void) -> &'a Ledger {
-    // SAFETY: from `Box::into_raw` (see the file's head).
+/// # Safety
+/// `value` is what `Box::into_raw` gave, and is not written to meanwhile.
+unsafe fn borrowed<'a>(value: *const c_void) -> &'a Ledger {
+    // SAFETY: the caller vouches for it.
     unsafe { &*value.cast::<Ledger>() }
 }
 
@@ -174,7 +176,9 @@ unsafe extern "C" fn free(value: *mut c_void) {
 
 unsafe extern "C" fn rdb_save(io: *mut raw::RedisModuleIO, value: *mut c_void) {
     guarded((), || {
-        encoding::encode(borrowed(value), |block| {
+        // SAFETY: ours, and nobody writes during this callback (see the file's head).
+        let ledger = unsafe { borrowed(value) };
+        encoding::encode(ledger, |block| {
             // SAFETY: `io` is good during this callback; the bytes are copied.
             unsafe { ffi::save_bytes(io, block.as_ptr().cast(), block.len()) };
         });
@@ -242,18 +246,26 @@ unsafe extern "C" fn aof_rewrite(
     key: *mut raw::RedisModuleString,
     value: *mut c_void,
 ) {
-    guarded((), || aof::rewrite(borrowed(value), &aof::Log { io, key }));
+    guarded((), || {
+        // SAFETY: ours, and nobody writes during this callback (see the file's head).
+        let ledger = unsafe { borrowed(value) };
+        aof::rewrite(ledger, &aof::Log { io, key });
+    });
 }
 
 /// What is alive now, so that primary and replica agree whenever each of them last swept.
 unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, value: *mut c_void) {
     guarded((), || {
-        crate::digest::of_live(borrowed(value), ffi::now(), &crate::digest::Sink(digest));
+        // SAFETY: ours, and nobody writes during this callback (see the file's head).
+        let ledger = unsafe { borrowed(value) };
+        crate::digest::of_live(ledger, ffi::now(), &crate::digest::Sink(digest));
     });
 }
 
 unsafe extern "C" fn free_effort(_key: *mut raw::RedisModuleString, value: *const c_void) -> usize {
-    guarded(1, || borrowed(value).allocations())
+    // SAFETY: ours, and nobody writes during this callback (see the file's head).
+    let ledger = unsafe { borrowed(value) };
+    guarded(1, || ledger.allocations())
 }
 
 unsafe extern "C" fn mem_usage(
@@ -263,7 +275,9 @@ unsafe extern "C" fn mem_usage(
 ) -> usize {
     guarded(0, || {
         let own = usable(size_of::<Ledger>());
-        own.saturating_add(borrowed(value).allocated(usable))
+        // SAFETY: ours, and nobody writes during this callback (see the file's head).
+        let ledger = unsafe { borrowed(value) };
+        own.saturating_add(ledger.allocated(usable))
     })
 }
 
@@ -283,7 +297,9 @@ unsafe extern "C" fn copy(
     _to: *mut raw::RedisModuleString,
     value: *const c_void,
 ) -> *mut c_void {
-    guarded(ptr::null_mut(), || Box::into_raw(Box::new(borrowed(value).clone())).cast())
+    // SAFETY: ours, and nobody writes during this callback (see the file's head).
+    let ledger = unsafe { borrowed(value) };
+    guarded(ptr::null_mut(), || Box::into_raw(Box::new(ledger.clone())).cast())
 }
 
 unsafe extern "C" fn defrag(
