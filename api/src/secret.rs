@@ -111,18 +111,20 @@ impl RefreshToken {
 pub struct RefreshKey(Hmac<Sha256>);
 
 impl RefreshKey {
-    /// `key` as the operator set it, or one derived from the JWT secret by HKDF (RFC 5869).
-    ///
-    /// Both give 256 bits that are of no use for anything else.
+    /// Derives the key from what the operator set.
     #[must_use]
-    #[expect(clippy::missing_panics_doc, reason = "both lengths are right for every secret")]
     pub fn from_secret(secret: &SecretString) -> Self {
-        let mut key = [0; 32];
-        Hkdf::<Sha256>::new(None, secret.expose_secret().as_bytes())
-            .expand(b"portcullis refresh token successor", &mut key)
-            .expect("32 bytes are a length that HKDF-SHA-256 gives");
-        Self(Hmac::new_from_slice(&key).expect("HMAC takes keys of any length"))
+        Self(derived(secret, b"portcullis refresh token successor"))
     }
+}
+
+/// A key for one purpose, of no use for any other (HKDF, RFC 5869).
+pub(crate) fn derived(secret: &SecretString, purpose: &[u8]) -> Hmac<Sha256> {
+    let mut key = [0; 32];
+    Hkdf::<Sha256>::new(None, secret.expose_secret().as_bytes())
+        .expand(purpose, &mut key)
+        .expect("32 bytes are a length that HKDF-SHA-256 gives");
+    Hmac::new_from_slice(&key).expect("HMAC takes keys of any length")
 }
 
 /// The single-use secret in a mailed link: 256 random bits.

@@ -1,0 +1,161 @@
+//! Failed logins of one account: each costs a longer wait, and no stranger can make the owner wait.
+//!
+//! Devices that have logged in before are known, by their cookie or by their network and browser,
+//! and each has a count of its own. All strangers share one. So whoever guesses from elsewhere uses
+//! up the strangers' tries and nobody else's (R-47, BUG-17):
+//!
+//!     free tries, then 1 s, 2 s, 4 s … up to the longest wait; at the most failures a day: closed
+//!
+//! A try counts when it is let in, before the password is looked at; a success takes it all back.
+//! A refused try does not count, or refusals would feed themselves.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac as _};
+use portcullis_core::Digest;
+use sha2::Sha256;
+
+use super::store::Store;
+use super::{Throttled, address};
+use crate::config::Settings;
+use crate::device::Device;
+use crate::secret;
+
+/// How long failures are remembered after the first of them.
+const MEMORY: Duration = Duration::from_hours(24);
+/// How long a network and browser are known after a login.
+const KNOWN: Duration = Duration::from_hours(24 * 90);
+const NONCE: usize = 16;
+
+/// Whose password is tried, from where.
+pub(super) struct Who<'a> {
+    pub(super) email: &'a str,
+    pub(super) ip: IpAddr,
+    pub(super) device: &'a Device,
+    pub(super) device_cookie: Option<&'a str>,
+}
+
+/// A try at an account that was let in.
+pub struct Attempt {
+    failures: String,
+    gate: String,
+    seen: String,
+}
+
+pub(super) struct Accounts {
+    cookie_key: Hmac<Sha256>,
+    free: u32,
+    most: u32,
+    longest: Duration,
+}
+
+impl Accounts {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let limits = &settings.limits;
+        Self {
+            cookie_key: secret::derived(
+                &settings.tokens.refresh_secret(),
+                b"portcullis device cookie",
+            ),
+            free: limits.account_free_failures,
+            most: limits.account_max_failures,
+            longest: limits.account_max_delay,
+        }
+    }
+
+    /// Finds out whose count a try belongs to.
+    pub(super) async fn attempt(&self, store: &Store, who: &Who<'_>) -> Attempt {
+        let account = short(who.email.as_bytes());
+        let place = [address::prefix(who.ip).to_string(), who.device.fingerprint.clone()].join(" ");
+        let place = short(place.as_bytes());
+        let seen = format!("account:{account}:seen:{place}");
+        let bucket = match who.device_cookie.filter(|cookie| self.knows(who.email, cookie)) {
+            Some(cookie) => short(cookie.as_bytes()),
+            None if store.remaining(&seen).await.is_some() => place,
+            None => STRANGERS.to_owned(),
+        };
+        let [failures, gate] = keys(&account, &bucket);
+        Attempt { failures, gate, seen }
+    }
+
+    /// Lets a try in and counts it, or tells when the next may come.
+    pub(super) async fn admit(&self, store: &Store, attempt: &Attempt) -> Result<(), Throttled> {
+        if let Some(wait) = store.remaining(&attempt.gate).await {
+            return Err(self.throttled(wait));
+        }
+        let counted = store.add(&attempt.failures, MEMORY).await;
+        let delay = self.delay(counted.count);
+        if delay.is_zero() {
+            return Ok(());
+        }
+        // Of several tries at this moment the gate lets one in.
+        let wait = if counted.count > self.most {
+            Some(counted.resets_in)
+        } else {
+            let gate = store.add(&attempt.gate, delay).await;
+            Some(gate.resets_in).filter(|_| gate.count > 1)
+        };
+        let Some(wait) = wait else { return Ok(()) };
+        store.take_back(&attempt.failures).await;
+        Err(self.throttled(wait))
+    }
+
+    pub(super) async fn succeeded(&self, store: &Store, attempt: &Attempt) {
+        store.forget(&[&attempt.failures, &attempt.gate]).await;
+        store.add(&attempt.seen, KNOWN).await;
+    }
+
+    pub(super) async fn forgive(&self, store: &Store, email: &str) {
+        let [failures, gate] = keys(&short(email.as_bytes()), STRANGERS);
+        store.forget(&[&failures, &gate]).await;
+    }
+
+    /// `nonce.mac`: says "this device has logged in to that account", and nothing to anybody else.
+    pub(super) fn cookie(&self, email: &str, nonce: [u8; NONCE]) -> String {
+        let mac = self.mac(email, &nonce).finalize().into_bytes();
+        [URL_SAFE_NO_PAD.encode(nonce), URL_SAFE_NO_PAD.encode(mac)].join(".")
+    }
+
+    fn knows(&self, email: &str, cookie: &str) -> bool {
+        let Some((nonce, mac)) = cookie.split_once('.').filter(|_| cookie.len() <= 128) else {
+            return false;
+        };
+        match (URL_SAFE_NO_PAD.decode(nonce), URL_SAFE_NO_PAD.decode(mac)) {
+            (Ok(nonce), Ok(mac)) if nonce.len() == NONCE => {
+                self.mac(email, &nonce).verify_slice(&mac).is_ok()
+            }
+            _ => false,
+        }
+    }
+
+    fn mac(&self, email: &str, nonce: &[u8]) -> Hmac<Sha256> {
+        self.cookie_key.clone().chain_update(nonce).chain_update(email)
+    }
+
+    /// How long the next try must wait after this many.
+    fn delay(&self, failures: u32) -> Duration {
+        match failures.checked_sub(self.free) {
+            None | Some(0) => Duration::ZERO,
+            Some(beyond) => Duration::from_secs(1_u64.checked_shl(beyond - 1).unwrap_or(u64::MAX))
+                .min(self.longest),
+        }
+    }
+
+    const fn throttled(&self, retry_after: Duration) -> Throttled {
+        Throttled { policy: "account", quota: self.most, window: MEMORY, retry_after }
+    }
+}
+
+const STRANGERS: &str = "strangers";
+
+fn keys(account: &str, bucket: &str) -> [String; 2] {
+    ["failures", "gate"].map(|kind| format!("account:{account}:{bucket}:{kind}"))
+}
+
+/// 128 bits of a digest: no address and no cookie stands in Redis.
+fn short(text: &[u8]) -> String {
+    Digest::of(text).to_hex().iter().take(32).map(|digit| char::from(*digit)).collect()
+}
