@@ -1,0 +1,51 @@
+//! The module inside real servers: every reply, every way of keeping and moving a ledger, and
+//! whatever anybody may throw at it. Every test runs on every server that is present.
+
+mod talk;
+
+mod blacklist;
+mod check;
+mod create;
+mod sessions;
+mod settings;
+mod surface;
+
+use std::fmt;
+
+use portcullis_tests::{Redis, RedisOptions, Server, servers};
+
+/// Runs a test on a fresh server of each kind; a failure tells which it was.
+fn everywhere(test: impl Fn(&Redis)) {
+    everywhere_with(|options| options, test);
+}
+
+/// As [`everywhere`], with servers started as `choose` says.
+fn everywhere_with(choose: impl Fn(RedisOptions) -> RedisOptions, test: impl Fn(&Redis)) {
+    on_each_server(|server| test(&choose(Redis::options().server(server)).start()));
+}
+
+/// For tests that start their servers themselves.
+fn on_each_server(test: impl Fn(&Server)) {
+    for server in servers() {
+        let _told = TellOnFailure("on", &server.name);
+        test(server);
+    }
+}
+
+/// Says what was being looked at when a test failed.
+struct TellOnFailure<T: fmt::Display>(&'static str, T);
+
+impl<T: fmt::Display> Drop for TellOnFailure<T> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("failed {} {}", self.0, self.1);
+        }
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "CI tells that it is CI in no other way")]
+fn in_ci_no_server_is_missing() {
+    let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(!is_ci || servers().len() == 3, "only {:?}; run `make install`", servers());
+}
