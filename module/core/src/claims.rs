@@ -40,15 +40,17 @@ pub fn exp_ms(token: &[u8]) -> Option<i64> {
     let mut reader = serde_json::Deserializer::from_slice(&json);
     let exp_s = reader.deserialize_map(Exp).ok()??;
     reader.end().ok()?;
-    to_ms(exp_s)
+    Some(to_ms(exp_s))
 }
 
-/// Whole milliseconds, rounded down; out of reach of any clock is no instant.
-fn to_ms(seconds: f64) -> Option<i64> {
+/// Whole milliseconds, rounded down. What is out of reach of any clock is as far as it goes: a
+/// claim all the same.
+fn to_ms(seconds: f64) -> i64 {
     const FARTHEST_MS: f64 = 9.0e15;
-    let ms = (seconds * 1000.0).floor();
+    let ms = (seconds * 1000.0).floor().clamp(-FARTHEST_MS, FARTHEST_MS);
     #[expect(clippy::cast_possible_truncation, reason = "whole and within ±9e15, exact in f64")]
-    (ms.abs() <= FARTHEST_MS).then_some(ms as i64)
+    let ms = ms as i64;
+    ms
 }
 
 /// Finds the last top-level `exp` that is a number; a last one of another kind leaves none.
@@ -97,7 +99,8 @@ mod tests {
     #[case::nested_only(r#"{"a":{"exp":1}}"#, None)]
     #[case::text(r#"{"exp":"1700000000"}"#, None)]
     #[case::none(r#"{"sub":"1"}"#, None)]
-    #[case::out_of_reach(r#"{"exp":1e300}"#, None)]
+    #[case::out_of_reach(r#"{"exp":1e300}"#, Some(9_000_000_000_000_000))]
+    #[case::long_past(r#"{"exp":-1e300}"#, Some(-9_000_000_000_000_000))]
     #[case::no_number_at_all(r#"{"exp":1e999}"#, None)]
     #[case::trailing(r#"{"exp":1}{"exp":2}"#, None)]
     #[case::broken(r#"{"exp":1"#, None)]
