@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod config;
 pub mod device;
+pub mod keys;
 pub mod mail;
 pub mod password;
 pub mod secret;

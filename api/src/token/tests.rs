@@ -1,12 +1,15 @@
 //! What is taken and what is refused. Another library makes the tokens that we did not.
 
 use jsonwebtoken::{Algorithm as Alg, EncodingKey, Header as JwtHeader};
+use std::time::Duration;
+
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::config::Settings;
 use crate::secret::Random;
+use crate::session_id::SessionId;
 
 const SECRET: &str = "a secret for tests and of no use elsewhere";
 const NOW: UnixMs = UnixMs(1_800_000_000_000);
@@ -18,7 +21,7 @@ fn settings() -> Tokens {
 }
 
 fn with_key(key: Key) -> Keys {
-    Keys { all: vec![key], ..Keys::new(&settings()).unwrap() }
+    Keys { ring: RwLock::new(Arc::new(vec![key])), ..Keys::new(&settings()).unwrap() }
 }
 
 fn hs256() -> Keys {
@@ -245,6 +248,26 @@ fn of_a_directory_the_last_key_by_name_signs_and_all_are_read() {
     assert_eq!(keys.jwks()["keys"].as_array().unwrap().len(), 2);
     // A secret that is set beside the keys signs nothing and opens nothing.
     assert_eq!(keys.verify(hs256().sign(&claims()).expose(), NOW), Err(Refusal::UnknownKey));
+}
+
+#[test]
+fn a_key_made_or_retired_elsewhere_counts_without_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (dir.path().join("2026-01.pem"), dir.path().join("2026-02.pem"));
+    std::fs::write(&old, ED25519_PEM).unwrap();
+    let mut settings = settings();
+    settings.jwt_keys_dir = Some(dir.path().to_owned());
+    let (one, other) = (Keys::new(&settings).unwrap(), Keys::new(&settings).unwrap());
+    let before = one.sign(&claims());
+    std::fs::write(&new, P256_PEM).unwrap();
+    one.reload().unwrap();
+    assert!(other.verify(one.sign(&claims()).expose(), NOW).is_ok(), "found by its name");
+    std::fs::remove_file(&old).unwrap();
+    one.reload().unwrap();
+    assert_eq!(one.verify(before.expose(), NOW), Err(Refusal::UnknownKey));
+    std::fs::write(&new, "half a ke").unwrap();
+    assert!(one.reload().is_err());
+    assert!(one.verify(other.sign(&claims()).expose(), NOW).is_ok(), "what was read stays");
 }
 
 #[test]
