@@ -72,7 +72,7 @@ fn a_value_that_cannot_be_meant_is_refused_by_name() {
         ("--jwt-expires-in", "900"),
         ("--jwt-expires-in", "0s"),
         ("--session-expires-in", "401d"),
-        ("--session-idle-timeout", "30s"),
+        ("--session-idle-timeout", "500ms"),
         ("--max-sessions-per-user", "0"),
         ("--password-min-length", "7"),
         ("--password-memory-kib", "1024"),

@@ -30,15 +30,15 @@ pub struct Tokens {
     /// Audience (`aud`) of access tokens.
     #[arg(long, env, default_value = "portcullis")]
     pub jwt_audience: String,
-    /// How long an access token lives (10s to 24h).
-    #[arg(long, env, default_value = "15m", value_parser = duration("10s", "24h"))]
+    /// How long an access token lives (1s to 24h).
+    #[arg(long, env, default_value = "15m", value_parser = duration("1s", "24h"))]
     pub jwt_expires_in: Duration,
     /// Clock difference that is forgiven (0s to 60s); never above the module's `portcullis.leeway`.
     #[arg(long, env, default_value = "5s", value_parser = duration("0s", "60s"))]
     pub jwt_leeway: Duration,
-    /// How long a chain of refresh tokens lives (1m to 400d). It ends with its session at the latest,
+    /// How long a chain of refresh tokens lives (1s to 400d). It ends with its session at the latest,
     /// and ends the session with it.
-    #[arg(long, env, default_value = "30d", value_parser = duration("1m", "400d"))]
+    #[arg(long, env, default_value = "30d", value_parser = duration("1s", "400d"))]
     pub refresh_token_expires_in: Duration,
     /// Key that derives each refresh token's successor, at least 32 bytes; by default derived from
     /// `JWT_SECRET`. Set it before you change `JWT_SECRET`.
