@@ -27,7 +27,7 @@ pub struct Limits {
     #[arg(long, env, default_value = "20/1h")]
     pub rate_limit_mail: Limit,
     /// Failed logins of one account from which on each further one costs a delay (1 to 100).
-    #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, env, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub account_free_failures: u32,
     /// Failed logins of one account in a row after which only known devices may try (5 to 100).
     #[arg(long, env, default_value_t = 100, value_parser = clap::value_parser!(u32).range(5..=100))]
