@@ -58,6 +58,10 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    // serde would take an array for an object, its fields by position.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Error::Malformed("The body is not a JSON object."));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| refusal(&error))?;
     json.end().map_err(|_| Error::Malformed("There is more than one JSON value."))?;

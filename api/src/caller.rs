@@ -54,11 +54,10 @@ impl FromRequestParts<App> for Caller {
 pub(crate) async fn authenticate(app: &App, token: &str) -> Result<Caller> {
     let now = app.clock.now();
     let claims = app.keys.verify(token, now).map_err(|_| Error::DeadToken)?;
-    let verdict = app.ledger.check(claims.user_id, token, claims.session_id.as_str()).await;
-    let Claims { user_id, session_id, role, auth_time_s, expires_at_s, .. } = claims;
+    let Claims { user_id, session_id: session, role, auth_time_s, expires_at_s, .. } = claims;
     let digest = Digest::of(token.as_bytes());
-    let caller = Caller { user_id, session: session_id, role, auth_time_s, expires_at_s, digest };
-    match verdict {
+    let caller = Caller { user_id, session, role, auth_time_s, expires_at_s, digest };
+    match app.ledger.check(user_id, digest, &caller.session).await {
         Ok(Verdict::Ok) => {}
         Ok(Verdict::Revoked | Verdict::LoggedOut | Verdict::Idle) => return Err(Error::DeadToken),
         Ok(Verdict::NoSession) => live_in_mysql(app, &caller, now).await?,
@@ -75,7 +74,7 @@ pub(crate) async fn authenticate(app: &App, token: &str) -> Result<Caller> {
 pub(crate) fn token_in<'a>(headers: &'a HeaderMap, method: &Method) -> Result<&'a str> {
     let mut sent = headers.get_all(AUTHORIZATION).iter();
     let bearer = sent.next().map(bearer).transpose()?;
-    let cookie = old_cookie(headers).filter(|_| *method == Method::GET);
+    let cookie = cookie(headers, OLD_COOKIE).filter(|_| *method == Method::GET);
     match (bearer, cookie, sent.next()) {
         (_, _, Some(_)) | (Some(_), Some(_), _) => Err(Error::TwoTokens),
         (Some(token), None, None) | (None, Some(token), None) => Ok(token),
@@ -89,14 +88,15 @@ fn bearer(value: &HeaderValue) -> Result<&str> {
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token) } else { Err(Error::NoToken) }
 }
 
-pub(crate) fn old_cookie(headers: &HeaderMap) -> Option<&str> {
+/// The value of a cookie; an empty one is none.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(name, value)| (name == OLD_COOKIE && !value.is_empty()).then_some(value))
+        .find_map(|(found, value)| (found == name && !value.is_empty()).then_some(value))
 }
 
 /// The truth, for when Redis does not know the session or cannot be asked.
@@ -127,11 +127,11 @@ async fn live_in_mysql(app: &App, caller: &Caller, now: UnixMs) -> Result<()> {
 
 /// A failure here is harmless: the next request tries again.
 async fn note_activity(app: &App, caller: &Caller, now: UnixMs) {
-    let session = caller.session.as_str();
-    if !app.activity.due(session, now) {
+    let tracked = app.settings.sessions.session_activity_tracking;
+    if !tracked || !app.activity.due(caller.session.as_str(), now) {
         return;
     }
-    if let Err(cause) = app.ledger.touch(caller.user_id, session, now).await {
+    if let Err(cause) = app.ledger.touch(caller.user_id, &caller.session, now).await {
         tracing::debug!(%cause, "Redis did not hear of the activity");
     }
 }

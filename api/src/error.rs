@@ -234,3 +234,18 @@ impl From<sqlx::Error> for Error {
         Self::Database(cause)
     }
 }
+
+impl From<crate::password::Fault> for Error {
+    fn from(fault: crate::password::Fault) -> Self {
+        match fault {
+            crate::password::Fault::Busy => Self::Busy,
+            crate::password::Fault::Failed(cause) => Self::Internal(cause.into()),
+        }
+    }
+}
+
+impl From<crate::limit::Throttled> for Error {
+    fn from(throttled: crate::limit::Throttled) -> Self {
+        Self::Throttled(Box::new(throttled.headers()))
+    }
+}

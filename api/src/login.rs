@@ -18,7 +18,7 @@ use crate::App;
 use crate::answer::Success;
 use crate::audit::{self, Event};
 use crate::body::Body;
-use crate::caller::{OLD_COOKIE, authenticate, token_in};
+use crate::caller::{OLD_COOKIE, authenticate, cookie, token_in};
 use crate::clock::UnixMs;
 use crate::device::Device;
 use crate::ending::{self, Ending, Reason};
@@ -30,6 +30,9 @@ use crate::request::Client;
 use crate::secret::{Password, RefreshToken};
 use crate::session_id::SessionId;
 use crate::token::Role;
+
+/// Names a device that has logged in before.
+const DEVICE_COOKIE: &str = "__Host-device";
 
 /// What a login takes.
 #[derive(Deserialize)]
@@ -76,9 +79,11 @@ pub async fn login_enhanced(
     client: Client,
     headers: HeaderMap,
     Body(request): Body<Request>,
-) -> Result<Success<LoggedIn>> {
+) -> Result<Response> {
+    let known_device = device_cookie(&app, &request.email);
     let (logged_in, propagation) = log_in(&app, &client, &headers, request).await?;
-    Ok(Success::data(logged_in).propagated(propagation))
+    let body = Success::data(logged_in).propagated(propagation);
+    Ok((AppendHeaders([(SET_COOKIE, known_device)]), body).into_response())
 }
 
 /// `POST /login`: the same with the token on top and in a cookie, unless switched off.
@@ -99,6 +104,7 @@ pub async fn login(
     if !app.settings.server.legacy_login {
         return Err(Error::NotFound("route"));
     }
+    let known_device = device_cookie(&app, &request.email);
     let (logged_in, propagation) = log_in(&app, &client, &headers, request).await?;
     let access = &logged_in.tokens.access;
     let token = access.token.clone();
@@ -107,7 +113,19 @@ pub async fn login(
         access.expires_in
     );
     let body = OldBody { token, success: Success::data(logged_in).propagated(propagation) };
-    Ok((AppendHeaders([(SET_COOKIE, cookie)]), axum::Json(body)).into_response())
+    Ok((AppendHeaders([(SET_COOKIE, cookie), (SET_COOKIE, known_device)]), axum::Json(body))
+        .into_response())
+}
+
+/// Makes the device known, so that strangers' failures at the account do not slow its owner.
+fn device_cookie(app: &App, email: &str) -> String {
+    let value = app.limits.device_cookie(&spelled(email), app.random.bytes());
+    format!("{DEVICE_COOKIE}={value}; Path=/; Max-Age=31536000; HttpOnly; Secure; SameSite=Lax")
+}
+
+/// An address as it is stored and counted.
+fn spelled(email: &str) -> String {
+    email.trim().to_lowercase()
 }
 
 async fn log_in(
@@ -117,10 +135,12 @@ async fn log_in(
     request: Request,
 ) -> Result<(LoggedIn, Propagation)> {
     app.limits.take(Scope::Login, client).await?;
-    let email = request.email.trim().to_lowercase();
+    let email = spelled(&request.email);
+    let attempt = app.limits.attempt(&email, client, cookie(headers, DEVICE_COOKIE)).await?;
     let Some(user) = check_password(app, client, &email, request.password).await? else {
         return Err(Error::BadCredentials);
     };
+    app.limits.succeeded(&attempt).await;
     let presented = presented_session(app, headers, user.id).await;
 
     let session = SessionId::random(&app.random);
@@ -186,22 +206,19 @@ async fn check_password(
     .fetch_optional(&app.db)
     .await?;
     let user_id = stored.as_ref().map(|user| user.id);
-    let hash = stored.as_ref().map(|user| user.password_hash.clone());
+    let hash = stored.as_ref().map(|user| user.password_hash.as_str());
     let outcome = app.passwords.check(hash, given).await?;
     let unverified_may = !app.settings.accounts.email_verification_required;
     let user = stored
         .filter(|_| outcome.matches)
         .filter(|user| user.is_active && (user.email_is_verified || unverified_may));
     match (&user, outcome.upgraded) {
-        (None, _) => {
-            let event = Event {
-                user_id,
-                ..Event::anonymous("authn_login_fail").with(json!({ "matches": outcome.matches }))
-            };
-            audit::record(&app.db, client, app.clock.now(), event).await?;
-        }
         (Some(user), Some(upgraded)) => keep_upgraded_hash(app, user, &upgraded).await?,
         (Some(_), None) => {}
+        (None, _) => {
+            let event = Event { user_id, ..Event::anonymous("authn_login_fail") };
+            audit::record(&app.db, client, app.clock.now(), event).await?;
+        }
     }
     Ok(user)
 }

@@ -1,3 +1,185 @@
 //! The command `portcullis`.
 
-fn main() {}
+use std::io::{IsTerminal as _, Read as _};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use portcullis_api::clock::Clock;
+use portcullis_api::config::{LogFormat, Server, Settings, Stores};
+use portcullis_api::secret::Random;
+use portcullis_api::{App, migrate, serve, state, user};
+use sqlx::MySqlPool;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+/// Login, refresh, logout and sessions over HTTP, with instant revocation through Redis.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the service.
+    Serve(Box<Settings>),
+    /// Bring the database into shape, or back.
+    Migrate(Box<Migrate>),
+    /// Manage accounts.
+    User(User),
+    /// Check the settings and say what is wrong with them; starts nothing.
+    CheckConfig(Box<Settings>),
+}
+
+#[derive(Args)]
+struct Migrate {
+    #[command(subcommand)]
+    what: Direction,
+    #[command(flatten)]
+    stores: Stores,
+}
+
+#[derive(Subcommand)]
+enum Direction {
+    /// Take every step that is missing.
+    Up,
+    /// Take the last steps back. Deletes the data in the tables concerned.
+    Down {
+        /// How many steps.
+        #[arg(long, default_value_t = 1)]
+        steps: usize,
+    },
+    /// List the steps and which of them are taken.
+    Status,
+}
+
+#[derive(Args)]
+struct User {
+    #[command(subcommand)]
+    what: UserCommand,
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Create an account; the password is read from standard input.
+    Create(Box<CreateUser>),
+}
+
+#[derive(Args)]
+struct CreateUser {
+    /// E-mail address to log in with.
+    #[arg(long)]
+    email: String,
+    /// First name.
+    #[arg(long)]
+    first_name: String,
+    /// Last name.
+    #[arg(long)]
+    last_name: String,
+    /// Make the user an administrator.
+    #[arg(long)]
+    admin: bool,
+    /// Take the address as verified.
+    #[arg(long)]
+    verified: bool,
+    /// Take the password from this environment variable instead of standard input.
+    #[arg(long, value_name = "NAME")]
+    password_env: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("portcullis: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(settings) => run_service(settings.check()?).await,
+        Command::Migrate(migrate) => run_migrate(*migrate).await,
+        Command::User(User { what: UserCommand::Create(new) }) => create_user(*new).await,
+        Command::CheckConfig(settings) => {
+            settings.check()?;
+            println!("The settings are good.");
+            Ok(())
+        }
+    }
+}
+
+async fn run_service(settings: Settings) -> anyhow::Result<()> {
+    start_log(&settings.server)?;
+    let address = (settings.server.host, settings.server.port);
+    let app = App::new(settings, Clock::system(), Random::system())?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {}:{} (HOST, PORT)", address.0, address.1))?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    tokio::spawn(serve::stop_at_signal(app.clone()));
+    serve::serve(app, listener).await
+}
+
+fn start_log(server: &Server) -> anyhow::Result<()> {
+    let filter: EnvFilter = server.log_level.parse().context("LOG_LEVEL")?;
+    let to_people = std::io::stdout().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter);
+    match server.log_format {
+        Some(LogFormat::Json) => log.json().init(),
+        None if !to_people => log.json().init(),
+        Some(LogFormat::Pretty) | None => log.with_ansi(to_people).init(),
+    }
+    Ok(())
+}
+
+async fn run_migrate(Migrate { what, stores }: Migrate) -> anyhow::Result<()> {
+    stores.check()?;
+    let db = state::pool(&stores)?;
+    match what {
+        Direction::Up => migrate::up(&db).await?,
+        Direction::Down { steps } => migrate::down(&db, steps).await?,
+        Direction::Status => {}
+    }
+    for step in migrate::status(&db).await? {
+        let state = if step.is_applied { "applied" } else { "pending" };
+        println!("{:>4}  {state}  {}", step.version, step.description);
+    }
+    Ok(())
+}
+
+async fn create_user(new: CreateUser) -> anyhow::Result<()> {
+    let settings = new.settings.check()?;
+    let db: MySqlPool = state::pool(&settings.stores)?;
+    let password = read_password(new.password_env.as_deref())?;
+    let newcomer = user::Newcomer {
+        email: new.email,
+        password: password.into(),
+        first_name: new.first_name,
+        last_name: new.last_name,
+    };
+    let standing = user::Standing { is_admin: new.admin, is_verified: new.verified };
+    let id = user::create(&settings, &db, newcomer, standing, Clock::system().now()).await?;
+    println!("User {id} created.");
+    Ok(())
+}
+
+/// From the named variable, or one line of standard input.
+fn read_password(variable: Option<&str>) -> anyhow::Result<String> {
+    if let Some(name) = variable {
+        #[expect(clippy::disallowed_methods, reason = "the operator chooses the variable's name")]
+        return std::env::var(name).with_context(|| format!("{name} is not set"));
+    }
+    if std::io::stdin().is_terminal() {
+        eprintln!("Password, then Enter and Ctrl-D:");
+    }
+    let mut password = String::new();
+    std::io::stdin().take(4096).read_to_string(&mut password).context("no password")?;
+    Ok(password.trim_end_matches(['\r', '\n']).to_owned())
+}

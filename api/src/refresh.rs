@@ -179,7 +179,7 @@ async fn exchange(
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    if let Err(cause) = app.ledger.touch(row.user_id, row.session.as_str(), now).await {
+    if let Err(cause) = app.ledger.touch(row.user_id, &row.session, now).await {
         tracing::debug!(%cause, "Redis did not hear of the activity");
     }
     Ok(true)

@@ -156,7 +156,11 @@ impl FromRequestParts<App> for Client {
         let fallback = || RequestId(HeaderValue::from_static("-"));
         Ok(Self {
             ip: address(app, parts),
-            device: Device::from_user_agent(Some(&user_agent), device_id.as_deref()),
+            device: if app.settings.sessions.device_fingerprinting {
+                Device::from_user_agent(Some(&user_agent), device_id.as_deref())
+            } else {
+                Device::unrecorded()
+            },
             user_agent: user_agent.chars().filter(|c| !c.is_control()).take(512).collect(),
             request_id: parts.extensions.get().cloned().unwrap_or_else(fallback),
         })

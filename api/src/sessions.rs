@@ -1,5 +1,6 @@
 //! `/sessions`: a user sees their own sessions and ends them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use axum::extract::{Path, Query, State};
@@ -38,9 +39,9 @@ pub struct Session {
 
 #[derive(Serialize)]
 struct SeenDevice {
-    browser: String,
-    os: String,
-    device: String,
+    browser: Cow<'static, str>,
+    os: Cow<'static, str>,
+    device: Cow<'static, str>,
     ip: String,
 }
 

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::activity::Activity;
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Settings, Stores};
 use crate::ledger::Ledger;
 use crate::limit::Limits;
 use crate::mail::Mail;
@@ -74,7 +74,7 @@ const OWN_TIME: Duration = Duration::from_millis(500);
 impl App {
     /// Builds the service. Neither MySQL nor Redis needs to be there yet.
     pub fn new(settings: Settings, clock: Clock, random: Random) -> anyhow::Result<Self> {
-        let db = pool(&settings)?;
+        let db = pool(&settings.stores)?;
         let stores = &settings.stores;
         let url = stores.redis_url();
         let ledger =
@@ -86,9 +86,9 @@ impl App {
         Ok(Self(Arc::new(Parts {
             keys: Keys::new(&settings.tokens)?,
             refresh_key: RefreshKey::from_secret(&settings.tokens.refresh_secret()),
-            passwords: Passwords::new(&settings)?,
-            limits: Limits::new(&settings)?,
-            mail: Mail::new(&settings)?,
+            passwords: Passwords::new(&settings, random.clone())?,
+            limits: Limits::new(&settings, clock.clone())?,
+            mail: Mail::new(&settings, clock.clone())?,
             activity,
             fallback: Semaphore::new(settings.stores.db_pool_size as usize),
             undelivered: Notify::new(),
@@ -122,27 +122,29 @@ impl App {
     }
 }
 
+/// MySQL and MariaDB spell the isolation level alike only as a statement.
+const SESSION_SETTINGS: [&str; 2] = [
+    "set time_zone = '+00:00', \
+         sql_mode = 'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION'",
+    "set session transaction isolation level read committed",
+];
+
 /// A pool whose sessions speak UTC, refuse what does not fit and read what is committed.
-pub fn pool(settings: &Settings) -> anyhow::Result<MySqlPool> {
-    let options: MySqlConnectOptions = settings
-        .stores
+pub fn pool(stores: &Stores) -> anyhow::Result<MySqlPool> {
+    let options: MySqlConnectOptions = stores
         .database_url()
         .expose_secret()
         .parse()
         .context("DATABASE_URL is not a MySQL address")?;
     let options = options.disable_statement_logging();
     Ok(MySqlPoolOptions::new()
-        .max_connections(settings.stores.db_pool_size)
-        .acquire_timeout(settings.stores.db_deadline)
+        .max_connections(stores.db_pool_size)
+        .acquire_timeout(stores.db_deadline)
         .after_connect(|connection, _| {
             Box::pin(async move {
-                connection
-                    .execute(
-                        "set time_zone = '+00:00', \
-                         sql_mode = 'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION', \
-                         transaction_isolation = 'READ-COMMITTED'",
-                    )
-                    .await?;
+                for setting in SESSION_SETTINGS {
+                    connection.execute(setting).await?;
+                }
                 Ok(())
             })
         })

@@ -1,0 +1,184 @@
+//! Accounts: the rules for a new one, and how one is inserted, by registration or by an operator.
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use sqlx::{MySqlConnection, MySqlPool};
+
+use crate::clock::UnixMs;
+use crate::config::Settings;
+use crate::error::{Error, Result, Violation};
+use crate::password::Passwords;
+use crate::secret::{Password, Random};
+
+/// A person who wants an account; what `/register` takes.
+#[derive(Deserialize)]
+pub struct Newcomer {
+    /// The address to log in with.
+    pub email: String,
+    /// The password as typed.
+    pub password: Password,
+    /// Shown to the user only.
+    pub first_name: String,
+    /// Shown to the user only.
+    pub last_name: String,
+}
+
+/// What an operator may grant a new account.
+#[derive(Clone, Copy)]
+pub struct Standing {
+    /// An administrator.
+    pub is_admin: bool,
+    /// The address needs no proof.
+    pub is_verified: bool,
+}
+
+impl Newcomer {
+    /// The same, tidied up, or every fault at once so that a person can mend them all at once.
+    pub fn checked(self, passwords: &Passwords) -> Result<Self> {
+        let (first_name, last_name) = (self.first_name.trim(), self.last_name.trim());
+        let mut violations = Vec::new();
+        let email =
+            checked_email(&self.email).map_err(|why| violations.push(why)).unwrap_or_default();
+        violations.extend(fault_of_name("first_name", first_name));
+        violations.extend(fault_of_name("last_name", last_name));
+        let about = [email.as_str(), first_name, last_name];
+        violations.extend(fault_of_password("password", &self.password, passwords, &about));
+        if !violations.is_empty() {
+            return Err(Error::Unacceptable(violations));
+        }
+        let (first_name, last_name) = (first_name.to_owned(), last_name.to_owned());
+        Ok(Self { email, password: self.password, first_name, last_name })
+    }
+}
+
+/// Creates an account at an operator's word and tells its id.
+pub async fn create(
+    settings: &Settings,
+    db: &MySqlPool,
+    newcomer: Newcomer,
+    standing: Standing,
+    now: UnixMs,
+) -> anyhow::Result<u64> {
+    let passwords = Passwords::new(settings, Random::system())?;
+    let person = newcomer.checked(&passwords).map_err(|error| match error {
+        Error::Unacceptable(faults) => {
+            let fault =
+                |f: &Violation| format!("{}: {}", f.pointer.trim_matches(['#', '/']), f.detail);
+            anyhow::anyhow!(faults.iter().map(fault).collect::<Vec<_>>().join("; "))
+        }
+        other => anyhow::anyhow!("{other:?}"),
+    })?;
+    let hash = passwords.hash(person.password.clone()).await?;
+    let mut tx = db.begin().await?;
+    let id = insert(&mut tx, &person, &hash, now)
+        .await
+        .map_err(|error| anyhow::anyhow!("{error:?}"))?
+        .context("there is an account with this e-mail address already")?;
+    sqlx::query!(
+        "update users set role = ?, email_verified_at = ? where id = ?",
+        if standing.is_admin { "admin" } else { "user" },
+        standing.is_verified.then_some(now),
+        id,
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Inserts a row and tells its id; `None` if the address is taken.
+pub(crate) async fn insert(
+    tx: &mut MySqlConnection,
+    person: &Newcomer,
+    password_hash: &str,
+    now: UnixMs,
+) -> Result<Option<u64>> {
+    let inserted = sqlx::query!(
+        "insert into users (email, password_hash, first_name, last_name, created_at, updated_at)
+         values (?, ?, ?, ?, ?, ?)",
+        person.email,
+        password_hash,
+        person.first_name,
+        person.last_name,
+        now,
+        now,
+    )
+    .execute(tx)
+    .await;
+    match inserted {
+        Ok(done) => Ok(Some(done.last_insert_id())),
+        Err(sqlx::Error::Database(cause)) if cause.is_unique_violation() => Ok(None),
+        Err(cause) => Err(cause.into()),
+    }
+}
+
+fn fault_of_name(field: &str, name: &str) -> Option<Violation> {
+    let is_plain = !name.chars().any(char::is_control);
+    let is_name = is_plain && (1..=100).contains(&name.chars().count());
+    (!is_name).then(|| Violation::new(field, "not_a_name", "must be 1 to 100 characters of text"))
+}
+
+/// What is wrong with a new password, if anything.
+pub(crate) fn fault_of_password(
+    field: &str,
+    password: &Password,
+    passwords: &Passwords,
+    about: &[&str],
+) -> Option<Violation> {
+    let weakness = passwords.acceptable(password, about).err()?;
+    Some(Violation::new(field, weakness.code(), weakness.to_string()))
+}
+
+/// The address in lower case, if it is one that mail could reach.
+pub(crate) fn checked_email(given: &str) -> Result<String, Violation> {
+    let email = given.trim().to_lowercase();
+    let fault = || Violation::new("email", "not_an_email", "must be an e-mail address");
+    let (local, domain) = email.rsplit_once('@').ok_or_else(fault)?;
+    let is_odd = |c: char| c.is_control() || c.is_whitespace() || "<>()[],;:\\\"@".contains(c);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+    };
+    let is_address = email.len() <= 254
+        && (1..=64).contains(&local.len())
+        && !local.contains(is_odd)
+        && local.split('.').all(|part| !part.is_empty())
+        && domain.contains('.')
+        && domain.split('.').all(is_label);
+    if is_address { Ok(email) } else { Err(fault()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_kept_in_lower_case() {
+        assert_eq!(checked_email(" Ada.L+x@Example.COM ").unwrap(), "ada.l+x@example.com");
+    }
+
+    #[test]
+    fn what_no_mail_could_reach_is_no_address() {
+        let long = format!("{}@example.com", "a".repeat(65));
+        for wrong in [
+            "",
+            "ada",
+            "@example.com",
+            "ada@",
+            "ada@localhost",
+            "a b@example.com",
+            "a@b@example.com",
+            "ada@example..com",
+            "ada@-example.com",
+            ".ada@example.com",
+            "ada..l@example.com",
+            "ada@example.com\r\nBcc: x@example.com",
+            "<ada@example.com>",
+            &long,
+        ] {
+            assert!(checked_email(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! `/refresh`: rotation, grace, reuse.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use portcullis_tests::{Answer, Login, Service};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_answers_as_documented_field_by_field() {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+    auth.clock.advance(Duration::from_mins(1));
+
+    let answer = auth.refresh(&alice.refresh).await.must_be(200);
+
+    let access = answer.text_at("/data/access/token");
+    let refresh = answer.text_at("/data/refresh/token");
+    assert_eq!(
+        answer.json,
+        json!({
+            "status": "success",
+            "data": {
+                "access": { "token": access, "expires_in": 900, "type": "Bearer" },
+                "refresh": { "token": refresh, "expires_in": 2_592_000 - 60 },
+            },
+        })
+    );
+    assert_ne!(refresh, alice.refresh);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert!(auth.is_good(&access).await);
+    assert!(auth.is_good(&alice.access).await, "the older access token lives out its time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_request_repeated_within_the_grace_gets_the_same_successor() {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+    let first = auth.refresh(&alice.refresh).await.must_be(200);
+    auth.clock.advance(Duration::from_secs(30));
+
+    let again = auth.refresh(&alice.refresh).await.must_be(200);
+
+    assert_eq!(successor(&first), successor(&again));
+    assert!(auth.is_good(&again.text_at("/data/access/token")).await);
+    assert_eq!(auth.live_refresh_tokens(alice.user_id).await, 1);
+    auth.refresh(&successor(&again)).await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_racing_refreshes_one_token_lives() {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+
+    let answers = join_all((0..64).map(|_| auth.refresh(&alice.refresh))).await;
+
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    let successors: HashSet<String> = answers.iter().map(successor).collect();
+    assert_eq!(successors.len(), 1);
+    assert_eq!(auth.live_refresh_tokens(alice.user_id).await, 1);
+    assert!(auth.is_good(&alice.access).await, "no false alarm");
+    assert!(!auth.audit_trail(alice.user_id).await.contains(&"authn_token_reuse".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spent_refresh_token_ends_its_family() {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+    let other = auth.logged_in("alice").await;
+    let second = auth.refresh(&alice.refresh).await.must_be(200);
+    let third = auth.refresh(&successor(&second)).await.must_be(200);
+    let newest = third.text_at("/data/access/token");
+    assert!(auth.is_good(&newest).await);
+
+    // Its successor is spent, so no grace helps.
+    let reuse = auth.refresh(&alice.refresh).await.must_be(401);
+
+    assert_eq!(reuse.json["code"], "invalid_grant");
+    assert!(!auth.is_good(&newest).await);
+    assert!(!auth.is_good(&alice.access).await);
+    assert_eq!(auth.verdict(&alice), "NO_SESSION");
+    auth.refresh(&successor(&third)).await.must_be(401);
+    assert!(auth.is_good(&other.access).await, "other sessions are left alone");
+    let detail = reuse_detail(&auth, alice.user_id).await;
+    assert_eq!(detail, [r#"{"label":"stale_lineage"}"#]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_after_the_grace_ends_the_family_too() {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+    let second = auth.refresh(&alice.refresh).await.must_be(200);
+    auth.clock.advance(Duration::from_millis(30_001));
+
+    auth.refresh(&alice.refresh).await.must_be(401);
+
+    auth.refresh(&successor(&second)).await.must_be(401);
+    assert!(!auth.is_good(&alice.access).await);
+    let detail = reuse_detail(&auth, alice.user_id).await;
+    assert_eq!(detail, [r#"{"label":"late_retry"}"#]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_id_that_is_not_the_tokens_own_is_refused_and_consumes_nothing() {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+    let bob = auth.logged_in("bob").await;
+    for named in [bob.session.as_str(), "session_abc123", ""] {
+        let body = json!({ "refresh_token": alice.refresh, "session_id": named });
+        let answer = auth.post("/refresh", body).await.must_be(400);
+        assert_eq!(answer.json["code"], "session_mismatch");
+        assert!(!answer.text.contains("prt_"));
+    }
+    let own = json!({ "refresh_token": alice.refresh, "session_id": alice.session });
+    auth.post("/refresh", own).await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_at_its_absolute_limit_however_often_it_is_refreshed() {
+    let auth = Service::start().await;
+    let mut token = auth.logged_in("alice").await.refresh;
+    for day in 1..=5 {
+        auth.clock.advance(Duration::from_hours(24 * 6) - Duration::from_millis(1));
+        let answer = auth.refresh(&token).await;
+        if day == 5 {
+            let left = answer.must_be(200).json["data"]["access"]["expires_in"].clone();
+            assert_eq!(left, 0, "an access token dies with its session");
+            break;
+        }
+        token = successor(&answer.must_be(200));
+    }
+    auth.clock.advance(Duration::from_millis(5));
+    auth.refresh(&token).await.must_be(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unused_session_ends_at_its_idle_limit() {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+    auth.clock.advance(Duration::from_hours(24 * 7) - Duration::from_millis(1));
+    let used = auth.refresh(&alice.refresh).await.must_be(200);
+    auth.clock.advance(Duration::from_hours(24 * 7));
+    let idle = auth.refresh(&successor(&used)).await.must_be(401);
+    assert_eq!(idle.json["code"], "invalid_grant");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authenticated_request_counts_as_use_of_the_session() {
+    let auth = Service::with(|settings| {
+        settings.sessions.session_idle_timeout = Duration::from_mins(10);
+        settings.sessions.session_touch_interval = Duration::from_mins(1);
+    })
+    .await;
+    let alice = auth.logged_in("alice").await;
+    auth.clock.advance(Duration::from_mins(9));
+    assert!(auth.is_good(&alice.access).await);
+    auth.clock.advance(Duration::from_mins(9));
+    auth.refresh(&alice.refresh).await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_live_refresh_token_is_refused_alike() {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+    let unknown = format!("prt_{}", "A".repeat(43));
+    let long = "p".repeat(5_000);
+    let damaged = format!("{}=", alice.refresh);
+    for token in ["", "garbage", &unknown, &long, &damaged, &alice.access] {
+        let answer = auth.refresh(token).await.must_be(401);
+        assert_eq!(answer.json["code"], "invalid_grant", "{token}");
+        assert!(answer.header("www-authenticate").starts_with("Bearer"));
+    }
+    auth.refresh(&alice.refresh).await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_racing_a_logout_everywhere_leaves_no_survivor() {
+    let auth = Service::start().await;
+    for _ in 0..20 {
+        let alice = auth.logged_in("alice").await;
+        let (refreshed, _) = tokio::join!(
+            auth.refresh(&alice.refresh),
+            auth.post_as(&alice.access, "/logout-all-devices", json!({})),
+        );
+        if refreshed.status == 200 {
+            auth.refresh(&successor(&refreshed)).await.must_be(401);
+            assert!(!auth.is_good(&refreshed.text_at("/data/access/token")).await);
+        }
+        assert_eq!(auth.live_refresh_tokens(alice.user_id).await, 0);
+        assert_eq!(auth.verdict(&alice), "NO_SESSION");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_user_gets_no_new_token() {
+    let auth = Service::start().await;
+    let alice: Login = auth.logged_in("alice").await;
+    sqlx::query("update users set is_active = false").execute(auth.db()).await.unwrap();
+    auth.refresh(&alice.refresh).await.must_be(401);
+}
+
+fn successor(answer: &Answer) -> String {
+    answer.text_at("/data/refresh/token")
+}
+
+async fn reuse_detail(auth: &Service, user_id: u64) -> Vec<String> {
+    sqlx::query_scalar(
+        "select detail from audit_events where user_id = ? and event = 'authn_token_reuse'",
+    )
+    .bind(user_id)
+    .fetch_all(auth.db())
+    .await
+    .unwrap()
+}

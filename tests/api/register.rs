@@ -1,0 +1,152 @@
+//! `/register`, `/verify-email`, `/resend-verification`.
+
+use std::time::Duration;
+
+use portcullis_tests::{Answer, PASSWORD, Service};
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_verifies_the_address_and_logs_in() {
+    let auth = Service::start().await;
+
+    let answer = auth.post("/register", newcomer("ada@example.com")).await.must_be(201);
+    assert_eq!(answer.json["status"], "success");
+    assert!(answer.json["message"].is_string());
+    let credentials = json!({ "email": "ada@example.com", "password": PASSWORD });
+    auth.post("/login-enhanced", credentials.clone()).await.must_be(401);
+
+    let token = mailed_token(&auth, 0);
+    auth.post("/verify-email", json!({ "token": token })).await.must_be(200);
+    auth.post("/login-enhanced", credentials).await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_address_gets_the_same_answer_and_another_mail() {
+    let auth = Service::start().await;
+    let first = auth.post("/register", newcomer("ada@example.com")).await.must_be(201);
+    let second = auth.post("/register", newcomer(" ADA@Example.com ")).await.must_be(201);
+    assert_eq!(first.text, second.text);
+    let users: i64 =
+        sqlx::query_scalar("select count(*) from users").fetch_one(auth.db()).await.unwrap();
+    assert_eq!(users, 1);
+    let mails = mails(&auth);
+    assert_eq!(mails.len(), 2);
+    assert!(!mails[1].contains(&mailed_token(&auth, 0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailed_token_works_once_and_not_after_a_day() {
+    let auth = Service::start().await;
+    auth.post("/register", newcomer("ada@example.com")).await.must_be(201);
+    auth.post("/register", newcomer("bob@example.com")).await.must_be(201);
+    let (ada, bob) = (mailed_token(&auth, 0), mailed_token(&auth, 1));
+    auth.post("/verify-email", json!({ "token": ada })).await.must_be(200);
+    auth.post("/verify-email", json!({ "token": ada })).await.must_be(401);
+    auth.clock.advance(Duration::from_hours(24));
+    auth.post("/verify-email", json!({ "token": bob })).await.must_be(401);
+    let unknown = "A".repeat(43);
+    for token in ["", "garbage", &unknown] {
+        let answer = auth.post("/verify-email", json!({ "token": token })).await.must_be(401);
+        assert_eq!(answer.json["code"], "invalid_email_token");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_mail_replaces_the_first_and_tells_nothing_about_accounts() {
+    let auth = Service::start().await;
+    auth.post("/register", newcomer("ada@example.com")).await.must_be(201);
+    auth.user("verified").await;
+    let ask = async |email: &str| {
+        auth.post("/resend-verification", json!({ "email": email })).await.must_be(200).text
+    };
+    let waiting = ask("ada@example.com").await;
+    assert_eq!(ask("nobody@example.com").await, waiting);
+    assert_eq!(ask("verified@example.com").await, waiting);
+
+    auth.app.background.close();
+    auth.app.stop.cancel();
+    auth.app.background.wait().await;
+    assert_eq!(mails(&auth).len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_of_a_second_mail_works_and_that_of_the_first_no_more() {
+    let auth = Service::start().await;
+    auth.post("/register", newcomer("ada@example.com")).await.must_be(201);
+    auth.post("/resend-verification", json!({ "email": "ada@example.com" })).await.must_be(200);
+    portcullis_tests::wait_until("the second mail is there", || mails(&auth).len() == 2);
+    let token = |number| json!({ "token": mailed_token(&auth, number) });
+    auth.post("/verify-email", token(0)).await.must_be(401);
+    auth.post("/verify-email", token(1)).await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_of_a_newcomer_is_named_with_its_place() {
+    let auth = Service::start().await;
+    let body = json!({
+        "email": "no address", "password": "short", "first_name": " ", "last_name": "x\u{0}y",
+    });
+    let answer = auth.post("/register", body).await.must_be(422);
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    assert_eq!(
+        pointers(&answer),
+        [
+            ("#/email".to_owned(), "not_an_email".to_owned()),
+            ("#/first_name".to_owned(), "not_a_name".to_owned()),
+            ("#/last_name".to_owned(), "not_a_name".to_owned()),
+            ("#/password".to_owned(), "password_too_short".to_owned()),
+        ]
+    );
+    assert!(mails(&auth).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passwords_are_judged_by_length_and_by_how_easily_they_are_guessed() {
+    let auth = Service::start().await;
+    let long = "ö🦀x".repeat(43);
+    let cases = [
+        ("password12345678", "password_too_common"),
+        ("ada.lovelace@example.com", "password_too_personal"),
+        ("fourteen chars", "password_too_short"),
+        (long.as_str(), "password_too_long"),
+    ];
+    for (password, code) in cases {
+        let mut body = newcomer("ada.lovelace@example.com");
+        body["password"] = json!(password);
+        let answer = auth.post("/register", body).await.must_be(422);
+        assert_eq!(pointers(&answer), [("#/password".to_owned(), code.to_owned())]);
+    }
+    let good = "ö🦀 only lower case letters";
+    let mut body = newcomer("ada.lovelace@example.com");
+    body["password"] = json!(good);
+    auth.post("/register", body).await.must_be(201);
+}
+
+fn newcomer(email: &str) -> Value {
+    json!({
+        "email": email, "password": PASSWORD, "first_name": "Ada", "last_name": "Lovelace",
+    })
+}
+
+fn pointers(answer: &Answer) -> Vec<(String, String)> {
+    let errors = answer.json["errors"].as_array().expect("there are errors");
+    let text = |error: &Value, name: &str| error[name].as_str().unwrap().to_owned();
+    errors.iter().map(|error| (text(error, "pointer"), text(error, "code"))).collect()
+}
+
+/// The mails sent so far, oldest first.
+fn mails(auth: &Service) -> Vec<String> {
+    let Ok(files) = std::fs::read_dir(&auth.app.settings.accounts.mail_dir) else {
+        return Vec::new();
+    };
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|end| end == "eml"));
+    files.sort();
+    files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
+}
+
+fn mailed_token(auth: &Service, number: usize) -> String {
+    let mail = &mails(auth)[number];
+    let words = mail.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c)));
+    words.max_by_key(|word| word.len()).unwrap().to_owned()
+}

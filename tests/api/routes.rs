@@ -1,0 +1,56 @@
+//! The table of routes, so that none appears or disappears unnoticed.
+
+use std::fmt::Write as _;
+
+use portcullis_tests::Service;
+use reqwest::Method;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_routes_and_their_methods_are_these() {
+    let auth = Service::start().await;
+    let mut table = String::new();
+    for path in paths() {
+        let unheard_of = Method::from_bytes(b"PROPFIND").unwrap();
+        let concrete = path.replace("{*rest}", "rest").replace("{id}", "1");
+        let answer = auth.raw(unheard_of, &concrete).send().await.unwrap();
+        let allowed = match answer.headers().get("allow") {
+            Some(allow) => {
+                assert_eq!(answer.status(), 405);
+                let mut methods: Vec<&str> = allow.to_str().unwrap().split(',').collect();
+                methods.sort_unstable();
+                methods.join(" ")
+            }
+            None => "any".to_owned(),
+        };
+        writeln!(table, "{path}: {allowed}").unwrap();
+    }
+    insta::assert_snapshot!(table, @r"
+    /api/v1/auth/register: POST
+    /api/v1/auth/verify-email: POST
+    /api/v1/auth/resend-verification: POST
+    /api/v1/auth/login-enhanced: POST
+    /api/v1/auth/login: POST
+    /api/v1/auth/refresh: POST
+    /api/v1/auth/logout: POST
+    /api/v1/auth/logout-all-devices: POST
+    /api/v1/auth/sessions: DELETE GET HEAD
+    /api/v1/auth/sessions/{id}: DELETE
+    /api/v1/auth/me: GET HEAD
+    /api/v1/auth/verify: any
+    /api/v1/auth/verify/{*rest}: any
+    /health: GET HEAD
+    /livez: GET HEAD
+    /readyz: GET HEAD
+    ");
+}
+
+/// The paths as the source of `app` has them.
+fn paths() -> Vec<String> {
+    let source = include_str!("../../api/src/lib.rs");
+    let nested = source.find(".nest(").unwrap();
+    let routes = source.match_indices(".route(\"").map(|(at, start)| {
+        let path = source[at + start.len()..].split('"').next().unwrap();
+        if at < nested { format!("/api/v1/auth{path}") } else { path.to_owned() }
+    });
+    routes.collect()
+}
