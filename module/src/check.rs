@@ -5,11 +5,11 @@ use core::ffi::c_int;
 use portcullis_core::{Question, Verdict};
 use redis_module::raw;
 
-use crate::errors::{INTEGER, SYNTAX, WRONG_TYPE};
+use crate::errors::{INTEGER, NOT_READY, SYNTAX, WRONG_TYPE};
 use crate::ffi::{self, Arg, Call, Reply};
-use crate::info;
 use crate::ledger_type::{ReadLedger, WrongType};
 use crate::token;
+use crate::{confirm, info};
 
 /// The C entry.
 pub(crate) unsafe extern "C" fn entry(
@@ -25,6 +25,9 @@ pub(crate) unsafe extern "C" fn entry(
 #[inline]
 fn check(call: &Call<'_>) -> Reply {
     let Some(key) = call.arg(1) else { return Reply::WrongArity };
+    if confirm::is_missing() {
+        return info::rejected(NOT_READY);
+    }
     let question = match parse(call) {
         Ok(question) => question,
         Err(refusal) => return info::rejected(refusal),

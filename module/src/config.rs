@@ -37,8 +37,23 @@ static MAX_DEVICE_BYTES: Setting = Setting::new(c"max-device-bytes", 4096, 0, 65
 /// Bytes of a session id.
 static MAX_ID_BYTES: Setting = Setting::new(c"max-id-bytes", 128, 1, 1024);
 
-static ALL: [&Setting; 6] =
-    [&LEEWAY, &MAX_TTL, &WATERMARK_TTL, &MAX_SESSIONS, &MAX_DEVICE_BYTES, &MAX_ID_BYTES];
+/// Whether `AUTH.CHECK` refuses to answer until `AUTH.CONFIRM` (0 or 1; `yes` or `no`).
+static REQUIRE_CONFIRM: Setting = Setting::new(c"require-confirm", 0, 0, 1);
+
+static ALL: [&Setting; 7] = [
+    &REQUIRE_CONFIRM,
+    &LEEWAY,
+    &MAX_TTL,
+    &WATERMARK_TTL,
+    &MAX_SESSIONS,
+    &MAX_DEVICE_BYTES,
+    &MAX_ID_BYTES,
+];
+
+#[inline]
+pub(crate) fn requires_confirm() -> bool {
+    REQUIRE_CONFIRM.value.load(Ordering::Relaxed) != 0
+}
 
 pub(crate) fn leeway() -> Duration {
     Duration::from_secs(LEEWAY.count())
@@ -71,10 +86,11 @@ pub(crate) fn register(ctx: *mut raw::RedisModuleCtx, args: &[ffi::LoadArg]) -> 
         let known = ALL.iter().find(|setting| setting.name.to_bytes().eq_ignore_ascii_case(name));
         let setting = known
             .ok_or_else(|| format!("unknown argument '{shown}'; the settings are {}", names()))?;
-        let (min, max) = (setting.min, setting.max);
-        let value = value
-            .filter(|value| (min..=max).contains(value))
-            .ok_or_else(|| format!("argument '{shown}' takes an integer from {min} to {max}"))?;
+        let value = setting.parse(value).ok_or_else(|| {
+            let (min, max) = (setting.min, setting.max);
+            let takes = if setting.is_switch() { "yes or no" } else { "an integer" };
+            format!("argument '{shown}' takes {takes}, from {min} to {max}")
+        })?;
         setting.value.store(value, Ordering::Relaxed);
     }
     for setting in ALL {
@@ -100,24 +116,34 @@ impl Setting {
         u64::try_from(self.value.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
+    /// Reads a value as given at load.
+    fn parse(&self, value: &[u8]) -> Option<i64> {
+        let value = core::str::from_utf8(value).ok()?;
+        match value {
+            "yes" if self.is_switch() => Some(1),
+            "no" if self.is_switch() => Some(0),
+            _ => value.parse().ok().filter(|value| (self.min..=self.max).contains(value)),
+        }
+    }
+
+    fn is_switch(&self) -> bool {
+        core::ptr::eq(self, &raw const REQUIRE_CONFIRM)
+    }
+
     fn register(&'static self, ctx: *mut raw::RedisModuleCtx) -> Result<(), String> {
         let given = self.value.load(Ordering::Relaxed);
         let data = core::ptr::from_ref(self).cast_mut().cast::<c_void>();
         let name = self.name.as_ptr();
-        // SAFETY: `self` is static, so `data` stays good; the callbacks only share it.
-        let status = unsafe {
-            ffi::register_number(
-                ctx,
-                name,
-                given,
-                0,
-                self.min,
-                self.max,
-                Some(get),
-                Some(set),
-                None,
-                data,
-            )
+        let status = if self.is_switch() {
+            let (get, set) = (Some(get_switch as _), Some(set_switch as _));
+            // SAFETY: `self` is static, so `data` stays good; the callbacks only share it.
+            unsafe {
+                ffi::register_switch(ctx, name, c_int::from(given != 0), 0, get, set, None, data)
+            }
+        } else {
+            let (min, max, get, set) = (self.min, self.max, Some(get as _), Some(set as _));
+            // SAFETY: as above.
+            unsafe { ffi::register_number(ctx, name, given, 0, min, max, get, set, None, data) }
         };
         (status == ffi::OK)
             .then_some(())
@@ -138,5 +164,21 @@ unsafe extern "C" fn set(
 ) -> c_int {
     // SAFETY: what `register` gave: a static. Redis has checked the bounds.
     unsafe { &*data.cast::<Setting>() }.value.store(value, Ordering::Relaxed);
+    ffi::OK
+}
+
+unsafe extern "C" fn get_switch(_name: *const c_char, data: *mut c_void) -> c_int {
+    // SAFETY: what `register` gave: a static.
+    c_int::from(unsafe { &*data.cast::<Setting>() }.value.load(Ordering::Relaxed) != 0)
+}
+
+unsafe extern "C" fn set_switch(
+    _name: *const c_char,
+    value: c_int,
+    data: *mut c_void,
+    _error: *mut *mut raw::RedisModuleString,
+) -> c_int {
+    // SAFETY: what `register` gave: a static.
+    unsafe { &*data.cast::<Setting>() }.value.store(value.into(), Ordering::Relaxed);
     ffi::OK
 }

@@ -7,7 +7,7 @@ use core::ptr;
 
 use redis_module::raw;
 
-use crate::{blacklist, check, ffi, session};
+use crate::{blacklist, check, confirm, ffi, session};
 
 /// The version in which every command here appeared.
 const SINCE: &CStr = c"0.1.0";
@@ -126,7 +126,9 @@ static REVOKEALL_ARGS: [Arg; 3] = [
     arg(c"unix-time-milliseconds", UNIX_TIME).after(c"AT").optional(),
 ];
 
-static COMMANDS: [Command; 2] = [
+static CONFIRM_ARGS: [Arg; 1] = [arg(c"run-id", TEXT)];
+
+static COMMANDS: [Command; 3] = [
     Command {
         name: c"auth.check",
         run: Some(check::entry),
@@ -148,6 +150,17 @@ static COMMANDS: [Command; 2] = [
         summary: c"Revokes a token until it would have expired.",
         complexity: c"O(1)",
         args: &BLACKLIST_ARGS,
+    },
+    Command {
+        name: c"auth.confirm",
+        run: Some(confirm::entry),
+        flags: c"write admin no-mandatory-keys",
+        categories: c"write slow admin dangerous auth-ledger",
+        key: None,
+        arity: 2,
+        summary: c"Says that the ledgers of this server are up to date.",
+        complexity: c"O(1)",
+        args: &CONFIRM_ARGS,
     },
 ];
 

@@ -30,3 +30,9 @@ pub(crate) const ID: Reply =
 /// A device is longer than `portcullis.max-device-bytes`.
 pub(crate) const DEVICE: Reply =
     Reply::Error(c"ERR DEVICE must have at most portcullis.max-device-bytes bytes");
+/// `AUTH.CONFIRM` was meant for another life of this server, or for another server.
+pub(crate) const RUN_ID: Reply =
+    Reply::Error(c"ERR this is not the run id of this server; read run_id from INFO server");
+/// Nobody has confirmed the ledgers since this server started.
+pub(crate) const NOT_READY: Reply =
+    Reply::Error(c"NOTREADY ledgers are not confirmed since this server started; refuse the token");

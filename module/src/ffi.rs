@@ -107,11 +107,17 @@ functions! {
     set_defrag_cursor = RedisModule_DefragCursorSet(ctx: *mut raw::RedisModuleDefragCtx, cursor: core::ffi::c_ulong) -> c_int;
     reply_element = RedisModule_CallReplyArrayElement(reply: *mut raw::RedisModuleCallReply, at: usize) -> *mut raw::RedisModuleCallReply;
     reply_text = RedisModule_CallReplyStringPtr(reply: *mut raw::RedisModuleCallReply, length: *mut usize) -> *const c_char;
+    subscribe = RedisModule_SubscribeToServerEvent(ctx: Ctx, event: raw::RedisModuleEvent, run: raw::RedisModuleEventCallback) -> c_int;
+    create_timer = RedisModule_CreateTimer(ctx: Ctx, period_ms: raw::mstime_t, run: raw::RedisModuleTimerProc, data: *mut c_void) -> raw::RedisModuleTimerID;
+    server_info = RedisModule_GetServerInfo(ctx: Ctx, section: *const c_char) -> *mut raw::RedisModuleServerInfoData;
+    info_field = RedisModule_ServerInfoGetFieldC(info: *mut raw::RedisModuleServerInfoData, name: *const c_char) -> *const c_char;
+    free_info = RedisModule_FreeServerInfo(ctx: Ctx, info: *mut raw::RedisModuleServerInfoData);
+    register_switch = RedisModule_RegisterBoolConfig(ctx: Ctx, name: *const c_char, default: c_int, flags: core::ffi::c_uint, get: raw::RedisModuleConfigGetBoolFunc, set: raw::RedisModuleConfigSetBoolFunc, apply: raw::RedisModuleConfigApplyFunc, data: *mut c_void) -> c_int;
     free_reply = RedisModule_FreeCallReply(reply: *mut raw::RedisModuleCallReply);
 }
 
-/// A setting's name and value as given at load; `None` if the value is no integer.
-pub(crate) type LoadArg = (Vec<u8>, Option<i64>);
+/// A setting's name and value as given at load.
+pub(crate) type LoadArg = (Vec<u8>, Vec<u8>);
 
 /// Reads the name-value pairs given at load.
 ///
@@ -131,7 +137,7 @@ pub(crate) unsafe fn load_args(
         return Err("arguments come in pairs: a setting's name and its value".to_owned());
     };
     let read = |[name, value]: &[Str; 2]| {
-        (Arg { string: name }.bytes().to_vec(), Arg { string: value }.integer())
+        (Arg { string: name }.bytes().to_vec(), Arg { string: value }.bytes().to_vec())
     };
     Ok(pairs.iter().map(read).collect())
 }
@@ -140,6 +146,17 @@ pub(crate) unsafe fn load_args(
 pub(crate) struct Call<'a> {
     ctx: Ctx,
     args: &'a [Str],
+}
+
+/// Where a command comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Somebody who asks for it now.
+    Client,
+    /// The primary of this replica, where it has happened.
+    Primary,
+    /// An AOF file that is being loaded.
+    Log,
 }
 
 /// One argument.
@@ -192,6 +209,11 @@ pub(crate) unsafe fn run_command(
 }
 
 impl<'a> Call<'a> {
+    /// For callbacks that are no command but speak as one.
+    pub(crate) const fn without_args(ctx: Ctx) -> Self {
+        Self { ctx, args: &[] }
+    }
+
     /// Argument `at`, the command's name being 0.
     #[inline]
     pub(crate) fn arg(&self, at: usize) -> Option<Arg<'a>> {
@@ -210,14 +232,38 @@ impl<'a> Call<'a> {
         now()
     }
 
-    /// Whether this is an effect that already happened elsewhere or earlier: from a primary or
-    /// from an AOF file. Such a command obeys no client limit and never fails.
-    pub(crate) fn is_replay(&self) -> bool {
-        const REPLAY: u32 =
-            raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING;
+    /// Where this command comes from.
+    pub(crate) fn origin(&self) -> Origin {
         // SAFETY: `ctx` is this command's (fact 2).
-        let flags = unsafe { context_flags(self.ctx) };
-        flags.cast_unsigned() & REPLAY != 0
+        let flags = unsafe { context_flags(self.ctx) }.cast_unsigned();
+        if flags & raw::REDISMODULE_CTX_FLAGS_LOADING != 0 {
+            Origin::Log
+        } else if flags & raw::REDISMODULE_CTX_FLAGS_REPLICATED != 0 {
+            Origin::Primary
+        } else {
+            Origin::Client
+        }
+    }
+
+    /// Whether this is an effect that already happened, elsewhere or earlier. Such a command obeys
+    /// no client limit and never fails.
+    pub(crate) fn is_replay(&self) -> bool {
+        self.origin() != Origin::Client
+    }
+
+    /// The server's run id, as `INFO server` shows it.
+    pub(crate) fn run_id(&self) -> Option<Vec<u8>> {
+        // SAFETY: `ctx` is this command's (fact 2).
+        let info = unsafe { server_info(self.ctx, c"server".as_ptr()) };
+        // SAFETY: the info is ours until freed.
+        let field = unsafe { info_field(info, c"run_id".as_ptr()) };
+        let run_id = (!field.is_null()).then(|| {
+            // SAFETY: a C string inside the info.
+            unsafe { CStr::from_ptr(field) }.to_bytes().to_vec()
+        });
+        // SAFETY: ours, freed once.
+        unsafe { free_info(self.ctx, info) };
+        run_id
     }
 
     /// Opens a key for reading; `None` if there is none.

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use portcullis_core::{Question, TokenRef, Verdict};
 use redis_module::raw;
 
+use crate::confirm;
 use crate::ffi::{self, Reply};
 
 /// A number that only grows. Only the main thread writes it, so no locked instruction is needed.
@@ -108,6 +109,8 @@ unsafe extern "C" fn write(ctx: *mut raw::RedisModuleInfoCtx, _for_crash_report:
         // SAFETY: as above; the text ends with NUL.
         unsafe { ffi::info_text(ctx, name.as_ptr(), text.as_ptr().cast()) };
     }
+    // SAFETY: as above.
+    unsafe { ffi::info_number(ctx, c"confirmed".as_ptr(), u64::from(confirm::is_confirmed())) };
     for counter in ALL {
         let value = counter.value.load(Ordering::Relaxed);
         // SAFETY: as above.

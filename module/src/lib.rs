@@ -16,6 +16,7 @@ mod aof;
 mod blacklist;
 mod check;
 mod config;
+mod confirm;
 mod digest;
 mod docs;
 mod errors;
@@ -100,6 +101,7 @@ fn register(ctx: *mut raw::RedisModuleCtx, args: &[ffi::LoadArg]) -> Result<(), 
     docs::register(ctx).map_err(|name| format!("the server refused the command {name:?}"))?;
     config::register(ctx, args)?;
     info::register(ctx);
+    confirm::register(ctx);
     warn_of_forgetting(ctx);
     Ok(())
 }

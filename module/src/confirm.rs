@@ -1,0 +1,133 @@
+//! `AUTH.CONFIRM`: somebody who knows the truth says that the ledgers here are up to date.
+//!
+//! A server that starts from an old snapshot, or is promoted without its last replicated commands,
+//! would say `OK` to tokens revoked since. With `portcullis.require-confirm yes`, `AUTH.CHECK`
+//! answers `NOTREADY` until the truth has been applied again and `AUTH.CONFIRM` said so.
+//!
+//! ```text
+//! event                                         confirmed afterwards
+//! the server starts, from whatever data         no
+//! AUTH.CONFIRM with this server's own run id    yes; its replicas are told
+//! AUTH.CONFIRM with any other run id            unchanged: it was meant for another life
+//! AUTH.CONFIRM found in an AOF while loading    unchanged: it was said in another life
+//! AUTH.CONFIRM from the primary                 yes
+//! a replica comes online                        it is told, if this primary is confirmed
+//! the link to the primary is lost               no
+//! a replica becomes a primary                   no
+//! FLUSHALL or FLUSHDB                           no
+//! ```
+
+use core::ffi::{c_int, c_void};
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use redis_module::raw;
+
+use crate::errors::RUN_ID;
+use crate::ffi::{self, Call, Origin, Reply};
+use crate::{config, info};
+
+static CONFIRMED: AtomicBool = AtomicBool::new(false);
+
+/// Whether `AUTH.CHECK` must refuse to answer.
+#[inline]
+pub(crate) fn is_missing() -> bool {
+    config::requires_confirm() && !CONFIRMED.load(Ordering::Relaxed)
+}
+
+/// Whether somebody has confirmed this server's ledgers.
+pub(crate) fn is_confirmed() -> bool {
+    CONFIRMED.load(Ordering::Relaxed)
+}
+
+/// The C entry.
+pub(crate) unsafe extern "C" fn entry(
+    ctx: *mut raw::RedisModuleCtx,
+    first: *mut *mut raw::RedisModuleString,
+    count: c_int,
+) -> c_int {
+    // SAFETY: the arguments are what Redis gave.
+    unsafe { ffi::run_command(ctx, first, count, confirm) }
+}
+
+/// `AUTH.CONFIRM run-id`
+fn confirm(call: &Call<'_>) -> Reply {
+    let (Some(run_id), None) = (call.arg(1), call.arg(2)) else { return Reply::WrongArity };
+    match call.origin() {
+        Origin::Log => return Reply::Simple(c"OK"),
+        Origin::Client if call.run_id().as_deref() != Some(run_id.bytes()) => {
+            return info::rejected(RUN_ID);
+        }
+        Origin::Client | Origin::Primary => CONFIRMED.store(true, Ordering::Relaxed),
+    }
+    call.replicate(c"AUTH.CONFIRM", &[run_id.bytes()]);
+    Reply::Simple(c"OK")
+}
+
+/// Asks to be told of what makes a confirmation void, and of replicas that need one.
+pub(crate) fn register(ctx: *mut raw::RedisModuleCtx) {
+    let events: [(u64, raw::RedisModuleEventCallback); 4] = [
+        (raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, Some(role_changed)),
+        (raw::REDISMODULE_EVENT_MASTER_LINK_CHANGE, Some(link_changed)),
+        (raw::REDISMODULE_EVENT_REPLICA_CHANGE, Some(replica_changed)),
+        (raw::REDISMODULE_EVENT_FLUSHDB, Some(flushed)),
+    ];
+    for (id, run) in events {
+        let event = raw::RedisModuleEvent { id, dataver: 1 };
+        // SAFETY: `ctx` is that of the load.
+        unsafe { ffi::subscribe(ctx, event, run) };
+    }
+}
+
+fn void() {
+    CONFIRMED.store(false, Ordering::Relaxed);
+}
+
+unsafe extern "C" fn role_changed(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    _change: u64,
+    _data: *mut c_void,
+) {
+    void();
+}
+
+unsafe extern "C" fn link_changed(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    change: u64,
+    _data: *mut c_void,
+) {
+    if change == raw::REDISMODULE_SUBEVENT_MASTER_LINK_DOWN {
+        void();
+    }
+}
+
+unsafe extern "C" fn flushed(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    _change: u64,
+    _data: *mut c_void,
+) {
+    void();
+}
+
+unsafe extern "C" fn replica_changed(
+    ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    change: u64,
+    _data: *mut c_void,
+) {
+    if change == raw::REDISMODULE_SUBEVENT_REPLICA_CHANGE_ONLINE && is_confirmed() {
+        // Nothing may be replicated from within an event, but from a timer.
+        // SAFETY: `ctx` is good during this callback; the timer needs no data.
+        unsafe { ffi::create_timer(ctx, 0, Some(tell_replicas), core::ptr::null_mut()) };
+    }
+}
+
+unsafe extern "C" fn tell_replicas(ctx: *mut raw::RedisModuleCtx, _data: *mut c_void) {
+    if is_confirmed() {
+        let call = Call::without_args(ctx);
+        let run_id = call.run_id().unwrap_or_default();
+        call.replicate(c"AUTH.CONFIRM", &[&run_id]);
+    }
+}
