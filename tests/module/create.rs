@@ -13,7 +13,7 @@ const DEVICE: &str = "ERR DEVICE must have at most portcullis.max-device-bytes b
 /// The ids of the live sessions, most recently seen first.
 fn ids(talk: &mut Talk, key: &str) -> String {
     let told = talk.say(&format!("AUTH.SESSION LIST {key}"));
-    let mut words = told.split(|c: char| c == ' ' || c == '[' || c == ']');
+    let mut words = told.split([' ', '[', ']']);
     let mut ids = Vec::new();
     while let Some(word) = words.next() {
         if word == "id" {

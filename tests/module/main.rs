@@ -1,11 +1,16 @@
 //! The module inside real servers: every reply, every way of keeping and moving a ledger, and
 //! whatever anybody may throw at it. Every test runs on every server that is present.
 
+mod aof;
+mod ledgers;
 mod talk;
 
 mod blacklist;
 mod check;
 mod create;
+mod effects;
+mod persistence;
+mod replay;
 mod sessions;
 mod settings;
 mod surface;

@@ -99,8 +99,7 @@ fn shown(value: &Value) -> String {
         Value::Nil => "nil".into(),
         Value::Int(number) => number.to_string(),
         Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Value::SimpleString(text) => text.clone(),
-        Value::VerbatimString { text, .. } => text.clone(),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => text.clone(),
         Value::Okay => "OK".into(),
         Value::Array(values) | Value::Set(values) => format!("[{}]", all(values)),
         Value::Map(pairs) => {
