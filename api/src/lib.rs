@@ -10,6 +10,7 @@ pub mod answer;
 pub mod audit;
 pub mod body;
 pub mod caller;
+pub mod cleanup;
 pub mod clock;
 pub mod config;
 pub mod device;

@@ -48,7 +48,7 @@ pub struct Server {
     /// Rows that one cleanup statement deletes at most (1 to 10000).
     #[arg(long, env, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub cleanup_batch: u32,
-    /// Days that ended sessions and their tokens are kept to look at (0 to 3650).
+    /// Days that sessions and their tokens are kept after they have expired (0 to 3650).
     #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=3650))]
     pub inactive_token_days: u64,
     /// How long audit events are kept (1d to 3650d).

@@ -1,0 +1,164 @@
+//! Deletes what is over: on a schedule in every instance, or once by `portcullis cleanup`.
+//!
+//! Rows go in batches, by an index on the instant they end, so that no statement holds many locks.
+//! One instance works at a time: the lock belongs to the connection that deletes, so it cannot
+//! outlive the work. Spent refresh tokens stay until their whole family has expired, because they
+//! are how reuse is seen (BUG-31).
+
+use std::fmt;
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{MySql, MySqlConnection, MySqlPool};
+
+use crate::clock::UnixMs;
+use crate::config::Settings;
+use crate::secret::Random;
+
+/// A revocation is kept this much longer than its token, whatever leeway anybody grants.
+const BEYOND_EXPIRY: Duration = Duration::from_mins(10);
+
+/// How many rows of each table were deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deleted {
+    /// Of `refresh_tokens`.
+    pub refresh_tokens: u64,
+    /// Of `user_sessions`.
+    pub user_sessions: u64,
+    /// Of `token_blacklist_enhanced`.
+    pub token_blacklist_enhanced: u64,
+    /// Of `email_tokens`.
+    pub email_tokens: u64,
+    /// Of `revocation_outbox`.
+    pub revocation_outbox: u64,
+    /// Of `audit_events`.
+    pub audit_events: u64,
+}
+
+impl fmt::Display for Deleted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:>9}  refresh_tokens", self.refresh_tokens)?;
+        writeln!(f, "{:>9}  user_sessions", self.user_sessions)?;
+        writeln!(f, "{:>9}  token_blacklist_enhanced", self.token_blacklist_enhanced)?;
+        writeln!(f, "{:>9}  email_tokens", self.email_tokens)?;
+        writeln!(f, "{:>9}  revocation_outbox", self.revocation_outbox)?;
+        write!(f, "{:>9}  audit_events", self.audit_events)
+    }
+}
+
+/// Deletes what is over at `now`; `None` if another instance is at it.
+pub async fn clean(
+    db: &MySqlPool,
+    settings: &Settings,
+    now: UnixMs,
+) -> sqlx::Result<Option<Deleted>> {
+    let Some(mut connection) = lock(db).await? else { return Ok(None) };
+    let deleted = delete_all(&mut connection, settings, now).await;
+    connection.close().await?;
+    deleted.map(Some)
+}
+
+/// How long to wait before the first cleanup and between two: never the same for two instances.
+#[must_use]
+pub fn pause(settings: &Settings, random: &Random, is_first: bool) -> Duration {
+    let interval = Duration::from_hours(settings.server.cleanup_interval_hours);
+    let tenths = interval / 10 * u32::from(random.bytes::<1>()[0]) / 255;
+    if is_first { tenths } else { interval * 19 / 20 + tenths }
+}
+
+/// Takes the lock of this database. It goes with the connection, which never returns to the pool.
+async fn lock(db: &MySqlPool) -> sqlx::Result<Option<PoolConnection<MySql>>> {
+    let mut connection = db.acquire().await?;
+    connection.close_on_drop();
+    let got = sqlx::query_scalar!(
+        "select get_lock(concat('portcullis.cleanup.', left(sha1(database()), 32)), 0)"
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    Ok((got == Some(1)).then_some(connection))
+}
+
+async fn delete_all(
+    db: &mut MySqlConnection,
+    settings: &Settings,
+    now: UnixMs,
+) -> sqlx::Result<Deleted> {
+    let server = &settings.server;
+    let days = Duration::from_hours(24 * server.inactive_token_days);
+    let batch = server.cleanup_batch;
+    Ok(Deleted {
+        // Before their sessions, which would otherwise take them all along in one statement.
+        refresh_tokens: refresh_tokens(db, now.minus(days), batch).await?,
+        user_sessions: user_sessions(db, now.minus(days), batch).await?,
+        token_blacklist_enhanced: blacklist(db, now.minus(BEYOND_EXPIRY), batch).await?,
+        email_tokens: email_tokens(db, now, batch).await?,
+        revocation_outbox: outbox(db, now.minus(settings.stores.outbox_retention), batch).await?,
+        audit_events: audit_events(db, now.minus(server.audit_retention), batch).await?,
+    })
+}
+
+/// Repeats a batch until one is not full.
+macro_rules! in_batches {
+    ($db:expr, $batch:expr, $sql:literal, $until:expr) => {{
+        let mut total = 0;
+        loop {
+            let done = sqlx::query!($sql, $until, $batch).execute(&mut *$db).await?.rows_affected();
+            total += done;
+            if done < u64::from($batch) {
+                return Ok(total);
+            }
+        }
+    }};
+}
+
+async fn refresh_tokens(db: &mut MySqlConnection, until: UnixMs, batch: u32) -> sqlx::Result<u64> {
+    in_batches!(
+        db,
+        batch,
+        "delete from refresh_tokens where expires_at <= ? order by expires_at limit ?",
+        until
+    )
+}
+
+async fn user_sessions(db: &mut MySqlConnection, until: UnixMs, batch: u32) -> sqlx::Result<u64> {
+    in_batches!(
+        db,
+        batch,
+        "delete from user_sessions where expires_at <= ? order by expires_at limit ?",
+        until
+    )
+}
+
+async fn blacklist(db: &mut MySqlConnection, until: UnixMs, batch: u32) -> sqlx::Result<u64> {
+    in_batches!(
+        db,
+        batch,
+        "delete from token_blacklist_enhanced where token_expiry <= ? order by token_expiry limit ?",
+        until
+    )
+}
+
+async fn email_tokens(db: &mut MySqlConnection, until: UnixMs, batch: u32) -> sqlx::Result<u64> {
+    in_batches!(
+        db,
+        batch,
+        "delete from email_tokens where expires_at <= ? order by expires_at limit ?",
+        until
+    )
+}
+
+async fn outbox(db: &mut MySqlConnection, until: UnixMs, batch: u32) -> sqlx::Result<u64> {
+    in_batches!(
+        db,
+        batch,
+        "delete from revocation_outbox where delivered_at <= ? order by delivered_at limit ?",
+        until
+    )
+}
+
+async fn audit_events(db: &mut MySqlConnection, until: UnixMs, batch: u32) -> sqlx::Result<u64> {
+    in_batches!(db, batch, "delete from audit_events where at <= ? order by at limit ?", until)
+}
+
+#[cfg(test)]
+mod tests;

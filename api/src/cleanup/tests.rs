@@ -1,0 +1,166 @@
+//! What goes, what stays, and that two never work at once. On a real database.
+
+use portcullis_tests::MariaDb;
+
+use super::*;
+
+const NOW: UnixMs = UnixMs(1_800_000_000_000);
+const DAY: Duration = Duration::from_hours(24);
+
+async fn database(name: &str) -> MySqlPool {
+    let url = MariaDb::shared().migrated_database(name);
+    let db = MySqlPool::connect(&url).await.unwrap();
+    sqlx::raw_sql(
+        "insert into users values (1, 'a@example.com', '', 'A', 'B', 'user', true, null, null,
+                                   '2026-01-01', '2026-01-01')",
+    )
+    .execute(&db)
+    .await
+    .unwrap();
+    db
+}
+
+fn settings() -> Settings {
+    Settings::for_tests("mysql://unused", "redis://unused")
+}
+
+/// A session that ends then, and a spent token of it.
+async fn session(db: &MySqlPool, id: &str, expires_at: UnixMs) {
+    sqlx::query(
+        "insert into user_sessions
+            (id, user_id, device_info, ip_address, user_agent, last_activity, created_at,
+             authenticated_at, expires_at, idle_timeout_s)
+         values (?, 1, '{}', '', '', now(), now(), now(), ?, 0)",
+    )
+    .bind(id)
+    .bind(expires_at)
+    .execute(db)
+    .await
+    .unwrap();
+    sqlx::query(
+        "insert into refresh_tokens
+            (user_id, session_id, token_hash, device_info, ip_address, user_agent, created_at,
+             expires_at, spent_at)
+         values (1, ?, unhex(sha2(?, 256)), '{}', '', '', '2026-01-01', ?, '2026-01-01')",
+    )
+    .bind(id)
+    .bind(id)
+    .bind(expires_at)
+    .execute(db)
+    .await
+    .unwrap();
+}
+
+async fn count(db: &MySqlPool, table: &str) -> i64 {
+    sqlx::query_scalar(sqlx::AssertSqlSafe(format!("select count(*) from {table}")))
+        .fetch_one(db)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_family_goes_as_a_whole_and_only_when_its_days_are_over() {
+    let db = database("cleanup_family").await;
+    for (id, days) in [("over", 30), ("expired lately", 29)] {
+        session(&db, id, NOW.minus(DAY * days)).await;
+    }
+    session(&db, "live", NOW.plus(DAY)).await;
+    let deleted = clean(&db, &settings(), NOW).await.unwrap().unwrap();
+    assert_eq!(deleted, Deleted { refresh_tokens: 1, user_sessions: 1, ..Deleted::default() });
+    assert_eq!((count(&db, "user_sessions").await, count(&db, "refresh_tokens").await), (2, 2));
+}
+
+#[tokio::test]
+async fn batches_add_up() {
+    let db = database("cleanup_batches").await;
+    for id in 0..7 {
+        session(&db, &id.to_string(), NOW.minus(DAY * 40)).await;
+    }
+    let mut settings = settings();
+    settings.server.cleanup_batch = 3;
+    let deleted = clean(&db, &settings, NOW).await.unwrap().unwrap();
+    assert_eq!((deleted.user_sessions, deleted.refresh_tokens), (7, 7));
+}
+
+#[tokio::test]
+async fn every_table_keeps_what_somebody_may_still_need() {
+    let db = database("cleanup_tables").await;
+    for (minutes, letter) in [(9, "a"), (11, "b")] {
+        let expiry = NOW.minus(Duration::from_mins(minutes));
+        sqlx::query(
+            "insert into token_blacklist_enhanced
+                (token_hash, token_type, token_expiry, blacklisted_at, reason)
+             values (unhex(sha2(?, 256)), 'access', ?, now(), 'logout')",
+        )
+        .bind(letter)
+        .bind(expiry)
+        .execute(&db)
+        .await
+        .unwrap();
+    }
+    for (at, letter) in [(NOW, "a"), (NOW.plus(Duration::from_millis(1)), "b")] {
+        sqlx::query(
+            "insert into email_tokens (user_id, token_hash, purpose, created_at, expires_at)
+             values (1, unhex(sha2(?, 256)), 'verify_email', now(), ?)",
+        )
+        .bind(letter)
+        .bind(at)
+        .execute(&db)
+        .await
+        .unwrap();
+    }
+    for delivered_at in [None, Some(NOW.minus(DAY)), Some(NOW)] {
+        sqlx::query(
+            "insert into revocation_outbox (user_id, change_set, created_at, delivered_at)
+             values (1, '[]', '2020-01-01', ?)",
+        )
+        .bind(delivered_at)
+        .execute(&db)
+        .await
+        .unwrap();
+    }
+    for days in [364, 365] {
+        sqlx::query("insert into audit_events (at, event, detail) values (?, 'x', '{}')")
+            .bind(NOW.minus(DAY * days))
+            .execute(&db)
+            .await
+            .unwrap();
+    }
+    let deleted = clean(&db, &settings(), NOW).await.unwrap().unwrap();
+    let one_each = Deleted {
+        token_blacklist_enhanced: 1,
+        email_tokens: 1,
+        revocation_outbox: 1,
+        audit_events: 1,
+        ..Deleted::default()
+    };
+    assert_eq!(deleted, one_each);
+    assert_eq!(count(&db, "revocation_outbox").await, 2, "what waits for delivery stays for ever");
+}
+
+#[tokio::test]
+async fn two_instances_never_clean_at_once_and_the_lock_comes_back() {
+    let db = database("cleanup_lock").await;
+    let held = lock(&db).await.unwrap().unwrap();
+    assert_eq!(clean(&db, &settings(), NOW).await.unwrap(), None);
+    held.close().await.unwrap();
+    assert!(clean(&db, &settings(), NOW).await.unwrap().is_some());
+    assert!(clean(&db, &settings(), NOW).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn another_database_on_the_same_server_has_a_lock_of_its_own() {
+    let (one, other) = (database("cleanup_one").await, database("cleanup_other").await);
+    let _held = lock(&one).await.unwrap().unwrap();
+    assert!(clean(&other, &settings(), NOW).await.unwrap().is_some());
+}
+
+#[test]
+fn instances_do_not_clean_in_step() {
+    let random = Random::seeded(1);
+    let pauses: Vec<_> = (0..20).map(|_| pause(&settings(), &random, false)).collect();
+    let hour = Duration::from_hours(1);
+    assert!(pauses.iter().all(|pause| (hour * 95 / 100..=hour * 105 / 100).contains(pause)));
+    assert!(pauses.iter().any(|pause| *pause != pauses[0]));
+    assert!(pause(&settings(), &random, true) <= hour / 10);
+}
