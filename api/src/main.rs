@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use portcullis_api::clock::Clock;
 use portcullis_api::config::{LogFormat, Server, Settings, Stores};
 use portcullis_api::secret::Random;
-use portcullis_api::{App, migrate, serve, state, user};
+use portcullis_api::{App, keys, migrate, serve, state, user};
 use sqlx::MySqlPool;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -29,6 +29,8 @@ enum Command {
     Migrate(Box<Migrate>),
     /// Manage accounts.
     User(User),
+    /// Make, list and retire the keys that sign access tokens.
+    Keys(keys::Command),
     /// Check the settings and say what is wrong with them; starts nothing.
     CheckConfig(Box<Settings>),
 }
@@ -107,6 +109,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(settings) => run_service(settings.check()?).await,
         Command::Migrate(migrate) => run_migrate(*migrate).await,
         Command::User(User { what: UserCommand::Create(new) }) => create_user(*new).await,
+        Command::Keys(keys) => Ok(keys.run(Clock::system().now(), &mut std::io::stdout())?),
         Command::CheckConfig(settings) => {
             settings.check()?;
             println!("The settings are good.");
