@@ -11,6 +11,7 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::{MySql, MySqlConnection, MySqlPool};
 
+use crate::App;
 use crate::clock::UnixMs;
 use crate::config::Settings;
 use crate::secret::Random;
@@ -58,9 +59,25 @@ pub async fn clean(
     deleted.map(Some)
 }
 
+/// Cleans up again and again until the service stops.
+pub(crate) async fn run(app: App) {
+    let mut is_first = true;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(pause(&app.settings, &app.random, is_first)) => {}
+            () = app.stop.cancelled() => return,
+        }
+        is_first = false;
+        match clean(&app.db, &app.settings, app.clock.now()).await {
+            Ok(Some(deleted)) => tracing::info!(?deleted, "cleaned up"),
+            Ok(None) => tracing::debug!("another instance is cleaning up"),
+            Err(cause) => tracing::warn!(%cause, "the cleanup failed; the next one takes it up"),
+        }
+    }
+}
+
 /// How long to wait before the first cleanup and between two: never the same for two instances.
-#[must_use]
-pub fn pause(settings: &Settings, random: &Random, is_first: bool) -> Duration {
+fn pause(settings: &Settings, random: &Random, is_first: bool) -> Duration {
     let interval = Duration::from_hours(settings.server.cleanup_interval_hours);
     let tenths = interval / 10 * u32::from(random.bytes::<1>()[0]) / 255;
     if is_first { tenths } else { interval * 19 / 20 + tenths }

@@ -7,14 +7,19 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use clap::{Args, Subcommand, ValueEnum};
 use pem::{EncodeConfig, LineEnding, Pem};
 
+use crate::App;
 use crate::clock::UnixMs;
 use crate::token::{Key, KeyFault};
+
+/// How soon a running service signs with a new key. It reads tokens of a new key at once.
+const READ_EVERY: Duration = Duration::from_mins(1);
 
 /// Makes, lists and retires the keys that sign access tokens.
 #[derive(Args)]
@@ -131,6 +136,19 @@ fn retire(dir: &Path, kid: &str, out: &mut impl Write) -> Result<(), Fault> {
         .map_err(|error| Fault::File(retired.display().to_string(), error))?;
     writeln!(out, "{} is no longer read", retired.display())?;
     Ok(())
+}
+
+/// Reads the keys again and again, so that a new one signs everywhere soon after it was made.
+pub(crate) async fn run(app: App) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(READ_EVERY) => {}
+            () = app.stop.cancelled() => return,
+        }
+        if let Err(cause) = app.keys.reload() {
+            tracing::warn!(%cause, "the keys could not be read again");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use portcullis_api::clock::Clock;
 use portcullis_api::config::{LogFormat, Server, Settings, Stores};
 use portcullis_api::secret::Random;
-use portcullis_api::{App, keys, migrate, serve, state, user};
+use portcullis_api::{App, cleanup, keys, migrate, serve, state, user};
 use sqlx::MySqlPool;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -29,6 +29,8 @@ enum Command {
     Migrate(Box<Migrate>),
     /// Manage accounts.
     User(User),
+    /// Delete what is over, once, and say how much that was.
+    Cleanup(Box<Settings>),
     /// Make, list and retire the keys that sign access tokens.
     Keys(keys::Command),
     /// Check the settings and say what is wrong with them; starts nothing.
@@ -109,7 +111,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(settings) => run_service(settings.check()?).await,
         Command::Migrate(migrate) => run_migrate(*migrate).await,
         Command::User(User { what: UserCommand::Create(new) }) => create_user(*new).await,
-        Command::Keys(keys) => Ok(keys.run(Clock::system().now(), &mut std::io::stdout())?),
+        Command::Cleanup(settings) => clean(settings.check()?).await,
+        Command::Keys(command) => Ok(command.run(Clock::system().now(), &mut std::io::stdout())?),
         Command::CheckConfig(settings) => {
             settings.check()?;
             println!("The settings are good.");
@@ -153,6 +156,15 @@ async fn run_migrate(Migrate { what, stores }: Migrate) -> anyhow::Result<()> {
     for step in migrate::status(&db).await? {
         let state = if step.is_applied { "applied" } else { "pending" };
         println!("{:>4}  {state}  {}", step.version, step.description);
+    }
+    Ok(())
+}
+
+async fn clean(settings: Settings) -> anyhow::Result<()> {
+    let db = state::pool(&settings.stores)?;
+    match cleanup::clean(&db, &settings, Clock::system().now()).await? {
+        Some(deleted) => println!("{deleted}"),
+        None => println!("Another instance is cleaning up; nothing was done here."),
     }
     Ok(())
 }

@@ -106,6 +106,8 @@ impl App {
     pub fn start_background(&self) {
         self.background.spawn(crate::outbox::run(self.clone()));
         self.background.spawn(crate::activity::run(self.clone()));
+        self.background.spawn(crate::cleanup::run(self.clone()));
+        self.background.spawn(crate::keys::run(self.clone()));
     }
 
     /// Ends the background work and waits for it.
