@@ -7,6 +7,7 @@ mod talk;
 
 mod blacklist;
 mod check;
+mod confirm;
 mod create;
 mod effects;
 mod persistence;
