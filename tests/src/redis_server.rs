@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use redis::{Client, Connection, RedisResult};
 
 use crate::process::Process;
-use crate::servers::{Server, servers};
+use crate::servers::{Server, usual_server};
 use crate::wait::{free_port, wait_until};
 use crate::{Directory, module_path};
 
@@ -45,7 +45,7 @@ pub struct RedisOptions {
 }
 
 impl RedisOptions {
-    /// Another program than the system's `redis-server`, one of [`servers`].
+    /// Another program than the system's `redis-server`, one of [`crate::servers()`].
     #[must_use]
     pub fn server(mut self, server: &Server) -> Self {
         self.server = Some(server.clone());
@@ -97,7 +97,7 @@ impl RedisOptions {
     #[track_caller]
     pub fn try_start(self) -> Result<Redis, String> {
         let directory = Directory::new();
-        let server = self.server.clone().unwrap_or_else(|| servers()[0].clone());
+        let server = self.server.clone().unwrap_or_else(|| usual_server().clone());
         let port = if self.tcp { free_port() } else { 0 };
         let mut redis = Redis { arguments: Vec::new(), process: None, server, port, directory };
         redis.arguments = redis.command_line(&self);

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Once};
 
 use crate::process::find_program;
 use crate::workspace::target;
@@ -18,17 +18,26 @@ pub struct Server {
     pub program: PathBuf,
 }
 
+static FOUND: LazyLock<Vec<Server>> = LazyLock::new(|| {
+    let found: Vec<Server> = programs().into_iter().filter_map(Server::at).collect();
+    assert!(!found.is_empty(), "redis-server not found: run `make install`");
+    found
+});
+
 /// Every server found, the system's own `redis-server` first; says once which they are.
 pub fn servers() -> &'static [Server] {
-    static SERVERS: LazyLock<Vec<Server>> = LazyLock::new(|| {
-        let found: Vec<Server> = programs().into_iter().filter_map(Server::at).collect();
-        assert!(!found.is_empty(), "redis-server not found: run `make install`");
-        let names: Vec<&str> = found.iter().map(|server| server.name.as_str()).collect();
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        let names: Vec<&str> = FOUND.iter().map(|server| server.name.as_str()).collect();
         // Not `eprintln`, which the test runner would swallow.
         drop(writeln!(stderr(), "module servers present: {}", names.join(", ")));
-        found
     });
-    &SERVERS
+    &FOUND
+}
+
+/// The system's own, or the first that was found.
+pub(crate) fn usual_server() -> &'static Server {
+    &FOUND[0]
 }
 
 impl Server {

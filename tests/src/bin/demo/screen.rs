@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, stdout};
 
-const LONGEST_WORD: usize = 44;
+const LONGEST_WORD: usize = 40;
 
 /// Where the story is shown.
 #[derive(Clone, Copy)]
