@@ -7,6 +7,7 @@ use sqlx::MySqlConnection;
 use sqlx::types::Json;
 
 use crate::clock::UnixMs;
+use crate::metrics;
 use crate::outbox::{self, Change};
 use crate::request::Client;
 use crate::session_id::SessionId;
@@ -151,6 +152,8 @@ async fn end_rows(
     .execute(tx)
     .await?
     .rows_affected();
+    metrics::sessions_revoked(ending.reason.as_str(), sessions);
+    metrics::tokens_blacklisted("refresh", tokens);
     Ok(Ended { sessions, tokens })
 }
 

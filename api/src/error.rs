@@ -12,6 +12,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::metrics;
+
 /// The result of every handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -204,6 +206,7 @@ struct Problem<'a> {
 impl IntoResponse for Error {
     fn into_response(mut self) -> Response {
         let (status, code, detail) = self.answer();
+        metrics::refused(code);
         let headers = self.headers(status);
         let problem = Problem {
             r#type: match self {

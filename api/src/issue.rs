@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::App;
 use crate::clock::UnixMs;
+use crate::metrics;
 use crate::secret::RefreshToken;
 use crate::session_id::SessionId;
 use crate::token::{Claims, Role};
@@ -66,6 +67,8 @@ pub fn token_pair(app: &App, grant: &Grant<'_>, refresh: &RefreshToken, now: Uni
         amr: vec!["pwd".to_owned()],
     };
     let token = app.keys.sign(&claims);
+    metrics::token_issued("access");
+    metrics::token_issued("refresh");
     TokenPair {
         access: Access {
             token: token.expose().to_owned(),

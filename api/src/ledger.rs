@@ -126,6 +126,11 @@ impl Ledger {
         sessions.iter().map(seen).collect()
     }
 
+    /// What the module counts: `INFO portcullis`.
+    pub async fn info(&self) -> RedisResult<String> {
+        redis::cmd("INFO").arg("portcullis").query_async(&mut self.redis.clone()).await
+    }
+
     /// Whether Redis answers and has the module.
     pub async fn ping(&self) -> RedisResult<()> {
         let mut command = redis::cmd("AUTH.CHECK");

@@ -25,6 +25,7 @@ pub mod login;
 pub mod logout;
 pub mod mail;
 pub mod me;
+pub mod metrics;
 pub mod migrate;
 pub mod outbox;
 pub mod password;

@@ -25,6 +25,7 @@ use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::issue::{Grant, TokenPair, token_pair};
 use crate::limit::Scope;
+use crate::metrics;
 use crate::outbox::{self, Change, Propagation};
 use crate::request::Client;
 use crate::secret::{Password, RefreshToken};
@@ -158,6 +159,7 @@ async fn log_in(
     let event = Event::of("authn_login_success", user.id).in_session(session.as_str());
     audit::record(&mut *tx, client, now, event).await?;
     tx.commit().await?;
+    metrics::session_created();
     let propagation = outbox::deliver(app, user.id).await;
 
     let grant = Grant {

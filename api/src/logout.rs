@@ -17,6 +17,7 @@ use crate::clock::UnixMs;
 use crate::ending::{self, Ended, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::limit::Scope;
+use crate::metrics;
 use crate::outbox::{self, Change};
 use crate::request::Client;
 use crate::session_id::SessionId;
@@ -120,6 +121,7 @@ pub(crate) async fn blacklist_presented(
     )
     .execute(&mut *tx)
     .await?;
+    metrics::tokens_blacklisted("access", 1);
     let change = Change::blacklist(caller.digest, expires_at);
     outbox::add(tx, caller.user_id, &[change], ending.at).await
 }

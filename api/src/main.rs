@@ -124,11 +124,17 @@ async fn run(command: Command) -> anyhow::Result<()> {
 async fn run_service(settings: Settings) -> anyhow::Result<()> {
     start_log(&settings.server)?;
     let address = (settings.server.host, settings.server.port);
+    let operations = settings.server.ops_addr;
     let app = App::new(settings, Clock::system(), Random::system())?;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {}:{} (HOST, PORT)", address.0, address.1))?;
+    let operations = TcpListener::bind(operations)
+        .await
+        .with_context(|| format!("cannot listen on {operations} (OPS_ADDR)"))?;
     tracing::info!(address = %listener.local_addr()?, "listening");
+    tracing::info!(address = %operations.local_addr()?, "listening for operators");
+    tokio::spawn(serve::serve_operations(app.clone(), operations));
     tokio::spawn(serve::stop_at_signal(app.clone()));
     serve::serve(app, listener).await
 }

@@ -21,6 +21,7 @@ use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::issue::{Grant, TokenPair, token_pair};
 use crate::limit::Scope;
+use crate::metrics;
 use crate::outbox;
 use crate::request::Client;
 use crate::secret::RefreshToken;
@@ -71,6 +72,7 @@ pub async fn refresh(
         authenticated_at: row.authenticated_at,
         expires_at: row.expires_at,
     };
+    metrics::token_refreshed();
     Ok(Success::data(token_pair(&app, &grant, &successor, now)))
 }
 

@@ -16,6 +16,7 @@ use futures_util::StreamExt as _;
 use crate::App;
 use crate::device::Device;
 use crate::error::{Cause, Error, Result};
+use crate::metrics;
 
 /// The longest body that is read.
 const MAX_BODY: usize = 16 * 1024;
@@ -96,7 +97,9 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
     };
 
     let route = route.as_ref().map_or("-", MatchedPath::as_str);
-    log(&response, &id, method.as_str(), route, started.elapsed());
+    let took = started.elapsed();
+    metrics::answered(&method, route, response.status(), took);
+    log(&response, &id, method.as_str(), route, took);
     let headers = response.headers_mut();
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, value);

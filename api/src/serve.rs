@@ -7,7 +7,7 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::App;
+use crate::{App, metrics};
 
 /// Serves until told to stop, lets running requests finish for a while, then ends the background
 /// work. What is still unanswered after that while is cut off.
@@ -26,6 +26,14 @@ pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
     }
     app.shut_down().await;
     Ok(())
+}
+
+/// Serves those who run the service, on a listener that the public cannot reach.
+pub async fn serve_operations(app: App, listener: TcpListener) -> std::io::Result<()> {
+    let stop = app.stop.clone();
+    axum::serve(listener, metrics::operations(app))
+        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .await
 }
 
 async fn cut_off(app: &App, grace: Duration) {

@@ -74,6 +74,7 @@ const OWN_TIME: Duration = Duration::from_millis(500);
 impl App {
     /// Builds the service. Neither MySQL nor Redis needs to be there yet.
     pub fn new(settings: Settings, clock: Clock, random: Random) -> anyhow::Result<Self> {
+        crate::metrics::start();
         let db = pool(&settings.stores)?;
         let stores = &settings.stores;
         let url = stores.redis_url();
@@ -108,6 +109,7 @@ impl App {
         self.background.spawn(crate::activity::run(self.clone()));
         self.background.spawn(crate::cleanup::run(self.clone()));
         self.background.spawn(crate::keys::run(self.clone()));
+        self.background.spawn(crate::metrics::run(self.clone()));
     }
 
     /// Ends the background work and waits for it.

@@ -4,6 +4,7 @@
 mod answers;
 mod login;
 mod logout;
+mod metrics;
 mod outages;
 mod refresh;
 mod register;
