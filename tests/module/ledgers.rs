@@ -65,6 +65,6 @@ pub(crate) fn state(talk: &mut Talk) -> String {
     ] {
         writeln!(state, "{line}: {}", talk.say(&line)).expect("a string takes it");
     }
-    assert!(state.contains("token SESSION s1: REVOKED\n"), "nothing is there: {state}");
+    assert!(state.contains("0: REVOKED\n"), "nothing is there: {state}");
     state
 }

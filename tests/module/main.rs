@@ -3,15 +3,20 @@
 
 mod aof;
 mod ledgers;
+mod payload;
 mod talk;
 
 mod blacklist;
 mod check;
+mod cluster;
 mod confirm;
 mod create;
+mod damage;
 mod effects;
+mod keyspace;
 mod persistence;
 mod replay;
+mod replication;
 mod sessions;
 mod settings;
 mod surface;

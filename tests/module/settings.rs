@@ -57,9 +57,9 @@ fn a_bad_load_argument_stops_the_start_with_its_name() {
     on_each_server(|server| {
         for (arguments, told) in [
             (["leewya", "5"].as_slice(), "unknown argument 'leewya'"),
-            (&["leeway", "soon"], "argument 'leeway' takes an integer from 0 to 86400"),
-            (&["leeway", "-1"], "argument 'leeway' takes an integer from 0 to 86400"),
-            (&["max-sessions", "0"], "argument 'max-sessions' takes an integer from 1 to 10000"),
+            (&["leeway", "soon"], "argument 'leeway' takes an integer, from 0 to 86400"),
+            (&["leeway", "-1"], "argument 'leeway' takes an integer, from 0 to 86400"),
+            (&["max-sessions", "0"], "argument 'max-sessions' takes an integer, from 1 to 10000"),
             (&["leeway"], "arguments come in pairs"),
         ] {
             let started = Redis::options().server(server).module_arguments(arguments).try_start();
