@@ -43,13 +43,13 @@ fn check(call: &Call<'_>) -> Reply {
         Err(WrongType) => return info::rejected(WRONG_TYPE),
     };
     info::count(verdict);
-    Reply::Simple(match verdict {
-        Verdict::Ok => c"OK",
-        Verdict::NoSession => c"NO_SESSION",
-        Verdict::Idle => c"IDLE",
-        Verdict::LoggedOut => c"LOGGED_OUT",
-        Verdict::Revoked => c"REVOKED",
-    })
+    match verdict {
+        Verdict::Ok => Reply::Ok,
+        Verdict::NoSession => Reply::Simple(c"NO_SESSION"),
+        Verdict::Idle => Reply::Simple(c"IDLE"),
+        Verdict::LoggedOut => Reply::Simple(c"LOGGED_OUT"),
+        Verdict::Revoked => Reply::Simple(c"REVOKED"),
+    }
 }
 
 #[inline]

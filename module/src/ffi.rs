@@ -8,6 +8,7 @@
 
 use core::ffi::{CStr, c_char, c_int, c_longlong, c_void};
 use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use portcullis_core::UnixMs;
@@ -75,6 +76,7 @@ functions! {
     signal_modified = RedisModule_SignalModifiedKey(ctx: Ctx, key: Str) -> c_int;
     notify = RedisModule_NotifyKeyspaceEvent(ctx: Ctx, class: c_int, event: *const c_char, key: Str) -> c_int;
     reply_simple = RedisModule_ReplyWithSimpleString(ctx: Ctx, text: *const c_char) -> c_int;
+    reply_copy = RedisModule_ReplyWithCallReply(ctx: Ctx, reply: *mut raw::RedisModuleCallReply) -> c_int;
     reply_error = RedisModule_ReplyWithError(ctx: Ctx, text: *const c_char) -> c_int;
     reply_integer = RedisModule_ReplyWithLongLong(ctx: Ctx, value: c_longlong) -> c_int;
     reply_bytes = RedisModule_ReplyWithStringBuffer(ctx: Ctx, bytes: *const c_char, length: usize) -> c_int;
@@ -168,7 +170,9 @@ pub(crate) struct Arg<'a> {
 /// What a command handler gives back. Redis has been told already where it is `Sent`.
 #[derive(Clone, Copy)]
 pub(crate) enum Reply {
-    /// A simple string.
+    /// The simple string `OK`, the answer that has to be quick.
+    Ok,
+    /// Any other simple string.
     Simple(&'static CStr),
     /// An error, its code first.
     Error(&'static CStr),
@@ -339,6 +343,7 @@ impl<'a> Call<'a> {
     pub(crate) fn reply(&self, reply: Reply) -> c_int {
         let ctx = self.ctx;
         match reply {
+            Reply::Ok => reply_ok(ctx),
             // SAFETY: `ctx` is this command's (fact 2); the text is static.
             Reply::Simple(text) => unsafe { reply_simple(ctx, text.as_ptr()) },
             // SAFETY: as above.
@@ -385,7 +390,8 @@ impl<'a> Arg<'a> {
     /// Whether it is this keyword, in any case.
     #[inline]
     pub(crate) fn is(self, keyword: &str) -> bool {
-        self.bytes().eq_ignore_ascii_case(keyword.as_bytes())
+        let (given, keyword) = (self.bytes(), keyword.as_bytes());
+        given == keyword || given.eq_ignore_ascii_case(keyword)
     }
 }
 
@@ -436,6 +442,39 @@ pub(crate) fn now() -> UnixMs {
         None => unsafe { clock_ms() },
     };
     UnixMs(u64::try_from(now_ms).unwrap_or(0))
+}
+
+/// An `OK` that the server has formatted already. Redis checks and copies the text of a simple
+/// string each time it is sent, which takes longer than everything this module does in a check.
+static OK_REPLY: AtomicPtr<raw::RedisModuleCallReply> = AtomicPtr::new(ptr::null_mut());
+
+/// Prepares the reply `OK`, by a command that changes nothing and answers so on every server.
+pub(crate) fn prepare_ok_reply(ctx: Ctx) {
+    // SAFETY: written once by `RedisModule_Init`.
+    let Some(call) = (unsafe { raw::RedisModule_Call }) else { return };
+    // SAFETY: an empty format announces no arguments.
+    let reply = unsafe { call(ctx, c"UNWATCH".as_ptr(), c"".as_ptr()) };
+    if reply.is_null() {
+        return;
+    }
+    let mut length = 0;
+    // SAFETY: the reply is ours, and never freed.
+    let text = unsafe { reply_text(reply, &raw mut length) }.cast::<u8>();
+    // SAFETY: Redis told pointer and length.
+    if !text.is_null() && unsafe { core::slice::from_raw_parts(text, length) } == b"OK" {
+        OK_REPLY.store(reply, Ordering::Relaxed);
+    }
+}
+
+#[inline]
+fn reply_ok(ctx: Ctx) -> c_int {
+    let prepared = OK_REPLY.load(Ordering::Relaxed);
+    if prepared.is_null() {
+        // SAFETY: `ctx` is the running command's (fact 2); the text is static.
+        return unsafe { reply_simple(ctx, c"OK".as_ptr()) };
+    }
+    // SAFETY: as above; the prepared reply is never freed.
+    unsafe { reply_copy(ctx, prepared) }
 }
 
 /// Writes a line to the server's log.

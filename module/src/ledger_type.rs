@@ -60,7 +60,9 @@ pub(crate) fn register(ctx: *mut raw::RedisModuleCtx) -> bool {
 
 /// A ledger opened to be asked.
 pub(crate) struct ReadLedger {
-    key: OpenKey,
+    ledger: *const Ledger,
+    /// Closed with this value, after the last use of `ledger`.
+    _key: OpenKey,
 }
 
 impl ReadLedger {
@@ -68,7 +70,12 @@ impl ReadLedger {
     #[inline]
     pub(crate) fn open(call: &Call<'_>, name: Arg<'_>) -> Result<Option<Self>, WrongType> {
         let Some(key) = call.open_to_read(name) else { return Ok(None) };
-        if holds_ledger(&key) { Ok(Some(Self { key })) } else { Err(WrongType) }
+        if !holds_ledger(&key) {
+            return Err(WrongType);
+        }
+        // SAFETY: the key is open.
+        let ledger = unsafe { ffi::value(key.0) }.cast::<Ledger>();
+        Ok(Some(Self { ledger, _key: key }))
     }
 }
 
@@ -77,11 +84,9 @@ impl core::ops::Deref for ReadLedger {
 
     #[inline]
     fn deref(&self) -> &Ledger {
-        // SAFETY: the key is open.
-        let value = unsafe { ffi::value(self.key.0) };
         // SAFETY: of our type, as `open` checked, so it came from `Box::into_raw`; nobody writes
         // while the key is open for reading.
-        unsafe { &*value.cast::<Ledger>() }
+        unsafe { &*self.ledger }
     }
 }
 

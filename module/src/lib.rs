@@ -102,6 +102,7 @@ fn register(ctx: *mut raw::RedisModuleCtx, args: &[ffi::LoadArg]) -> Result<(), 
     config::register(ctx, args)?;
     info::register(ctx);
     confirm::register(ctx);
+    ffi::prepare_ok_reply(ctx);
     warn_of_forgetting(ctx);
     Ok(())
 }
