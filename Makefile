@@ -4,13 +4,11 @@ export SQLX_OFFLINE ?= true
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: install-demo ## the whole story on private servers, from building to logging out everywhere
-	@cargo build --release -p portcullis-module -p portcullis-api -p portcullis-tests --lib --bins
-	@cargo run --quiet --release -p portcullis-tests --bin demo
+demo: release ## the whole story on private servers, from building to logging out everywhere
+	@cargo run --quiet --release -p portcullis-tests --no-default-features --bin demo
 
-run: install-demo ## the same servers and the service, until Ctrl-C, with three commands to try
-	@cargo build --release -p portcullis-module -p portcullis-api -p portcullis-tests --lib --bins
-	@cargo run --quiet --release -p portcullis-tests --bin demo -- --stay
+run: release ## the same servers and the service, until Ctrl-C, with three commands to try
+	@cargo run --quiet --release -p portcullis-tests --no-default-features --bin demo -- --stay
 
 test: install ## every test, on real servers
 	@cargo build -p portcullis-module
@@ -30,7 +28,7 @@ audit: install ## licences, bans, sources and advisories of our crates; the SQL 
 	@cargo deny check licenses bans sources
 	@if cargo deny fetch db 2>/dev/null; then cargo deny check advisories; \
 	else echo "audit: advisories not checked, their database is out of reach"; fi
-	@cargo run --quiet -p portcullis-tests --bin queries -- cargo sqlx prepare --workspace --check -- --all-targets
+	@cargo run --quiet -p portcullis-tests --no-default-features --bin queries -- cargo sqlx prepare --workspace --check -- --all-targets
 
 bench: install-bench ## ten minutes of measurements, written to benches/RESULTS.md
 	@cargo bench -p portcullis-benches
@@ -39,7 +37,7 @@ bench-long: install-bench ## the measurements that take longer
 	@cargo bench -p portcullis-benches -- --ignored
 
 db: install-demo ## describe the SQL anew (.sqlx/) after a query or a migration has changed
-	@cargo run --quiet -p portcullis-tests --bin queries
+	@cargo run --quiet -p portcullis-tests --no-default-features --bin queries
 
 clean: ## remove everything that was built or started here
 	@cargo clean
@@ -47,10 +45,16 @@ clean: ## remove everything that was built or started here
 install: ## what this machine lacks for the tests
 	@tests/install tests
 
+# One by one, as the demo asks for them, so that nothing is built twice.
+release: install-demo
+	@cargo build --release -p portcullis-module
+	@cargo build --release -p portcullis-api
+	@cargo build --release -p portcullis-tests --no-default-features --bin demo
+
 install-demo:
 	@tests/install
 
 install-bench:
 	@tests/install bench
 
-.PHONY: help demo run test test-long lint audit bench bench-long db clean install install-demo install-bench
+.PHONY: help demo run test test-long lint audit bench bench-long db clean install release install-demo install-bench

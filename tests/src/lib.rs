@@ -15,6 +15,7 @@ mod process;
 mod queries;
 mod redis_server;
 mod servers;
+#[cfg(feature = "service")]
 mod service;
 mod wait;
 mod workspace;
@@ -26,6 +27,7 @@ pub use process::{Process, find_program};
 pub use queries::{Queries, committed_queries, described_queries};
 pub use redis_server::{Redis, RedisOptions};
 pub use servers::{Server, servers};
+#[cfg(feature = "service")]
 pub use service::{Answer, Login, PASSWORD, Service, captured_log};
 pub use wait::{free_port, wait_until};
 pub use workspace::{Directory, target, workspace};
