@@ -13,6 +13,7 @@ pub mod caller;
 pub mod cleanup;
 pub mod clock;
 pub mod config;
+mod cors;
 pub mod device;
 pub mod ending;
 pub mod error;
@@ -44,11 +45,13 @@ pub mod verify;
 use axum::Router;
 use axum::middleware;
 use axum::routing::{any, delete, get, post};
+use tower::util::option_layer;
 
 pub use crate::state::App;
 
 /// Every route of the public listener.
 pub fn app(app: App) -> Router {
+    let not_allowed = async || error::Error::MethodNotAllowed;
     let auth = Router::new()
         .route("/register", post(register::register))
         .route("/verify-email", post(register::verify_email))
@@ -61,6 +64,8 @@ pub fn app(app: App) -> Router {
         .route("/sessions", get(sessions::list).delete(sessions::revoke_others))
         .route("/sessions/{id}", delete(sessions::revoke))
         .route("/me", get(me::me))
+        .method_not_allowed_fallback(not_allowed)
+        .layer(option_layer(cors::layer(&app.settings.server)))
         .route("/verify", any(verify::verify))
         .route("/verify/{*rest}", any(verify::verify));
     Router::new()
@@ -69,7 +74,7 @@ pub fn app(app: App) -> Router {
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .fallback(async || error::Error::NotFound("route"))
-        .method_not_allowed_fallback(async || error::Error::MethodNotAllowed)
+        .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(app.clone(), request::handle))
         .with_state(app)
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod answers;
+mod cors;
 mod login;
 mod logout;
 mod metrics;

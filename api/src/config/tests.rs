@@ -178,6 +178,39 @@ fn the_sample_file_lists_every_setting_with_its_default() {
     assert!(sample == sample_file(), ".env.sample should be:\n{}", sample_file());
 }
 
+#[test]
+fn the_readmes_table_names_real_settings_with_their_defaults() {
+    let readme = include_str!("../../../README.md");
+    let (_, table) = readme.split_once("| setting | default | meaning |\n").unwrap();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.split('|').collect())
+        .collect();
+    assert!(!rows.is_empty());
+    for row in rows {
+        let names = quoted(row[1]);
+        let told = quoted(row[2]);
+        for name in &names {
+            assert!(
+                settings().iter().any(|arg| name_of(arg) == *name),
+                "there is no setting {name}"
+            );
+        }
+        // A row that tells a default for each of its names tells the right ones.
+        for (name, told) in names.iter().zip(&told).filter(|_| names.len() == told.len()) {
+            let arg = settings().into_iter().find(|arg| name_of(arg) == *name).unwrap();
+            assert_eq!(default_of(&arg), *told, "{name}");
+        }
+    }
+}
+
+/// What stands in backticks.
+fn quoted(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
 /// `.env.sample` as it should be.
 fn sample_file() -> String {
     let head = "# Every setting with its default. Copy to .env and change what you need.\n\

@@ -1,0 +1,46 @@
+//! Which other sites' pages may call the service: those in `CORS_ORIGINS`, nobody else.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use tower_http::cors::CorsLayer;
+
+use crate::config::Server;
+
+/// How long a browser may remember the answer to its question beforehand.
+const REMEMBERED: Duration = Duration::from_mins(10);
+
+/// Allows the listed origins, cookies included. An origin is compared, never repeated unseen.
+///
+/// The layer answers every `OPTIONS` itself, so it must not stand before `/verify`, which has to
+/// refuse a stranger's request whatever its method.
+pub(crate) fn layer(server: &Server) -> Option<CorsLayer> {
+    let origins =
+        server.cors_origins.0.iter().filter_map(|origin| HeaderValue::try_from(&origin.0).ok());
+    let origins: Vec<_> = origins.collect();
+    if origins.is_empty() {
+        return None;
+    }
+    let named = HeaderName::from_static;
+    let layer = CorsLayer::new()
+        .allow_origin(origins)
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            named("x-csrf-token"),
+            named("x-device-id"),
+            named("x-request-id"),
+            named("x-session-id"),
+        ])
+        .expose_headers([
+            RETRY_AFTER,
+            named("ratelimit"),
+            named("ratelimit-policy"),
+            named("x-request-id"),
+        ])
+        .max_age(REMEMBERED);
+    Some(layer)
+}
