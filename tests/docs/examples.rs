@@ -2,7 +2,7 @@
 //!
 //! A block marked `redis` holds lines `redis> COMMAND …`, each followed by the reply that redis-cli
 //! shows; `redis resp3` asks over RESP3. In an example `<token>` stands for a JWT with a quarter of
-//! an hour to live. The pages have a clock of their own, which stands at `NOW_S`: an instant after
+//! an hour to live and `<run-id>` for the server's own. The pages have a clock of their own, which stands at `NOW_S`: an instant after
 //! it, or not a day before it, is moved to the server's. In a reply 13 digits are any instant, and
 //! `…` is any rest of a line.
 
@@ -29,10 +29,12 @@ fn every_example_shows_what_every_server_answers() {
     for server in servers() {
         let redis = Redis::options().server(server).start();
         let now_s = time(&redis);
+        let run_id = run_id(&redis);
         for example in &examples {
             redis::cmd("FLUSHALL").exec(&mut redis.connection()).expect("FLUSHALL is accepted");
             let (commands, replies) = split(&example.text);
             let commands = at_this_time(&commands, now_s).replace("<token>", &token(now_s));
+            let commands = commands.replace("<run-id>", &run_id);
             let shown = redis_cli(&redis, &example.kind, &commands);
             assert!(
                 same(&replies, &shown),
@@ -103,6 +105,13 @@ fn redis_cli(redis: &Redis, kind: &str, commands: &str) -> String {
     drop(input);
     let told = child.wait_with_output().expect("redis-cli ends");
     String::from_utf8_lossy(&told.stdout).into_owned()
+}
+
+fn run_id(redis: &Redis) -> String {
+    let told: String =
+        redis::cmd("INFO").arg("server").query(&mut redis.connection()).expect("INFO answers");
+    let line = told.lines().find_map(|line| line.strip_prefix("run_id:"));
+    line.expect("INFO server has a run_id").to_owned()
 }
 
 /// The server's clock, in seconds.

@@ -1,5 +1,8 @@
 //! The documentation, held against real servers: what a page says is what they do.
 
+mod calling;
 mod examples;
 mod pages;
+#[expect(unreachable_pub, reason = "shown in the documentation as a service would have it")]
+mod redis_rs;
 mod reference;
