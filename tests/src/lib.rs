@@ -24,7 +24,7 @@ pub use build::{binary_path, module_path};
 pub use cluster::Cluster;
 pub use mariadb::MariaDb;
 pub use process::{Process, find_program};
-pub use queries::{Queries, committed_queries, described_queries};
+pub use queries::{DATABASE, Queries, committed_queries, described_queries};
 pub use redis_server::{Redis, RedisOptions};
 pub use servers::{Server, servers};
 #[cfg(feature = "service")]

@@ -60,19 +60,26 @@ impl MariaDb {
     /// Makes a new database whose name starts with `name` and returns its URL.
     #[track_caller]
     pub fn fresh_database(&self, name: &str) -> String {
-        let name = self.create_database(name);
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let plain: String = name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .take(40)
+            .collect();
+        let name = format!("{plain}_{}", MADE.fetch_add(1, Ordering::Relaxed));
+        self.execute(&format!("create database `{name}`"));
         self.url(&name)
     }
 
-    /// As [`MariaDb::fresh_database`], with the tables of `migrations/`.
+    /// Makes a database of exactly this name with the tables of `migrations/`.
     #[track_caller]
     pub fn migrated_database(&self, name: &str) -> String {
-        let name = self.create_database(name);
+        self.execute(&format!("create database `{name}`"));
         for step in migrations() {
             let sql = fs::read_to_string(&step).expect("a migration is text");
             self.execute(&format!("use `{name}`; {sql}"));
         }
-        self.url(&name)
+        self.url(name)
     }
 
     /// The URL of a database: TCP if there is a port, else the socket.
@@ -152,19 +159,6 @@ impl MariaDb {
         mariadb.prepare();
         mariadb.launch();
         mariadb
-    }
-
-    #[track_caller]
-    fn create_database(&self, name: &str) -> String {
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let plain: String = name
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-            .take(40)
-            .collect();
-        let name = format!("{plain}_{}", MADE.fetch_add(1, Ordering::Relaxed));
-        self.execute(&format!("create database `{name}`"));
-        name
     }
 
     #[track_caller]

@@ -14,6 +14,9 @@ use serde_json::Value;
 use crate::mariadb::MariaDb;
 use crate::workspace::workspace;
 
+/// Descriptions name the database, so it has the same name every time.
+pub const DATABASE: &str = "portcullis";
+
 /// Descriptions by file name.
 pub type Queries = BTreeMap<String, Value>;
 
@@ -24,13 +27,14 @@ pub fn committed_queries() -> Queries {
 
 /// What MariaDB says of every query in the source; the files are left in `folder`.
 pub fn described_queries(folder: &Path) -> Queries {
+    let mariadb = MariaDb::start();
     // Cargo compiles again what is newer than its last build, and only then do the macros run.
     let touched = Command::new("touch").args(sources_with_queries()).status().expect("touch runs");
     assert!(touched.success(), "the sources cannot be touched");
     let status = Command::new("cargo")
         .args(["check", "--quiet", "--workspace", "--all-targets"])
         .current_dir(workspace())
-        .env("DATABASE_URL", MariaDb::shared().migrated_database("queries"))
+        .env("DATABASE_URL", mariadb.migrated_database(DATABASE))
         .env("SQLX_OFFLINE", "false")
         .env("SQLX_OFFLINE_DIR", folder)
         .status()
@@ -52,11 +56,11 @@ fn read(folder: &Path) -> Queries {
         .collect()
 }
 
-/// These vary between versions of the server and mean nothing to the compiler.
+/// The rest varies between servers and means nothing to the compiler.
 fn keep_what_matters(described: &mut Value) {
     match described {
         Value::Object(fields) => {
-            for noise in ["char_set", "collation", "flags", "max_size"] {
+            for noise in ["char_set", "collation", "flags", "max_size", "origin"] {
                 fields.remove(noise);
             }
             fields.values_mut().for_each(keep_what_matters);
