@@ -6,3 +6,4 @@ mod pages;
 #[expect(unreachable_pub, reason = "shown in the documentation as a service would have it")]
 mod redis_rs;
 mod reference;
+mod removal;
