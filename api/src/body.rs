@@ -1,4 +1,4 @@
-//! Request bodies: JSON of a known shape, nothing else, and an answer that says what is wrong.
+//! Request bodies: JSON of a known shape, or for the OAuth endpoints a form, and an answer that says what is wrong.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -19,7 +19,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
         let (headers, bytes) = split(request).await?;
-        if !is_json(&headers) {
+        if essence(&headers) != "application/json" {
             return Err(Error::NotJson);
         }
         parse(&bytes).map(Self)
@@ -34,10 +34,26 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for OptionalBody<T> {
         if bytes.is_empty() {
             return parse(b"{}").map(Self);
         }
-        if !is_json(&headers) {
+        if essence(&headers) != "application/json" {
             return Err(Error::NotJson);
         }
         parse(&bytes).map(Self)
+    }
+}
+
+/// A form (RFC 7009 and 7662 ask for one).
+pub struct Form<T>(pub T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        let (headers, bytes) = split(request).await?;
+        if essence(&headers) != "application/x-www-form-urlencoded" {
+            return Err(Error::NotAForm);
+        }
+        let form = serde_urlencoded::from_bytes(&bytes);
+        form.map(Self).map_err(|_| Error::Malformed("The form lacks a field or repeats one."))
     }
 }
 
@@ -50,11 +66,11 @@ async fn split(request: Request) -> Result<(HeaderMap, Bytes)> {
     Ok((parts.headers, bytes))
 }
 
-/// `application/json`, whatever its parameters.
-fn is_json(headers: &HeaderMap) -> bool {
+/// The declared media type in lower case, without its parameters.
+fn essence(headers: &HeaderMap) -> String {
     let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = declared.and_then(|value| value.split(';').next()).unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
+    essence.trim().to_ascii_lowercase()
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {

@@ -28,6 +28,10 @@ pub struct Caller {
     pub session: SessionId,
     /// What the user may do.
     pub role: Role,
+    /// The token's own name.
+    pub jti: String,
+    /// When the token was made.
+    pub issued_at_s: u64,
     /// When the password was last given.
     pub auth_time_s: u64,
     /// When the token dies.
@@ -50,14 +54,41 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
+impl Caller {
+    fn new(claims: Claims, digest: Digest) -> Self {
+        let Claims { user_id, session_id, jti, issued_at_s, expires_at_s, .. } = claims;
+        let Claims { auth_time_s, role, .. } = claims;
+        let session = session_id;
+        Self { user_id, session, role, jti, issued_at_s, auth_time_s, expires_at_s, digest }
+    }
+
+    /// Sensitive changes want a password that was given lately (R-11, RFC 9470).
+    pub fn must_have_logged_in_lately(&self, app: &App) -> Result<()> {
+        let window = app.settings.sessions.step_up_window;
+        let authenticated_at = UnixMs::from_seconds(self.auth_time_s);
+        if app.clock.now().since(authenticated_at) > window {
+            return Err(Error::StepUp(window.as_secs()));
+        }
+        Ok(())
+    }
+}
+
+/// What the user may do now. A token that says more was made before it was taken away (R-13), so
+/// the power of an administrator is never believed from a token.
+pub(crate) async fn role(app: &App, user_id: u64) -> Result<Role> {
+    let role = sqlx::query_scalar!(
+        r#"select role as "role: Role" from users where id = ? and is_active"#,
+        user_id,
+    );
+    role.fetch_optional(&app.db).await?.ok_or(Error::DeadToken)
+}
+
 /// Checks a token and tells whose it is.
 pub(crate) async fn authenticate(app: &App, token: &str) -> Result<Caller> {
     let now = app.clock.now();
     let claims = app.keys.verify(token, now).map_err(|_| Error::DeadToken)?;
-    let Claims { user_id, session_id: session, role, auth_time_s, expires_at_s, .. } = claims;
-    let digest = Digest::of(token.as_bytes());
-    let caller = Caller { user_id, session, role, auth_time_s, expires_at_s, digest };
-    match app.ledger.check(user_id, digest, &caller.session).await {
+    let mut caller = Caller::new(claims, Digest::of(token.as_bytes()));
+    match app.ledger.check(caller.user_id, caller.digest, &caller.session).await {
         Ok(Verdict::Ok) => {}
         Ok(Verdict::Revoked | Verdict::LoggedOut | Verdict::Idle) => return Err(Error::DeadToken),
         Ok(Verdict::NoSession) => live_in_mysql(app, &caller, now).await?,
@@ -65,6 +96,9 @@ pub(crate) async fn authenticate(app: &App, token: &str) -> Result<Caller> {
             tracing::debug!(%cause, "Redis gave no verdict");
             live_in_mysql(app, &caller, now).await?;
         }
+    }
+    if caller.role == Role::Admin {
+        caller.role = role(app, caller.user_id).await?;
     }
     note_activity(app, &caller, now).await;
     Ok(caller)

@@ -3,6 +3,7 @@
 //!
 //! Locks are taken in one order everywhere: user, sessions, refresh tokens.
 
+use serde::Serialize;
 use sqlx::MySqlConnection;
 use sqlx::types::Json;
 
@@ -27,6 +28,14 @@ pub enum Reason {
     Replaced,
     /// A spent refresh token of it came back.
     TokenReuse,
+    /// The user changed the password.
+    PasswordChange,
+    /// The user proved the address and chose a new password.
+    PasswordReset,
+    /// An administrator disabled the user.
+    Disabled,
+    /// An administrator ended it.
+    Admin,
 }
 
 impl Reason {
@@ -39,6 +48,10 @@ impl Reason {
             Self::Evicted => "evicted",
             Self::Replaced => "replaced",
             Self::TokenReuse => "token_reuse",
+            Self::PasswordChange => "password_change",
+            Self::PasswordReset => "password_reset",
+            Self::Disabled => "disabled",
+            Self::Admin => "admin",
         }
     }
 }
@@ -55,11 +68,13 @@ pub struct Ending<'a> {
 }
 
 /// What came to an end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Ended {
     /// Live sessions that were ended.
+    #[serde(rename = "sessions_revoked")]
     pub sessions: u64,
     /// Live refresh tokens that were ended with them.
+    #[serde(rename = "tokens_revoked")]
     pub tokens: u64,
 }
 

@@ -36,6 +36,10 @@ pub enum Error {
     DeadRefreshToken,
     /// The token from a mail is unknown, used or too old.
     DeadEmailToken,
+    /// The password was given too long ago for this (RFC 9470); seconds that are not too long.
+    StepUp(u64),
+    /// The calling service is unknown or its secret is wrong.
+    BadClient,
     /// The same request carries tokens in two places (R-30).
     TwoTokens,
     /// The session named in the request is not the token's own.
@@ -52,6 +56,8 @@ pub enum Error {
     TooLarge,
     /// The body is not declared to be JSON.
     NotJson,
+    /// The body is not declared to be a form.
+    NotAForm,
     /// Too many requests; the headers tell how many are allowed and when to come back.
     Throttled(Box<HeaderMap>),
     /// Every hashing slot and its queue are full.
@@ -93,6 +99,9 @@ const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="portcul
 /// For requests whose credentials are dead.
 const CHALLENGE_INVALID: HeaderValue =
     HeaderValue::from_static(r#"Bearer realm="portcullis", error="invalid_token""#);
+/// For services that call with a name and a secret (RFC 6749 §5.2).
+const CHALLENGE_CLIENT: HeaderValue =
+    HeaderValue::from_static(r#"Basic realm="portcullis", charset="UTF-8""#);
 const CHALLENGE_REQUEST: HeaderValue =
     HeaderValue::from_static(r#"Bearer realm="portcullis", error="invalid_request""#);
 const CHALLENGE_SCOPE: HeaderValue =
@@ -123,6 +132,10 @@ impl Error {
             Self::DeadEmailToken => {
                 (S::UNAUTHORIZED, "invalid_email_token", "The link is unknown, used or too old.")
             }
+            Self::StepUp(_) => {
+                (S::UNAUTHORIZED, "insufficient_user_authentication", "Log in again to do this.")
+            }
+            Self::BadClient => (S::UNAUTHORIZED, "invalid_client", "Client authentication failed."),
             Self::TwoTokens => {
                 (S::BAD_REQUEST, "two_tokens", "Send the token in one place, not in two.")
             }
@@ -142,6 +155,10 @@ impl Error {
             Self::NotJson => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "not_json", "Send Content-Type: application/json.")
             }
+            Self::NotAForm => {
+                let what = "Send Content-Type: application/x-www-form-urlencoded.";
+                (S::UNSUPPORTED_MEDIA_TYPE, "not_a_form", what)
+            }
             Self::Throttled(_) => (S::TOO_MANY_REQUESTS, "throttled", "Too many requests."),
             Self::Busy | Self::Late | Self::Database(_) => {
                 (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable; try again.")
@@ -158,6 +175,16 @@ impl Error {
         match self {
             Self::NoToken | Self::BadCredentials => headers.insert(WWW_AUTHENTICATE, CHALLENGE),
             Self::TwoTokens => headers.insert(WWW_AUTHENTICATE, CHALLENGE_REQUEST),
+            Self::StepUp(max_age) => {
+                let challenge = format!(
+                    "Bearer realm=\"portcullis\", error=\"insufficient_user_authentication\", \
+                     max_age={max_age}"
+                );
+                HeaderValue::from_str(&challenge)
+                    .ok()
+                    .and_then(|challenge| headers.insert(WWW_AUTHENTICATE, challenge))
+            }
+            Self::BadClient => headers.insert(WWW_AUTHENTICATE, CHALLENGE_CLIENT),
             Self::Forbidden => headers.insert(WWW_AUTHENTICATE, CHALLENGE_SCOPE),
             _ if status == StatusCode::UNAUTHORIZED => {
                 headers.insert(WWW_AUTHENTICATE, CHALLENGE_INVALID)

@@ -6,10 +6,14 @@
 #![forbid(unsafe_code)]
 
 pub mod activity;
+pub mod admin;
+pub mod admin_users;
 pub mod answer;
 pub mod audit;
+pub mod blacklist;
 pub mod body;
 pub mod caller;
+pub mod change_password;
 pub mod cleanup;
 pub mod clock;
 pub mod config;
@@ -18,7 +22,9 @@ pub mod device;
 pub mod ending;
 pub mod error;
 pub mod health;
+pub mod introspect;
 pub mod issue;
+pub mod jwks;
 pub mod keys;
 pub mod ledger;
 pub mod limit;
@@ -28,11 +34,14 @@ pub mod mail;
 pub mod me;
 pub mod metrics;
 pub mod migrate;
+pub mod opening;
 pub mod outbox;
 pub mod password;
 pub mod refresh;
+pub mod refresh_tokens;
 pub mod register;
 pub mod request;
+pub mod reset_password;
 pub mod secret;
 pub mod serve;
 pub mod session_id;
@@ -52,24 +61,44 @@ pub use crate::state::App;
 /// Every route of the public listener.
 pub fn app(app: App) -> Router {
     let not_allowed = async || error::Error::MethodNotAllowed;
+    let admin = Router::new()
+        .route("/blacklist-stats", get(admin::blacklist_stats))
+        .route("/users", get(admin_users::list))
+        .route("/users/{id}", delete(admin_users::remove))
+        .route("/users/{id}/sessions", get(admin_users::sessions).delete(admin_users::log_out))
+        .route("/users/{id}/disable", post(admin_users::disable))
+        .route("/users/{id}/enable", post(admin_users::enable))
+        .route("/users/{id}/role", post(admin_users::set_role))
+        .route("/logout-everyone", post(admin::log_out_everyone))
+        .route("/audit", get(admin::audit));
     let auth = Router::new()
         .route("/register", post(register::register))
         .route("/verify-email", post(register::verify_email))
         .route("/resend-verification", post(register::resend_verification))
         .route("/login-enhanced", post(login::login_enhanced))
         .route("/login", post(login::login))
+        .route("/forgot-password", post(reset_password::forgot))
+        .route("/reset-password", post(reset_password::reset))
+        .route("/change-password", post(change_password::change_password))
         .route("/refresh", post(refresh::refresh))
+        .route("/revoke-refresh-token", post(refresh_tokens::revoke))
         .route("/logout", post(logout::logout))
         .route("/logout-all-devices", post(logout::logout_all_devices))
         .route("/sessions", get(sessions::list).delete(sessions::revoke_others))
         .route("/sessions/{id}", delete(sessions::revoke))
         .route("/me", get(me::me))
+        .route("/blacklist", get(blacklist::list))
+        .route("/token-stats", get(refresh_tokens::stats))
+        .route("/introspect", post(introspect::introspect))
+        .route("/revoke", post(introspect::revoke))
+        .nest("/admin", admin)
         .method_not_allowed_fallback(not_allowed)
         .layer(option_layer(cors::layer(&app.settings.server)))
         .route("/verify", any(verify::verify))
         .route("/verify/{*rest}", any(verify::verify));
     Router::new()
         .nest("/api/v1/auth", auth)
+        .route("/.well-known/jwks.json", get(jwks::jwks))
         .route("/health", get(health::health))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))

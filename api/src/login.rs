@@ -10,9 +10,6 @@ use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, Method};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use sqlx::MySqlConnection;
-use sqlx::types::Json;
 
 use crate::App;
 use crate::answer::Success;
@@ -25,15 +22,15 @@ use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::issue::{Grant, TokenPair, token_pair};
 use crate::limit::Scope;
-use crate::metrics;
-use crate::outbox::{self, Change, Propagation};
+use crate::opening::{self, Opened};
+use crate::outbox::{self, Propagation};
 use crate::request::Client;
-use crate::secret::{Password, RefreshToken};
+use crate::secret::Password;
 use crate::session_id::SessionId;
 use crate::token::Role;
 
 /// Names a device that has logged in before.
-const DEVICE_COOKIE: &str = "__Host-device";
+pub(crate) const DEVICE_COOKIE: &str = "__Host-device";
 
 /// What a login takes.
 #[derive(Deserialize)]
@@ -144,22 +141,17 @@ async fn log_in(
     app.limits.succeeded(&attempt).await;
     let presented = presented_session(app, headers, user.id).await;
 
-    let session = SessionId::random(&app.random);
-    let refresh = RefreshToken::random(&app.random);
     let mut tx = app.db.begin().await?;
-    let now = lock(app, &mut tx, user.id).await?;
+    let now = opening::lock(app, &mut tx, user.id).await?;
     if let Some(old) = presented {
         let ending = Ending { reason: Reason::Replaced, at: now, client };
         ending::end(&mut tx, user.id, &[old], ending).await?;
     }
-    make_room(app, &mut tx, user.id, client, now).await?;
-    let expires_at = now.plus(app.settings.session_lifetime());
-    insert_session(app, &mut tx, user.id, client, (&session, now, expires_at)).await?;
-    insert_refresh_token(&mut tx, user.id, client, (&session, &refresh, now, expires_at)).await?;
+    let Opened { session, refresh, expires_at } =
+        opening::open(app, &mut tx, user.id, client, now).await?;
     let event = Event::of("authn_login_success", user.id).in_session(session.as_str());
     audit::record(&mut *tx, client, now, event).await?;
     tx.commit().await?;
-    metrics::session_created();
     let propagation = outbox::deliver(app, user.id).await;
 
     let grant = Grant {
@@ -244,116 +236,4 @@ async fn presented_session(app: &App, headers: &HeaderMap, user_id: u64) -> Opti
     let token = token_in(headers, &Method::GET).ok()?;
     let caller = authenticate(app, token).await.ok()?;
     (caller.user_id == user_id).then_some(caller.session)
-}
-
-/// Holds the user's row, so that logins and logouts of one user come one after the other, and
-/// tells the instant of this login: later than anything that ended all sessions.
-async fn lock(app: &App, tx: &mut MySqlConnection, user_id: u64) -> Result<UnixMs> {
-    let user = sqlx::query!(
-        r#"select is_active as "is_active: bool", tokens_valid_after as "watermark: UnixMs"
-             from users where id = ? for update"#,
-        user_id,
-    )
-    .fetch_optional(tx)
-    .await?
-    .filter(|user| user.is_active)
-    .ok_or(Error::BadCredentials)?;
-    let after = user.watermark.map_or(UnixMs(0), |watermark| UnixMs(watermark.0 + 1));
-    Ok(app.clock.now().max(after))
-}
-
-/// Ends the least recently used sessions, so that one more keeps within the cap.
-async fn make_room(
-    app: &App,
-    tx: &mut MySqlConnection,
-    user_id: u64,
-    client: &Client,
-    now: UnixMs,
-) -> Result<()> {
-    let beyond = u64::from(app.settings.sessions.max_sessions_per_user).saturating_sub(1);
-    let evicted = sqlx::query_scalar!(
-        r#"select id as "id: SessionId" from user_sessions
-            where user_id = ? and is_active and expires_at > ?
-              and (idle_timeout_s = 0 or last_activity > ? - interval idle_timeout_s second)
-            order by last_activity desc, created_at desc, id desc
-            limit 18446744073709551615 offset ?"#,
-        user_id,
-        now,
-        now,
-        beyond,
-    )
-    .fetch_all(&mut *tx)
-    .await?;
-    if !evicted.is_empty() {
-        let ending = Ending { reason: Reason::Evicted, at: now, client };
-        ending::end(tx, user_id, &evicted, ending).await?;
-    }
-    Ok(())
-}
-
-async fn insert_session(
-    app: &App,
-    tx: &mut MySqlConnection,
-    user_id: u64,
-    client: &Client,
-    (session, now, expires_at): (&SessionId, UnixMs, UnixMs),
-) -> Result<()> {
-    let idle_s =
-        u32::try_from(app.settings.sessions.session_idle_timeout.as_secs()).unwrap_or(u32::MAX);
-    sqlx::query!(
-        "insert into user_sessions
-            (id, user_id, device_info, ip_address, user_agent, last_activity, created_at,
-             authenticated_at, expires_at, idle_timeout_s)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        session,
-        user_id,
-        Json(&client.device),
-        client.ip.to_string(),
-        client.user_agent,
-        now,
-        now,
-        now,
-        expires_at,
-        idle_s,
-    )
-    .execute(&mut *tx)
-    .await?;
-    let Device { browser, os, device, .. } = &client.device;
-    let change = Change::Create {
-        session: session.clone(),
-        created_at: now,
-        expires_at,
-        idle_s,
-        max: app.settings.sessions.max_sessions_per_user.into(),
-        device: json!({ "browser": browser, "os": os, "device": device, "ip": client.ip })
-            .to_string(),
-    };
-    outbox::add(tx, user_id, &[change], now).await?;
-    Ok(())
-}
-
-async fn insert_refresh_token(
-    tx: &mut MySqlConnection,
-    user_id: u64,
-    client: &Client,
-    (session, token, now, expires_at): (&SessionId, &RefreshToken, UnixMs, UnixMs),
-) -> Result<()> {
-    let digest = token.digest();
-    sqlx::query!(
-        "insert into refresh_tokens
-            (user_id, session_id, token_hash, device_info, ip_address, user_agent, created_at,
-             expires_at)
-         values (?, ?, ?, ?, ?, ?, ?, ?)",
-        user_id,
-        session,
-        digest.as_bytes().as_slice(),
-        Json(&client.device),
-        client.ip.to_string(),
-        client.user_agent,
-        now,
-        expires_at,
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
 }

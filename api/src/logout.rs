@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::http::header::{HeaderName, SET_COOKIE};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sqlx::MySqlConnection;
 use sqlx::types::Json;
 
@@ -14,7 +14,7 @@ use crate::audit::{self, Event};
 use crate::body::OptionalBody;
 use crate::caller::Caller;
 use crate::clock::UnixMs;
-use crate::ending::{self, Ended, Ending, Reason};
+use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::limit::Scope;
 use crate::metrics;
@@ -28,13 +28,6 @@ pub struct Request {
     session_id: Option<String>,
     #[serde(default)]
     logout_all: bool,
-}
-
-/// What came to an end with `logout_all`.
-#[derive(Serialize)]
-pub struct Counts {
-    sessions_revoked: u64,
-    tokens_revoked: u64,
 }
 
 /// Ends the caller's session, another of their sessions, or all of them.
@@ -86,12 +79,12 @@ async fn everywhere(app: &App, client: &Client, caller: &Caller) -> Result<Respo
     let at = app.clock.now();
     let mut tx = app.db.begin().await?;
     let ending = Ending { reason: Reason::LogoutAll, at, client };
-    let Ended { sessions, tokens } = ending::end_all(&mut tx, caller.user_id, ending).await?;
+    let ended = ending::end_all(&mut tx, caller.user_id, ending).await?;
     blacklist_presented(&mut tx, caller, ending).await?;
     let event = Event::of("session_ended_all", caller.user_id).in_session(caller.session.as_str());
     audit::record(&mut *tx, client, at, event).await?;
     tx.commit().await?;
-    let done = Success::data(Counts { sessions_revoked: sessions, tokens_revoked: tokens })
+    let done = Success::data(ended)
         .saying("Logged out from all devices successfully")
         .propagated(outbox::deliver(app, caller.user_id).await);
     Ok((forget(), done).into_response())

@@ -21,6 +21,7 @@ use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::issue::{Grant, TokenPair, token_pair};
 use crate::limit::Scope;
+use crate::mail::{Message, Scene};
 use crate::metrics;
 use crate::outbox;
 use crate::request::Client;
@@ -86,6 +87,7 @@ struct Row {
     successor_is_live: bool,
     session_is_active: bool,
     user_is_active: bool,
+    email: String,
     role: Role,
     authenticated_at: UnixMs,
     last_activity: UnixMs,
@@ -119,7 +121,7 @@ async fn find(app: &App, token: &RefreshToken, successor: &RefreshToken) -> Resu
                   (c.id is not null and c.spent_at is null and c.revoked_at is null)
                       as "successor_is_live!: bool",
                   s.is_active as "session_is_active: bool", u.is_active as "user_is_active: bool",
-                  u.role as "role: Role", s.authenticated_at as "authenticated_at: UnixMs",
+                  u.email, u.role as "role: Role", s.authenticated_at as "authenticated_at: UnixMs",
                   s.last_activity as "last_activity: UnixMs", s.expires_at as "expires_at: UnixMs",
                   s.idle_timeout_s
              from refresh_tokens t
@@ -207,5 +209,7 @@ async fn end_family<T>(app: &App, client: &Client, row: &Row, now: UnixMs) -> Re
     audit::record(&mut *tx, client, now, event).await?;
     tx.commit().await?;
     outbox::deliver(app, row.user_id).await;
+    let scene = Scene { device: client.device.clone(), ip: client.ip };
+    app.send_later(row.email.clone(), Message::TokenReuse(scene));
     Err(Error::DeadRefreshToken)
 }

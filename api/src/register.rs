@@ -91,17 +91,36 @@ pub async fn resend_verification(
     .fetch_optional(&app.db)
     .await?;
     if let Some(user_id) = waiting {
-        let mut tx = app.db.begin().await?;
         let lasts = app.settings.accounts.email_token_expires_in;
-        let token = insert_token(&app, &mut tx, user_id, ("verify_email", lasts)).await?;
-        tx.commit().await?;
-        // Not waited for: the time of the answer must not tell that there was a mail.
-        let background = app.clone();
-        app.background.spawn(async move {
-            send(&background, &email, Message::Verify { token }).await;
+        send_token_later(&app, user_id, email, ("verify_email", lasts), |token| Message::Verify {
+            token,
         });
     }
     Ok(Success::message("If the account waits for its verification, a mail is on its way."))
+}
+
+/// Makes a token and mails it after the answer, whose time must not tell that there is an account.
+pub(crate) fn send_token_later(
+    app: &App,
+    user_id: u64,
+    email: String,
+    kind: (&'static str, Duration),
+    message: fn(EmailToken) -> Message,
+) {
+    let app = app.clone();
+    let background = app.background.clone();
+    background.spawn(async move {
+        let made = async {
+            let mut tx = app.db.begin().await?;
+            let token = insert_token(&app, &mut tx, user_id, kind).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(token)
+        };
+        match made.await {
+            Ok(token) => send(&app, &email, message(token)).await,
+            Err(cause) => tracing::error!(?cause, "a token could not be made for a mail"),
+        }
+    });
 }
 
 /// Uses a mailed token up and tells whose it was.

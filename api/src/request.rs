@@ -26,7 +26,7 @@ const MAX_DRAINED: usize = 4 * 1024 * 1024;
 const BODY_DEADLINE: Duration = Duration::from_secs(5);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Set on every answer, errors included.
+/// Set on every answer, errors included, unless its handler knows better.
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (
         header::STRICT_TRANSPORT_SECURITY,
@@ -102,7 +102,7 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
     log(&response, &id, method.as_str(), route, took);
     let headers = response.headers_mut();
     for (name, value) in SECURITY_HEADERS {
-        headers.insert(name, value);
+        headers.entry(name).or_insert(value);
     }
     headers.insert(REQUEST_ID, id.0);
     response

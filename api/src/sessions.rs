@@ -13,7 +13,7 @@ use crate::audit::{self, Event};
 use crate::caller::Caller;
 use crate::clock::UnixMs;
 use crate::device::Device;
-use crate::ending::{self, Ended, Ending, Reason};
+use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::logout::{blacklist_presented, forget};
 use crate::outbox;
@@ -47,19 +47,31 @@ struct SeenDevice {
 
 /// `GET /sessions`: live ones, most recently used first.
 pub async fn list(State(app): State<App>, caller: Caller) -> Result<Success<Sessions>> {
+    let sessions = live(&app, caller.user_id, Some(&caller.session)).await?;
+    let (mut current, other_sessions): (Vec<_>, Vec<_>) =
+        sessions.into_iter().partition(|session| session.is_current);
+    Ok(Success::data(Sessions { current_session: current.pop(), other_sessions }))
+}
+
+/// A user's live sessions, most recently used first; `current` is the one that asks.
+pub(crate) async fn live(
+    app: &App,
+    user_id: u64,
+    current: Option<&SessionId>,
+) -> Result<Vec<Session>> {
     let now = app.clock.now();
     let rows = sqlx::query!(
         r#"select id as "id: SessionId", device_info as "device: Json<Device>", ip_address,
                   last_activity as "last_activity: UnixMs", idle_timeout_s
              from user_sessions
             where user_id = ? and is_active and expires_at > ?"#,
-        caller.user_id,
+        user_id,
         now,
     )
     .fetch_all(&app.db)
     .await?;
     // Redis knows the last minute better than MySQL does.
-    let seen = app.ledger.last_seen(caller.user_id).await.unwrap_or_else(|cause| {
+    let seen = app.ledger.last_seen(user_id).await.unwrap_or_else(|cause| {
         tracing::debug!(%cause, "listing sessions without Redis");
         HashMap::new()
     });
@@ -74,7 +86,7 @@ pub async fn list(State(app): State<App>, caller: Caller) -> Result<Success<Sess
         }
         let Device { browser, os, device, .. } = row.device.0;
         sessions.push(Session {
-            is_current: row.id == caller.session,
+            is_current: current == Some(&row.id),
             id: row.id,
             device_info: SeenDevice { browser, os, device, ip: row.ip_address.clone() },
             ip_address: row.ip_address,
@@ -82,9 +94,7 @@ pub async fn list(State(app): State<App>, caller: Caller) -> Result<Success<Sess
         });
     }
     sessions.sort_by_key(|session| std::cmp::Reverse(session.last_activity));
-    let (mut current, other_sessions): (Vec<_>, Vec<_>) =
-        sessions.into_iter().partition(|session| session.is_current);
-    Ok(Success::data(Sessions { current_session: current.pop(), other_sessions }))
+    Ok(sessions)
 }
 
 /// `DELETE /sessions/{id}`: ends one of the caller's own sessions (R-12).
@@ -116,13 +126,6 @@ pub struct Including {
     include_current: bool,
 }
 
-/// What `DELETE /sessions` ended.
-#[derive(Serialize)]
-pub struct Counts {
-    sessions_revoked: u64,
-    tokens_revoked: u64,
-}
-
 /// `DELETE /sessions`: ends all others, or with `?include_current=true` all (C-12).
 pub async fn revoke_others(
     State(app): State<App>,
@@ -136,7 +139,7 @@ pub async fn revoke_others(
         including.map_err(|_| Error::Malformed("include_current is true or false."))?;
     let at = app.clock.now();
     let mut tx = app.db.begin().await?;
-    let Ended { sessions, tokens } = if include_current {
+    let ended = if include_current {
         let ending = Ending { reason: Reason::LogoutAll, at, client: &client };
         let ended = ending::end_all(&mut tx, caller.user_id, ending).await?;
         blacklist_presented(&mut tx, &caller, ending).await?;
@@ -150,7 +153,7 @@ pub async fn revoke_others(
     let event = Event::of("session_ended_all", caller.user_id).in_session(caller.session.as_str());
     audit::record(&mut *tx, &client, at, event).await?;
     tx.commit().await?;
-    let done = Success::data(Counts { sessions_revoked: sessions, tokens_revoked: tokens })
+    let done = Success::data(ended)
         .saying("Sessions revoked successfully")
         .propagated(outbox::deliver(&app, caller.user_id).await);
     Ok(if include_current { (forget(), done).into_response() } else { done.into_response() })

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Settings, Stores};
 use crate::ledger::Ledger;
 use crate::limit::Limits;
-use crate::mail::Mail;
+use crate::mail::{Mail, Message};
 use crate::password::Passwords;
 use crate::secret::{Random, RefreshKey};
 use crate::token::Keys;
@@ -110,6 +110,16 @@ impl App {
         self.background.spawn(crate::cleanup::run(self.clone()));
         self.background.spawn(crate::keys::run(self.clone()));
         self.background.spawn(crate::metrics::run(self.clone()));
+    }
+
+    /// Sends a mail that the answer does not wait for, so that its time tells nothing.
+    pub(crate) fn send_later(&self, email: String, message: Message) {
+        let app = self.clone();
+        self.background.spawn(async move {
+            if let Err(cause) = app.mail.send(&email, message).await {
+                tracing::error!(%cause, "a mail could not be sent");
+            }
+        });
     }
 
     /// Ends the background work and waits for it.

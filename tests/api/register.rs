@@ -15,7 +15,7 @@ async fn a_newcomer_verifies_the_address_and_logs_in() {
     let credentials = json!({ "email": "ada@example.com", "password": PASSWORD });
     auth.post("/login-enhanced", credentials.clone()).await.must_be(401);
 
-    let token = mailed_token(&auth, 0);
+    let token = auth.mailed_token(0);
     auth.post("/verify-email", json!({ "token": token })).await.must_be(200);
     auth.post("/login-enhanced", credentials).await.must_be(200);
 }
@@ -29,9 +29,9 @@ async fn a_known_address_gets_the_same_answer_and_another_mail() {
     let users: i64 =
         sqlx::query_scalar("select count(*) from users").fetch_one(auth.db()).await.unwrap();
     assert_eq!(users, 1);
-    let mails = mails(&auth);
+    let mails = auth.mails();
     assert_eq!(mails.len(), 2);
-    assert!(!mails[1].contains(&mailed_token(&auth, 0)));
+    assert!(!mails[1].contains(&auth.mailed_token(0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,7 +39,7 @@ async fn a_mailed_token_works_once_and_not_after_a_day() {
     let auth = Service::start().await;
     auth.post("/register", newcomer("ada@example.com")).await.must_be(201);
     auth.post("/register", newcomer("bob@example.com")).await.must_be(201);
-    let (ada, bob) = (mailed_token(&auth, 0), mailed_token(&auth, 1));
+    let (ada, bob) = (auth.mailed_token(0), auth.mailed_token(1));
     auth.post("/verify-email", json!({ "token": ada })).await.must_be(200);
     auth.post("/verify-email", json!({ "token": ada })).await.must_be(401);
     auth.clock.advance(Duration::from_hours(24));
@@ -66,7 +66,7 @@ async fn a_second_mail_replaces_the_first_and_tells_nothing_about_accounts() {
     auth.app.background.close();
     auth.app.stop.cancel();
     auth.app.background.wait().await;
-    assert_eq!(mails(&auth).len(), 2);
+    assert_eq!(auth.mails().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,8 +74,8 @@ async fn the_token_of_a_second_mail_works_and_that_of_the_first_no_more() {
     let auth = Service::start().await;
     auth.post("/register", newcomer("ada@example.com")).await.must_be(201);
     auth.post("/resend-verification", json!({ "email": "ada@example.com" })).await.must_be(200);
-    portcullis_tests::wait_until("the second mail is there", || mails(&auth).len() == 2);
-    let token = |number| json!({ "token": mailed_token(&auth, number) });
+    portcullis_tests::wait_until("the second mail is there", || auth.mails().len() == 2);
+    let token = |number| json!({ "token": auth.mailed_token(number) });
     auth.post("/verify-email", token(0)).await.must_be(401);
     auth.post("/verify-email", token(1)).await.must_be(200);
 }
@@ -97,7 +97,7 @@ async fn every_fault_of_a_newcomer_is_named_with_its_place() {
             ("#/password".to_owned(), "password_too_short".to_owned()),
         ]
     );
-    assert!(mails(&auth).is_empty());
+    assert!(auth.mails().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,21 +132,4 @@ fn pointers(answer: &Answer) -> Vec<(String, String)> {
     let errors = answer.json["errors"].as_array().expect("there are errors");
     let text = |error: &Value, name: &str| error[name].as_str().unwrap().to_owned();
     errors.iter().map(|error| (text(error, "pointer"), text(error, "code"))).collect()
-}
-
-/// The mails sent so far, oldest first.
-fn mails(auth: &Service) -> Vec<String> {
-    let Ok(files) = std::fs::read_dir(&auth.app.settings.accounts.mail_dir) else {
-        return Vec::new();
-    };
-    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
-    files.retain(|file| file.extension().is_some_and(|end| end == "eml"));
-    files.sort();
-    files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
-}
-
-fn mailed_token(auth: &Service, number: usize) -> String {
-    let mail = &mails(auth)[number];
-    let words = mail.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c)));
-    words.max_by_key(|word| word.len()).unwrap().to_owned()
 }

@@ -25,19 +25,37 @@ async fn the_routes_and_their_methods_are_these() {
         writeln!(table, "{path}: {allowed}").unwrap();
     }
     insta::assert_snapshot!(table, @r"
+    /api/v1/auth/admin/blacklist-stats: GET HEAD
+    /api/v1/auth/admin/users: GET HEAD
+    /api/v1/auth/admin/users/{id}: DELETE
+    /api/v1/auth/admin/users/{id}/sessions: DELETE GET HEAD
+    /api/v1/auth/admin/users/{id}/disable: POST
+    /api/v1/auth/admin/users/{id}/enable: POST
+    /api/v1/auth/admin/users/{id}/role: POST
+    /api/v1/auth/admin/logout-everyone: POST
+    /api/v1/auth/admin/audit: GET HEAD
     /api/v1/auth/register: POST
     /api/v1/auth/verify-email: POST
     /api/v1/auth/resend-verification: POST
     /api/v1/auth/login-enhanced: POST
     /api/v1/auth/login: POST
+    /api/v1/auth/forgot-password: POST
+    /api/v1/auth/reset-password: POST
+    /api/v1/auth/change-password: POST
     /api/v1/auth/refresh: POST
+    /api/v1/auth/revoke-refresh-token: POST
     /api/v1/auth/logout: POST
     /api/v1/auth/logout-all-devices: POST
     /api/v1/auth/sessions: DELETE GET HEAD
     /api/v1/auth/sessions/{id}: DELETE
     /api/v1/auth/me: GET HEAD
+    /api/v1/auth/blacklist: GET HEAD
+    /api/v1/auth/token-stats: GET HEAD
+    /api/v1/auth/introspect: POST
+    /api/v1/auth/revoke: POST
     /api/v1/auth/verify: any
     /api/v1/auth/verify/{*rest}: any
+    /.well-known/jwks.json: GET HEAD
     /health: GET HEAD
     /livez: GET HEAD
     /readyz: GET HEAD
@@ -47,10 +65,14 @@ async fn the_routes_and_their_methods_are_these() {
 /// The paths as the source of `app` has them.
 fn paths() -> Vec<String> {
     let source = include_str!("../../api/src/lib.rs");
-    let nested = source.find(".nest(").unwrap();
+    let (auth, nested) = (source.find("let auth").unwrap(), source.rfind("Router::new()").unwrap());
     let routes = source.match_indices(".route(\"").map(|(at, start)| {
         let path = source[at + start.len()..].split('"').next().unwrap();
-        if at < nested { format!("/api/v1/auth{path}") } else { path.to_owned() }
+        match at {
+            at if at < auth => format!("/api/v1/auth/admin{path}"),
+            at if at < nested => format!("/api/v1/auth{path}"),
+            _ => path.to_owned(),
+        }
     });
     routes.collect()
 }

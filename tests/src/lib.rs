@@ -28,6 +28,6 @@ pub use queries::{DATABASE, Queries, committed_queries, described_queries};
 pub use redis_server::{Redis, RedisOptions};
 pub use servers::{Server, servers};
 #[cfg(feature = "service")]
-pub use service::{Answer, Login, PASSWORD, Service, captured_log};
+pub use service::{Answer, Login, PASSWORD, Service, captured_log, send};
 pub use wait::{free_port, wait_until};
 pub use workspace::{Directory, target, workspace};

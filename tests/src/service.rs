@@ -249,6 +249,24 @@ impl Service {
         check.query(&mut self.redis.connection()).expect("Redis answers")
     }
 
+    /// The mails sent so far, oldest first.
+    pub fn mails(&self) -> Vec<String> {
+        let Ok(files) = std::fs::read_dir(&self.app.settings.accounts.mail_dir) else {
+            return Vec::new();
+        };
+        let mut files: Vec<_> = files.flatten().map(|file| file.path()).collect();
+        files.retain(|file| file.extension().is_some_and(|end| end == "eml"));
+        files.sort();
+        files.iter().map(|file| std::fs::read_to_string(file).expect("mails are text")).collect()
+    }
+
+    /// The token in the mail of this number: its longest word.
+    pub fn mailed_token(&self, number: usize) -> String {
+        let mail = &self.mails()[number];
+        let words = mail.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c)));
+        words.max_by_key(|word| word.len()).unwrap_or_default().to_owned()
+    }
+
     /// Does now what the background does from time to time; tells how many users are behind.
     pub async fn settle(&self) -> usize {
         activity::flush(&self.app).await;
@@ -272,7 +290,7 @@ impl Drop for Service {
 }
 
 /// Sends a request and reads all of the answer.
-pub(crate) async fn send(request: RequestBuilder) -> Answer {
+pub async fn send(request: RequestBuilder) -> Answer {
     let response = request.send().await.expect("the service answers");
     let (status, headers) = (response.status(), response.headers().clone());
     let text = response.text().await.expect("the answer is complete");

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sqlx::error::BoxDynError;
+use sqlx::mysql::{MySqlTypeInfo, MySqlValueRef};
+use sqlx::{Decode, MySql, Type};
 
 use crate::clock::UnixMs;
 use crate::session_id::SessionId;
@@ -29,9 +32,8 @@ pub struct Claims {
 }
 
 /// What a user may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[sqlx(rename_all = "lowercase")]
 pub enum Role {
     /// Their own account.
     User,
@@ -46,6 +48,27 @@ impl Role {
         match self {
             Self::User => "user",
             Self::Admin => "admin",
+        }
+    }
+}
+
+// The column is an `enum`, which MariaDB describes as an enum, as text or as bytes, as it likes.
+impl Type<MySql> for Role {
+    fn type_info() -> MySqlTypeInfo {
+        <str as Type<MySql>>::type_info()
+    }
+
+    fn compatible(info: &MySqlTypeInfo) -> bool {
+        <str as Type<MySql>>::compatible(info) || <[u8] as Type<MySql>>::compatible(info)
+    }
+}
+
+impl<'r> Decode<'r, MySql> for Role {
+    fn decode(value: MySqlValueRef<'r>) -> Result<Self, BoxDynError> {
+        match <&str as Decode<MySql>>::decode(value)? {
+            "user" => Ok(Self::User),
+            "admin" => Ok(Self::Admin),
+            _ => Err("a stored role is neither user nor admin".into()),
         }
     }
 }

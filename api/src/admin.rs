@@ -1,0 +1,195 @@
+//! `/admin`: who may call it, and what concerns everybody. One person: `admin_users.rs`.
+//!
+//! Whether the caller is an administrator is asked of MySQL each time, never of the token.
+
+use std::collections::BTreeMap;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, Query, State};
+use axum::http::request::Parts;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::types::Json;
+
+use crate::App;
+use crate::answer::Success;
+use crate::audit::{self, Event};
+use crate::caller::{Caller, role};
+use crate::clock::UnixMs;
+use crate::ending::Reason;
+use crate::error::{Error, Result};
+use crate::metrics;
+use crate::outbox::{self, Change, Propagation};
+use crate::request::Client;
+use crate::token::Role;
+
+/// An administrator who sent a live access token.
+pub struct Admin(pub Caller);
+
+impl FromRequestParts<App> for Admin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        match role(app, caller.user_id).await? {
+            Role::Admin => Ok(Self(caller)),
+            Role::User => Err(Error::Forbidden),
+        }
+    }
+}
+
+/// What `/admin/blacklist-stats` counts.
+#[derive(Serialize)]
+pub struct BlacklistStats {
+    total: i64,
+    active: i64,
+    by_type: BTreeMap<String, i64>,
+    by_reason: BTreeMap<String, i64>,
+    /// `INFO portcullis`; empty while Redis is away.
+    ledger: BTreeMap<String, String>,
+}
+
+/// `GET /admin/blacklist-stats`.
+pub async fn blacklist_stats(
+    State(app): State<App>,
+    _admin: Admin,
+) -> Result<Success<BlacklistStats>> {
+    let rows = sqlx::query!(
+        r#"select token_type, reason, count(*) as "total: i64",
+                  cast(sum(token_expiry > ?) as signed) as "active!: i64"
+             from token_blacklist_enhanced group by token_type, reason"#,
+        app.clock.now(),
+    )
+    .fetch_all(&app.db)
+    .await?;
+    let info = app.ledger.info().await.unwrap_or_default();
+    let fields = info.lines().filter_map(|line| line.trim_end().split_once(':'));
+    let ledger = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut stats = BlacklistStats {
+        total: 0,
+        active: 0,
+        by_type: BTreeMap::new(),
+        by_reason: BTreeMap::new(),
+        ledger,
+    };
+    for row in rows {
+        stats.total += row.total;
+        stats.active += row.active;
+        *stats.by_type.entry(row.token_type).or_default() += row.total;
+        *stats.by_reason.entry(row.reason).or_default() += row.total;
+    }
+    Ok(Success::data(stats))
+}
+
+/// What `/admin/logout-everyone` ended.
+#[derive(Serialize)]
+pub struct Counts {
+    users: u64,
+    sessions_revoked: u64,
+}
+
+/// `POST /admin/logout-everyone`: every session of every user ends, the caller's own included.
+pub async fn log_out_everyone(
+    State(app): State<App>,
+    client: Client,
+    Admin(caller): Admin,
+) -> Result<Success<Counts>> {
+    caller.must_have_logged_in_lately(&app)?;
+    let at = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    sqlx::query!(
+        "update users u
+            set tokens_valid_after = greatest(coalesce(tokens_valid_after, ?), ?)
+          where exists (select 1 from user_sessions s where s.user_id = u.id and s.is_active)",
+        at,
+        at,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let users = sqlx::query!(
+        "insert into revocation_outbox (user_id, change_set, created_at)
+         select user_id, ?, ? from user_sessions where is_active group by user_id",
+        Json([Change::RevokeAll { at }]),
+        at,
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    let sessions = sqlx::query!(
+        "update user_sessions set is_active = false, ended_at = ?, ended_reason = ?
+          where is_active",
+        at,
+        Reason::Admin.as_str(),
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    audit::record(&mut *tx, &client, at, Event::of("session_ended_everyone", caller.user_id))
+        .await?;
+    tx.commit().await?;
+    metrics::sessions_revoked(Reason::Admin.as_str(), sessions);
+    let behind = outbox::deliver_waiting(&app).await.unwrap_or(1);
+    let propagation = if behind == 0 { Propagation::Confirmed } else { Propagation::Pending };
+    Ok(Success::data(Counts { users, sessions_revoked: sessions })
+        .saying("Everybody has been logged out")
+        .propagated(propagation))
+}
+
+/// Which events `/admin/audit` shows.
+#[derive(Deserialize)]
+pub struct Filter {
+    user_id: Option<u64>,
+    event: Option<String>,
+    limit: Option<u32>,
+    after: Option<u64>,
+}
+
+/// One page of the audit trail, newest first.
+#[derive(Serialize)]
+pub struct Trail {
+    events: Vec<Recorded>,
+    /// Give this as `after` to see more; null on the last page.
+    next: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Recorded {
+    id: u64,
+    at: UnixMs,
+    event: String,
+    user_id: Option<u64>,
+    session_id: Option<String>,
+    ip_address: Option<String>,
+    user_agent: Option<String>,
+    request_id: Option<String>,
+    detail: Json<Value>,
+}
+
+/// `GET /admin/audit`.
+pub async fn audit(
+    State(app): State<App>,
+    _admin: Admin,
+    filter: Result<Query<Filter>, QueryRejection>,
+) -> Result<Success<Trail>> {
+    let Query(filter) = filter.map_err(|_| Error::Malformed("limit, after, user_id: numbers."))?;
+    let limit = filter.limit.unwrap_or(50).clamp(1, 200);
+    let events = sqlx::query_as!(
+        Recorded,
+        r#"select id, at as "at: UnixMs", event, user_id, session_id, ip_address, user_agent,
+                  request_id, detail as "detail: Json<Value>"
+             from audit_events
+            where id < ? and (? is null or user_id = ?) and (? is null or event = ?)
+            order by id desc limit ?"#,
+        filter.after.unwrap_or(u64::MAX),
+        filter.user_id,
+        filter.user_id,
+        filter.event,
+        filter.event,
+        limit,
+    )
+    .fetch_all(&app.db)
+    .await?;
+    let is_full = u32::try_from(events.len()).is_ok_and(|length| length == limit);
+    let next = events.last().filter(|_| is_full).map(|event| event.id);
+    Ok(Success::data(Trail { events, next }))
+}

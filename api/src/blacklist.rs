@@ -1,0 +1,66 @@
+//! `GET /blacklist`: what has been revoked of the caller's, page by page.
+
+use axum::extract::{Query, State};
+use serde::{Deserialize, Serialize};
+
+use crate::App;
+use crate::answer::Success;
+use crate::caller::Caller;
+use crate::clock::UnixMs;
+use crate::error::{Error, Result};
+
+/// Which page.
+#[derive(Deserialize)]
+pub struct Page {
+    /// Entries a page (1 to 200).
+    limit: Option<u32>,
+    /// `next` of the page before.
+    after: Option<u64>,
+}
+
+/// One page, newest first.
+#[derive(Serialize)]
+pub struct Entries {
+    entries: Vec<Entry>,
+    /// Give this as `after` to see more; null on the last page.
+    next: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    id: u64,
+    token_type: String,
+    reason: String,
+    blacklisted_at: UnixMs,
+    token_expiry: UnixMs,
+    session_id: Option<String>,
+    /// Enough to recognise it, too little to be of use.
+    digest_prefix: String,
+}
+
+/// The caller's own revocations.
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    page: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
+) -> Result<Success<Entries>> {
+    let Query(page) = page.map_err(|_| Error::Malformed("limit and after are numbers."))?;
+    let limit = page.limit.unwrap_or(50).clamp(1, 200);
+    let entries = sqlx::query_as!(
+        Entry,
+        r#"select id, token_type, reason, blacklisted_at as "blacklisted_at: UnixMs",
+                  token_expiry as "token_expiry: UnixMs", session_id,
+                  lower(left(hex(token_hash), 8)) as "digest_prefix!: String"
+             from token_blacklist_enhanced
+            where user_id = ? and id < ?
+            order by id desc limit ?"#,
+        caller.user_id,
+        page.after.unwrap_or(u64::MAX),
+        limit,
+    )
+    .fetch_all(&app.db)
+    .await?;
+    let is_full = u32::try_from(entries.len()).is_ok_and(|length| length == limit);
+    let next = entries.last().filter(|_| is_full).map(|entry| entry.id);
+    Ok(Success::data(Entries { entries, next }))
+}

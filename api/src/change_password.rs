@@ -1,0 +1,113 @@
+//! `POST /change-password`: the old password and a recent login for a new one.
+//!
+//! Every session ends, the caller's own too, and a new one begins in its place: whoever held any
+//! token of the account before holds nothing after.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde::Deserialize;
+
+use crate::App;
+use crate::answer::Success;
+use crate::audit::{self, Event};
+use crate::body::Body;
+use crate::caller::{Caller, cookie};
+use crate::ending::{self, Ending, Reason};
+use crate::error::{Error, Result};
+use crate::issue::{Grant, TokenPair, token_pair};
+use crate::login::DEVICE_COOKIE;
+use crate::mail::{Message, Scene};
+use crate::opening;
+use crate::outbox;
+use crate::request::Client;
+use crate::secret::Password;
+use crate::user::fault_of_password;
+
+/// What `/change-password` takes.
+#[derive(Deserialize)]
+pub struct Request {
+    current_password: Password,
+    new_password: Password,
+}
+
+/// Changes the password and answers with a fresh token pair.
+pub async fn change_password(
+    State(app): State<App>,
+    client: Client,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(request): Body<Request>,
+) -> Result<Success<TokenPair>> {
+    caller.must_have_logged_in_lately(&app)?;
+    let user = user(&app, caller.user_id).await?;
+    let device = cookie(&headers, DEVICE_COOKIE);
+    let attempt = app.limits.attempt(&user.email, &client, device).await?;
+    let given = request.current_password;
+    if !app.passwords.check(Some(&user.password_hash), given).await?.matches {
+        let event = Event::of("authn_password_change_fail", caller.user_id);
+        audit::record(&app.db, &client, app.clock.now(), event).await?;
+        return Err(Error::BadCredentials);
+    }
+    app.limits.succeeded(&attempt).await;
+    let about = [user.email.as_str(), &user.first_name, &user.last_name];
+    let new = request.new_password;
+    if let Some(fault) = fault_of_password("new_password", &new, &app.passwords, &about) {
+        return Err(Error::Unacceptable(vec![fault]));
+    }
+    let hash = app.passwords.hash(new).await?;
+
+    let mut tx = app.db.begin().await?;
+    let at = opening::lock(&app, &mut tx, caller.user_id).await?;
+    let changed = sqlx::query!(
+        "update users set password_hash = ?, updated_at = ? where id = ? and password_hash = ?",
+        hash,
+        at,
+        caller.user_id,
+        user.password_hash,
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    if changed == 0 {
+        return Err(Error::BadCredentials); // it was changed while this one was checked
+    }
+    let ending = Ending { reason: Reason::PasswordChange, at, client: &client };
+    ending::end_all(&mut tx, caller.user_id, ending).await?;
+    let now = opening::lock(&app, &mut tx, caller.user_id).await?; // later than the watermark
+    let opened = opening::open(&app, &mut tx, caller.user_id, &client, now).await?;
+    let event =
+        Event::of("authn_password_change", caller.user_id).in_session(opened.session.as_str());
+    audit::record(&mut *tx, &client, at, event).await?;
+    tx.commit().await?;
+    let propagation = outbox::deliver(&app, caller.user_id).await;
+    let scene = Scene { device: client.device, ip: client.ip };
+    app.send_later(user.email, Message::PasswordChanged(scene));
+    let grant = Grant {
+        user_id: caller.user_id,
+        role: caller.role,
+        session: &opened.session,
+        authenticated_at: now,
+        expires_at: opened.expires_at,
+    };
+    let pair = token_pair(&app, &grant, &opened.refresh, now);
+    Ok(Success::data(pair).propagated(propagation))
+}
+
+struct User {
+    email: String,
+    first_name: String,
+    last_name: String,
+    password_hash: String,
+}
+
+async fn user(app: &App, user_id: u64) -> Result<User> {
+    sqlx::query_as!(
+        User,
+        "select email, first_name, last_name, password_hash from users
+          where id = ? and is_active",
+        user_id,
+    )
+    .fetch_optional(&app.db)
+    .await?
+    .ok_or(Error::DeadToken)
+}

@@ -1,0 +1,158 @@
+//! How sessions begin: at a login, and in place of the old one at a change of password.
+//!
+//! The user's row is held, so that no number of parallel logins leaves more sessions than the cap:
+//! the least recently used ones beyond it end in the same transaction.
+
+use serde_json::json;
+use sqlx::MySqlConnection;
+use sqlx::types::Json;
+
+use crate::App;
+use crate::clock::UnixMs;
+use crate::device::Device;
+use crate::ending::{self, Ending, Reason};
+use crate::error::{Error, Result};
+use crate::metrics;
+use crate::outbox::{self, Change};
+use crate::request::Client;
+use crate::secret::RefreshToken;
+use crate::session_id::SessionId;
+
+/// A session that has just begun.
+pub(crate) struct Opened {
+    pub(crate) session: SessionId,
+    pub(crate) refresh: RefreshToken,
+    pub(crate) expires_at: UnixMs,
+}
+
+/// Begins a session of a user whose row is locked.
+pub(crate) async fn open(
+    app: &App,
+    tx: &mut MySqlConnection,
+    user_id: u64,
+    client: &Client,
+    now: UnixMs,
+) -> Result<Opened> {
+    make_room(app, tx, user_id, client, now).await?;
+    let opened = Opened {
+        session: SessionId::random(&app.random),
+        refresh: RefreshToken::random(&app.random),
+        expires_at: now.plus(app.settings.session_lifetime()),
+    };
+    insert_session(app, tx, user_id, client, (&opened, now)).await?;
+    insert_refresh_token(tx, user_id, client, (&opened, now)).await?;
+    metrics::session_created();
+    Ok(opened)
+}
+
+/// Holds the user's row, so that logins and logouts of one user come one after the other, and
+/// tells the instant of this login: later than anything that ended all sessions.
+pub(crate) async fn lock(app: &App, tx: &mut MySqlConnection, user_id: u64) -> Result<UnixMs> {
+    let user = sqlx::query!(
+        r#"select is_active as "is_active: bool", tokens_valid_after as "watermark: UnixMs"
+             from users where id = ? for update"#,
+        user_id,
+    )
+    .fetch_optional(tx)
+    .await?
+    .filter(|user| user.is_active)
+    .ok_or(Error::BadCredentials)?;
+    let after = user.watermark.map_or(UnixMs(0), |watermark| UnixMs(watermark.0 + 1));
+    Ok(app.clock.now().max(after))
+}
+
+/// Ends the least recently used sessions, so that one more keeps within the cap.
+async fn make_room(
+    app: &App,
+    tx: &mut MySqlConnection,
+    user_id: u64,
+    client: &Client,
+    now: UnixMs,
+) -> Result<()> {
+    let beyond = u64::from(app.settings.sessions.max_sessions_per_user).saturating_sub(1);
+    let evicted = sqlx::query_scalar!(
+        r#"select id as "id: SessionId" from user_sessions
+            where user_id = ? and is_active and expires_at > ?
+              and (idle_timeout_s = 0 or last_activity > ? - interval idle_timeout_s second)
+            order by last_activity desc, created_at desc, id desc
+            limit 18446744073709551615 offset ?"#,
+        user_id,
+        now,
+        now,
+        beyond,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    if !evicted.is_empty() {
+        let ending = Ending { reason: Reason::Evicted, at: now, client };
+        ending::end(tx, user_id, &evicted, ending).await?;
+    }
+    Ok(())
+}
+
+async fn insert_session(
+    app: &App,
+    tx: &mut MySqlConnection,
+    user_id: u64,
+    client: &Client,
+    (opened, now): (&Opened, UnixMs),
+) -> Result<()> {
+    let idle_s =
+        u32::try_from(app.settings.sessions.session_idle_timeout.as_secs()).unwrap_or(u32::MAX);
+    sqlx::query!(
+        "insert into user_sessions
+            (id, user_id, device_info, ip_address, user_agent, last_activity, created_at,
+             authenticated_at, expires_at, idle_timeout_s)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        opened.session,
+        user_id,
+        Json(&client.device),
+        client.ip.to_string(),
+        client.user_agent,
+        now,
+        now,
+        now,
+        opened.expires_at,
+        idle_s,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let Device { browser, os, device, .. } = &client.device;
+    let change = Change::Create {
+        session: opened.session.clone(),
+        created_at: now,
+        expires_at: opened.expires_at,
+        idle_s,
+        max: app.settings.sessions.max_sessions_per_user.into(),
+        device: json!({ "browser": browser, "os": os, "device": device, "ip": client.ip })
+            .to_string(),
+    };
+    outbox::add(tx, user_id, &[change], now).await?;
+    Ok(())
+}
+
+async fn insert_refresh_token(
+    tx: &mut MySqlConnection,
+    user_id: u64,
+    client: &Client,
+    (opened, now): (&Opened, UnixMs),
+) -> Result<()> {
+    let digest = opened.refresh.digest();
+    sqlx::query!(
+        "insert into refresh_tokens
+            (user_id, session_id, token_hash, device_info, ip_address, user_agent, created_at,
+             expires_at)
+         values (?, ?, ?, ?, ?, ?, ?, ?)",
+        user_id,
+        opened.session,
+        digest.as_bytes().as_slice(),
+        Json(&client.device),
+        client.ip.to_string(),
+        client.user_agent,
+        now,
+        opened.expires_at,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! `POST /revoke-refresh-token` and `GET /token-stats`: a user's own refresh tokens.
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use crate::App;
+use crate::answer::Success;
+use crate::audit::{self, Event};
+use crate::body::Body;
+use crate::caller::Caller;
+use crate::ending::{self, Ending, Reason};
+use crate::error::{Error, Result};
+use crate::outbox;
+use crate::request::Client;
+use crate::secret::RefreshToken;
+use crate::session_id::SessionId;
+
+/// What `/revoke-refresh-token` takes.
+#[derive(Deserialize)]
+pub struct Request {
+    refresh_token: String,
+}
+
+/// Ends the family of one of the caller's own refresh tokens, spent or not (BUG-41).
+pub async fn revoke(
+    State(app): State<App>,
+    client: Client,
+    caller: Caller,
+    Body(request): Body<Request>,
+) -> Result<Success> {
+    let token = RefreshToken::parse(&request.refresh_token).ok_or(Error::NotFound("token"))?;
+    let digest = token.digest();
+    let session = sqlx::query_scalar!(
+        r#"select session_id as "id: SessionId" from refresh_tokens
+            where token_hash = ? and user_id = ?"#,
+        digest.as_bytes().as_slice(),
+        caller.user_id,
+    )
+    .fetch_optional(&app.db)
+    .await?
+    .ok_or(Error::NotFound("token"))?;
+    let at = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    let ending = Ending { reason: Reason::Revoked, at, client: &client };
+    ending::end(&mut tx, caller.user_id, std::slice::from_ref(&session), ending).await?;
+    let event = Event::of("authn_token_revoked", caller.user_id).in_session(session.as_str());
+    audit::record(&mut *tx, &client, at, event).await?;
+    tx.commit().await?;
+    Ok(Success::message("Refresh token revoked successfully")
+        .propagated(outbox::deliver(&app, caller.user_id).await))
+}
+
+/// What `/token-stats` counts.
+#[derive(Serialize)]
+pub struct Stats {
+    sessions_active: i64,
+    refresh_tokens_active: i64,
+    refresh_tokens_issued: i64,
+    refresh_tokens_spent: i64,
+    blacklisted: i64,
+}
+
+/// Counts of the caller's own.
+pub async fn stats(State(app): State<App>, caller: Caller) -> Result<Success<Stats>> {
+    let now = app.clock.now();
+    let stats = sqlx::query_as!(
+        Stats,
+        r#"select
+             (select count(*) from user_sessions
+               where user_id = ? and is_active and expires_at > ?) as "sessions_active!: i64",
+             (select count(*) from refresh_tokens t join user_sessions s on s.id = t.session_id
+               where t.user_id = ? and s.is_active and t.is_active and t.expires_at > ?)
+                 as "refresh_tokens_active!: i64",
+             (select count(*) from refresh_tokens where user_id = ?)
+                 as "refresh_tokens_issued!: i64",
+             (select count(*) from refresh_tokens where user_id = ? and spent_at is not null)
+                 as "refresh_tokens_spent!: i64",
+             (select count(*) from token_blacklist_enhanced where user_id = ?)
+                 as "blacklisted!: i64""#,
+        caller.user_id,
+        now,
+        caller.user_id,
+        now,
+        caller.user_id,
+        caller.user_id,
+        caller.user_id,
+    )
+    .fetch_one(&app.db)
+    .await?;
+    Ok(Success::data(stats))
+}

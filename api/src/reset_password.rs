@@ -1,0 +1,120 @@
+//! `POST /forgot-password` and `/reset-password`: a new password for whoever reads the account's
+//! mail. Nothing tells whether an address is known; a reset ends every session (BUG-36).
+
+use axum::extract::State;
+use serde::Deserialize;
+
+use crate::App;
+use crate::answer::Success;
+use crate::audit::{self, Event};
+use crate::body::Body;
+use crate::ending::{self, Ending, Reason};
+use crate::error::{Error, Result};
+use crate::limit::Scope;
+use crate::mail::{Message, Scene};
+use crate::outbox;
+use crate::register::{send_token_later, use_token};
+use crate::request::Client;
+use crate::secret::{EmailToken, Password};
+use crate::user::{checked_email, fault_of_password};
+
+const PURPOSE: &str = "reset_password";
+
+/// What `/forgot-password` takes.
+#[derive(Deserialize)]
+pub struct Address {
+    email: String,
+}
+
+/// Mails a token that allows one reset, if there is such an account.
+pub async fn forgot(
+    State(app): State<App>,
+    client: Client,
+    Body(address): Body<Address>,
+) -> Result<Success> {
+    app.limits.take(Scope::Mail, &client).await?;
+    let email = checked_email(&address.email).map_err(|why| Error::Unacceptable(vec![why]))?;
+    let known = sqlx::query_scalar!("select id from users where email = ? and is_active", email)
+        .fetch_optional(&app.db)
+        .await?;
+    if let Some(user_id) = known {
+        let lasts = app.settings.accounts.password_reset_expires_in;
+        send_token_later(&app, user_id, email, (PURPOSE, lasts), |token| Message::ResetPassword {
+            token,
+        });
+    }
+    Ok(Success::message("If there is such an account, a mail is on its way."))
+}
+
+/// What `/reset-password` takes.
+#[derive(Deserialize)]
+pub struct Reset {
+    token: String,
+    new_password: Password,
+}
+
+/// Sets the new password, takes the address as proven and ends every session.
+pub async fn reset(
+    State(app): State<App>,
+    client: Client,
+    Body(Reset { token, new_password }): Body<Reset>,
+) -> Result<Success> {
+    app.limits.take(Scope::Mail, &client).await?;
+    let token = EmailToken::parse(&token).ok_or(Error::DeadEmailToken)?;
+    let owner = owner(&app, &token).await?;
+    let about = [owner.email.as_str(), &owner.first_name, &owner.last_name];
+    if let Some(fault) = fault_of_password("new_password", &new_password, &app.passwords, &about) {
+        return Err(Error::Unacceptable(vec![fault]));
+    }
+    let hash = app.passwords.hash(new_password).await?;
+
+    let at = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    let user_id = use_token(&mut tx, &token, PURPOSE, at).await?;
+    sqlx::query!(
+        "update users
+            set password_hash = ?, email_verified_at = coalesce(email_verified_at, ?),
+                updated_at = ?
+          where id = ?",
+        hash,
+        at,
+        at,
+        user_id,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let ending = Ending { reason: Reason::PasswordReset, at, client: &client };
+    ending::end_all(&mut tx, user_id, ending).await?;
+    audit::record(&mut *tx, &client, at, Event::of("authn_password_reset", user_id)).await?;
+    tx.commit().await?;
+    let propagation = outbox::deliver(&app, user_id).await;
+    app.limits.forgive(&owner.email).await;
+    let scene = Scene { device: client.device, ip: client.ip };
+    app.send_later(owner.email, Message::PasswordChanged(scene));
+    Ok(Success::message("Password changed. Log in with the new one.").propagated(propagation))
+}
+
+struct Owner {
+    email: String,
+    first_name: String,
+    last_name: String,
+}
+
+/// Whose token it is. Only looked at, so that a weak new password does not cost the token.
+async fn owner(app: &App, token: &EmailToken) -> Result<Owner> {
+    let digest = token.digest();
+    sqlx::query_as!(
+        Owner,
+        "select u.email, u.first_name, u.last_name
+           from email_tokens t
+           join users u on u.id = t.user_id
+          where t.token_hash = ? and t.purpose = ? and t.used_at is null and t.expires_at > ?
+            and u.is_active",
+        digest.as_bytes().as_slice(),
+        PURPOSE,
+        app.clock.now(),
+    )
+    .fetch_optional(&app.db)
+    .await?
+    .ok_or(Error::DeadEmailToken)
+}

@@ -1,0 +1,165 @@
+//! `/admin`.
+
+use portcullis_tests::{Login, Service};
+use reqwest::Method;
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_administrators_get_in_and_the_token_is_not_asked() {
+    let auth = Service::start().await;
+    let root = admin(&auth).await;
+    let alice = auth.logged_in("alice").await;
+    let paths = [
+        (Method::GET, "/admin/blacklist-stats".to_owned()),
+        (Method::GET, "/admin/users".to_owned()),
+        (Method::GET, "/admin/audit".to_owned()),
+        (Method::GET, format!("/admin/users/{}/sessions", root.user_id)),
+        (Method::DELETE, format!("/admin/users/{}/sessions", root.user_id)),
+        (Method::DELETE, format!("/admin/users/{}", root.user_id)),
+        (Method::POST, format!("/admin/users/{}/disable", root.user_id)),
+        (Method::POST, format!("/admin/users/{}/enable", root.user_id)),
+        (Method::POST, "/admin/logout-everyone".to_owned()),
+    ];
+    let status = async |access: &str, (method, path): &(Method, String)| {
+        let request = auth.request(method.clone(), path).bearer_auth(access);
+        request.send().await.unwrap().status().as_u16()
+    };
+    for path in &paths {
+        assert_eq!(status(&alice.access, path).await, 403, "{path:?}");
+        assert_eq!(status("", path).await, 401, "{path:?}");
+    }
+    assert!(auth.is_good(&root.access).await);
+    set_role(&auth, &root, alice.user_id, "admin").await;
+    assert_eq!(status(&alice.access, &paths[0]).await, 200, "with the token from before");
+    set_role(&auth, &root, alice.user_id, "user").await;
+    assert_eq!(status(&alice.access, &paths[0]).await, 403, "with the token from before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demoted_administrator_is_no_administrator_to_a_proxy_either() {
+    let auth = Service::start().await;
+    let (root, other) = (admin(&auth).await, admin_named(&auth, "other").await);
+    let role = async |access: &str| {
+        auth.get_as(access, "/verify").await.must_be(200).header("x-auth-role").to_owned()
+    };
+    assert_eq!(role(&other.access).await, "admin");
+    set_role(&auth, &root, other.user_id, "user").await;
+    assert_eq!(role(&other.access).await, "user");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_user_is_out_at_once_and_in_again_only_by_a_new_login() {
+    let auth = Service::start().await;
+    let (root, alice) = (admin(&auth).await, auth.logged_in("alice").await);
+    let act = async |deed: &str| {
+        let path = format!("/admin/users/{}/{deed}", alice.user_id);
+        auth.post_as(&root.access, &path, json!({})).await.must_be(200);
+    };
+    act("disable").await;
+    assert!(!auth.is_good(&alice.access).await);
+    assert_eq!(auth.verdict(&alice), "NO_SESSION");
+    auth.refresh(&alice.refresh).await.must_be(401);
+    auth.log_in("alice").await.must_be(401);
+    act("enable").await;
+    assert!(!auth.is_good(&alice.access).await);
+    auth.refresh(&alice.refresh).await.must_be(401);
+    auth.log_in("alice").await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_user_is_dead_and_their_revocations_stay() {
+    let auth = Service::start().await;
+    let (root, alice) = (admin(&auth).await, auth.logged_in("alice").await);
+    let gone = auth.logged_in("alice").await;
+    auth.post_as(&gone.access, "/logout", json!({})).await.must_be(200);
+    let path = format!("/admin/users/{}", alice.user_id);
+
+    auth.delete_as(&root.access, &path).await.must_be(200);
+
+    assert!(!auth.is_good(&alice.access).await && !auth.is_good(&gone.access).await);
+    redis::cmd("FLUSHALL").exec(&mut auth.redis.connection()).unwrap();
+    assert!(!auth.is_good(&alice.access).await && !auth.is_good(&gone.access).await);
+    auth.refresh(&alice.refresh).await.must_be(401);
+    auth.log_in("alice").await.must_be(401);
+    let rows = "select count(*) from token_blacklist_enhanced where user_id = ?";
+    assert_eq!(auth.count(rows, alice.user_id).await, 3);
+    auth.delete_as(&root.access, &path).await.must_be(404);
+    assert!(auth.audit_trail(alice.user_id).await.contains(&"user_deleted".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_sees_and_ends_a_persons_sessions() {
+    let auth = Service::start().await;
+    let (root, alice) = (admin(&auth).await, auth.logged_in("alice").await);
+    let path = format!("/admin/users/{}/sessions", alice.user_id);
+    let seen = auth.get_as(&root.access, &path).await.must_be(200);
+    assert_eq!(seen.json["data"]["sessions"][0]["id"], alice.session);
+    let ended = auth.delete_as(&root.access, &path).await.must_be(200);
+    assert_eq!(ended.json["data"], json!({ "sessions_revoked": 1, "tokens_revoked": 1 }));
+    assert!(!auth.is_good(&alice.access).await && auth.is_good(&root.access).await);
+    auth.get_as(&root.access, "/admin/users/999999/sessions").await.must_be(404);
+    auth.get_as(&root.access, "/admin/users/x/sessions").await.must_be(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logging_out_everyone_leaves_nobody() {
+    let auth = Service::start().await;
+    let root = admin(&auth).await;
+    let people = [auth.logged_in("alice").await, auth.logged_in("bob").await];
+    let answer = auth.post_as(&root.access, "/admin/logout-everyone", json!({})).await.must_be(200);
+    assert_eq!(answer.json["data"], json!({ "users": 3, "sessions_revoked": 3 }));
+    assert!(answer.json.get("propagation").is_none());
+    for person in people.iter().chain([&root]) {
+        assert!(!auth.is_good(&person.access).await);
+        assert_eq!(auth.verdict(person), "NO_SESSION");
+        auth.refresh(&person.refresh).await.must_be(401);
+    }
+    auth.log_in("alice").await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_the_audit_trail_and_the_blacklist_are_shown() {
+    let auth = Service::start().await;
+    let (root, alice) = (admin(&auth).await, auth.logged_in("alice").await);
+    auth.post_as(&alice.access, "/logout", json!({})).await.must_be(200);
+    let get = async |path: &str| auth.get_as(&root.access, path).await.must_be(200).json;
+
+    let users = get("/admin/users?email=ALICE@example.com").await;
+    assert_eq!(users["data"]["users"][0]["id"], alice.user_id);
+    assert!(users["data"]["users"][0].get("password_hash").is_none());
+    let first = get("/admin/users?limit=1").await;
+    let rest = get(&format!("/admin/users?after={}", first["data"]["next"])).await;
+    assert_eq!(rest["data"]["users"].as_array().unwrap().len(), 1);
+    let trail = get(&format!("/admin/audit?user_id={}", alice.user_id)).await;
+    let names: Vec<&str> = trail["data"]["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["session_ended", "authn_login_success"]);
+    let stats = get("/admin/blacklist-stats").await;
+    assert_eq!((&stats["data"]["total"], &stats["data"]["active"]), (&json!(2), &json!(2)));
+    assert_eq!(stats["data"]["by_type"], json!({ "access": 1, "refresh": 1 }));
+    assert_eq!(stats["data"]["by_reason"], json!({ "logout": 2 }));
+    assert!(!stats["data"]["ledger"].as_object().unwrap().is_empty());
+}
+
+async fn admin(auth: &Service) -> Login {
+    admin_named(auth, "root").await
+}
+
+async fn admin_named(auth: &Service, name: &str) -> Login {
+    let id = auth.user(name).await;
+    sqlx::query("update users set role = 'admin' where id = ?")
+        .bind(id)
+        .execute(auth.db())
+        .await
+        .unwrap();
+    auth.logged_in(name).await
+}
+
+async fn set_role(auth: &Service, root: &Login, user_id: u64, role: &str) {
+    let path = format!("/admin/users/{user_id}/role");
+    auth.post_as(&root.access, &path, json!({ "role": role })).await.must_be(200);
+}

@@ -1,0 +1,127 @@
+//! `/forgot-password`, `/reset-password`, `/change-password`.
+
+use std::time::Duration;
+
+use portcullis_tests::{Answer, PASSWORD, Service, wait_until};
+use serde_json::json;
+
+const NEW: &str = "seven new words for an old gate";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_ends_every_session_and_lets_the_new_password_in() {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+    let bob = auth.logged_in("bob").await;
+    let token = reset_token(&auth, 0, "alice@example.com").await;
+
+    let body = json!({ "token": token, "new_password": NEW });
+    auth.post("/reset-password", body.clone()).await.must_be(200);
+
+    assert!(!auth.is_good(&alice.access).await);
+    assert_eq!(auth.verdict(&alice), "NO_SESSION");
+    auth.refresh(&alice.refresh).await.must_be(401);
+    auth.log_in("alice").await.must_be(401);
+    auth.clock.advance(Duration::from_secs(1));
+    log_in_with(&auth, NEW).await.must_be(200);
+    auth.post("/reset-password", body).await.must_be(401);
+    assert!(auth.is_good(&bob.access).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_weak_new_password_does_not_cost_the_token() {
+    let auth = Service::start().await;
+    auth.user("alice").await;
+    let token = reset_token(&auth, 0, "alice@example.com").await;
+    let weak = json!({ "token": token, "new_password": "password12345678" });
+    let answer = auth.post("/reset-password", weak).await.must_be(422);
+    assert_eq!(answer.json["errors"][0]["pointer"], "#/new_password");
+    let good = json!({ "token": token, "new_password": NEW });
+    auth.post("/reset-password", good).await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_tells_whether_an_address_has_an_account() {
+    let auth = Service::start().await;
+    auth.user("alice").await;
+    let ask = async |email: &str| {
+        auth.post("/forgot-password", json!({ "email": email })).await.must_be(200).text
+    };
+    assert_eq!(ask("alice@example.com").await, ask("nobody@example.com").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_token_dies_after_its_hour_and_is_no_verification_token() {
+    let auth = Service::start().await;
+    auth.user("alice").await;
+    let token = reset_token(&auth, 0, "alice@example.com").await;
+    auth.post("/verify-email", json!({ "token": token })).await.must_be(401);
+    auth.clock.advance(Duration::from_hours(1));
+    let body = json!({ "token": token, "new_password": NEW });
+    auth.post("/reset-password", body).await.must_be(401);
+    auth.log_in("alice").await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_password_replaces_every_token_of_the_account() {
+    let auth = Service::start().await;
+    let here = auth.logged_in("alice").await;
+    let there = auth.logged_in("alice").await;
+
+    let answer = change(&auth, &here.access, PASSWORD, NEW).await.must_be(200);
+
+    let access = answer.text_at("/data/access/token");
+    assert_eq!(answer.json["data"]["access"]["expires_in"], 900);
+    for old in [&here, &there] {
+        assert!(!auth.is_good(&old.access).await);
+        assert_eq!(auth.verdict(old), "NO_SESSION");
+        auth.refresh(&old.refresh).await.must_be(401);
+    }
+    assert!(auth.is_good(&access).await);
+    auth.refresh(&answer.text_at("/data/refresh/token")).await.must_be(200);
+    assert_eq!(auth.live_sessions(here.user_id).await, 1);
+    auth.log_in("alice").await.must_be(401);
+    log_in_with(&auth, NEW).await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_needs_the_current_password_and_a_good_new_one() {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+    change(&auth, &alice.access, "not the current one", NEW).await.must_be(401);
+    let weak = change(&auth, &alice.access, PASSWORD, "short").await.must_be(422);
+    assert_eq!(weak.json["errors"][0]["pointer"], "#/new_password");
+    assert!(auth.is_good(&alice.access).await);
+    auth.log_in("alice").await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_needs_a_recent_login() {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+    auth.clock.advance(Duration::from_secs(901));
+    let stale = auth.refresh(&alice.refresh).await.must_be(200).text_at("/data/access/token");
+    let answer = change(&auth, &stale, PASSWORD, NEW).await.must_be(401);
+    assert_eq!(answer.json["code"], "insufficient_user_authentication");
+    assert_eq!(
+        answer.header("www-authenticate"),
+        r#"Bearer realm="portcullis", error="insufficient_user_authentication", max_age=900"#
+    );
+    assert!(auth.is_good(&stale).await);
+}
+
+async fn change(auth: &Service, access: &str, current: &str, new: &str) -> Answer {
+    let body = json!({ "current_password": current, "new_password": new });
+    auth.post_as(access, "/change-password", body).await
+}
+
+async fn log_in_with(auth: &Service, password: &str) -> Answer {
+    let body = json!({ "email": "alice@example.com", "password": password });
+    auth.post("/login-enhanced", body).await
+}
+
+/// Asks for a reset and reads the token from the mail, which is number `number`.
+async fn reset_token(auth: &Service, number: usize, email: &str) -> String {
+    auth.post("/forgot-password", json!({ "email": email })).await.must_be(200);
+    wait_until("the mail is there", || auth.mails().len() > number);
+    auth.mailed_token(number)
+}

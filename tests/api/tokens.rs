@@ -1,0 +1,166 @@
+//! `/revoke-refresh-token`, `/blacklist`, `/token-stats`, `/introspect`, `/revoke`, JWKS.
+
+use portcullis_tests::{Answer, Service, send};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_refresh_token_ends_its_family_and_only_its_own() {
+    let auth = Service::start().await;
+    let here = auth.logged_in("alice").await;
+    let there = auth.logged_in("alice").await;
+    let bob = auth.logged_in("bob").await;
+    let body = json!({ "refresh_token": there.refresh });
+    auth.post_as(&bob.access, "/revoke-refresh-token", body.clone()).await.must_be(404);
+    assert!(auth.is_good(&there.access).await);
+
+    auth.post_as(&here.access, "/revoke-refresh-token", body).await.must_be(200);
+
+    assert!(!auth.is_good(&there.access).await);
+    auth.refresh(&there.refresh).await.must_be(401);
+    assert!(auth.is_good(&here.access).await);
+    for unknown in ["", "prt_x"] {
+        let body = json!({ "refresh_token": unknown });
+        auth.post_as(&here.access, "/revoke-refresh-token", body).await.must_be(404);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_blacklist_shows_ones_own_revocations_page_by_page_and_no_digest() {
+    let auth = Service::start().await;
+    let gone = auth.logged_in("alice").await;
+    auth.post_as(&gone.access, "/logout", json!({})).await.must_be(200);
+    let alice = auth.logged_in("alice").await;
+    let bob = auth.logged_in("bob").await;
+    let page = async |access: &str, query: &str| {
+        let answer = auth.get_as(access, &format!("/blacklist{query}")).await.must_be(200);
+        (answer.json["data"]["entries"].clone(), answer.json["data"]["next"].clone())
+    };
+
+    let (entries, next) = page(&alice.access, "").await;
+
+    let entries = entries.as_array().unwrap().clone();
+    assert_eq!((entries.len(), next), (2, Value::Null));
+    let access = &entries[0];
+    assert_eq!(
+        *access,
+        json!({
+            "id": access["id"], "token_type": "access", "reason": "logout",
+            "blacklisted_at": auth.clock.now(), "token_expiry": access["token_expiry"],
+            "session_id": gone.session, "digest_prefix": access["digest_prefix"],
+        })
+    );
+    assert_eq!(access["digest_prefix"].as_str().unwrap().len(), 8);
+    assert_eq!(entries[1]["token_type"], "refresh");
+    let (first, next) = page(&alice.access, "?limit=1").await;
+    assert_eq!((&first[0], &next), (access, &access["id"]));
+    let (second, _) = page(&alice.access, &format!("?limit=1&after={next}")).await;
+    assert_eq!(second[0], entries[1]);
+    assert_eq!(page(&bob.access, "").await.0, json!([]));
+    auth.get_as(&alice.access, "/blacklist?limit=x").await.must_be(400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn token_stats_count_ones_own() {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+    auth.refresh(&alice.refresh).await.must_be(200);
+    let gone = auth.logged_in("alice").await;
+    auth.post_as(&gone.access, "/logout", json!({})).await.must_be(200);
+    auth.logged_in("bob").await;
+    let answer = auth.get_as(&alice.access, "/token-stats").await.must_be(200);
+    assert_eq!(
+        answer.json["data"],
+        json!({
+            "sessions_active": 1, "refresh_tokens_active": 1, "refresh_tokens_issued": 3,
+            "refresh_tokens_spent": 1, "blacklisted": 2,
+        })
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn introspection_tells_live_tokens_and_nothing_about_others() {
+    let auth = with_client().await;
+    let alice = auth.logged_in("alice").await;
+
+    let live = ask(&auth, "/introspect", &alice.access).await.must_be(200).json;
+    assert_eq!((&live["active"], &live["sid"]), (&json!(true), &json!(alice.session)));
+    assert_eq!(live["sub"], alice.user_id.to_string());
+    assert_eq!(live["iss"], "portcullis");
+    let refresh = ask(&auth, "/introspect", &alice.refresh).await.must_be(200).json;
+    assert_eq!((&refresh["active"], &refresh["sid"]), (&json!(true), &json!(alice.session)));
+
+    auth.post_as(&alice.access, "/logout", json!({})).await.must_be(200);
+    for dead in [alice.access.as_str(), &alice.refresh, "", "garbage", "prt_x"] {
+        let answer = ask(&auth, "/introspect", dead).await.must_be(200);
+        assert_eq!(answer.text, r#"{"active":false}"#);
+        assert_eq!(answer.header("cache-control"), "no-store");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_known_services_may_introspect_and_revoke() {
+    let auth = with_client().await;
+    let alice = auth.logged_in("alice").await;
+    let form = [("token", alice.access.as_str())];
+    for path in ["/introspect", "/revoke"] {
+        let request = || auth.request(Method::POST, path).form(&form);
+        let answers = [
+            send(request()).await,
+            send(request().basic_auth("gateway", Some("wrong"))).await,
+            send(request().basic_auth("nobody", Some(SECRET))).await,
+            send(request().bearer_auth(&alice.access)).await,
+        ];
+        for answer in answers {
+            let answer = answer.must_be(401);
+            assert_eq!(answer.json["code"], "invalid_client");
+            assert!(answer.header("www-authenticate").starts_with("Basic"));
+        }
+        let json = auth.request(Method::POST, path).basic_auth("gateway", Some(SECRET));
+        send(json.json(&json!({ "token": "x" }))).await.must_be(415);
+        let empty = auth.request(Method::POST, path).basic_auth("gateway", Some(SECRET));
+        send(empty.form(&[("tok", "x")])).await.must_be(400);
+    }
+    assert!(auth.is_good(&alice.access).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_revokes_an_access_token_alone_and_a_refresh_token_with_its_family() {
+    let auth = with_client().await;
+    let alice = auth.logged_in("alice").await;
+    let answer = ask(&auth, "/revoke", &alice.access).await.must_be(200);
+    assert!(answer.text.is_empty());
+    assert!(!auth.is_good(&alice.access).await);
+    assert_eq!(auth.verdict(&alice), "REVOKED");
+    let next = auth.refresh(&alice.refresh).await.must_be(200);
+    let access = next.text_at("/data/access/token");
+    assert!(auth.is_good(&access).await);
+
+    ask(&auth, "/revoke", &next.text_at("/data/refresh/token")).await.must_be(200);
+    assert!(!auth.is_good(&access).await);
+    for unknown in ["garbage", "", "prt_x", &alice.access] {
+        ask(&auth, "/revoke", unknown).await.must_be(200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_public_key_is_shown_while_a_secret_signs() {
+    let auth = Service::start().await;
+    let answer = send(auth.raw(Method::GET, "/.well-known/jwks.json")).await.must_be(200);
+    assert_eq!(answer.json, json!({ "keys": [] }));
+    assert_eq!(answer.header("cache-control"), "public, max-age=300");
+}
+
+const SECRET: &str = "a secret of the gateway";
+
+async fn with_client() -> Service {
+    Service::with(|settings| {
+        settings.tokens.introspection_clients = Some(format!("gateway:{SECRET}").into());
+    })
+    .await
+}
+
+async fn ask(auth: &Service, path: &str, token: &str) -> Answer {
+    let request = auth.request(Method::POST, path).basic_auth("gateway", Some(SECRET));
+    send(request.form(&[("token", token), ("token_type_hint", "whatever")])).await
+}
