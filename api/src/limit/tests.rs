@@ -143,10 +143,26 @@ async fn each_failure_beyond_the_free_ones_doubles_the_wait(#[values(true, false
 
 #[rstest]
 #[tokio::test]
-async fn guesses_at_the_same_moment_count_each(#[values(true, false)] shared: bool) {
+async fn guesses_at_the_same_moment_count_and_their_refusals_do_not(
+    #[values(true, false)] shared: bool,
+) {
     let bench = Bench::new(shared, |_| ());
     let tries = join_all((0..50).map(|_| bench.attempt(HOME, None))).await;
     assert_eq!(tries.iter().filter(|attempt| attempt.is_ok()).count(), 4);
+    bench.pass(Duration::from_secs(1));
+    bench.attempt(HOME, None).await.unwrap();
+}
+
+#[rstest]
+#[tokio::test]
+async fn later_requests_do_not_prolong_the_window(#[values(true, false)] shared: bool) {
+    let bench = Bench::new(shared, |_| ());
+    bench.login(HOME).await.unwrap();
+    bench.pass(Duration::from_mins(10));
+    bench.login(HOME).await.unwrap();
+    bench.login(HOME).await.unwrap();
+    let refusal = bench.login(HOME).await.unwrap_err();
+    assert!(refusal.retry_after <= Duration::from_mins(5), "{refusal:?}");
 }
 
 #[rstest]
