@@ -100,6 +100,7 @@ functions! {
     load_bytes = RedisModule_LoadStringBuffer(io: *mut raw::RedisModuleIO, length: *mut usize) -> *mut c_char;
     is_io_error = RedisModule_IsIOError(io: *mut raw::RedisModuleIO) -> c_int;
     free_bytes = RedisModule_Free(bytes: *mut c_void);
+    allocated_size = RedisModule_MallocSize(bytes: *mut c_void) -> usize;
     digest_bytes = RedisModule_DigestAddStringBuffer(digest: *mut raw::RedisModuleDigest, bytes: *const c_char, length: usize);
     digest_number = RedisModule_DigestAddLongLong(digest: *mut raw::RedisModuleDigest, value: c_longlong);
     digest_end = RedisModule_DigestEndSequence(digest: *mut raw::RedisModuleDigest);

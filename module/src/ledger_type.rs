@@ -7,7 +7,7 @@
 use core::ffi::{CStr, c_int, c_ulong, c_void};
 use core::mem::ManuallyDrop;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::ffi::CString;
 use std::panic::catch_unwind;
 
@@ -55,6 +55,7 @@ pub(crate) fn register(ctx: *mut raw::RedisModuleCtx) -> bool {
     let kind =
         unsafe { ffi::create_data_type(ctx, NAME.as_ptr(), encoding::VERSION, &raw mut methods) };
     TYPE.store(kind, Ordering::Relaxed);
+    learn_quantum();
     !kind.is_null()
 }
 
@@ -279,18 +280,34 @@ unsafe extern "C" fn mem_usage(
     _samples: usize,
 ) -> usize {
     guarded(0, || {
-        let own = usable(size_of::<Ledger>());
+        let own = usable(size_of::<Ledger>()).saturating_add(KEY_OVERHEAD);
         // SAFETY: ours, and nobody writes during this callback (see the file's head).
         let ledger = unsafe { borrowed(value) };
         own.saturating_add(ledger.allocated(usable))
     })
 }
 
-/// What jemalloc, as Redis builds it, takes for a request: multiples of 8 up to 64 bytes, then
-/// four sizes to every doubling.
+/// What Redis keeps for a ledger's key and does not count itself: an object, a module value, and
+/// its places in the tables of keys and expiries, which take 16 to 48 bytes by kind of server.
+const KEY_OVERHEAD: usize = 16 + 16 + 28;
+
+/// Small requests are rounded up to a multiple of this: 8 in the allocator that Redis ships, 16 in
+/// those of most systems.
+static QUANTUM: AtomicUsize = AtomicUsize::new(8);
+
+fn learn_quantum() {
+    let mut probe = Box::new([0_u8; 40]);
+    // SAFETY: allocated by `RedisAlloc`, that is by the server, and alive.
+    let taken = unsafe { ffi::allocated_size(probe.as_mut_ptr().cast()) };
+    QUANTUM.store(if taken > 40 { 16 } else { 8 }, Ordering::Relaxed);
+}
+
+/// What the allocator takes for a request: multiples of its quantum up to 64 bytes, then four
+/// sizes to every doubling.
 fn usable(bytes: usize) -> usize {
     if bytes <= 64 {
-        return bytes.next_multiple_of(8);
+        let quantum = QUANTUM.load(Ordering::Relaxed);
+        return bytes.checked_next_multiple_of(quantum).unwrap_or(bytes);
     }
     let doubling = bytes.saturating_sub(1).checked_ilog2().unwrap_or(0);
     let step = 1_usize.wrapping_shl(doubling.saturating_sub(2));
