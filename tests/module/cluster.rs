@@ -52,15 +52,7 @@ fn ledgers_stay_whole_while_their_slot_moves_under_traffic() {
         }
         let (done, asked) = (AtomicBool::new(false), AtomicU64::new(0));
         std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let mut follower = Follower::of(&cluster);
-                while !done.load(Ordering::Relaxed) {
-                    assert_eq!(follower.ask(CHECK), "OK");
-                    assert_eq!(follower.ask("AUTH.CHECK {user}:2 revoked SESSION s"), "REVOKED");
-                    assert_eq!(follower.ask("AUTH.SESSION TOUCH {user}:3 s"), "1");
-                    asked.fetch_add(1, Ordering::Relaxed);
-                }
-            });
+            scope.spawn(|| traffic(&cluster, &done, &asked));
             wait_until("there is traffic", || asked.load(Ordering::Relaxed) > 10);
             move_slot(&mut source, &mut target, to.port());
             let before = asked.load(Ordering::Relaxed);
@@ -76,6 +68,17 @@ fn ledgers_stay_whole_while_their_slot_moves_under_traffic() {
             assert_eq!(told, "REVOKED");
         }
     });
+}
+
+/// Asks and writes until told to stop; no answer may be wrong.
+fn traffic(cluster: &Cluster, done: &AtomicBool, asked: &AtomicU64) {
+    let mut follower = Follower::of(cluster);
+    while !done.load(Ordering::Relaxed) {
+        assert_eq!(follower.ask(CHECK), "OK");
+        assert_eq!(follower.ask("AUTH.CHECK {user}:2 revoked SESSION s"), "REVOKED");
+        assert_eq!(follower.ask("AUTH.SESSION TOUCH {user}:3 s"), "1");
+        asked.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Moves the slot of `{user}` with all its keys, a few at a time.
