@@ -68,7 +68,7 @@ async fn a_redis_that_lost_everything_costs_nobody_a_session() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_mysql_every_change_is_refused_with_503_and_checks_go_on() {
     let mut mariadb = MariaDb::start();
-    let database = mariadb.migrated_database("outage");
+    let database = mariadb.fresh_database("outage");
     let auth = Service::on(Redis::start(), &database, |_| {}).await;
     let alice = auth.logged_in("alice").await;
     mariadb.kill();

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use portcullis_api::clock::{Clock, UnixMs};
 use portcullis_api::config::{Limit, Settings};
 use portcullis_api::secret::Random;
-use portcullis_api::{App, activity, outbox, serve};
+use portcullis_api::{App, activity, migrate, outbox, serve};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -102,10 +102,10 @@ impl Service {
 
     /// The same, with other settings.
     pub async fn with(adjust: impl FnOnce(&mut Settings)) -> Self {
-        Self::on(Redis::start(), &MariaDb::shared().migrated_database("api"), adjust).await
+        Self::on(Redis::start(), &MariaDb::shared().fresh_database("api"), adjust).await
     }
 
-    /// The same, on servers that the test holds.
+    /// The same, on servers that the test holds; brings the database into shape.
     pub async fn on(redis: Redis, database: &str, adjust: impl FnOnce(&mut Settings)) -> Self {
         LazyLock::force(&LOG);
         let mut settings = Settings::for_tests(database, &redis.url());
@@ -118,6 +118,7 @@ impl Service {
         adjust(&mut settings);
         let clock = Clock::manual(present());
         let app = App::new(settings, clock.clone(), Random::seeded(1)).expect("the service starts");
+        migrate::up(&app.db).await.expect("the migrations run");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));
         tokio::spawn(serve::serve(app.clone(), listener));
