@@ -280,16 +280,17 @@ unsafe extern "C" fn mem_usage(
     _samples: usize,
 ) -> usize {
     guarded(0, || {
-        let own = usable(size_of::<Ledger>()).saturating_add(KEY_OVERHEAD);
+        let own = KEY_OVERHEAD.map(usable).into_iter().sum::<usize>();
+        let own = own.saturating_add(usable(size_of::<Ledger>()));
         // SAFETY: ours, and nobody writes during this callback (see the file's head).
         let ledger = unsafe { borrowed(value) };
         own.saturating_add(ledger.allocated(usable))
     })
 }
 
-/// What Redis keeps for a ledger's key and does not count itself: an object, a module value, and
-/// its places in the tables of keys and expiries, which take 16 to 48 bytes by kind of server.
-const KEY_OVERHEAD: usize = 16 + 16 + 28;
+/// What Redis keeps for a ledger's key and does not count itself: an object, a module value, and an
+/// entry in the table of expiries, which every ledger has.
+const KEY_OVERHEAD: [usize; 3] = [16, 16, 24];
 
 /// Small requests are rounded up to a multiple of this: 8 in the allocator that Redis ships, 16 in
 /// those of most systems.

@@ -29,7 +29,6 @@ fn a_ledger_with_one_entry_takes_what_it_says() {
         "AUTH.BLACKLIST KEY token EX 900",
         "AUTH.SESSION CREATE KEY 0123456789abcdef EX 900",
         &format!("AUTH.SESSION CREATE KEY 0123456789abcdef EX 900 DEVICE {device}"),
-        "AUTH.SESSION REVOKEALL KEY",
     ] {
         everywhere(|redis| one_entry_each(redis, command));
     }
