@@ -37,7 +37,8 @@ fn blacklist(call: &Call<'_>) -> Reply {
         return Reply::Integer(0);
     }
     ledger.settle(clock.now);
-    info::REVOCATIONS.add(usize::from(change == Revocation::New));
+    // A replica repeats what its primary has counted.
+    info::REVOCATIONS.add(usize::from(change == Revocation::New && !clock.replay));
 
     let (hex, expires) = (digest.to_hex(), expires.0.to_string());
     call.replicate(c"AUTH.BLACKLIST", &[key.bytes(), b"DIGEST", &hex, b"PXAT", expires.as_bytes()]);

@@ -26,7 +26,7 @@ pub(crate) unsafe extern "C" fn entry(
 fn check(call: &Call<'_>) -> Reply {
     let Some(key) = call.arg(1) else { return Reply::WrongArity };
     if confirm::is_missing() {
-        return info::rejected(NOT_READY);
+        return info::not_ready(NOT_READY);
     }
     let question = match parse(call) {
         Ok(question) => question,

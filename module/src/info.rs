@@ -32,14 +32,17 @@ pub(crate) static SESSIONS_REVOKED: Counter = Counter::new(c"sessions_revoked");
 pub(crate) static SESSIONS_EXPIRED_SEEN: Counter = Counter::new(c"sessions_expired_seen");
 /// SHA-256 computations; a check needs none while nothing of its subject is revoked.
 pub(crate) static DIGESTS_COMPUTED: Counter = Counter::new(c"digests_computed");
+/// Checks that nobody may answer before `AUTH.CONFIRM`.
+static CHECKS_NOT_READY: Counter = Counter::new(c"checks_not_ready");
 static REJECTED_ARGUMENTS: Counter = Counter::new(c"rejected_arguments");
 
-static ALL: [&Counter; 12] = [
+static ALL: [&Counter; 13] = [
     &CHECKS_OK,
     &CHECKS_NO_SESSION,
     &CHECKS_IDLE,
     &CHECKS_LOGGED_OUT,
     &CHECKS_REVOKED,
+    &CHECKS_NOT_READY,
     &REVOCATIONS,
     &SESSIONS_CREATED,
     &SESSIONS_EVICTED,
@@ -87,6 +90,13 @@ pub(crate) fn count_digest(question: &Question<'_>, verdict: Verdict, anything_r
     if anything_revoked && got_there && matches!(question.token, TokenRef::Token(_)) {
         DIGESTS_COMPUTED.add(1);
     }
+}
+
+/// Counts a check that had to go unanswered.
+#[cold]
+pub(crate) fn not_ready(refusal: Reply) -> Reply {
+    CHECKS_NOT_READY.add(1);
+    refusal
 }
 
 /// Counts a refusal and passes it on.

@@ -312,7 +312,7 @@ fn revoke(call: &Call<'_>) -> Reply {
     }
     if args.len() > fixed {
         ledger.settle(now);
-        info::SESSIONS_REVOKED.add(live);
+        info::SESSIONS_REVOKED.add(if call.is_replay() { 0 } else { live });
         call.replicate(c"AUTH.SESSION", &args);
         call.announce(c"auth.session.revoke", key);
     }
@@ -332,7 +332,7 @@ fn revokeall(call: &Call<'_>) -> Reply {
     let outcome = ledger.log_out(at, except, now);
     if outcome.changed {
         ledger.settle(now);
-        info::SESSIONS_REVOKED.add(outcome.ended);
+        info::SESSIONS_REVOKED.add(if call.is_replay() { 0 } else { outcome.ended });
         let until = outcome.until.0.to_string();
         let mut args = vec![b"REVOKEALL", key.bytes(), b"AT", until.as_bytes()];
         args.extend(except.iter().flat_map(|id| [b"EXCEPT".as_slice(), id]));

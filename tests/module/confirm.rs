@@ -43,6 +43,7 @@ fn a_server_that_has_started_vouches_for_nothing_until_it_is_confirmed() {
         assert_eq!(talk.say("AUTH.SESSION CREATE user:1 s EX 60"), "[]");
         assert_eq!(talk.say("AUTH.CHECK user:1 token SESSION s"), REFUSAL);
         assert_eq!(talk.info("portcullis", "portcullis_confirmed"), "0");
+        assert_eq!(talk.info("portcullis", "portcullis_checks_not_ready"), "2");
         assert_eq!(confirm(&redis), "OK");
         assert_eq!(talk.say("AUTH.CHECK user:1 token SESSION s"), "OK");
         assert_eq!(talk.info("portcullis", "portcullis_confirmed"), "1");

@@ -209,6 +209,7 @@ fn info_counts_what_was_asked_and_what_came_of_it() {
                 ("checks_idle", 1),
                 ("checks_logged_out", 1),
                 ("checks_revoked", 1),
+                ("checks_not_ready", 0),
                 ("revocations", 1),
                 ("sessions_created", 5),
                 ("sessions_evicted", 1),
