@@ -17,8 +17,9 @@ const SWEPT_PER_WRITE: usize = 2;
 /// What one subject's key holds.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    /// Sorted by id, so that a lookup halves and a dump is the same on every server.
-    sessions: Vec<Session>,
+    /// Sorted by id, so that a lookup halves and a dump is the same on every server. Exactly as
+    /// long as need be: most subjects have one or two sessions, and there are many subjects.
+    sessions: Box<[Session]>,
     revoked: Option<Box<Revoked>>,
     /// 0 for none. Only moves forward.
     watermark: UnixMs,
@@ -92,13 +93,10 @@ impl Ledger {
                     *old = session;
                 }
             }
-            Err(at) => {
-                // Most subjects have a session or two: growing by one wastes nothing on them.
-                if self.sessions.len() == self.sessions.capacity() {
-                    self.sessions.reserve_exact(self.sessions.len().div_ceil(8).max(1));
-                }
-                self.sessions.insert(at, session);
-            }
+            Err(at) => self.edit_sessions(|sessions| {
+                sessions.reserve_exact(1);
+                sessions.insert(at, session);
+            }),
         }
     }
 
@@ -114,9 +112,9 @@ impl Ledger {
     /// Ends one session. Answers what it was, `None` if there is none of this id.
     pub fn end(&mut self, id: &[u8], now: UnixMs) -> Option<State> {
         let at = self.place(id).ok()?;
-        let session = (at < self.sessions.len()).then(|| self.sessions.remove(at))?;
-        self.fit_sessions();
-        Some(session.state(now))
+        let state = self.sessions.get(at)?.state(now);
+        self.edit_sessions(|sessions| drop(sessions.remove(at)));
+        Some(state)
     }
 
     /// Ends every session begun at or before `until`, except the one of that id, if any. Answers
@@ -128,19 +126,20 @@ impl Ledger {
         now: UnixMs,
     ) -> Vec<State> {
         let ends = |it: &mut Session| it.created <= until && Some(it.id()) != except;
-        let ended = self.sessions.extract_if(.., ends).map(|it| it.state(now)).collect();
-        self.fit_sessions();
-        ended
+        self.edit_sessions(|sessions| {
+            sessions.extract_if(.., ends).map(|it| it.state(now)).collect()
+        })
     }
 
     fn place(&self, id: &[u8]) -> Result<usize, usize> {
         self.sessions.binary_search_by(|session| session.id().cmp(id))
     }
 
-    fn fit_sessions(&mut self) {
-        if self.sessions.len() < self.sessions.capacity() / 2 || self.sessions.is_empty() {
-            self.sessions.shrink_to_fit();
-        }
+    fn edit_sessions<T>(&mut self, edit: impl FnOnce(&mut Vec<Session>) -> T) -> T {
+        let mut sessions = core::mem::take(&mut self.sessions).into_vec();
+        let outcome = edit(&mut sessions);
+        self.sessions = sessions.into_boxed_slice();
+        outcome
     }
 
     // --- revocations ---
@@ -190,15 +189,15 @@ impl Ledger {
                 self.revoked = None;
             }
         }
-        let before = self.sessions.len();
-        let mut left = SWEPT_PER_WRITE;
-        self.sessions.retain(|it| {
-            let dropped = left > 0 && it.state(now) == State::Expired;
-            left = left.saturating_sub(usize::from(dropped));
-            !dropped
+        let expired = |(_, it): &(usize, &Session)| it.state(now) == State::Expired;
+        let found = self.sessions.iter().enumerate().filter(expired).map(|(at, _)| at);
+        let found: Vec<_> = found.take(SWEPT_PER_WRITE).collect();
+        self.edit_sessions(|sessions| {
+            for at in found.iter().rev() {
+                sessions.remove(*at);
+            }
         });
-        self.fit_sessions();
-        before.saturating_sub(self.sessions.len())
+        found.len()
     }
 
     /// The instant from which nothing in here matters; `None` if nothing is in here.
@@ -220,7 +219,7 @@ impl Ledger {
     /// Bytes allocated behind this value, where `usable` tells what the allocator really takes.
     #[must_use]
     pub fn allocated(&self, usable: fn(usize) -> usize) -> usize {
-        let sessions = self.sessions.capacity().saturating_mul(size_of::<Session>());
+        let sessions = size_of_val::<[Session]>(&self.sessions);
         let text: usize = self.sessions.iter().map(|it| usable(it.text.len())).sum();
         let revoked = self.revoked.as_ref().map_or(0, |revoked| {
             usable(size_of::<Revoked>()).saturating_add(revoked.allocated(usable))
@@ -232,7 +231,7 @@ impl Ledger {
     /// first). `None` when all were handed over. Places count sessions first, then buckets.
     pub fn relocate(&mut self, from: usize, relocate: &mut impl Relocate) -> Option<usize> {
         if from == 0 {
-            relocate.buffer(&mut self.sessions);
+            self.edit_sessions(|sessions| relocate.buffer(sessions));
             for session in &mut self.sessions {
                 let mut text = core::mem::take(&mut session.text).into_vec();
                 relocate.buffer(&mut text);
