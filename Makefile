@@ -31,10 +31,12 @@ audit: install ## licences, bans, sources and advisories of our crates; the SQL 
 	@cargo run --quiet -p portcullis-tests --no-default-features --bin queries -- cargo sqlx prepare --workspace --check -- --all-targets
 
 bench: install-bench ## ten minutes of measurements, written to benches/RESULTS.md
-	@cargo bench -p portcullis-benches
+	@cargo bench -p portcullis-benches --bench core -- --quick
+	@cargo run --quiet -p portcullis-benches --bin server
 
-bench-long: install-bench ## the measurements that take longer
-	@cargo bench -p portcullis-benches -- --ignored
+bench-long: install-bench ## the same with ten times as much stored
+	@cargo bench -p portcullis-benches --bench core
+	@cargo run --quiet -p portcullis-benches --bin server -- --long
 
 db: install-demo ## describe the SQL anew (.sqlx/) after a query or a migration has changed
 	@cargo run --quiet -p portcullis-tests --no-default-features --bin queries

@@ -1,0 +1,109 @@
+//! What is stored: bytes of memory, seconds and bytes of a snapshot, and the longest stall on the
+//! way to a large ledger.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use portcullis_tests::Redis;
+use redis::Connection;
+
+use crate::speed::median;
+use crate::stage::{Stage, pin};
+use crate::subjects::{
+    log_in, log_in_by_hashes, log_in_by_plain_hashes, revoke, revoke_by_strings,
+};
+
+/// Bytes of `used_memory` for each entry: ours and the usual layout's.
+pub(crate) struct Memory {
+    pub(crate) revoked: f64,
+    pub(crate) revoked_as_string: f64,
+    pub(crate) user: f64,
+    pub(crate) user_as_hash_and_set: f64,
+}
+
+/// Measures memory with `count` entries of each kind.
+pub(crate) fn memory(stage: &Stage, count: usize) -> Result<Memory> {
+    println!("memory: {count} of each kind");
+    Ok(Memory {
+        revoked: bytes_each(stage, count, |redis| revoke(redis, "revoked", count))?,
+        revoked_as_string: bytes_each(stage, count, |redis| revoke_by_strings(redis, count))?,
+        user: bytes_each(stage, count, |redis| log_in(redis, count))?,
+        user_as_hash_and_set: bytes_each(stage, count, |redis| log_in_by_hashes(redis, count))?,
+    })
+}
+
+fn bytes_each(stage: &Stage, count: usize, fill: impl Fn(&Redis) -> Result<()>) -> Result<f64> {
+    let redis = stage.server()?;
+    let mut connection = redis.connection();
+    let before = info(&mut connection, "memory", "used_memory")?;
+    fill(&redis)?;
+    Ok((info(&mut connection, "memory", "used_memory")? - before) / count as f64)
+}
+
+/// A snapshot of one layout.
+#[derive(Clone, Copy)]
+pub(crate) struct Snapshot {
+    pub(crate) bytes: f64,
+    pub(crate) save_s: f64,
+    pub(crate) load_s: f64,
+}
+
+/// Snapshots of `count` ledgers of one session, and of as many plain hashes of the same content.
+pub(crate) fn snapshots(stage: &Stage, count: usize, rounds: usize) -> Result<[Snapshot; 2]> {
+    let mut ledgers = stage.server()?;
+    log_in(&ledgers, count)?;
+    let mut hashes = stage.server()?;
+    log_in_by_plain_hashes(&hashes, count)?;
+    let mut taken = [Vec::new(), Vec::new()];
+    for round in 1..=rounds {
+        println!("snapshot: {count} ledgers and hashes, round {round} of {rounds}");
+        taken[0].push(snapshot(&mut ledgers)?);
+        taken[1].push(snapshot(&mut hashes)?);
+    }
+    let of =
+        |taken: &[Snapshot], what: fn(&Snapshot) -> f64| median(taken.iter().map(what).collect());
+    Ok(taken.map(|taken| Snapshot {
+        bytes: of(&taken, |it| it.bytes),
+        save_s: of(&taken, |it| it.save_s),
+        load_s: of(&taken, |it| it.load_s),
+    }))
+}
+
+/// Saves, starts again from what was saved, and lets the server tell how long that took it.
+fn snapshot(redis: &mut Redis) -> Result<Snapshot> {
+    let begun = Instant::now();
+    redis::cmd("SAVE").exec(&mut redis.connection())?;
+    let save_s = begun.elapsed().as_secs_f64();
+    let bytes = redis.data().join("dump.rdb").metadata()?.len() as f64;
+    redis.stop();
+    redis.start_again();
+    pin(redis)?;
+    let log = redis.log();
+    let told = log.lines().rev().find_map(|line| line.split_once("DB loaded from disk: "));
+    let load_s = told.and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
+    Ok(Snapshot { bytes, save_s, load_s: load_s.context("the log tells the loading time")? })
+}
+
+/// The longest time that one `AUTH.BLACKLIST` took while `count` digests entered one ledger.
+pub(crate) fn longest_stall(stage: &Stage, count: usize) -> Result<Duration> {
+    println!("stall: {count} digests into one ledger");
+    let redis = stage.server()?;
+    let mut connection = redis.connection();
+    let percentiles = ["SET", "latency-tracking-info-percentiles", "100"];
+    redis::cmd("CONFIG").arg(&percentiles).exec(&mut connection)?;
+    revoke(&redis, "revoked", count)?;
+    let told: String = redis::cmd("INFO").arg("latencystats").query(&mut connection)?;
+    let longest = told.lines().find_map(|line| {
+        line.strip_prefix("latency_percentiles_usec_auth.blacklist:p100=")?.trim().parse().ok()
+    });
+    let longest_us: f64 = longest.with_context(|| format!("INFO latencystats says {told}"))?;
+    Ok(Duration::from_secs_f64(longest_us / 1e6))
+}
+
+fn info(connection: &mut Connection, section: &str, field: &str) -> Result<f64> {
+    let told: String = redis::cmd("INFO").arg(section).query(connection)?;
+    let value = told.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    value
+        .and_then(|value| value.trim().parse().ok())
+        .with_context(|| format!("INFO has no {field}"))
+}

@@ -1,0 +1,154 @@
+//! `benches/RESULTS.md` and its charts: written by this program, never by hand.
+
+use std::fmt::Write;
+use std::fs;
+use std::process::Command;
+
+use anyhow::Result;
+use portcullis_tests::{servers, workspace};
+
+use crate::chart::{Bar as ChartBar, svg};
+use crate::footprint::{Memory, Snapshot};
+use crate::speed::{NAMES, PIPELINES, Rates};
+
+/// What was promised, what was measured, and whether that keeps the promise.
+pub(crate) struct Bar {
+    what: &'static str,
+    promised: String,
+    measured: String,
+    met: bool,
+}
+
+/// A bar that is met from `least` on.
+pub(crate) fn at_least(what: &'static str, least: f64, measured: f64) -> Bar {
+    let (promised, measured_text) = (format!("≥ {least:.2}"), format!("{measured:.2}"));
+    Bar { what, promised, measured: measured_text, met: measured >= least }
+}
+
+/// A bar that is met up to `most` of `unit`.
+pub(crate) fn at_most(what: &'static str, most: f64, measured: f64, unit: &str) -> Bar {
+    let text = |value: f64| {
+        let number = if most < 5.0 { format!("{value:.2}") } else { format!("{value:.1}") };
+        format!("{number} {unit}").trim_end().to_owned()
+    };
+    let promised = format!("≤ {}", text(most));
+    Bar { what, promised, measured: text(measured), met: measured <= most }
+}
+
+/// The table of bars.
+pub(crate) fn bars_table(bars: &[Bar]) -> String {
+    let mut table = "| what | bar | measured | met |\n|---|---|---|---|\n".to_owned();
+    for Bar { what, promised, measured, met } in bars {
+        let met = if *met { "yes" } else { "**no**" };
+        line(&mut table, &format!("| {what} | {promised} | {measured} | {met} |"));
+    }
+    table
+}
+
+/// Requests a second of every contender.
+pub(crate) fn rates_table(rates: &Rates) -> String {
+    let mut table = "| command | `-P 1` | `-P 16` | `-P 100` |\n|---|---|---|---|\n".to_owned();
+    for name in NAMES {
+        let [one, some, many] = PIPELINES.map(|pipeline| shown(rates.median(name, pipeline)));
+        line(&mut table, &format!("| {name} | {one} | {some} | {many} |"));
+    }
+    table
+}
+
+/// What is stored, beside the usual layout.
+pub(crate) fn footprint_table(memory: &Memory, [ledgers, hashes]: &[Snapshot; 2]) -> String {
+    let mut table = "| what | ours | usual layout |\n|---|---|---|\n".to_owned();
+    let rows = [
+        ("revoked token, bytes of memory (a string)", memory.revoked, memory.revoked_as_string),
+        (
+            "user with one session, bytes of memory (hash, TTL, set)",
+            memory.user,
+            memory.user_as_hash_and_set,
+        ),
+        ("snapshot, MB (plain hash)", ledgers.bytes / 1e6, hashes.bytes / 1e6),
+        ("snapshot, seconds to save (plain hash)", ledgers.save_s, hashes.save_s),
+        ("snapshot, seconds to load (plain hash)", ledgers.load_s, hashes.load_s),
+    ];
+    for (what, ours, usual) in rows {
+        line(&mut table, &format!("| {what} | {ours:.2} | {usual:.2} |"));
+    }
+    table
+}
+
+/// Draws the comparisons and answers the Markdown that shows them.
+pub(crate) fn charts(rates: &Rates, memory: &Memory) -> Result<String> {
+    let mut shown_in = String::new();
+    for pipeline in PIPELINES {
+        let bar = |name: &&str| {
+            let rate = rates.median(name, pipeline);
+            ((*name).to_owned(), rate, shown(rate))
+        };
+        let bars: Vec<ChartBar> = NAMES.iter().map(bar).collect();
+        let title = format!("requests a second, -P {pipeline}");
+        chart(&mut shown_in, &format!("speed-p{pipeline}"), &title, &bars)?;
+    }
+    let bytes = |name: &str, value: f64| (name.to_owned(), value, format!("{value:.0} B"));
+    let bars = [
+        bytes("revoked token: AUTH ledger", memory.revoked),
+        bytes("revoked token: string", memory.revoked_as_string),
+        bytes("user, one session: AUTH ledger", memory.user),
+        bytes("user, one session: hash + set", memory.user_as_hash_and_set),
+    ];
+    chart(&mut shown_in, "memory", "bytes of memory for each", &bars)?;
+    Ok(shown_in)
+}
+
+/// What this was measured on.
+pub(crate) fn machine() -> String {
+    let first = |program: &str, arguments: &[&str]| {
+        let told = Command::new(program).args(arguments).output();
+        let told = told.map(|out| String::from_utf8_lossy(&out.stdout).into_owned());
+        told.unwrap_or_default().lines().next().unwrap_or("unknown").to_owned()
+    };
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let rows = [
+        format!("date: {}", first("date", &["-u", "+%F %H:%M UTC"])),
+        format!("machine: {cores} cores of {}", model.map_or("unknown", |(_, model)| model)),
+        format!("load average before: {}", load_average()),
+        format!("kernel: {}", first("uname", &["-sr"])),
+        format!("server: {}, pinned to core 0; load on core 1", servers()[0].name),
+        format!("load: {}", first("redis-benchmark", &["--version"])),
+        format!("compiler: {}", first("rustc", &["--version"])),
+    ];
+    rows.iter().map(|row| format!("- {row}\n")).collect()
+}
+
+/// Writes the page.
+pub(crate) fn write(sections: &[(&str, String)]) -> Result<()> {
+    let mut page = "# Results\n\nWritten by `make bench`; do not edit.\n".to_owned();
+    for (heading, text) in sections {
+        line(&mut page, &format!("\n## {heading}\n\n{}", text.trim_end()));
+    }
+    fs::write(workspace().join("benches/RESULTS.md"), page)?;
+    Ok(())
+}
+
+fn chart(shown_in: &mut String, file: &str, title: &str, bars: &[ChartBar]) -> Result<()> {
+    let folder = workspace().join("benches/charts");
+    fs::create_dir_all(&folder)?;
+    let picture = svg(title, bars, |name| name.contains("AUTH"));
+    fs::write(folder.join(format!("{file}.svg")), picture)?;
+    line(shown_in, &format!("![{title}](charts/{file}.svg)\n"));
+    Ok(())
+}
+
+fn load_average() -> String {
+    let told = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    told.split_whitespace().next().unwrap_or("unknown").to_owned()
+}
+
+/// A rate as people read it.
+fn shown(rate: f64) -> String {
+    if rate >= 1e6 { format!("{:.2} M/s", rate / 1e6) } else { format!("{:.0} k/s", rate / 1e3) }
+}
+
+fn line(to: &mut String, text: &str) {
+    writeln!(to, "{text}").expect("a string takes text");
+}

@@ -1,0 +1,166 @@
+//! How many a second: `AUTH.CHECK` in its cases beside what people use today, by redis-benchmark.
+//!
+//! Everything is measured in turn, round after round, against one server that holds all of it, so
+//! that whatever disturbs the machine disturbs all of them. A figure is the median of its rounds.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use portcullis_tests::Redis;
+
+use crate::pipe::{Pipe, command};
+use crate::stage::Stage;
+use crate::subjects::{EXPIRES_MS, device, digest, revoke, session_id, token};
+
+/// Commands in flight on each connection.
+pub(crate) const PIPELINES: [usize; 3] = [1, 16, 100];
+const MILLION: usize = 1_000_000;
+
+/// The same three questions in Lua: is it revoked, is it older than a logout, is its session live?
+const SCRIPT: &str = "if redis.call('EXISTS', KEYS[1]) == 1 then return 'REVOKED' end \
+    local after = redis.call('GET', KEYS[2]) \
+    if after and tonumber(ARGV[1]) <= tonumber(after) then return 'LOGGED_OUT' end \
+    local expires = redis.call('HGET', KEYS[3], 'expires') \
+    if not expires or tonumber(expires) <= tonumber(ARGV[2]) then return 'NO_SESSION' end \
+    return 'OK'";
+
+/// Requests a second of each contender, by pipeline, one for each round.
+#[derive(Default)]
+pub(crate) struct Rates(BTreeMap<(&'static str, usize), Vec<f64>>);
+
+/// A contender: how it is called, and what is sent.
+type Contender = (&'static str, Vec<String>);
+
+pub(crate) const EXISTS: &str = "EXISTS";
+pub(crate) const NOOP: &str = "no-op module command";
+pub(crate) const CHECK: &str = "AUTH.CHECK, nothing revoked";
+pub(crate) const HASHED: &str = "AUTH.CHECK, token is hashed";
+pub(crate) const ONE: &str = "AUTH.CHECK, any token, 1 revoked";
+pub(crate) const MANY: &str = "AUTH.CHECK, any token, 10⁶ revoked";
+pub(crate) const EVALSHA: &str = "EVALSHA, same questions";
+const GET: &str = "GET";
+const HGET: &str = "HGET";
+
+/// All of them, in the order in which they are shown.
+pub(crate) const NAMES: [&str; 12] = [
+    EXISTS,
+    GET,
+    HGET,
+    NOOP,
+    EVALSHA,
+    CHECK,
+    HASHED,
+    "AUTH.CHECK, DIGEST given",
+    ONE,
+    MANY,
+    "AUTH.CHECK, no such key",
+    "AUTH.CHECK, 1000 sessions",
+];
+
+impl Rates {
+    /// The median of a contender.
+    pub(crate) fn median(&self, name: &str, pipeline: usize) -> f64 {
+        median(self.of(name, pipeline).to_vec())
+    }
+
+    /// The median of the rounds' ratios of one contender to another.
+    pub(crate) fn ratio(&self, name: &str, to: &str, pipeline: usize) -> f64 {
+        let pairs = self.of(name, pipeline).iter().zip(self.of(to, pipeline));
+        median(pairs.map(|(one, other)| one / other).collect())
+    }
+
+    /// Decisions a second if each takes `EXISTS`, `GET` and `HGET`, against those of the check.
+    pub(crate) fn ratio_to_three(&self, pipeline: usize) -> f64 {
+        let three = [EXISTS, GET, HGET].map(|name| self.of(name, pipeline));
+        let rounds = self.of(CHECK, pipeline).iter().enumerate();
+        median(rounds.map(|(at, rate)| three.map(|it| rate / it[at]).iter().sum()).collect())
+    }
+
+    fn of(&self, name: &str, pipeline: usize) -> &[f64] {
+        self.0.iter().find(|(key, _)| **key == (name, pipeline)).map_or(&[], |(_, rates)| rates)
+    }
+}
+
+/// The value in the middle.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Measures all contenders.
+pub(crate) fn measure(stage: &Stage, rounds: usize) -> Result<Rates> {
+    let redis = stage.server()?;
+    let contenders = prepare(&redis)?;
+    let mut rates = Rates::default();
+    for pipeline in PIPELINES {
+        for round in 1..=rounds {
+            println!("speed: -P {pipeline}, round {round} of {rounds}");
+            for (name, arguments) in &contenders {
+                let rate = benchmark(&redis, pipeline, arguments)?;
+                rates.0.entry((name, pipeline)).or_default().push(rate);
+            }
+        }
+    }
+    Ok(rates)
+}
+
+/// Fills the server and says what is sent to it.
+fn prepare(redis: &Redis) -> Result<Vec<Contender>> {
+    let (token, varying, id, device) = (token(false), token(true), session_id(500), device());
+    let mut load = Vec::new();
+    for key in ["user:1", "user:2"] {
+        let begin = ["AUTH.SESSION", "CREATE", key, &id, "PXAT", EXPIRES_MS, "DEVICE", &device];
+        command(&mut load, &begin);
+    }
+    command(&mut load, &["SET", "logout:1", "1730000000000"]);
+    command(&mut load, &["HSET", "session:1", "expires", EXPIRES_MS, "device", &device]);
+    Pipe::to(redis)?.fill(1, 4, |_, to| to.extend_from_slice(&load))?;
+    Pipe::to(redis)?.fill(1000, 1, |n, to| {
+        let id = session_id(n);
+        command(to, &["AUTH.SESSION", "CREATE", "user:3", &id, "PXAT", EXPIRES_MS]);
+    })?;
+    revoke(redis, "user:2", 1)?;
+    revoke(redis, "one", 1)?;
+    revoke(redis, "many", MILLION)?;
+    let script: String =
+        redis::cmd("SCRIPT").arg("LOAD").arg(SCRIPT).query(&mut redis.connection())?;
+
+    let (hex, revoked) = (digest(7), format!("bl:{}", digest(7)));
+    let session: &[&str] = &["SESSION", &id];
+    let lua = ["EVALSHA", &script, "3", &revoked, "logout:1", "session:1", "1740000000", "1"];
+    let sent: [Vec<&str>; 12] = [
+        vec!["EXISTS", &revoked],
+        vec!["GET", "logout:1"],
+        vec!["HGET", "session:1", "expires"],
+        [&["BENCH.NOOP", "user:1", &token], session].concat(),
+        [&lua[..6], &["1740000000000", "1750000000000"]].concat(),
+        [&["AUTH.CHECK", "user:1", &token], session].concat(),
+        [&["AUTH.CHECK", "user:2", &token], session].concat(),
+        [&["AUTH.CHECK", "user:2", "DIGEST", &hex], session].concat(),
+        vec!["AUTH.CHECK", "one", &varying],
+        vec!["AUTH.CHECK", "many", &varying],
+        vec!["AUTH.CHECK", "user:0", &token],
+        [&["AUTH.CHECK", "user:3", &token], session].concat(),
+    ];
+    let owned = |sent: Vec<&str>| sent.into_iter().map(String::from).collect();
+    Ok(NAMES.into_iter().zip(sent.map(owned)).collect())
+}
+
+/// Requests a second of one run of redis-benchmark, on the core of this program.
+fn benchmark(redis: &Redis, pipeline: usize, arguments: &[String]) -> Result<f64> {
+    let requests = if pipeline == 1 { 120_000 } else { MILLION };
+    let out = Command::new("redis-benchmark")
+        .arg("-s")
+        .arg(redis.socket())
+        .args(["-c", "50", "-r", "100000000", "--csv"])
+        .args(["-n", &requests.to_string(), "-P", &pipeline.to_string()])
+        .args(arguments)
+        .output()
+        .context("redis-benchmark runs; is redis-tools installed?")?;
+    let text = String::from_utf8_lossy(&out.stdout);
+    ensure!(out.status.success(), "redis-benchmark failed: {text}");
+    let row = text.lines().last().unwrap_or_default();
+    let rate = row.split("\",\"").nth(1).and_then(|rate| rate.parse().ok());
+    rate.with_context(|| format!("redis-benchmark says no rate: {text}"))
+}
