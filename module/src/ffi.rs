@@ -11,7 +11,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use portcullis_core::UnixMs;
+use portcullis_core::{Now, UnixMs};
 use redis_module::raw;
 
 /// Declares the functions that are used: a name of ours, Redis's name, and the signature.
@@ -203,7 +203,7 @@ pub(crate) unsafe fn run_command(
     ctx: Ctx,
     first: *mut Str,
     count: c_int,
-    run: fn(&Call<'_>) -> Reply,
+    run: impl FnOnce(&Call<'_>) -> Reply,
 ) -> c_int {
     let count = usize::try_from(count).unwrap_or(0);
     // SAFETY: Redis gives `count` strings at `first` (fact 2).
@@ -235,6 +235,13 @@ impl<'a> Call<'a> {
     #[expect(clippy::unused_self, reason = "only a running command has a now")]
     pub(crate) fn now(&self) -> UnixMs {
         now()
+    }
+
+    /// The same, for a question.
+    #[inline]
+    #[expect(clippy::unused_self, reason = "only a running command has a now")]
+    pub(crate) fn quick_now(&self) -> QuickNow {
+        QuickNow::read()
     }
 
     /// Where this command comes from.
@@ -476,6 +483,48 @@ fn reply_ok(ctx: Ctx) -> c_int {
     }
     // SAFETY: as above; the prepared reply is never freed.
     unsafe { reply_copy(ctx, prepared) }
+}
+
+/// Now for a question that compares it with a few instants, nearly always far from now. Redis 7.0
+/// has no clock that was read already, and reading one takes a twentieth of a whole check: there
+/// the kernel's last tick will do, and the clock is read only for an instant near it.
+#[derive(Clone, Copy)]
+pub(crate) enum QuickNow {
+    Exact(UnixMs),
+    /// Never later than now, and not much earlier.
+    Tick(UnixMs),
+}
+
+/// Milliseconds within which a tick is not trusted: it is the begun second of a clock that moves
+/// every 10 ms or more often, unless the whole machine is held up.
+const NEAR_MS: u64 = 5000;
+
+impl QuickNow {
+    #[inline]
+    fn read() -> Self {
+        // SAFETY: written once by `RedisModule_Init`, before any command can run.
+        if unsafe { raw::RedisModule_CachedMicroseconds }.is_some() {
+            return Self::Exact(now());
+        }
+        let mut tick = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: writes to `tick`.
+        let status = unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &raw mut tick) };
+        match (status, u64::try_from(tick.tv_sec)) {
+            (0, Ok(seconds)) => Self::Tick(UnixMs(seconds.saturating_mul(1000))),
+            _ => Self::Exact(now()),
+        }
+    }
+}
+
+impl Now for QuickNow {
+    #[inline]
+    fn has_reached(self, instant: UnixMs) -> bool {
+        match self {
+            Self::Exact(now) => now >= instant,
+            Self::Tick(tick) if tick >= instant => true,
+            Self::Tick(tick) => instant.0.abs_diff(tick.0) <= NEAR_MS && now() >= instant,
+        }
+    }
 }
 
 /// Writes a line to the server's log.

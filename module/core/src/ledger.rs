@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use crate::revoked::{Revocation, Revoked, Row};
 use crate::session::{Facts, Session, State};
-use crate::{Digest, Question, UnixMs, Verdict};
+use crate::{Digest, Now, Question, UnixMs, Verdict};
 
 /// Expired sessions dropped by one write. More than one, so that they never pile up.
 const SWEPT_PER_WRITE: usize = 2;
@@ -39,7 +39,7 @@ impl Ledger {
     /// Is this token good now? Session, idle limit, watermark, digest, in this order: the digest
     /// is the only test that hashes, and it is made only if anything is revoked.
     #[must_use]
-    pub fn verdict(&self, question: &Question<'_>, now: UnixMs) -> Verdict {
+    pub fn verdict(&self, question: &Question<'_>, now: impl Now) -> Verdict {
         if let Some(id) = question.session {
             match self.find(id).map(|session| session.state(now)) {
                 Some(State::Live) => {}
@@ -51,7 +51,7 @@ impl Ledger {
             return Verdict::LoggedOut;
         }
         match &self.revoked {
-            Some(revoked) if now < revoked.latest() => {
+            Some(revoked) if !now.has_reached(revoked.latest()) => {
                 let digest = question.token.digest();
                 if revoked.contains(&digest, now) { Verdict::Revoked } else { Verdict::Ok }
             }
@@ -61,8 +61,8 @@ impl Ledger {
 
     /// Whether a verdict that gets past session and watermark has to hash its token.
     #[must_use]
-    pub fn holds_unexpired_digests(&self, now: UnixMs) -> bool {
-        self.revoked.as_ref().is_some_and(|revoked| now < revoked.latest())
+    pub fn holds_unexpired_digests(&self, now: impl Now) -> bool {
+        self.revoked.as_ref().is_some_and(|revoked| !now.has_reached(revoked.latest()))
     }
 
     fn watermark_covers(&self, issued_ms: i64) -> bool {

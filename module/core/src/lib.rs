@@ -37,5 +37,5 @@ pub use ledger::{Ledger, Relocate};
 pub use requests::{Create, Created, LoggedOut, TooManySessions, Touched};
 pub use revoked::{Revocation, Row};
 pub use session::{Facts, Session, State};
-pub use time::UnixMs;
+pub use time::{Now, UnixMs};
 pub use verdict::{Question, TokenRef, Verdict};

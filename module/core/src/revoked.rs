@@ -16,7 +16,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use crate::{Digest, Relocate, UnixMs};
+use crate::{Digest, Now, Relocate, UnixMs};
 
 /// A revoked token and the instant from which its revocation no longer matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,8 +91,9 @@ impl Revoked {
         self.latest
     }
 
-    pub(crate) fn contains(&self, digest: &Digest, now: UnixMs) -> bool {
-        self.bucket(self.place(digest)).iter().any(|row| row.digest == *digest && now < row.expires)
+    pub(crate) fn contains(&self, digest: &Digest, now: impl Now) -> bool {
+        let mut rows = self.bucket(self.place(digest)).iter();
+        rows.any(|row| row.digest == *digest && !now.has_reached(row.expires))
     }
 
     /// Revokes until `expires`; never shortens.

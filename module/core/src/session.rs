@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::UnixMs;
+use crate::{Now, UnixMs};
 
 /// A session as the ledger keeps it: 48 bytes and one allocation for id and device together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,12 +80,12 @@ impl Session {
 
     /// Dead from `expires` on, and from `seen` plus the idle limit on; both ends count as dead.
     #[must_use]
-    pub fn state(&self, now: UnixMs) -> State {
-        if now >= self.expires {
+    pub fn state(&self, now: impl Now) -> State {
+        if now.has_reached(self.expires) {
             return State::Expired;
         }
         match self.idle_since() {
-            Some(since) if now >= since => State::Idle,
+            Some(since) if now.has_reached(since) => State::Idle,
             _ => State::Live,
         }
     }

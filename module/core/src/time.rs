@@ -6,6 +6,20 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMs(pub u64);
 
+/// Now, for whoever only asks whether an instant has come. An exact instant is one; a caller
+/// whose clock is slow to read may look at it only when the answer is close.
+pub trait Now: Copy {
+    /// Whether it is that instant or later.
+    fn has_reached(self, instant: UnixMs) -> bool;
+}
+
+impl Now for UnixMs {
+    #[inline]
+    fn has_reached(self, instant: UnixMs) -> bool {
+        self >= instant
+    }
+}
+
 impl UnixMs {
     /// The last instant that is stored: the end of the year 9999.
     pub const MAX: Self = Self(253_402_300_799_999);

@@ -15,7 +15,7 @@ use portcullis_tests::Redis;
 use crate::pipe::{Pipe, command};
 use crate::speed::median;
 use crate::stage::Stage;
-use crate::subjects::{EXPIRES_MS, device, digest, session_id, token};
+use crate::subjects::{TTL_S, device, digest, session_id, token};
 
 const CONNECTIONS: usize = 8;
 const SECONDS: f64 = 2.0;
@@ -32,7 +32,7 @@ pub(crate) fn measure(stage: &Stage, rate: f64, rounds: usize) -> Result<P99> {
     let redis = stage.server()?;
     let (id, token, revoked) = (session_id(1), token(false), format!("bl:{}", digest(1)));
     Pipe::to(&redis)?.fill(1, 1, |_, to| {
-        let begin = ["AUTH.SESSION", "CREATE", "user:1", &id, "PXAT", EXPIRES_MS];
+        let begin = ["AUTH.SESSION", "CREATE", "user:1", &id, "EX", TTL_S];
         command(to, &[begin.as_slice(), &["DEVICE", &device()]].concat());
     })?;
     let (mut checks, mut exists) = (Vec::new(), Vec::new());
@@ -96,7 +96,7 @@ impl Line {
             Err(fault) if fault.kind() == ErrorKind::WouldBlock => return Ok(()),
             Err(fault) => return Err(fault.into()),
         };
-        for _ in answers[..length].iter().filter(|byte| **byte == b'\n') {
+        for _ in answers[..length].split(|byte| *byte == b'\n').skip(1) {
             let due = self.waiting.pop_front();
             took_us.extend(due.map(|due| due.elapsed().as_secs_f64() * 1e6));
         }

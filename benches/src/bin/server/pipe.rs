@@ -51,7 +51,7 @@ impl Pipe {
                 "refused: {}",
                 String::from_utf8_lossy(&answers[error.unwrap_or(0)..])
             );
-            left -= answers.iter().filter(|byte| **byte == b'\n').count();
+            left -= answers.split(|byte| *byte == b'\n').count() - 1;
         }
         Ok(())
     }

@@ -117,7 +117,7 @@ pub(crate) fn machine() -> String {
         format!("load: {}", first("redis-benchmark", &["--version"])),
         format!("compiler: {}", first("rustc", &["--version"])),
     ];
-    rows.iter().map(|row| format!("- {row}\n")).collect()
+    format!("- {}\n", rows.join("\n- "))
 }
 
 /// Writes the page.

@@ -6,8 +6,10 @@ use portcullis_tests::Redis;
 
 use crate::pipe::{Pipe, command};
 
-/// Milliseconds since the epoch, in the year 2027; nothing expires during a measurement.
-pub(crate) const EXPIRES_MS: &str = "1830000000000";
+/// A hundred days: nothing expires during a measurement.
+pub(crate) const TTL_S: &str = "8640000";
+/// The year 2100 in milliseconds, where a layout stores an instant as text.
+pub(crate) const EXPIRES_MS: &str = "4102444800000";
 /// A session id as the service makes them: 51 bytes.
 const ID_BYTES: usize = 51;
 
@@ -40,14 +42,14 @@ pub(crate) fn digest(n: usize) -> String {
 /// Revokes `count` digests in one ledger.
 pub(crate) fn revoke(redis: &Redis, key: &str, count: usize) -> Result<()> {
     Pipe::to(redis)?.fill(count, 1, |n, to| {
-        command(to, &["AUTH.BLACKLIST", key, "DIGEST", &digest(n), "PXAT", EXPIRES_MS]);
+        command(to, &["AUTH.BLACKLIST", key, "DIGEST", &digest(n), "EX", TTL_S]);
     })
 }
 
 /// The usual layout of revocations: a string for each.
 pub(crate) fn revoke_by_strings(redis: &Redis, count: usize) -> Result<()> {
     Pipe::to(redis)?.fill(count, 1, |n, to| {
-        command(to, &["SET", &format!("bl:{}", digest(n)), "1", "PXAT", EXPIRES_MS]);
+        command(to, &["SET", &format!("bl:{}", digest(n)), "1", "EX", TTL_S]);
     })
 }
 
@@ -56,7 +58,7 @@ pub(crate) fn log_in(redis: &Redis, count: usize) -> Result<()> {
     let device = device();
     Pipe::to(redis)?.fill(count, 1, |n, to| {
         let (user, id) = (format!("user:{n}"), session_id(n));
-        let begin = ["AUTH.SESSION", "CREATE", &user, &id, "PXAT", EXPIRES_MS];
+        let begin = ["AUTH.SESSION", "CREATE", &user, &id, "EX", TTL_S];
         command(to, &[begin.as_slice(), &["DEVICE", &device]].concat());
     })
 }
@@ -70,7 +72,7 @@ pub(crate) fn log_in_by_hashes(redis: &Redis, count: usize) -> Result<()> {
         let facts = ["user_id", &user, "created", "1730000000000", "seen", "1730000000000"];
         let rest = ["expires", EXPIRES_MS, "device", &device];
         command(to, &[&["HSET", &key], facts.as_slice(), &rest].concat());
-        command(to, &["PEXPIREAT", &key, EXPIRES_MS]);
+        command(to, &["EXPIRE", &key, TTL_S]);
         command(to, &["SADD", &format!("user_sessions:{n}"), &id]);
     })
 }
@@ -83,6 +85,6 @@ pub(crate) fn log_in_by_plain_hashes(redis: &Redis, count: usize) -> Result<()> 
         let facts = ["id", &id, "created", "1730000000000", "seen", "1730000000000"];
         let rest = ["expires", EXPIRES_MS, "idle", "0", "device", &device];
         command(to, &[&["HSET", &key], facts.as_slice(), &rest].concat());
-        command(to, &["PEXPIREAT", &key, EXPIRES_MS]);
+        command(to, &["EXPIRE", &key, TTL_S]);
     })
 }
