@@ -1,8 +1,9 @@
 //! Who is calling: a live access token, or a refusal.
 //!
 //! The token's own claims are checked first, then Redis is asked whether it is still good. When
-//! Redis cannot say, MySQL can: a session that is not in its ledger yet is no dead session. What
-//! Redis calls revoked, logged out or idle stays so. No verdict at all is a refusal.
+//! Redis cannot say or is not believed, MySQL can (`fallback.rs`): a session that is not in its
+//! ledger yet is no dead session. What a believed Redis calls revoked, logged out or idle stays so.
+//! No verdict at all is a refusal.
 
 use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderMap};
@@ -13,6 +14,7 @@ use portcullis_core::Digest;
 use crate::App;
 use crate::clock::UnixMs;
 use crate::error::{Error, Result};
+use crate::fallback;
 use crate::ledger::Verdict;
 use crate::session_id::SessionId;
 use crate::token::{Claims, Role};
@@ -91,10 +93,10 @@ pub(crate) async fn authenticate(app: &App, token: &str) -> Result<Caller> {
     match app.ledger.check(caller.user_id, caller.digest, &caller.session).await {
         Ok(Verdict::Ok) => {}
         Ok(Verdict::Revoked | Verdict::LoggedOut | Verdict::Idle) => return Err(Error::DeadToken),
-        Ok(Verdict::NoSession) => live_in_mysql(app, &caller, now).await?,
+        Ok(Verdict::NoSession) => fallback::must_live(app, &caller, now).await?,
         Err(cause) => {
             tracing::debug!(%cause, "Redis gave no verdict");
-            live_in_mysql(app, &caller, now).await?;
+            fallback::must_live(app, &caller, now).await?;
         }
     }
     if caller.role == Role::Admin {
@@ -131,32 +133,6 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
         .find_map(|(found, value)| (found == name && !value.is_empty()).then_some(value))
-}
-
-/// The truth, for when Redis does not know the session or cannot be asked.
-async fn live_in_mysql(app: &App, caller: &Caller, now: UnixMs) -> Result<()> {
-    let _turn = app.fallback.acquire().await.map_err(|_| Error::Busy)?;
-    let seen_here = app.activity.waiting(caller.session.as_str()).unwrap_or_default();
-    let live = sqlx::query_scalar!(
-        r#"select 1 as "live: i64"
-             from user_sessions s
-             join users u on u.id = s.user_id
-            where s.id = ? and s.user_id = ? and s.is_active and s.expires_at > ? and u.is_active
-              and (s.idle_timeout_s = 0
-                   or greatest(s.last_activity, ?) > ? - interval s.idle_timeout_s second)
-              and not exists (select 1 from token_blacklist_enhanced b
-                               where b.token_hash = ? and b.token_expiry > ?)"#,
-        caller.session,
-        caller.user_id,
-        now,
-        seen_here,
-        now,
-        caller.digest.as_bytes().as_slice(),
-        now,
-    )
-    .fetch_optional(&app.db)
-    .await?;
-    live.map(|_| ()).ok_or(Error::DeadToken)
 }
 
 /// A failure here is harmless: the next request tries again.

@@ -53,7 +53,7 @@ pub async fn clean(
     settings: &Settings,
     now: UnixMs,
 ) -> sqlx::Result<Option<Deleted>> {
-    let Some(mut connection) = lock(db).await? else { return Ok(None) };
+    let Some(mut connection) = lock(db, "cleanup").await? else { return Ok(None) };
     let deleted = delete_all(&mut connection, settings, now).await;
     connection.close().await?;
     deleted.map(Some)
@@ -83,12 +83,17 @@ fn pause(settings: &Settings, random: &Random, is_first: bool) -> Duration {
     if is_first { tenths } else { interval * 19 / 20 + tenths }
 }
 
-/// Takes the lock of this database. It goes with the connection, which never returns to the pool.
-async fn lock(db: &MySqlPool) -> sqlx::Result<Option<PoolConnection<MySql>>> {
+/// Takes this database's lock for one kind of work. It goes with the connection, which never
+/// returns to the pool.
+pub(crate) async fn lock(
+    db: &MySqlPool,
+    work: &str,
+) -> sqlx::Result<Option<PoolConnection<MySql>>> {
     let mut connection = db.acquire().await?;
     connection.close_on_drop();
     let got = sqlx::query_scalar!(
-        "select get_lock(concat('portcullis.cleanup.', left(sha1(database()), 32)), 0)"
+        "select get_lock(concat('portcullis.', ?, '.', left(sha1(database()), 32)), 0)",
+        work,
     )
     .fetch_one(&mut *connection)
     .await?;

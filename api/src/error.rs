@@ -60,7 +60,7 @@ pub enum Error {
     NotAForm,
     /// Too many requests; the headers tell how many are allowed and when to come back.
     Throttled(Box<HeaderMap>),
-    /// Every hashing slot and its queue are full.
+    /// So much of the same is going on that even the queue is full.
     Busy,
     /// The answer would come too late.
     Late,
@@ -209,7 +209,7 @@ impl Error {
         match self {
             Self::Database(cause) => Some(Cause(cause.to_string().into())),
             Self::Internal(cause) => Some(Cause(cause.as_ref().into())),
-            Self::Busy => Some(Cause("every hashing slot is taken".into())),
+            Self::Busy => Some(Cause("every turn and its queue are taken".into())),
             Self::Late => Some(Cause("deadline passed".into())),
             _ => None,
         }

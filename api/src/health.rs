@@ -54,10 +54,26 @@ pub async fn livez() -> StatusCode {
     StatusCode::OK
 }
 
-/// `GET /readyz`: both stores answer.
+/// `GET /readyz`: both stores answer, Redis lacks nothing, and not much waits for it.
 pub async fn readyz(State(app): State<App>) -> StatusCode {
-    let (database, redis) = tokio::join!(database_answers(&app), redis_answers(&app));
-    code(database && redis)
+    let (waiting, redis) = tokio::join!(waiting(&app), redis_answers(&app));
+    let limit = u64::from(app.settings.stores.outbox_limit);
+    code(redis && app.ledger.is_believed() && waiting.is_some_and(|waiting| waiting < limit))
+}
+
+/// Counted no further than it matters.
+async fn waiting(app: &App) -> Option<u64> {
+    let asked = sqlx::query_scalar!(
+        r#"select count(*) as "waiting: u64"
+             from (select 1 as one from revocation_outbox where delivered_at is null limit ?) w"#,
+        app.settings.stores.outbox_limit,
+    )
+    .fetch_one(&app.db);
+    let answer = tokio::time::timeout(app.settings.stores.db_deadline, asked).await;
+    if let Ok(Err(cause)) = &answer {
+        tracing::warn!(%cause, "the database is not well");
+    }
+    answer.ok()?.ok()
 }
 
 const fn code(well: bool) -> StatusCode {

@@ -1,16 +1,19 @@
 //! The fast copy: what the service says to the Redis module and what it hears.
 //!
 //! Nothing is decided here. A change comes out of the outbox, a question from a request; an error
-//! means that Redis could not be asked, never that a token is good.
+//! means that Redis could not be asked or is not believed (`line.rs`), never that a token is good.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use portcullis_core::Digest;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
+use secrecy::ExposeSecret as _;
 
 use crate::clock::UnixMs;
+use crate::config::Stores;
+use crate::line::Lines;
 use crate::outbox::Change;
 use crate::session_id::SessionId;
 
@@ -30,22 +33,25 @@ pub enum Verdict {
 }
 
 /// The ledgers of all users.
-#[derive(Clone)]
 pub struct Ledger {
-    redis: ConnectionManager,
+    pub(crate) lines: Lines,
     prefix: String,
+    replicas: u8,
+    deadline: Duration,
 }
 
 impl Ledger {
-    /// Prepares a connection; it is made when first needed and again whenever it is lost.
-    pub fn new(url: &str, prefix: &str, deadline: Duration) -> RedisResult<Self> {
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(deadline))
-            .set_response_timeout(Some(deadline));
-        let client = redis::Client::open(url)?;
-        let redis = ConnectionManager::new_lazy_with_config(client, config)?;
-        Ok(Self { redis, prefix: prefix.to_owned() })
+    /// Prepares for a Redis that need not be there yet.
+    pub fn new(stores: &Stores) -> RedisResult<Self> {
+        let (prefix, deadline) = (stores.ledger_key_prefix.clone(), stores.redis_deadline);
+        let sentinel = format!("portcullis:sentinel:{prefix}");
+        let lines = Lines::new(stores.redis_url().expose_secret(), sentinel, deadline)?;
+        Ok(Self { lines, prefix, replicas: stores.redis_wait_replicas, deadline })
+    }
+
+    /// Whether Redis is there and lacks nothing.
+    pub fn is_believed(&self) -> bool {
+        self.lines.is_believed()
     }
 
     /// `AUTH.CHECK key DIGEST hex SESSION sid`: the one question of the hot path. The token itself
@@ -56,10 +62,12 @@ impl Ledger {
         digest: Digest,
         session: &SessionId,
     ) -> RedisResult<Verdict> {
+        let line = self.lines.believed_about(user_id)?;
         let mut command = redis::cmd("AUTH.CHECK");
         command.arg(self.key(user_id)).arg("DIGEST").arg(digest.to_hex().as_slice());
         command.arg("SESSION").arg(session.as_str());
-        match command.query_async::<Value>(&mut self.redis.clone()).await? {
+        let answer = command.query_async::<Value>(&mut line.ask.clone()).await;
+        match self.lines.heard(&line, answer)? {
             Value::Okay => Ok(Verdict::Ok),
             Value::SimpleString(word) => match word.as_str() {
                 "OK" => Ok(Verdict::Ok),
@@ -79,14 +87,25 @@ impl Ledger {
     /// A session that is refused for good (its end has come, say) is given up, which refuses too
     /// much at worst. Anything else that is refused is an error and will be told again.
     pub async fn apply(&self, user_id: u64, changes: &[Change]) -> RedisResult<()> {
+        let line = self.lines.any()?;
+        let told = self.tell(&mut line.tell.clone(), user_id, changes).await;
+        self.lines.heard(&line, told)
+    }
+
+    async fn tell(
+        &self,
+        redis: &mut MultiplexedConnection,
+        user_id: u64,
+        changes: &[Change],
+    ) -> RedisResult<()> {
         let key = self.key(user_id);
-        let now = self.now_if_needed(changes).await?;
+        let now = now_if_needed(redis, changes).await?;
         let mut pipeline = Pipeline::new();
         for change in changes {
             pipeline.add_command(change.command(&key, now));
         }
         pipeline.ignore_errors();
-        let replies: Vec<Value> = pipeline.query_async(&mut self.redis.clone()).await?;
+        let replies: Vec<Value> = pipeline.query_async(redis).await?;
         for (change, reply) in changes.iter().zip(replies) {
             let Value::ServerError(refusal) = reply else { continue };
             let module_is_there = !refusal.details().is_some_and(|d| d.contains("unknown command"));
@@ -96,55 +115,83 @@ impl Ledger {
             }
             tracing::error!(user_id, %refusal, "Redis does not take a session");
         }
-        Ok(())
+        self.wait_for_replicas(redis).await
     }
 
-    /// The watermark may not lie in Redis' future, so one that comes from a host whose clock is
-    /// ahead is held back to Redis' own time.
-    async fn now_if_needed(&self, changes: &[Change]) -> RedisResult<UnixMs> {
-        if !changes.iter().any(|change| matches!(change, Change::RevokeAll { .. })) {
-            return Ok(UnixMs::MAX);
+    /// Half the deadline, so that missing replicas are not taken for a broken line.
+    async fn wait_for_replicas(&self, redis: &mut MultiplexedConnection) -> RedisResult<()> {
+        if self.replicas == 0 {
+            return Ok(());
         }
-        let (seconds, micros): (u64, u64) =
-            redis::cmd("TIME").query_async(&mut self.redis.clone()).await?;
-        Ok(UnixMs(seconds * 1_000 + micros / 1_000))
+        let patience = u64::try_from(self.deadline.as_millis() / 2).unwrap_or(1).max(1);
+        let mut command = redis::cmd("WAIT");
+        let have: u8 = command.arg(self.replicas).arg(patience).query_async(redis).await?;
+        if have < self.replicas {
+            return Err(RedisError::from((
+                redis::ErrorKind::UnexpectedReturnType,
+                "too few replicas have heard it",
+            )));
+        }
+        Ok(())
     }
 
     /// Moves a session's last activity forward.
     pub async fn touch(&self, user_id: u64, session: &SessionId, at: UnixMs) -> RedisResult<()> {
         let mut command = redis::cmd("AUTH.SESSION");
         command.arg("TOUCH").arg(self.key(user_id)).arg(session.as_str()).arg("AT").arg(at.0);
-        command.exec_async(&mut self.redis.clone()).await
+        let line = self.lines.any()?;
+        let told = command.exec_async(&mut line.tell.clone()).await;
+        self.lines.heard(&line, told)
     }
 
     /// When each live session of a user was last seen.
     pub async fn last_seen(&self, user_id: u64) -> RedisResult<HashMap<String, UnixMs>> {
         let mut command = redis::cmd("AUTH.SESSION");
         command.arg("LIST").arg(self.key(user_id));
-        let sessions: Vec<HashMap<String, Value>> =
-            command.query_async(&mut self.redis.clone()).await?;
+        let line = self.lines.any()?;
+        let answer = command.query_async(&mut line.ask.clone()).await;
+        let sessions: Vec<HashMap<String, Value>> = self.lines.heard(&line, answer)?;
         sessions.iter().map(seen).collect()
     }
 
     /// What the module counts: `INFO portcullis`.
     pub async fn info(&self) -> RedisResult<String> {
-        redis::cmd("INFO").arg("portcullis").query_async(&mut self.redis.clone()).await
+        let line = self.lines.any()?;
+        let answer = redis::cmd("INFO").arg("portcullis").query_async(&mut line.ask.clone()).await;
+        self.lines.heard(&line, answer)
     }
 
     /// Whether Redis answers and has the module.
     pub async fn ping(&self) -> RedisResult<()> {
         let mut command = redis::cmd("AUTH.CHECK");
         command.arg(self.key(0)).arg("ping");
-        command.exec_async(&mut self.redis.clone()).await
+        let line = self.lines.any()?;
+        let answer = command.exec_async(&mut line.ask.clone()).await;
+        self.lines.heard(&line, answer)
     }
 
-    fn key(&self, user_id: u64) -> String {
+    /// Whether this is the key of a user's ledger.
+    pub(crate) fn is_ours(&self, key: &[u8]) -> bool {
+        let id = key.strip_prefix(self.prefix.as_bytes()).and_then(|id| str::from_utf8(id).ok());
+        id.is_some_and(|id| id.parse::<u64>().is_ok())
+    }
+
+    /// Where a user's ledger is.
+    pub(crate) fn key(&self, user_id: u64) -> String {
         format!("{}{user_id}", self.prefix)
     }
 }
 
 impl Change {
-    fn command(&self, key: &str, now: UnixMs) -> Cmd {
+    /// Whether it only ends things, so that telling it late or again brings nothing back.
+    pub(crate) const fn is_ending(&self) -> bool {
+        match self {
+            Self::Create { .. } => false,
+            Self::Revoke { .. } | Self::RevokeAll { .. } | Self::Blacklist { .. } => true,
+        }
+    }
+
+    pub(crate) fn command(&self, key: &str, now: UnixMs) -> Cmd {
         match self {
             Self::Create { session, created_at, expires_at, idle_s, max, device } => {
                 let mut command = redis::cmd("AUTH.SESSION");
@@ -177,6 +224,24 @@ impl Change {
             }
         }
     }
+}
+
+/// The watermark may not lie in Redis' future, so one that comes from a host whose clock is ahead is
+/// held back to Redis' own time.
+async fn now_if_needed(
+    redis: &mut MultiplexedConnection,
+    changes: &[Change],
+) -> RedisResult<UnixMs> {
+    if !changes.iter().any(|change| matches!(change, Change::RevokeAll { .. })) {
+        return Ok(UnixMs::MAX);
+    }
+    redis_now(redis).await
+}
+
+/// What time it is for Redis.
+pub(crate) async fn redis_now(redis: &mut MultiplexedConnection) -> RedisResult<UnixMs> {
+    let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(redis).await?;
+    Ok(UnixMs(seconds * 1_000 + micros / 1_000))
 }
 
 fn seen(session: &HashMap<String, Value>) -> RedisResult<(String, UnixMs)> {

@@ -7,7 +7,10 @@
 //!     revoke   update + row -> commit -> AUTH.SESSION REVOKE -> row marked
 //!
 //! Changes of one user are delivered in order: whoever delivers first locks the user's oldest
-//! waiting row. Every change is safe to deliver twice.
+//! waiting row. Every change is safe to deliver twice, in order. From the commit until Redis has
+//! confirmed, this instance asks MySQL about the user. An attempt that failed on its way may still
+//! arrive, after what another instance delivered meanwhile; so the next attempt repeats the endings
+//! from there on.
 
 use std::time::Duration;
 
@@ -18,6 +21,7 @@ use sqlx::{Connection as _, MySqlConnection};
 
 use crate::App;
 use crate::clock::UnixMs;
+use crate::line::Delivery;
 use crate::session_id::SessionId;
 
 /// How often the worker looks for what could not be delivered at once.
@@ -108,29 +112,42 @@ pub async fn add(
 
 /// Tells a user's ledger everything that waits for it. Never fails: what stays is pending.
 pub async fn deliver(app: &App, user_id: u64) -> Propagation {
-    match try_deliver(app, user_id).await {
-        Ok(()) => Propagation::Confirmed,
+    let delivery = app.ledger.lines.begin_delivery(user_id);
+    match try_deliver(app, user_id, delivery).await {
+        Ok(()) => {
+            app.ledger.lines.delivered(user_id, delivery);
+            Propagation::Confirmed
+        }
         Err(cause) => {
-            tracing::warn!(user_id, cause = %cause, "the ledger is behind; delivery will be repeated");
-            app.undelivered.notify_one();
+            tracing::warn!(user_id, %cause, "the ledger is behind; delivery will be repeated");
             Propagation::Pending
         }
     }
 }
 
-async fn try_deliver(app: &App, user_id: u64) -> Result<(), Undelivered> {
+async fn try_deliver(app: &App, user_id: u64, delivery: Delivery) -> Result<(), Undelivered> {
     let mut db = app.db.acquire().await?;
     let mut tx = db.begin().await?;
-    let waiting = sqlx::query!(
-        r#"select id, change_set as "changes: Json<Vec<Change>>" from revocation_outbox
-            where user_id = ? and delivered_at is null
+    let rows = sqlx::query!(
+        r#"select id, change_set as "changes: Json<Vec<Change>>",
+                  (delivered_at is null) as "is_waiting: bool"
+             from revocation_outbox
+            where user_id = ? and (delivered_at is null or id >= ?)
             order by id for update"#,
         user_id,
+        delivery.uncertain_from.unwrap_or(u64::MAX),
     )
     .fetch_all(&mut *tx)
     .await?;
-    let Some(last) = waiting.last().map(|row| row.id) else { return Ok(()) };
-    let changes: Vec<Change> = waiting.into_iter().flat_map(|row| row.changes.0).collect();
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
+    let (first, last) = (first.id, last.id);
+    let changes: Vec<Change> = rows
+        .into_iter()
+        .flat_map(|row| row.changes.0.into_iter().map(move |change| (row.is_waiting, change)))
+        .filter_map(|(is_waiting, change)| (is_waiting || change.is_ending()).then_some(change))
+        .collect();
+    // Said before, because this attempt may be cut short at any point.
+    app.ledger.lines.uncertain(user_id, first);
     app.ledger.apply(user_id, &changes).await?;
     sqlx::query!(
         "update revocation_outbox set delivered_at = ?
@@ -166,15 +183,35 @@ pub(crate) async fn run(app: App) {
     }
 }
 
+/// The row up to which everything has been delivered; 0 if that is not known.
+pub(crate) async fn position(app: &App) -> sqlx::Result<u64> {
+    sqlx::query_scalar!(
+        r#"select coalesce(
+                      (select min(id) - 1 from revocation_outbox where delivered_at is null),
+                      (select max(id) from revocation_outbox),
+                      0) as "position!: u64""#
+    )
+    .fetch_one(&app.db)
+    .await
+}
+
 /// One round of the worker; tells how many users' changes are still waiting.
 pub async fn deliver_waiting(app: &App) -> sqlx::Result<usize> {
-    let users = sqlx::query_scalar!(
+    let mut users = sqlx::query_scalar!(
         "select user_id from revocation_outbox where delivered_at is null
           group by user_id order by min(id) limit ?",
         USERS_A_ROUND,
     )
     .fetch_all(&app.db)
     .await?;
+    for user_id in app.ledger.lines.behind() {
+        if !users.contains(&user_id) {
+            users.push(user_id);
+        }
+    }
+    if app.ledger.lines.any().is_err() {
+        return Ok(users.len());
+    }
     let mut behind = 0;
     for user_id in users {
         behind += usize::from(deliver(app, user_id).await == Propagation::Pending);

@@ -12,7 +12,7 @@ use crate::{App, metrics};
 /// Serves until told to stop, lets running requests finish for a while, then ends the background
 /// work. What is still unanswered after that while is cut off.
 pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
-    app.start_background();
+    app.start_background().await;
     let router = crate::app(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     // An answer is one small write: waiting for more to send would only delay it.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));

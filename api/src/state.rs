@@ -8,13 +8,14 @@ use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{ConnectOptions as _, Executor as _, MySqlPool};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::SetOnce;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::activity::Activity;
 use crate::clock::Clock;
 use crate::config::{Settings, Stores};
+use crate::fallback::Fallback;
 use crate::ledger::Ledger;
 use crate::limit::Limits;
 use crate::mail::{Mail, Message};
@@ -50,10 +51,10 @@ pub struct Parts {
     pub clock: Clock,
     /// Where tokens and ids come from.
     pub random: Random,
-    /// How many Bearer checks may ask MySQL at once while Redis is of no help.
-    pub fallback: Semaphore,
-    /// Wakes the outbox worker.
-    pub undelivered: Notify,
+    /// Lets some Bearer checks at a time ask MySQL while Redis is of no help.
+    pub fallback: Fallback,
+    /// Says when Redis has been looked at for the first time.
+    pub looked: SetOnce<()>,
     /// Work that an answer does not wait for, such as mail to an address that may not exist.
     pub background: TaskTracker,
     /// Tells all background work to end.
@@ -76,11 +77,7 @@ impl App {
     pub fn new(settings: Settings, clock: Clock, random: Random) -> anyhow::Result<Self> {
         crate::metrics::start();
         let db = pool(&settings.stores)?;
-        let stores = &settings.stores;
-        let url = stores.redis_url();
-        let ledger =
-            Ledger::new(url.expose_secret(), &stores.ledger_key_prefix, stores.redis_deadline)
-                .context("REDIS_URL is not a Redis address")?;
+        let ledger = Ledger::new(&settings.stores).context("REDIS_URL is not a Redis address")?;
         let sessions = &settings.sessions;
         let activity =
             Activity::new(sessions.session_touch_interval, sessions.session_idle_timeout);
@@ -91,8 +88,8 @@ impl App {
             limits: Limits::new(&settings, clock.clone())?,
             mail: Mail::new(&settings, clock.clone())?,
             activity,
-            fallback: Semaphore::new(settings.stores.db_pool_size as usize),
-            undelivered: Notify::new(),
+            fallback: Fallback::new(settings.stores.db_pool_size),
+            looked: SetOnce::new(),
             background: TaskTracker::new(),
             stop: CancellationToken::new(),
             settings,
@@ -103,13 +100,16 @@ impl App {
         })))
     }
 
-    /// Starts the work that goes on beside the requests.
-    pub fn start_background(&self) {
+    /// Starts the work that goes on beside the requests, and waits a moment for a first look at
+    /// Redis, so that a service whose Redis is well never starts with answers from MySQL.
+    pub async fn start_background(&self) {
+        self.background.spawn(crate::watch::run(self.clone()));
         self.background.spawn(crate::outbox::run(self.clone()));
         self.background.spawn(crate::activity::run(self.clone()));
         self.background.spawn(crate::cleanup::run(self.clone()));
         self.background.spawn(crate::keys::run(self.clone()));
         self.background.spawn(crate::metrics::run(self.clone()));
+        drop(tokio::time::timeout(self.deadline(), self.looked.wait()).await);
     }
 
     /// Sends a mail that the answer does not wait for, so that its time tells nothing.

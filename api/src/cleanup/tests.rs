@@ -141,7 +141,7 @@ async fn every_table_keeps_what_somebody_may_still_need() {
 #[tokio::test]
 async fn two_instances_never_clean_at_once_and_the_lock_comes_back() {
     let db = database("cleanup_lock").await;
-    let held = lock(&db).await.unwrap().unwrap();
+    let held = lock(&db, "cleanup").await.unwrap().unwrap();
     assert_eq!(clean(&db, &settings(), NOW).await.unwrap(), None);
     held.close().await.unwrap();
     assert!(clean(&db, &settings(), NOW).await.unwrap().is_some());
@@ -151,7 +151,7 @@ async fn two_instances_never_clean_at_once_and_the_lock_comes_back() {
 #[tokio::test]
 async fn another_database_on_the_same_server_has_a_lock_of_its_own() {
     let (one, other) = (database("cleanup_one").await, database("cleanup_other").await);
-    let _held = lock(&one).await.unwrap().unwrap();
+    let _held = lock(&one, "cleanup").await.unwrap().unwrap();
     assert!(clean(&other, &settings(), NOW).await.unwrap().is_some());
 }
 

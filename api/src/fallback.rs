@@ -1,0 +1,78 @@
+//! The truth, for when Redis does not know a session, cannot be asked or is not believed.
+//!
+//! While Redis is away every Bearer check comes here. MySQL must survive that, and whatever else
+//! needs it must get through: so many ask at a time, so many wait, and the rest is told to come
+//! back (503).
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::App;
+use crate::caller::Caller;
+use crate::clock::UnixMs;
+use crate::error::{Error, Result};
+
+/// How many may wait for each one that asks.
+const WAITING_EACH: usize = 64;
+
+/// Turns at MySQL.
+pub struct Fallback {
+    turns: Semaphore,
+    places: Semaphore,
+}
+
+impl Fallback {
+    /// Half of the connections: logins and refreshes need some as well.
+    pub fn new(connections: u32) -> Self {
+        let turns = (connections as usize / 2).max(1);
+        Self { turns: Semaphore::new(turns), places: Semaphore::new(turns * (1 + WAITING_EACH)) }
+    }
+
+    async fn turn(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>)> {
+        let place = self.places.try_acquire().map_err(|_| Error::Busy)?;
+        let turn = self.turns.acquire().await.map_err(|_| Error::Busy)?;
+        Ok((place, turn))
+    }
+}
+
+/// Refuses a caller whose session or token is not live.
+pub(crate) async fn must_live(app: &App, caller: &Caller, now: UnixMs) -> Result<()> {
+    let _turn = app.fallback.turn().await?;
+    let seen_here = app.activity.waiting(caller.session.as_str()).unwrap_or_default();
+    let live = sqlx::query_scalar!(
+        r#"select 1 as "live: i64"
+             from user_sessions s
+             join users u on u.id = s.user_id
+            where s.id = ? and s.user_id = ? and s.is_active and s.expires_at > ? and u.is_active
+              and (u.tokens_valid_after is null or s.created_at > u.tokens_valid_after)
+              and (s.idle_timeout_s = 0
+                   or greatest(s.last_activity, ?) > ? - interval s.idle_timeout_s second)
+              and not exists (select 1 from token_blacklist_enhanced b
+                               where b.token_hash = ? and b.token_expiry > ?)"#,
+        caller.session,
+        caller.user_id,
+        now,
+        seen_here,
+        now,
+        caller.digest.as_bytes().as_slice(),
+        now,
+    )
+    .fetch_optional(&app.db)
+    .await?;
+    live.map(|_| ()).ok_or(Error::DeadToken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn when_every_place_is_taken_the_next_is_told_to_come_back() {
+        let fallback = Fallback::new(2);
+        let _asking = fallback.turn().await.unwrap();
+        let waiting: Vec<_> =
+            (0..WAITING_EACH).map(|_| fallback.places.try_acquire().unwrap()).collect();
+        assert!(matches!(fallback.turn().await, Err(Error::Busy)));
+        drop(waiting);
+        assert!(fallback.places.try_acquire().is_ok());
+    }
+}

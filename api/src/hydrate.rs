@@ -1,0 +1,276 @@
+//! Brings the ledgers in Redis up to date with MySQL after a start, a loss, a failover or a restore
+//! from old data: at once by any instance that sees it (one works, under a lock), or by
+//! `portcullis hydrate`.
+//!
+//! While it runs nobody believes Redis; the order of the steps makes it true again:
+//!
+//!     mark     the sentinel says that work goes on; a FLUSHALL in between removes it
+//!     sweep    sessions that MySQL does not have are ended; only if it is unknown how old the data
+//!              is, for otherwise the outbox still has every ending that may be missing
+//!     fill     watermarks and revocations first, then every live session
+//!     end      endings from the outbox are told again: those that the data is too old for, and
+//!              those that happened while the sessions were being filled in
+//!     drain    what still waits in the outbox is delivered
+//!     confirm  sentinel and AUTH.CONFIRM in one step, unless the mark has gone
+//!
+//! Ending twice is harmless, and a session is only filled in before the endings are read: whatever
+//! is dead in MySQL is dead in Redis when the last step is done.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Pipeline, Value};
+use sqlx::MySql;
+use sqlx::pool::PoolConnection;
+use sqlx::types::Json;
+
+use crate::App;
+use crate::cleanup;
+use crate::clock::UnixMs;
+use crate::ledger::redis_now;
+use crate::outbox::{self, Change};
+use crate::sentinel::{self, Mark, Sight};
+
+mod fill;
+mod sweep;
+
+/// What a step may take at most: thousands of commands, not one.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How many rows are read and told at a time.
+const BATCH: u32 = 1000;
+/// Transactions commit out of the order of their row numbers, but not by as many as this.
+const OUT_OF_ORDER: u64 = 10_000;
+
+/// How much is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// What this life of Redis may lack; nothing, if it was brought up to date before.
+    WhatIsMissing,
+    /// Everything, whatever Redis says of itself.
+    Everything,
+}
+
+/// What has been told so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Sessions ended that MySQL does not have.
+    pub swept: u64,
+    /// Watermarks.
+    pub watermarks: u64,
+    /// Revoked tokens.
+    pub revocations: u64,
+    /// Live sessions.
+    pub sessions: u64,
+    /// Endings told again.
+    pub endings: u64,
+}
+
+/// Why the ledgers could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// MySQL did not answer as it should.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// Redis did not answer as it should.
+    #[error("redis: {0}")]
+    Redis(#[from] redis::RedisError),
+    /// Another instance is at it.
+    #[error("another instance brings the ledgers up to date")]
+    Elsewhere,
+    /// Only a primary takes changes.
+    #[error("the server is a replica")]
+    Replica,
+    /// The ledgers were wiped or the server changed during the work.
+    #[error("Redis changed during the work")]
+    Disturbed,
+    /// A step took too long.
+    #[error("a step took too long")]
+    Late,
+}
+
+/// Brings the ledgers up to date; `None` if they are.
+pub async fn bring_up_to_date(
+    app: &App,
+    extent: Extent,
+    report: &(dyn Fn(&Counts) + Send + Sync),
+) -> Result<Option<Counts>, Fault> {
+    let locked = tokio::time::timeout(PATIENCE, cleanup::lock(&app.db, "hydrate"));
+    let db = locked.await.map_err(|_| Fault::Late)??.ok_or(Fault::Elsewhere)?;
+    let lines = &app.ledger.lines;
+    let mut redis = lines.open(PATIENCE).await?;
+    let sight = lines.look(&mut redis).await?;
+    if sight.is_up_to_date() && extent == Extent::WhatIsMissing {
+        return Ok(None);
+    }
+    if !sight.is_primary() {
+        return Err(Fault::Replica);
+    }
+    let mut work = Work { app, db, redis, counts: Counts::default(), report };
+    let done = work.run(&sight, extent).await;
+    work.db.close().await?;
+    done.map(Some)
+}
+
+struct Work<'a> {
+    app: &'a App,
+    db: PoolConnection<MySql>,
+    redis: MultiplexedConnection,
+    counts: Counts,
+    report: &'a (dyn Fn(&Counts) + Send + Sync),
+}
+
+impl Work<'_> {
+    async fn run(&mut self, sight: &Sight, extent: Extent) -> Result<Counts, Fault> {
+        let started = std::time::Instant::now();
+        let now = self.app.clock.now();
+        let known = sight.parsed().filter(|mark| self.is_recent(mark, now));
+        tracing::info!(
+            run_id = sight.run_id,
+            from = known.as_ref().map(|mark| mark.position),
+            "bringing the ledgers up to date"
+        );
+        let mark = self.mark(sight, known.as_ref()).await?;
+
+        let waiting = self.waiting().await?;
+        let newest = self.newest().await?;
+        if known.is_none() || extent == Extent::Everything {
+            self.sweep(now).await?;
+        }
+        self.fill_watermarks().await?;
+        self.fill_revocations(now).await?;
+        self.fill_sessions(now).await?;
+        let from = known.map_or(newest, |mark| mark.position.min(newest));
+        self.tell_endings(from.saturating_sub(OUT_OF_ORDER), &waiting).await?;
+        self.drain().await?;
+        self.confirm(sight, &mark).await?;
+        tracing::info!(counts = ?self.counts, took = ?started.elapsed(), "the ledgers are up to date");
+        Ok(self.counts)
+    }
+
+    /// Whether the outbox still has everything that happened since. Half of its retention, so that
+    /// a clock that has stepped does no harm.
+    fn is_recent(&self, mark: &Mark, now: UnixMs) -> bool {
+        mark.at > now.minus(self.app.settings.stores.outbox_retention / 2)
+    }
+
+    /// Says in Redis that work goes on, and keeps there what is known of its age.
+    async fn mark(&mut self, sight: &Sight, known: Option<&Mark>) -> Result<Mark, Fault> {
+        let nonce = u64::from_le_bytes(self.app.random.bytes::<8>());
+        let mark = Mark {
+            run_id: format!("hydrating-{nonce:016x}"),
+            position: known.map_or(0, |mark| mark.position),
+            at: known.map_or(UnixMs(0), |mark| mark.at),
+        };
+        let key = self.app.ledger.lines.sentinel();
+        let Some(before) = &sight.mark else {
+            redis::cmd("SET").arg(key).arg(mark.text()).exec_async(&mut self.redis).await?;
+            return Ok(mark);
+        };
+        match sentinel::replace(&mut self.redis, key, before, &mark).await? {
+            true => Ok(mark),
+            false => Err(Fault::Disturbed),
+        }
+    }
+
+    async fn confirm(&mut self, sight: &Sight, mark: &Mark) -> Result<(), Fault> {
+        let position = outbox::position(self.app).await?;
+        let done = Mark { run_id: sight.run_id.clone(), position, at: self.app.clock.now() };
+        let key = self.app.ledger.lines.sentinel();
+        match sentinel::replace_and_confirm(&mut self.redis, key, &mark.text(), &done).await? {
+            true => Ok(()),
+            false => Err(Fault::Disturbed),
+        }
+    }
+
+    /// The rows that wait already. What they say is in what is read from now on.
+    async fn waiting(&mut self) -> Result<Vec<u64>, Fault> {
+        let asked = sqlx::query_scalar!(
+            "select id from revocation_outbox where delivered_at is null order by id"
+        )
+        .fetch_all(&mut *self.db);
+        within(asked).await
+    }
+
+    /// The outbox' newest row.
+    async fn newest(&mut self) -> Result<u64, Fault> {
+        let asked = sqlx::query_scalar!(
+            r#"select coalesce(max(id), 0) as "newest!: u64" from revocation_outbox"#
+        )
+        .fetch_one(&mut *self.db);
+        within(asked).await
+    }
+
+    /// Tells the endings of all rows after `from` and of those that waited, which then are done.
+    async fn tell_endings(&mut self, from: u64, waiting: &[u64]) -> Result<(), Fault> {
+        let mut from = waiting.first().map_or(from, |first| from.min(first - 1));
+        loop {
+            let asked = sqlx::query!(
+                r#"select id, user_id, change_set as "changes: Json<Vec<Change>>"
+                     from revocation_outbox where id > ? order by id limit ?"#,
+                from,
+                BATCH,
+            )
+            .fetch_all(&mut *self.db);
+            let rows = within(asked).await?;
+            let now = redis_now(&mut self.redis).await?;
+            let mut pipeline = Pipeline::new();
+            for row in &rows {
+                let key = self.app.ledger.key(row.user_id);
+                for change in row.changes.0.iter().filter(|change| change.is_ending()) {
+                    pipeline.add_command(change.command(&key, now));
+                    self.counts.endings += 1;
+                }
+            }
+            self.tell(pipeline).await?;
+            match rows.last() {
+                Some(last) if rows.len() == BATCH as usize => from = last.id,
+                Some(_) | None => break,
+            }
+        }
+        for ids in waiting.chunks(BATCH as usize) {
+            let mut update =
+                sqlx::QueryBuilder::<MySql>::new("update revocation_outbox set delivered_at = ");
+            update.push_bind(self.app.clock.now()).push(" where delivered_at is null and id in (");
+            let mut list = update.separated(", ");
+            for id in ids {
+                list.push_bind(id);
+            }
+            update.push(")");
+            within(update.build().execute(&mut *self.db)).await?;
+        }
+        Ok(())
+    }
+
+    /// Delivers what was committed meanwhile.
+    async fn drain(&mut self) -> Result<(), Fault> {
+        for _ in 0..100 {
+            if self.waiting().await?.is_empty() {
+                return Ok(());
+            }
+            within(outbox::deliver_waiting(self.app)).await?;
+        }
+        Err(Fault::Late)
+    }
+
+    /// One round trip. A session that is refused for good is given up, as `ledger.rs` does.
+    async fn tell(&mut self, mut pipeline: Pipeline) -> Result<(), Fault> {
+        if pipeline.is_empty() {
+            return Ok(());
+        }
+        pipeline.ignore_errors();
+        let replies: Vec<Value> = pipeline.query_async(&mut self.redis).await?;
+        for reply in replies {
+            let Value::ServerError(refusal) = reply else { continue };
+            if refusal.code() != "ERR" || refusal.details().is_some_and(|d| d.contains("unknown")) {
+                return Err(redis::RedisError::from(refusal).into());
+            }
+            tracing::error!(%refusal, "Redis does not take a ledger's entry");
+        }
+        (self.report)(&self.counts);
+        Ok(())
+    }
+}
+
+async fn within<T>(asked: impl Future<Output = sqlx::Result<T>>) -> Result<T, Fault> {
+    Ok(tokio::time::timeout(PATIENCE, asked).await.map_err(|_| Fault::Late)??)
+}

@@ -1,0 +1,133 @@
+//! From MySQL into the ledgers. Endings come before sessions, so that no session is ever there
+//! without them.
+
+use redis::Pipeline;
+use serde_json::{Value, json};
+use sqlx::types::Json;
+
+use super::{BATCH, Fault, Work, within};
+use crate::clock::UnixMs;
+use crate::ledger::redis_now;
+use crate::outbox::Change;
+
+impl Work<'_> {
+    pub(super) async fn fill_watermarks(&mut self) -> Result<(), Fault> {
+        let mut after = 0;
+        loop {
+            let asked = sqlx::query!(
+                r#"select id, tokens_valid_after as "at!: UnixMs" from users
+                    where id > ? and tokens_valid_after is not null order by id limit ?"#,
+                after,
+                BATCH,
+            )
+            .fetch_all(&mut *self.db);
+            let rows = within(asked).await?;
+            let now = redis_now(&mut self.redis).await?;
+            let mut pipeline = Pipeline::new();
+            for row in &rows {
+                let change = Change::RevokeAll { at: row.at };
+                pipeline.add_command(change.command(&self.app.ledger.key(row.id), now));
+                self.counts.watermarks += 1;
+            }
+            self.tell(pipeline).await?;
+            match rows.last() {
+                Some(last) if rows.len() == BATCH as usize => after = last.id,
+                Some(_) | None => return Ok(()),
+            }
+        }
+    }
+
+    /// Only access tokens: refresh tokens are asked about in MySQL alone.
+    pub(super) async fn fill_revocations(&mut self, now: UnixMs) -> Result<(), Fault> {
+        let mut after = 0;
+        loop {
+            let asked = sqlx::query!(
+                r#"select id, user_id as "user_id!: u64", lower(hex(token_hash)) as "digest!: String",
+                          token_expiry as "expires_at: UnixMs"
+                     from token_blacklist_enhanced
+                    where id > ? and token_expiry > ? and token_type = 'access'
+                      and user_id is not null
+                    order by id limit ?"#,
+                after,
+                now,
+                BATCH,
+            )
+            .fetch_all(&mut *self.db);
+            let rows = within(asked).await?;
+            let mut pipeline = Pipeline::new();
+            for row in &rows {
+                let (digest, expires_at) = (row.digest.clone(), row.expires_at);
+                let change = Change::Blacklist { digest, expires_at };
+                pipeline.add_command(change.command(&self.app.ledger.key(row.user_id), now));
+                self.counts.revocations += 1;
+            }
+            self.tell(pipeline).await?;
+            match rows.last() {
+                Some(last) if rows.len() == BATCH as usize => after = last.id,
+                Some(_) | None => return Ok(()),
+            }
+        }
+    }
+
+    pub(super) async fn fill_sessions(&mut self, now: UnixMs) -> Result<(), Fault> {
+        let mut after = String::new();
+        loop {
+            let asked = sqlx::query_as!(
+                Live,
+                r#"select s.id, s.user_id, s.device_info as "device: Json<Value>", s.ip_address,
+                          s.created_at as "created_at: UnixMs",
+                          s.last_activity as "last_activity: UnixMs",
+                          s.expires_at as "expires_at: UnixMs", s.idle_timeout_s
+                     from user_sessions s
+                     join users u on u.id = s.user_id
+                    where s.id > ? and s.is_active and s.expires_at > ? and u.is_active
+                    order by s.id limit ?"#,
+                after,
+                now,
+                BATCH,
+            )
+            .fetch_all(&mut *self.db);
+            let rows = within(asked).await?;
+            let mut pipeline = Pipeline::new();
+            for row in &rows {
+                pipeline.add_command(row.command(&self.app.ledger.key(row.user_id)));
+                self.counts.sessions += 1;
+            }
+            self.tell(pipeline).await?;
+            match rows.last() {
+                Some(last) if rows.len() == BATCH as usize => after.clone_from(&last.id),
+                Some(_) | None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// A live session as MySQL has it.
+struct Live {
+    id: String,
+    user_id: u64,
+    device: Json<Value>,
+    ip_address: String,
+    created_at: UnixMs,
+    last_activity: UnixMs,
+    expires_at: UnixMs,
+    idle_timeout_s: u32,
+}
+
+impl Live {
+    fn command(&self, key: &str) -> redis::Cmd {
+        let mut command = redis::cmd("AUTH.SESSION");
+        command.arg("CREATE").arg(key).arg(&self.id).arg("PXAT").arg(self.expires_at.0);
+        command.arg("CREATED").arg(self.created_at.0).arg("SEEN").arg(self.last_activity.0);
+        if self.idle_timeout_s > 0 {
+            command.arg("IDLE").arg(self.idle_timeout_s);
+        }
+        let part = |name: &str| self.device.0.get(name).cloned().unwrap_or_default();
+        let device = json!({
+            "browser": part("browser"), "os": part("os"), "device": part("device"),
+            "ip": self.ip_address,
+        });
+        command.arg("DEVICE").arg(device.to_string());
+        command
+    }
+}

@@ -1,0 +1,82 @@
+//! Ends the sessions in Redis that MySQL does not have, or not as live.
+
+use std::collections::HashSet;
+
+use redis::{Pipeline, Value};
+use sqlx::MySql;
+
+use super::{BATCH, Fault, Work, within};
+use crate::clock::UnixMs;
+
+impl Work<'_> {
+    /// Goes through every ledger there is.
+    pub(super) async fn sweep(&mut self, now: UnixMs) -> Result<(), Fault> {
+        let mut cursor = 0_u64;
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("TYPE").arg("authledgr").arg("COUNT").arg(BATCH);
+            let (next, keys): (u64, Vec<Vec<u8>>) = scan.query_async(&mut self.redis).await?;
+            let keys = keys.into_iter().filter(|key| self.app.ledger.is_ours(key)).collect();
+            self.sweep_keys(keys, now).await?;
+            cursor = next;
+            if cursor == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Redis is asked first: a session that it has was committed before, so MySQL must know it.
+    async fn sweep_keys(&mut self, keys: Vec<Vec<u8>>, now: UnixMs) -> Result<(), Fault> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let mut pipeline = Pipeline::new();
+        for key in &keys {
+            pipeline.cmd("AUTH.SESSION").arg("LIST").arg(key);
+        }
+        let lists: Vec<Vec<Value>> = pipeline.query_async(&mut self.redis).await?;
+        let held: Vec<(&[u8], String)> = keys
+            .iter()
+            .zip(&lists)
+            .flat_map(|(key, list)| list.iter().map(move |session| (key.as_slice(), id(session))))
+            .collect();
+        let ids: Vec<&str> = held.iter().map(|(_, id)| id.as_str()).collect();
+        let live = self.live(&ids, now).await?;
+        let mut pipeline = Pipeline::new();
+        for (key, id) in held.iter().filter(|(_, id)| !live.contains(id)) {
+            pipeline.cmd("AUTH.SESSION").arg("REVOKE").arg(key).arg(id);
+            self.counts.swept += 1;
+        }
+        self.tell(pipeline).await
+    }
+
+    /// Those of the sessions that are live in MySQL.
+    async fn live(&mut self, ids: &[&str], now: UnixMs) -> Result<HashSet<String>, Fault> {
+        let mut live = HashSet::new();
+        for ids in ids.chunks(BATCH as usize) {
+            let mut select = sqlx::QueryBuilder::<MySql>::new(
+                "select s.id from user_sessions s join users u on u.id = s.user_id
+                  where u.is_active and s.is_active and s.expires_at > ",
+            );
+            select.push_bind(now).push(" and s.id in (");
+            let mut list = select.separated(", ");
+            for id in ids {
+                list.push_bind(*id);
+            }
+            select.push(")");
+            let asked = select.build_query_scalar::<String>().fetch_all(&mut *self.db);
+            live.extend(within(asked).await?);
+        }
+        Ok(live)
+    }
+}
+
+/// The id in an entry of `AUTH.SESSION LIST`, a flat array or a map that begins with it.
+fn id(session: &Value) -> String {
+    let value = match session {
+        Value::Array(fields) => fields.get(1),
+        Value::Map(fields) => fields.first().map(|(_, id)| id),
+        _ => None,
+    };
+    value.and_then(|id| redis::from_redis_value(id.clone()).ok()).unwrap_or_default()
+}

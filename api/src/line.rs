@@ -1,0 +1,257 @@
+//! The way to Redis, and whether what it says may be believed.
+//!
+//! A line is two connections to one life of one server, named by its run id: one for questions, one
+//! for changes. Belief belongs to a line and ends with it. A connection cannot wander to another
+//! process, so a server that was killed, replaced or restored is always met on a new line, and a
+//! new line is not believed until `watch.rs` has seen on it that
+//!
+//!     the server is a primary,
+//!     the module says that somebody confirmed this life (a start, a lost link, a promotion and a
+//!     FLUSHALL each end that), and
+//!     the sentinel names this run id: it was written here, after all that this life may have
+//!     missed was told again.
+//!
+//! Whatever goes wrong on a line ends it. No request opens one: while there is none, Redis is not
+//! asked, which is the circuit breaker. Of a user whose changes are still on their way, Redis is
+//! not believed either.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult};
+use tokio::sync::Notify;
+
+use crate::sentinel::{Sight, sight};
+
+/// Connections to one life of Redis.
+pub(crate) struct Line {
+    /// For questions.
+    pub(crate) ask: MultiplexedConnection,
+    /// For changes, which may have to wait for replicas.
+    pub(crate) tell: MultiplexedConnection,
+    /// Which life it is.
+    run_id: String,
+    /// What Redis calls `tell`.
+    tell_id: u64,
+}
+
+/// The current line, if any, and what is known about it.
+pub(crate) struct Lines {
+    client: Client,
+    deadline: Duration,
+    sentinel: String,
+    state: RwLock<State>,
+    /// Rung when a line has ended or is not believed any more.
+    pub(crate) trouble: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    line: Option<Arc<Line>>,
+    believed: bool,
+    /// What Redis may still hear of lines that have ended: their run id and connection.
+    ended: Vec<(String, u64)>,
+    /// Users whose ledger may lack something.
+    behind: HashMap<u64, Behind>,
+    deliveries: u64,
+}
+
+/// What is known about a user whose ledger may lack something.
+#[derive(Clone, Copy, Debug, Default)]
+struct Behind {
+    latest_delivery: u64,
+    /// From this outbox row on it is uncertain what Redis has heard, and when.
+    uncertain_from: Option<u64>,
+}
+
+/// One attempt to bring a ledger up to date.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Delivery {
+    number: u64,
+    /// From this outbox row on, an earlier attempt may yet arrive.
+    pub(crate) uncertain_from: Option<u64>,
+}
+
+impl Lines {
+    pub(crate) fn new(url: &str, sentinel: String, deadline: Duration) -> RedisResult<Self> {
+        let (client, state, trouble) = (Client::open(url)?, RwLock::default(), Notify::new());
+        Ok(Self { client, deadline, sentinel, state, trouble })
+    }
+
+    /// The line, believed or not.
+    pub(crate) fn any(&self) -> RedisResult<Arc<Line>> {
+        self.read().line.clone().ok_or_else(|| unavailable("there is no line"))
+    }
+
+    /// The line, if what it says about this user may be believed.
+    pub(crate) fn believed_about(&self, user_id: u64) -> RedisResult<Arc<Line>> {
+        let state = self.read();
+        let line = state.line.as_ref().filter(|_| state.believed);
+        let line = line.ok_or_else(|| unavailable("Redis is not believed"))?;
+        if state.behind.contains_key(&user_id) {
+            return Err(unavailable("the ledger is behind"));
+        }
+        Ok(line.clone())
+    }
+
+    pub(crate) fn is_believed(&self) -> bool {
+        self.read().believed
+    }
+
+    /// Believes the line, should it still be the current one.
+    pub(crate) fn believe(&self, line: &Arc<Line>) {
+        let mut state = self.write();
+        let is_current = state.line.as_ref().is_some_and(|current| Arc::ptr_eq(current, line));
+        if is_current && !state.believed {
+            state.believed = true;
+            tracing::info!(run_id = line.run_id, "Redis is up to date and believed");
+        }
+    }
+
+    /// Stops believing without ending the line.
+    pub(crate) fn doubt(&self) {
+        let mut state = self.write();
+        if std::mem::take(&mut state.believed) {
+            tracing::warn!("Redis is not believed any more; MySQL answers");
+            self.trouble.notify_one();
+        }
+    }
+
+    /// Passes an answer on, and ends the line if the answer says that something is wrong with it.
+    pub(crate) fn heard<T>(&self, line: &Arc<Line>, answer: RedisResult<T>) -> RedisResult<T> {
+        match &answer {
+            Err(cause) if cause.code() == Some("NOTREADY") => self.doubt(),
+            Err(cause) if ends_line(cause) => self.end(line, cause),
+            Ok(_) | Err(_) => {}
+        }
+        answer
+    }
+
+    fn end(&self, line: &Arc<Line>, cause: &RedisError) {
+        let mut state = self.write();
+        if state.line.as_ref().is_some_and(|current| Arc::ptr_eq(current, line)) {
+            tracing::warn!(run_id = line.run_id, %cause, "the line to Redis has ended; MySQL answers");
+            state.line = None;
+            state.believed = false;
+            state.ended.push((line.run_id.clone(), line.tell_id));
+            self.trouble.notify_one();
+        }
+    }
+
+    /// Makes the current line, or a new one that is not believed yet.
+    pub(crate) async fn connect(&self) -> RedisResult<Arc<Line>> {
+        if let Ok(line) = self.any() {
+            return Ok(line);
+        }
+        let mut ask = self.open(self.deadline).await?;
+        let mut tell = self.open(self.deadline).await?;
+        let (asked, told) = (self.look(&mut ask).await?, self.look(&mut tell).await?);
+        if asked.run_id != told.run_id {
+            return Err(unavailable("two connections reached two servers"));
+        }
+        self.silence_ended(&mut tell, &told.run_id).await?;
+        let tell_id = redis::cmd("CLIENT").arg("ID").query_async(&mut tell).await?;
+        let line = Arc::new(Line { ask, tell, run_id: told.run_id, tell_id });
+        self.write().line = Some(line.clone());
+        Ok(line)
+    }
+
+    /// What was sent on an ended line may still lie in the server's buffers, and a login that is
+    /// heard after its logout would live again. A closed connection is not read any more.
+    async fn silence_ended(
+        &self,
+        tell: &mut MultiplexedConnection,
+        run_id: &str,
+    ) -> RedisResult<()> {
+        let ended = std::mem::take(&mut self.write().ended);
+        for (life, id) in ended.iter().filter(|(life, _)| life == run_id) {
+            let killed: RedisResult<u64> =
+                redis::cmd("CLIENT").arg("KILL").arg("ID").arg(id).query_async(tell).await;
+            if let Err(cause) = killed {
+                self.write().ended.push((life.clone(), *id));
+                return Err(cause);
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection of one's own, to wherever Redis is now.
+    pub(crate) async fn open(&self, deadline: Duration) -> RedisResult<MultiplexedConnection> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.deadline))
+            .set_response_timeout(Some(deadline));
+        self.client.get_multiplexed_async_connection_with_config(&config).await
+    }
+
+    /// The key of the sentinel.
+    pub(crate) fn sentinel(&self) -> &str {
+        &self.sentinel
+    }
+
+    /// What the server at the other end says of itself.
+    pub(crate) async fn look(&self, redis: &mut MultiplexedConnection) -> RedisResult<Sight> {
+        sight(redis, &self.sentinel).await
+    }
+
+    /// A delivery begins; until it has succeeded Redis is not believed about this user.
+    pub(crate) fn begin_delivery(&self, user_id: u64) -> Delivery {
+        let mut state = self.write();
+        state.deliveries += 1;
+        let number = state.deliveries;
+        let behind = state.behind.entry(user_id).or_default();
+        behind.latest_delivery = number;
+        Delivery { number, uncertain_from: behind.uncertain_from }
+    }
+
+    /// Redis may or may not hear the changes from this outbox row on.
+    pub(crate) fn uncertain(&self, user_id: u64, from: u64) {
+        let mut state = self.write();
+        let behind = state.behind.entry(user_id).or_default();
+        behind.uncertain_from =
+            Some(behind.uncertain_from.map_or(from, |earlier| earlier.min(from)));
+    }
+
+    /// Redis has confirmed everything, unless a later delivery is on its way.
+    pub(crate) fn delivered(&self, user_id: u64, delivery: Delivery) {
+        let mut state = self.write();
+        if state.behind.get(&user_id).is_some_and(|b| b.latest_delivery == delivery.number) {
+            state.behind.remove(&user_id);
+        }
+    }
+
+    /// Users whose ledger may lack something.
+    pub(crate) fn behind(&self) -> Vec<u64> {
+        self.read().behind.keys().copied().collect()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    /// Which life of Redis it leads to.
+    pub(crate) fn run_id(&self) -> &str {
+        &self.run_id
+    }
+}
+
+/// Not a refusal that concerns one key or one command, but the server or the way to it.
+fn ends_line(cause: &RedisError) -> bool {
+    let of_the_server = ["LOADING", "READONLY", "MASTERDOWN", "NOAUTH", "CLUSTERDOWN"];
+    match (cause.kind(), cause.code()) {
+        (_, Some(code)) => of_the_server.contains(&code),
+        (ErrorKind::UnexpectedReturnType, None) => false,
+        (_, None) => true,
+    }
+}
+
+fn unavailable(why: &'static str) -> RedisError {
+    RedisError::from((ErrorKind::Client, why))
+}

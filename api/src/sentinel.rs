@@ -1,0 +1,128 @@
+//! The mark that a Redis carries once its ledgers have been brought up to date.
+//!
+//! It holds the run id of the life it was written in, the outbox row up to which that life had
+//! heard everything, and when that was. A snapshot takes it along, so that what comes out of the
+//! snapshot later can be told how far behind it is. It is only ever replaced by whoever knows what
+//! stood there before: a mark that was wiped out together with the ledgers does not come back.
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, RedisResult};
+
+use crate::clock::UnixMs;
+
+/// What a server says of itself.
+pub(crate) struct Sight {
+    /// Names this life of the server.
+    pub(crate) run_id: String,
+    is_primary: bool,
+    /// The module was told in this life that its ledgers are up to date.
+    is_confirmed: bool,
+    /// The mark as it stands.
+    pub(crate) mark: Option<String>,
+}
+
+/// What a mark says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// The life it was written in; anything else while ledgers are being brought up to date.
+    pub(crate) run_id: String,
+    /// Every outbox row up to here had been heard.
+    pub(crate) position: u64,
+    /// When that was so; 0: never.
+    pub(crate) at: UnixMs,
+}
+
+impl Sight {
+    /// Whether the ledgers here lack nothing.
+    pub(crate) fn is_up_to_date(&self) -> bool {
+        let is_marked = self.parsed().is_some_and(|mark| mark.run_id == self.run_id);
+        self.is_primary && self.is_confirmed && is_marked
+    }
+
+    /// Whether it takes changes.
+    pub(crate) fn is_primary(&self) -> bool {
+        self.is_primary
+    }
+
+    pub(crate) fn parsed(&self) -> Option<Mark> {
+        self.mark.as_deref().and_then(Mark::parse)
+    }
+}
+
+impl Mark {
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let (run_id, position, at) = (words.next()?, words.next()?, words.next()?);
+        let at = UnixMs(at.parse().ok()?);
+        Some(Self { run_id: run_id.to_owned(), position: position.parse().ok()?, at })
+    }
+
+    /// As Redis keeps it.
+    pub(crate) fn text(&self) -> String {
+        format!("{} {} {}", self.run_id, self.position, self.at.0)
+    }
+}
+
+/// Asks a server about itself.
+pub(crate) async fn sight(redis: &mut MultiplexedConnection, key: &str) -> RedisResult<Sight> {
+    let mut questions = redis::pipe();
+    questions.cmd("INFO").arg("server").arg("replication").arg("portcullis");
+    questions.cmd("GET").arg(key);
+    let (info, mark): (String, Option<String>) = questions.query_async(redis).await?;
+    let field = |name: &str| {
+        info.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'))
+    };
+    Ok(Sight {
+        run_id: field("run_id").unwrap_or_default().to_owned(),
+        is_primary: field("role") == Some("master"),
+        is_confirmed: field("portcullis_confirmed") == Some("1"),
+        mark,
+    })
+}
+
+/// Replaces the mark if it still is what it was; false if it is not.
+pub(crate) async fn replace(
+    redis: &mut MultiplexedConnection,
+    key: &str,
+    from: &str,
+    to: &Mark,
+) -> RedisResult<bool> {
+    let script = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+        redis.call('SET', KEYS[1], ARGV[2])
+        return 1";
+    eval(script, key, from, to).query_async(redis).await
+}
+
+/// The same, and tells the module that this life's ledgers are up to date.
+pub(crate) async fn replace_and_confirm(
+    redis: &mut MultiplexedConnection,
+    key: &str,
+    from: &str,
+    to: &Mark,
+) -> RedisResult<bool> {
+    let script = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+        redis.call('AUTH.CONFIRM', ARGV[3])
+        redis.call('SET', KEYS[1], ARGV[2])
+        return 1";
+    eval(script, key, from, to).arg(&to.run_id).query_async(redis).await
+}
+
+fn eval(script: &str, key: &str, from: &str, to: &Mark) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command.arg(script).arg(1).arg(key).arg(from).arg(to.text());
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_reads_as_it_was_written_and_rubbish_is_none() {
+        let mark = Mark { run_id: "abc".into(), position: 7, at: UnixMs(9) };
+        assert_eq!(Mark::parse(&mark.text()), Some(mark));
+        for rubbish in ["", "abc", "abc 7", "abc x 9", "abc 7 -1"] {
+            assert_eq!(Mark::parse(rubbish), None, "{rubbish}");
+        }
+    }
+}

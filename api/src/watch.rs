@@ -1,0 +1,80 @@
+//! Looks after the line to Redis: makes it, looks at it several times a second, has the ledgers
+//! brought up to date when they may lack something, and only then lets Redis be believed.
+//!
+//! It is the only one that connects, so a Redis that comes back meets one newcomer from each
+//! instance and no herd.
+
+use std::time::{Duration, Instant};
+
+use crate::App;
+use crate::hydrate::{self, Extent, Fault};
+use crate::outbox;
+use crate::sentinel::{self, Mark};
+
+/// How often the line is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long after a line's end the next is tried, at first and at most.
+const FIRST_REST: Duration = Duration::from_millis(50);
+const LONGEST_REST: Duration = Duration::from_secs(1);
+/// How often the sentinel is moved forward.
+const MARK_EVERY: Duration = Duration::from_secs(5);
+
+/// Runs until the service stops.
+pub(crate) async fn run(app: App) {
+    let mut rest = FIRST_REST;
+    let mut marked = Instant::now();
+    while !app.stop.is_cancelled() {
+        let round = tokio::select! {
+            round = round(&app, &mut marked) => round,
+            () = app.stop.cancelled() => return,
+        };
+        drop(app.looked.set(()));
+        let pause = match round {
+            Ok(()) => {
+                rest = FIRST_REST;
+                LOOK_EVERY
+            }
+            Err(cause) => {
+                tracing::debug!(%cause, "Redis cannot be believed yet");
+                rest = (rest * 2).min(LONGEST_REST);
+                rest
+            }
+        };
+        let trouble = async {
+            app.ledger.lines.trouble.notified().await;
+            tokio::time::sleep(FIRST_REST).await;
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = trouble => {}
+            () = app.stop.cancelled() => return,
+        }
+    }
+}
+
+async fn round(app: &App, marked: &mut Instant) -> Result<(), Fault> {
+    let lines = &app.ledger.lines;
+    let line = lines.connect().await?;
+    let mut redis = line.ask.clone();
+    let mut sight = lines.heard(&line, lines.look(&mut redis).await)?;
+    if !sight.is_up_to_date() {
+        lines.doubt();
+        hydrate::bring_up_to_date(app, Extent::WhatIsMissing, &|_| {}).await?;
+        sight = lines.heard(&line, lines.look(&mut redis).await)?;
+    }
+    if sight.run_id != line.run_id() || !sight.is_up_to_date() {
+        return Err(Fault::Disturbed);
+    }
+    lines.believe(&line);
+    if marked.elapsed() >= MARK_EVERY
+        && let Some(mark) = sight.parsed()
+    {
+        *marked = Instant::now();
+        let position = outbox::position(app).await?.max(mark.position);
+        let next = Mark { position, at: app.clock.now(), ..mark.clone() };
+        // Refused by a full server, say; the mark is older then, which costs time and no safety.
+        let moved = sentinel::replace(&mut redis, lines.sentinel(), &mark.text(), &next).await;
+        drop(lines.heard(&line, moved));
+    }
+    Ok(())
+}
