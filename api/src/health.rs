@@ -57,14 +57,14 @@ pub async fn livez() -> StatusCode {
 /// `GET /readyz`: both stores answer, Redis lacks nothing, and not much waits for it.
 pub async fn readyz(State(app): State<App>) -> StatusCode {
     let (waiting, redis) = tokio::join!(waiting(&app), redis_answers(&app));
-    let limit = u64::from(app.settings.stores.outbox_limit);
+    let limit = i64::from(app.settings.stores.outbox_limit);
     code(redis && app.ledger.is_believed() && waiting.is_some_and(|waiting| waiting < limit))
 }
 
 /// Counted no further than it matters.
-async fn waiting(app: &App) -> Option<u64> {
+async fn waiting(app: &App) -> Option<i64> {
     let asked = sqlx::query_scalar!(
-        r#"select count(*) as "waiting: u64"
+        r#"select count(*) as "waiting: i64"
              from (select 1 as one from revocation_outbox where delivered_at is null limit ?) w"#,
         app.settings.stores.outbox_limit,
     )

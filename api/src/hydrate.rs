@@ -16,21 +16,21 @@
 //! Ending twice is harmless, and a session is only filled in before the endings are read: whatever
 //! is dead in MySQL is dead in Redis when the last step is done.
 
+use std::fmt;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Pipeline, Value};
+use redis::{Pipeline, ServerError, Value};
 use sqlx::MySql;
 use sqlx::pool::PoolConnection;
-use sqlx::types::Json;
 
 use crate::App;
 use crate::cleanup;
 use crate::clock::UnixMs;
-use crate::ledger::redis_now;
-use crate::outbox::{self, Change};
+use crate::outbox;
 use crate::sentinel::{self, Mark, Sight};
 
+mod endings;
 mod fill;
 mod sweep;
 
@@ -65,6 +65,17 @@ pub struct Counts {
     pub endings: u64,
 }
 
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { swept, watermarks, revocations, sessions, endings } = self;
+        write!(
+            f,
+            "sessions {sessions}, revocations {revocations}, watermarks {watermarks}, \
+             swept {swept}, endings {endings}"
+        )
+    }
+}
+
 /// Why the ledgers could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
@@ -97,6 +108,8 @@ pub async fn bring_up_to_date(
     let locked = tokio::time::timeout(PATIENCE, cleanup::lock(&app.db, "hydrate"));
     let db = locked.await.map_err(|_| Fault::Late)??.ok_or(Fault::Elsewhere)?;
     let lines = &app.ledger.lines;
+    // What waits in the outbox is delivered on the line.
+    lines.connect().await?;
     let mut redis = lines.open(PATIENCE).await?;
     let sight = lines.look(&mut redis).await?;
     if sight.is_up_to_date() && extent == Extent::WhatIsMissing {
@@ -143,7 +156,7 @@ impl Work<'_> {
         self.tell_endings(from.saturating_sub(OUT_OF_ORDER), &waiting).await?;
         self.drain().await?;
         self.confirm(sight, &mark).await?;
-        tracing::info!(counts = ?self.counts, took = ?started.elapsed(), "the ledgers are up to date");
+        tracing::info!(counts = %self.counts, took = ?started.elapsed(), "the ledgers are up to date");
         Ok(self.counts)
     }
 
@@ -166,20 +179,17 @@ impl Work<'_> {
             redis::cmd("SET").arg(key).arg(mark.text()).exec_async(&mut self.redis).await?;
             return Ok(mark);
         };
-        match sentinel::replace(&mut self.redis, key, before, &mark).await? {
-            true => Ok(mark),
-            false => Err(Fault::Disturbed),
-        }
+        let replaced = sentinel::replace(&mut self.redis, key, before, &mark).await?;
+        replaced.then_some(mark).ok_or(Fault::Disturbed)
     }
 
     async fn confirm(&mut self, sight: &Sight, mark: &Mark) -> Result<(), Fault> {
         let position = outbox::position(self.app).await?;
         let done = Mark { run_id: sight.run_id.clone(), position, at: self.app.clock.now() };
         let key = self.app.ledger.lines.sentinel();
-        match sentinel::replace_and_confirm(&mut self.redis, key, &mark.text(), &done).await? {
-            true => Ok(()),
-            false => Err(Fault::Disturbed),
-        }
+        let mark = mark.text();
+        let replaced = sentinel::replace_and_confirm(&mut self.redis, key, &mark, &done).await?;
+        replaced.then_some(()).ok_or(Fault::Disturbed)
     }
 
     /// The rows that wait already. What they say is in what is read from now on.
@@ -193,52 +203,10 @@ impl Work<'_> {
 
     /// The outbox' newest row.
     async fn newest(&mut self) -> Result<u64, Fault> {
-        let asked = sqlx::query_scalar!(
-            r#"select coalesce(max(id), 0) as "newest!: u64" from revocation_outbox"#
-        )
-        .fetch_one(&mut *self.db);
-        within(asked).await
-    }
-
-    /// Tells the endings of all rows after `from` and of those that waited, which then are done.
-    async fn tell_endings(&mut self, from: u64, waiting: &[u64]) -> Result<(), Fault> {
-        let mut from = waiting.first().map_or(from, |first| from.min(first - 1));
-        loop {
-            let asked = sqlx::query!(
-                r#"select id, user_id, change_set as "changes: Json<Vec<Change>>"
-                     from revocation_outbox where id > ? order by id limit ?"#,
-                from,
-                BATCH,
-            )
-            .fetch_all(&mut *self.db);
-            let rows = within(asked).await?;
-            let now = redis_now(&mut self.redis).await?;
-            let mut pipeline = Pipeline::new();
-            for row in &rows {
-                let key = self.app.ledger.key(row.user_id);
-                for change in row.changes.0.iter().filter(|change| change.is_ending()) {
-                    pipeline.add_command(change.command(&key, now));
-                    self.counts.endings += 1;
-                }
-            }
-            self.tell(pipeline).await?;
-            match rows.last() {
-                Some(last) if rows.len() == BATCH as usize => from = last.id,
-                Some(_) | None => break,
-            }
-        }
-        for ids in waiting.chunks(BATCH as usize) {
-            let mut update =
-                sqlx::QueryBuilder::<MySql>::new("update revocation_outbox set delivered_at = ");
-            update.push_bind(self.app.clock.now()).push(" where delivered_at is null and id in (");
-            let mut list = update.separated(", ");
-            for id in ids {
-                list.push_bind(id);
-            }
-            update.push(")");
-            within(update.build().execute(&mut *self.db)).await?;
-        }
-        Ok(())
+        let asked =
+            sqlx::query_scalar!(r#"select max(id) as "newest: u64" from revocation_outbox"#)
+                .fetch_one(&mut *self.db);
+        Ok(within(asked).await?.unwrap_or(0))
     }
 
     /// Delivers what was committed meanwhile.
@@ -252,22 +220,33 @@ impl Work<'_> {
         Err(Fault::Late)
     }
 
-    /// One round trip. A session that is refused for good is given up, as `ledger.rs` does.
-    async fn tell(&mut self, mut pipeline: Pipeline) -> Result<(), Fault> {
+    /// One round trip; whatever is refused stops the work, for Redis would lack it.
+    async fn tell(&mut self, pipeline: Pipeline) -> Result<(), Fault> {
+        let refused = self.try_tell(pipeline).await?;
+        refused.map_or(Ok(()), |refusal| Err(redis::RedisError::from(refusal).into()))
+    }
+
+    /// The same; gives back a refusal that concerns one entry only. About a key that holds
+    /// something else Redis never says OK.
+    async fn try_tell(&mut self, mut pipeline: Pipeline) -> Result<Option<ServerError>, Fault> {
         if pipeline.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         pipeline.ignore_errors();
         let replies: Vec<Value> = pipeline.query_async(&mut self.redis).await?;
+        (self.report)(&self.counts);
+        let mut refused = None;
         for reply in replies {
             let Value::ServerError(refusal) = reply else { continue };
-            if refusal.code() != "ERR" || refusal.details().is_some_and(|d| d.contains("unknown")) {
-                return Err(redis::RedisError::from(refusal).into());
+            match refusal.code() {
+                "WRONGTYPE" => tracing::error!(%refusal, "a ledger's key holds something else"),
+                "ERR" if !refusal.details().is_some_and(|d| d.contains("unknown command")) => {
+                    refused = Some(refusal);
+                }
+                _ => return Err(redis::RedisError::from(refusal).into()),
             }
-            tracing::error!(%refusal, "Redis does not take a ledger's entry");
         }
-        (self.report)(&self.counts);
-        Ok(())
+        Ok(refused)
     }
 }
 

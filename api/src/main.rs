@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use portcullis_api::clock::Clock;
 use portcullis_api::config::{LogFormat, Server, Settings, Stores};
+use portcullis_api::hydrate::{self, Counts, Extent};
 use portcullis_api::secret::Random;
 use portcullis_api::{App, cleanup, keys, migrate, serve, state, user};
 use sqlx::MySqlPool;
@@ -33,6 +34,8 @@ enum Command {
     Cleanup(Box<Settings>),
     /// Make, list and retire the keys that sign access tokens.
     Keys(keys::Command),
+    /// Bring the ledgers in Redis up to date with MySQL, whatever Redis says of itself.
+    Hydrate(Box<Settings>),
     /// Check the settings and say what is wrong with them; starts nothing.
     CheckConfig(Box<Settings>),
 }
@@ -113,6 +116,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::User(User { what: UserCommand::Create(new) }) => create_user(*new).await,
         Command::Cleanup(settings) => clean(settings.check()?).await,
         Command::Keys(command) => Ok(command.run(Clock::system().now(), &mut std::io::stdout())?),
+        Command::Hydrate(settings) => run_hydrate(settings.check()?).await,
         Command::CheckConfig(settings) => {
             settings.check()?;
             println!("The settings are good.");
@@ -172,6 +176,23 @@ async fn clean(settings: Settings) -> anyhow::Result<()> {
         Some(deleted) => println!("{deleted}"),
         None => println!("Another instance is cleaning up; nothing was done here."),
     }
+    Ok(())
+}
+
+/// Shows how far it is, on a line of its own that is written over on a terminal.
+async fn run_hydrate(settings: Settings) -> anyhow::Result<()> {
+    let app = App::new(settings, Clock::system(), Random::system())?;
+    let to_people = std::io::stderr().is_terminal();
+    let show = move |counts: &Counts| {
+        if to_people {
+            eprint!("\r{counts}");
+        }
+    };
+    let done = hydrate::bring_up_to_date(&app, Extent::Everything, &show).await?;
+    if to_people {
+        eprintln!();
+    }
+    println!("{}", done.unwrap_or_default());
     Ok(())
 }
 

@@ -185,14 +185,14 @@ pub(crate) async fn run(app: App) {
 
 /// The row up to which everything has been delivered; 0 if that is not known.
 pub(crate) async fn position(app: &App) -> sqlx::Result<u64> {
-    sqlx::query_scalar!(
-        r#"select coalesce(
-                      (select min(id) - 1 from revocation_outbox where delivered_at is null),
-                      (select max(id) from revocation_outbox),
-                      0) as "position!: u64""#
+    let row = sqlx::query!(
+        r#"select (select min(id) from revocation_outbox where delivered_at is null)
+                      as "first_waiting: u64",
+                  (select max(id) from revocation_outbox) as "newest: u64""#
     )
     .fetch_one(&app.db)
-    .await
+    .await?;
+    Ok(row.first_waiting.map(|first| first - 1).or(row.newest).unwrap_or(0))
 }
 
 /// One round of the worker; tells how many users' changes are still waiting.

@@ -35,7 +35,11 @@ pub(crate) async fn run(app: App) {
                 LOOK_EVERY
             }
             Err(cause) => {
-                tracing::debug!(%cause, "Redis cannot be believed yet");
+                if rest == FIRST_REST {
+                    tracing::warn!(%cause, "Redis cannot be believed; trying again and again");
+                } else {
+                    tracing::debug!(%cause, "Redis cannot be believed yet");
+                }
                 rest = (rest * 2).min(LONGEST_REST);
                 rest
             }

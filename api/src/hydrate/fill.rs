@@ -93,7 +93,10 @@ impl Work<'_> {
                 pipeline.add_command(row.command(&self.app.ledger.key(row.user_id)));
                 self.counts.sessions += 1;
             }
-            self.tell(pipeline).await?;
+            // One that is refused, because its end has come, say, is left out: that refuses too much.
+            if let Some(refusal) = self.try_tell(pipeline).await? {
+                tracing::error!(%refusal, "Redis does not take a session");
+            }
             match rows.last() {
                 Some(last) if rows.len() == BATCH as usize => after.clone_from(&last.id),
                 Some(_) | None => return Ok(()),
