@@ -15,7 +15,9 @@ use crate::App;
 use crate::clock::UnixMs;
 use crate::error::{Error, Result};
 use crate::fallback;
+use crate::gate;
 use crate::ledger::Verdict;
+use crate::request::Client;
 use crate::session_id::SessionId;
 use crate::token::{Claims, Role};
 
@@ -47,11 +49,13 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let token = token_in(&parts.headers, &parts.method)?;
-        let caller = authenticate(app, token).await?;
+        let caller = check(app, token).await?;
         let named = parts.headers.get("x-session-id").map(HeaderValue::as_bytes);
         if named.is_some_and(|named| named != caller.session.as_str().as_bytes()) {
             return Err(Error::SessionMismatch);
         }
+        must_be_admitted(app, parts, &caller).await?;
+        note_activity(app, &caller).await;
         Ok(caller)
     }
 }
@@ -85,8 +89,27 @@ pub(crate) async fn role(app: &App, user_id: u64) -> Result<Role> {
     role.fetch_optional(&app.db).await?.ok_or(Error::DeadToken)
 }
 
-/// Checks a token and tells whose it is.
+/// Checks a token that came by way of somebody else, and tells whose it is. That counts as use.
 pub(crate) async fn authenticate(app: &App, token: &str) -> Result<Caller> {
+    let caller = check(app, token).await?;
+    note_activity(app, &caller).await;
+    Ok(caller)
+}
+
+/// Refuses a session that is used from elsewhere, if the operator wants that.
+async fn must_be_admitted(app: &App, parts: &mut Parts, caller: &Caller) -> Result<()> {
+    if app.gate.is_open() {
+        return Ok(());
+    }
+    let Ok(client) = Client::from_request_parts(parts, app).await;
+    if gate::admits(app, &client, caller.user_id, &caller.session).await? {
+        Ok(())
+    } else {
+        Err(Error::DeadToken)
+    }
+}
+
+async fn check(app: &App, token: &str) -> Result<Caller> {
     let now = app.clock.now();
     let claims = app.keys.verify(token, now).map_err(|_| Error::DeadToken)?;
     let mut caller = Caller::new(claims, Digest::of(token.as_bytes()));
@@ -102,7 +125,6 @@ pub(crate) async fn authenticate(app: &App, token: &str) -> Result<Caller> {
     if caller.role == Role::Admin {
         caller.role = role(app, caller.user_id).await?;
     }
-    note_activity(app, &caller, now).await;
     Ok(caller)
 }
 
@@ -136,7 +158,8 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 }
 
 /// A failure here is harmless: the next request tries again.
-async fn note_activity(app: &App, caller: &Caller, now: UnixMs) {
+async fn note_activity(app: &App, caller: &Caller) {
+    let now = app.clock.now();
     let tracked = app.settings.sessions.session_activity_tracking;
     if !tracked || !app.activity.due(caller.session.as_str(), now) {
         return;

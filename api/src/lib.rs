@@ -22,6 +22,7 @@ pub mod device;
 pub mod ending;
 pub mod error;
 pub mod fallback;
+pub mod gate;
 pub mod health;
 pub mod hydrate;
 pub mod introspect;

@@ -19,6 +19,7 @@ use crate::body::Body;
 use crate::clock::UnixMs;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
+use crate::gate;
 use crate::issue::{Grant, TokenPair, token_pair};
 use crate::limit::Scope;
 use crate::mail::{Message, Scene};
@@ -53,6 +54,9 @@ pub async fn refresh(
     }
     let now = app.clock.now();
     if !row.session_lives(&app, now) {
+        return Err(Error::DeadRefreshToken);
+    }
+    if !gate::admits(&app, &client, row.user_id, &row.session).await? {
         return Err(Error::DeadRefreshToken);
     }
     if row.spent_at.is_none() && !exchange(&app, &client, &row, &successor, now).await? {

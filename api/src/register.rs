@@ -33,7 +33,7 @@ pub async fn register(
         Some(token) => Message::Verify { token },
         None => Message::AlreadyRegistered,
     };
-    send(&app, &person.email, message).await;
+    app.send_later(person.email, message);
     let text = "Registered. Follow the link in the mail that we have sent you.";
     Ok((StatusCode::CREATED, Success::message(text)))
 }

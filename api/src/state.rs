@@ -16,6 +16,7 @@ use crate::activity::Activity;
 use crate::clock::Clock;
 use crate::config::{Settings, Stores};
 use crate::fallback::Fallback;
+use crate::gate::Gate;
 use crate::ledger::Ledger;
 use crate::limit::Limits;
 use crate::mail::{Mail, Message};
@@ -43,6 +44,8 @@ pub struct Parts {
     pub passwords: Passwords,
     /// Counts requests and failures.
     pub limits: Limits,
+    /// From where sessions may be used.
+    pub gate: Gate,
     /// Sends mail.
     pub mail: Mail,
     /// Which sessions were seen lately.
@@ -87,6 +90,7 @@ impl App {
             passwords: Passwords::new(&settings, random.clone())?,
             limits: Limits::new(&settings, clock.clone())?,
             mail: Mail::new(&settings, clock.clone())?,
+            gate: Gate::new(&settings.sessions),
             activity,
             fallback: Fallback::new(settings.stores.db_pool_size),
             looked: SetOnce::new(),

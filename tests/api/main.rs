@@ -4,6 +4,7 @@
 mod admin;
 mod answers;
 mod cors;
+mod gates;
 mod login;
 mod logout;
 mod metrics;

@@ -15,7 +15,7 @@ use sqlx::MySqlPool;
 use tokio::net::TcpListener;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{MariaDb, Redis};
+use crate::{MariaDb, Redis, wait_until};
 
 /// The password of everybody in the tests.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -261,8 +261,9 @@ impl Service {
         files.iter().map(|file| std::fs::read_to_string(file).expect("mails are text")).collect()
     }
 
-    /// The token in the mail of this number: its longest word.
+    /// The token in the mail of this number, once it has been sent: its longest word.
     pub fn mailed_token(&self, number: usize) -> String {
+        wait_until("the mail is there", || self.mails().len() > number);
         let mail = &self.mails()[number];
         let words = mail.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c)));
         words.max_by_key(|word| word.len()).unwrap_or_default().to_owned()

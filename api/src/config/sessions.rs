@@ -35,7 +35,8 @@ pub struct Sessions {
     /// Whether browser, system and device of a session are recorded.
     #[arg(long, env, default_value_t = true, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub device_fingerprinting: bool,
-    /// What a changed device does to a session: nothing, a warning in the audit, or its end.
+    /// What a request from another browser, system or device meets: nothing, an entry in the audit,
+    /// or a refusal.
     #[arg(long, env, value_enum, default_value_t = DeviceGate::Off)]
     pub device_binding: DeviceGate,
     /// How recent a login must be for changes to an account (1s to 24h).
@@ -72,7 +73,7 @@ impl FromStr for AddressGate {
 pub enum DeviceGate {
     /// Nothing.
     Off,
-    /// A warning in the audit.
+    /// An entry in the audit.
     Warn,
     /// The request is refused.
     Enforce,

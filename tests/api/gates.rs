@@ -1,0 +1,121 @@
+//! `SESSION_IP_VALIDATION` and `DEVICE_BINDING`: sessions that hold only from where they began.
+
+use portcullis_api::config::{AddressGate, DeviceGate, Settings};
+use portcullis_tests::{Answer, PASSWORD, Service, send};
+use reqwest::{Method, RequestBuilder};
+use serde_json::json;
+
+const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0";
+const NEWER_FIREFOX: &str =
+    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+const SAFARI: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 \
+                      (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1";
+const HOME: &str = "203.0.113.7";
+const NEXT_DOOR: &str = "203.0.113.8";
+const AWAY: &str = "198.51.100.9";
+
+/// A service behind a proxy, so that the tests can come from anywhere.
+async fn service(adjust: impl FnOnce(&mut Settings)) -> Service {
+    Service::with(|settings| {
+        settings.server.trusted_proxies = "127.0.0.1".parse().unwrap();
+        adjust(settings);
+    })
+    .await
+}
+
+fn coming(request: RequestBuilder, ip: &str, browser: &str) -> RequestBuilder {
+    request.header("x-forwarded-for", ip).header("user-agent", browser)
+}
+
+async fn logged_in(auth: &Service) -> portcullis_tests::Login {
+    auth.user("alice").await;
+    let body = json!({ "email": "alice@example.com", "password": PASSWORD });
+    let request = auth.request(Method::POST, "/login-enhanced").json(&body);
+    send(coming(request, HOME, FIREFOX)).await.must_be(200).into()
+}
+
+async fn verify(auth: &Service, access: &str, ip: &str, browser: &str) -> u16 {
+    let request = auth.request(Method::GET, "/verify").bearer_auth(access);
+    send(coming(request, ip, browser)).await.status.as_u16()
+}
+
+async fn refresh(auth: &Service, token: &str, ip: &str, browser: &str) -> Answer {
+    let request = auth.request(Method::POST, "/refresh").json(&json!({ "refresh_token": token }));
+    send(coming(request, ip, browser)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_gates_a_session_may_travel() {
+    let auth = service(|_| {}).await;
+    let alice = logged_in(&auth).await;
+    assert_eq!(verify(&auth, &alice.access, AWAY, SAFARI).await, 200);
+    refresh(&auth, &alice.refresh, AWAY, SAFARI).await.must_be(200);
+    assert_eq!(auth.audit_trail(alice.user_id).await, ["authn_login_success"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_bound_to_its_address_is_refused_elsewhere_and_lives_on_at_home() {
+    for (gate, next_door) in [(AddressGate::Subnet, 200), (AddressGate::Exact, 401)] {
+        let auth = service(|settings| settings.sessions.session_ip_validation = gate).await;
+        let alice = logged_in(&auth).await;
+        assert_eq!(verify(&auth, &alice.access, AWAY, FIREFOX).await, 401);
+        assert_eq!(verify(&auth, &alice.access, NEXT_DOOR, FIREFOX).await, next_door);
+        let refused = refresh(&auth, &alice.refresh, AWAY, FIREFOX).await.must_be(401);
+        assert_eq!(refused.json["code"], "invalid_grant");
+
+        assert_eq!(verify(&auth, &alice.access, HOME, SAFARI).await, 200);
+        refresh(&auth, &alice.refresh, HOME, FIREFOX).await.must_be(200);
+        assert_eq!(auth.live_sessions(alice.user_id).await, 1);
+        assert!(auth.audit_trail(alice.user_id).await.contains(&"authz_fail".to_owned()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_bound_to_its_device_outlives_an_update_and_no_other_browser() {
+    let auth = service(|settings| settings.sessions.device_binding = DeviceGate::Enforce).await;
+    let alice = logged_in(&auth).await;
+    assert_eq!(verify(&auth, &alice.access, AWAY, SAFARI).await, 401);
+    refresh(&auth, &alice.refresh, AWAY, SAFARI).await.must_be(401);
+
+    assert_eq!(verify(&auth, &alice.access, AWAY, NEWER_FIREFOX).await, 200);
+    refresh(&auth, &alice.refresh, AWAY, NEWER_FIREFOX).await.must_be(200);
+    assert_eq!(auth.live_sessions(alice.user_id).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_device_may_only_be_noted_and_is_noted_once() {
+    let auth = service(|settings| settings.sessions.device_binding = DeviceGate::Warn).await;
+    let alice = logged_in(&auth).await;
+    for _ in 0..3 {
+        assert_eq!(verify(&auth, &alice.access, HOME, SAFARI).await, 200);
+    }
+    refresh(&auth, &alice.refresh, HOME, SAFARI).await.must_be(200);
+    assert_eq!(
+        auth.audit_trail(alice.user_id).await,
+        ["authn_login_success", "session_device_changed"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_stranger_does_not_keep_the_session_in_use() {
+    let auth =
+        service(|settings| settings.sessions.session_ip_validation = AddressGate::Exact).await;
+    let alice = logged_in(&auth).await;
+    let last = async || {
+        auth.settle().await;
+        let seen: String = sqlx::query_scalar(
+            "select cast(last_activity as char) from user_sessions where id = ?",
+        )
+        .bind(&alice.session)
+        .fetch_one(auth.db())
+        .await
+        .unwrap();
+        seen
+    };
+    let before = last().await;
+    auth.clock.advance(std::time::Duration::from_mins(5));
+    assert_eq!(verify(&auth, &alice.access, AWAY, FIREFOX).await, 401);
+    assert_eq!(last().await, before);
+    assert_eq!(verify(&auth, &alice.access, HOME, FIREFOX).await, 200);
+    assert_ne!(last().await, before);
+}
