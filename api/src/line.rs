@@ -45,6 +45,8 @@ pub(crate) struct Lines {
     state: RwLock<State>,
     /// Rung when a line has ended or is not believed any more.
     pub(crate) trouble: Notify,
+    /// Rung when a line is believed, for whoever has something to tell.
+    pub(crate) up: Notify,
 }
 
 #[derive(Default)]
@@ -76,8 +78,9 @@ pub(crate) struct Delivery {
 
 impl Lines {
     pub(crate) fn new(url: &str, sentinel: String, deadline: Duration) -> RedisResult<Self> {
-        let (client, state, trouble) = (Client::open(url)?, RwLock::default(), Notify::new());
-        Ok(Self { client, deadline, sentinel, state, trouble })
+        let (trouble, up) = (Notify::new(), Notify::new());
+        let (client, state) = (Client::open(url)?, RwLock::default());
+        Ok(Self { client, deadline, sentinel, state, trouble, up })
     }
 
     /// The line, believed or not.
@@ -106,6 +109,7 @@ impl Lines {
         let is_current = state.line.as_ref().is_some_and(|current| Arc::ptr_eq(current, line));
         if is_current && !state.believed {
             state.believed = true;
+            self.up.notify_one();
             tracing::info!(run_id = line.run_id, "Redis is up to date and believed");
         }
     }

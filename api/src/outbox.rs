@@ -178,6 +178,7 @@ pub(crate) async fn run(app: App) {
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = app.ledger.lines.up.notified() => {}
             () = app.stop.cancelled() => return,
         }
     }

@@ -1,0 +1,9 @@
+//! What happens when a store fails: real servers, killed, restored and cut off.
+//!
+//! Everything waits for states, never for a time. What is counted is printed (`--nocapture`).
+
+mod matrix;
+mod proxy;
+mod races;
+mod restarts;
+mod talk;

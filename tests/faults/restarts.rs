@@ -1,0 +1,167 @@
+//! Redis is killed, wiped, restored from old data, replaced.
+
+use portcullis_tests::{Login, MariaDb, Redis, RedisOptions, Service};
+use serde_json::json;
+
+use crate::talk::{accepted, eventually, ready, status};
+
+fn confirming() -> RedisOptions {
+    Redis::options().module_arguments(&["require-confirm", "yes"])
+}
+
+async fn on(redis: Redis) -> Service {
+    let auth = Service::on(redis, &MariaDb::shared().fresh_database("faults"), |_| {}).await;
+    ready(&auth);
+    auth
+}
+
+async fn log_out(auth: &Service, login: &Login) -> bool {
+    let answer = auth.post_as(&login.access, "/logout", json!({})).await.must_be(200);
+    answer.json["propagation"] != "pending"
+}
+
+/// A user each, so that no cap ends a session.
+async fn logins(auth: &Service, count: usize) -> Vec<Login> {
+    let mut logins = Vec::new();
+    for number in 0..count {
+        logins.push(auth.logged_in(&format!("user{number}")).await);
+    }
+    logins
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_wipe_every_ledger_is_there_again_and_nothing_dead_lives() {
+    let auth = on(confirming().start()).await;
+    let people = logins(&auth, 6).await;
+    let (dead, alive) = people.split_at(3);
+    for login in dead {
+        log_out(&auth, login).await;
+    }
+    redis::cmd("FLUSHALL").exec(&mut auth.redis.connection()).unwrap();
+    // Whatever answers at this instant, it answers right.
+    assert_eq!(accepted(&auth, dead).await, 0);
+    assert_eq!(accepted(&auth, alive).await, 3);
+    eventually("the ledgers are there again", async || {
+        alive.iter().all(|login| ask(&auth, login) == "OK")
+    });
+    ready(&auth);
+    assert!(dead.iter().all(|login| ask(&auth, login) == "NO_SESSION"));
+    println!("wipe: sessions {}, revoked accepted 0, sessions lost 0", people.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_older_than_a_logout_brings_no_one_back() {
+    let mut auth = on(confirming().tcp().start()).await;
+    let people = logins(&auth, 6).await;
+    redis::cmd("SAVE").exec(&mut auth.redis.connection()).unwrap();
+    let (dead, alive) = people.split_at(3);
+    for login in dead {
+        assert!(log_out(&auth, login).await);
+    }
+    let newcomer = auth.logged_in("newcomer").await;
+    auth.redis.kill();
+    auth.redis.start_again();
+    assert_eq!(accepted(&auth, dead).await, 0);
+    assert!(dead.iter().all(|login| ask(&auth, login) != "OK"), "direct callers are told to wait");
+    ready(&auth);
+    assert!(dead.iter().all(|login| ask(&auth, login) == "NO_SESSION"));
+    assert!(alive.iter().chain([&newcomer]).all(|login| ask(&auth, login) == "OK"));
+    assert_eq!(accepted(&auth, dead).await, 0);
+    assert_eq!(accepted(&auth, alive).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ledgers_of_unknown_age_are_swept() {
+    let mut auth = on(confirming().start()).await;
+    let people = logins(&auth, 2).await;
+    redis::cmd("DEL").arg("portcullis:sentinel:user:").exec(&mut auth.redis.connection()).unwrap();
+    redis::cmd("SAVE").exec(&mut auth.redis.connection()).unwrap();
+    log_out(&auth, &people[0]).await;
+    sqlx::query("delete from revocation_outbox").execute(auth.db()).await.unwrap();
+    auth.redis.kill();
+    auth.redis.start_again();
+    ready(&auth);
+    assert_eq!(ask(&auth, &people[0]), "NO_SESSION");
+    assert_eq!(ask(&auth, &people[1]), "OK");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promoted_replica_that_missed_a_logout_is_brought_up_to_date() {
+    let primary = confirming().tcp().start();
+    let replica = confirming().tcp().start();
+    replica.replica_of(&primary);
+    let proxy = crate::proxy::Proxy::before(primary.port()).await;
+    let url = format!("redis://127.0.0.1:{}", proxy.port);
+    let mut auth = Service::on(primary, &MariaDb::shared().fresh_database("faults"), |settings| {
+        settings.stores.redis_url = Some(url.into());
+    })
+    .await;
+    ready(&auth);
+    let people = logins(&auth, 4).await;
+    // The replica hears nothing more: what follows is lost with the primary.
+    replica.freeze();
+    assert!(log_out(&auth, &people[0]).await);
+    auth.redis.kill();
+    replica.thaw();
+    let mut connection = replica.connection();
+    redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut connection).unwrap();
+    proxy.lead_to(replica.port());
+    assert_eq!(status(&auth, &people[0]).await, 401);
+    ready(&auth);
+    assert_eq!(accepted(&auth, &people[..1]).await, 0);
+    assert_eq!(accepted(&auth, &people[1..]).await, 3);
+    auth.redis = replica;
+    assert_eq!(ask(&auth, &people[0]), "NO_SESSION");
+    assert_eq!(ask(&auth, &people[1]), "OK");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_killed_again_and_again_neither_revives_nor_loses_anyone() {
+    kill_loop(5, &["--appendonly", "yes", "--appendfsync", "everysec"]).await;
+    kill_loop(5, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes: the full count of kills"]
+async fn a_redis_killed_fifty_times_neither_revives_nor_loses_anyone() {
+    kill_loop(50, &["--appendonly", "yes", "--appendfsync", "everysec"]).await;
+    kill_loop(50, &[]).await;
+}
+
+/// Logs out half of the people around each kill, before, while Redis is away, and after.
+async fn kill_loop(rounds: usize, arguments: &[&str]) {
+    let mut auth = on(confirming().tcp().arguments(arguments).start()).await;
+    let (mut revived, mut lost, mut requests) = (0, 0, 0);
+    for round in 0..rounds {
+        let mut people = Vec::new();
+        for number in 0..4 {
+            people.push(auth.logged_in(&format!("r{round}n{number}")).await);
+        }
+        log_out(&auth, &people[0]).await;
+        auth.redis.kill();
+        log_out(&auth, &people[1]).await;
+        revived += accepted(&auth, &people[..2]).await;
+        auth.redis.start_again();
+        log_out(&auth, &people[2]).await;
+        revived += accepted(&auth, &people[..3]).await;
+        ready(&auth);
+        revived += accepted(&auth, &people[..3]).await;
+        revived += people[..3].iter().filter(|login| ask(&auth, login) == "OK").count();
+        lost += usize::from(status(&auth, &people[3]).await != 200);
+        eventually("the ledger has the session", async || ask(&auth, &people[3]) == "OK");
+        requests += 16;
+    }
+    println!(
+        "kill -9 of Redis {arguments:?}: faults injected {rounds}, requests {requests}, \
+         revoked accepted {revived}, sessions lost {lost}"
+    );
+    assert_eq!((revived, lost), (0, 0));
+}
+
+/// What a service hears that asks the module itself; an error is no OK.
+fn ask(auth: &Service, login: &Login) -> String {
+    let mut check = redis::cmd("AUTH.CHECK");
+    check.arg(format!("user:{}", login.user_id)).arg(&login.access);
+    check.arg("SESSION").arg(&login.session);
+    check.query(&mut auth.redis.connection()).unwrap_or_else(|error| error.to_string())
+}
