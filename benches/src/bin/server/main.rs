@@ -106,8 +106,9 @@ fn footprint_bars(memory: &Memory, [ledgers, hashes]: &[Snapshot; 2]) -> Vec<Bar
 fn about_speed(p99: &P99) -> String {
     format!(
         "\nredis-benchmark with 50 connections and a token of 295 bytes; medians of {ROUNDS} \
-         rounds, ratios are those of one round. *Any token* is another one in each request. \
-         *Three commands* are `EXISTS`, `GET` and `HGET`, their times added.\n\n\
+         rounds. Ratios are of the server's CPU time for a command. *Any token* is another one in each request. \
+         *Three commands* are `EXISTS`, `GET` and `HGET`, their \
+         times added.\n\n\
          p99 at half of saturation: {:.0} µs, `EXISTS` {:.0} µs, at a steady rate on 8 \
          connections.\n",
         p99.check_us, p99.exists_us

@@ -45,12 +45,14 @@ pub(crate) fn bars_table(bars: &[Bar]) -> String {
     table
 }
 
-/// Requests a second of every contender.
+/// Requests a second of every contender, and the server's time for one.
 pub(crate) fn rates_table(rates: &Rates) -> String {
-    let mut table = "| command | `-P 1` | `-P 16` | `-P 100` |\n|---|---|---|---|\n".to_owned();
+    let mut table = "| command | `-P 1` | `-P 16` | `-P 100` | CPU at `-P 100` |\n".to_owned();
+    line(&mut table, "|---|---|---|---|---|");
     for name in NAMES {
         let [one, some, many] = PIPELINES.map(|pipeline| shown(rates.median(name, pipeline)));
-        line(&mut table, &format!("| {name} | {one} | {some} | {many} |"));
+        let cpu_ns = rates.cpu_ns(name, 100);
+        line(&mut table, &format!("| {name} | {one} | {some} | {many} | {cpu_ns:.0} ns |"));
     }
     table
 }
@@ -107,7 +109,7 @@ pub(crate) fn machine() -> String {
     };
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let cores = info.lines().filter(|line| line.starts_with("processor")).count();
     let rows = [
         format!("date: {}", first("date", &["-u", "+%F %H:%M UTC"])),
         format!("machine: {cores} cores of {}", model.map_or("unknown", |(_, model)| model)),

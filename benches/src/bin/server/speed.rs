@@ -2,6 +2,8 @@
 //!
 //! Everything is measured in turn, round after round, against one server that holds all of it, so
 //! that whatever disturbs the machine disturbs all of them. A figure is the median of its rounds.
+//! Ratios are of the server's CPU time for a command: on a machine that the server has to itself
+//! this is the ratio of the rates, and other programs disturb it least.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -25,9 +27,18 @@ const SCRIPT: &str = "if redis.call('EXISTS', KEYS[1]) == 1 then return 'REVOKED
     if not expires or tonumber(expires) <= tonumber(ARGV[2]) then return 'NO_SESSION' end \
     return 'OK'";
 
-/// Requests a second of each contender, by pipeline, one for each round.
+/// What each contender reached, by pipeline, one for each round.
 #[derive(Default)]
-pub(crate) struct Rates(BTreeMap<(&'static str, usize), Vec<f64>>);
+pub(crate) struct Rates(BTreeMap<(&'static str, usize), Vec<Reached>>);
+
+/// One run.
+#[derive(Clone, Copy)]
+struct Reached {
+    /// Requests a second.
+    rate: f64,
+    /// The server's time for one.
+    cpu_ns: f64,
+}
 
 /// A contender: how it is called, and what is sent.
 type Contender = (&'static str, Vec<String>);
@@ -59,25 +70,32 @@ pub(crate) const NAMES: [&str; 12] = [
 ];
 
 impl Rates {
-    /// The median of a contender.
+    /// The median rate of a contender.
     pub(crate) fn median(&self, name: &str, pipeline: usize) -> f64 {
-        median(self.of(name, pipeline).to_vec())
+        median(self.of(name, pipeline).iter().map(|run| run.rate).collect())
     }
 
-    /// The median of the rounds' ratios of one contender to another.
+    /// The median of the server's time for one command of a contender.
+    pub(crate) fn cpu_ns(&self, name: &str, pipeline: usize) -> f64 {
+        median(self.of(name, pipeline).iter().map(|run| run.cpu_ns).collect())
+    }
+
+    /// How many times as fast as another one a contender is.
     pub(crate) fn ratio(&self, name: &str, to: &str, pipeline: usize) -> f64 {
         let pairs = self.of(name, pipeline).iter().zip(self.of(to, pipeline));
-        median(pairs.map(|(one, other)| one / other).collect())
+        median(pairs.map(|(one, other)| other.cpu_ns / one.cpu_ns).collect())
     }
 
-    /// Decisions a second if each takes `EXISTS`, `GET` and `HGET`, against those of the check.
+    /// How many times as fast the check is as `EXISTS`, `GET` and `HGET` together.
     pub(crate) fn ratio_to_three(&self, pipeline: usize) -> f64 {
         let three = [EXISTS, GET, HGET].map(|name| self.of(name, pipeline));
         let rounds = self.of(CHECK, pipeline).iter().enumerate();
-        median(rounds.map(|(at, rate)| three.map(|it| rate / it[at]).iter().sum()).collect())
+        let ratio =
+            |(at, run): (usize, &Reached)| three.map(|it| it[at].cpu_ns / run.cpu_ns).iter().sum();
+        median(rounds.map(ratio).collect())
     }
 
-    fn of(&self, name: &str, pipeline: usize) -> &[f64] {
+    fn of(&self, name: &str, pipeline: usize) -> &[Reached] {
         self.0.iter().find(|(key, _)| **key == (name, pipeline)).map_or(&[], |(_, rates)| rates)
     }
 }
@@ -97,8 +115,8 @@ pub(crate) fn measure(stage: &Stage, rounds: usize) -> Result<Rates> {
         for round in 1..=rounds {
             println!("speed: -P {pipeline}, round {round} of {rounds}");
             for (name, arguments) in &contenders {
-                let rate = benchmark(&redis, pipeline, arguments)?;
-                rates.0.entry((name, pipeline)).or_default().push(rate);
+                let run = benchmark(&redis, pipeline, arguments)?;
+                rates.0.entry((name, pipeline)).or_default().push(run);
             }
         }
     }
@@ -147,9 +165,10 @@ fn prepare(redis: &Redis) -> Result<Vec<Contender>> {
     Ok(NAMES.into_iter().zip(sent.map(owned)).collect())
 }
 
-/// Requests a second of one run of redis-benchmark, on the core of this program.
-fn benchmark(redis: &Redis, pipeline: usize, arguments: &[String]) -> Result<f64> {
+/// One run of redis-benchmark, on the core of this program.
+fn benchmark(redis: &Redis, pipeline: usize, arguments: &[String]) -> Result<Reached> {
     let requests = if pipeline == 1 { 60_000 } else { MILLION };
+    let before = cpu_ns(redis)?;
     let out = Command::new("redis-benchmark")
         .arg("-s")
         .arg(redis.socket())
@@ -158,9 +177,17 @@ fn benchmark(redis: &Redis, pipeline: usize, arguments: &[String]) -> Result<f64
         .args(arguments)
         .output()
         .context("redis-benchmark runs; is redis-tools installed?")?;
+    let cpu_ns = (cpu_ns(redis)? - before) / requests as f64;
     let text = String::from_utf8_lossy(&out.stdout);
     ensure!(out.status.success(), "redis-benchmark failed: {text}");
     let row = text.lines().last().unwrap_or_default();
     let rate = row.split("\",\"").nth(1).and_then(|rate| rate.parse().ok());
-    rate.with_context(|| format!("redis-benchmark says no rate: {text}"))
+    let rate = rate.with_context(|| format!("redis-benchmark says no rate: {text}"))?;
+    Ok(Reached { rate, cpu_ns })
+}
+
+/// The time that the server's main thread has run so far.
+fn cpu_ns(redis: &Redis) -> Result<f64> {
+    let told = std::fs::read_to_string(format!("/proc/{}/schedstat", redis.pid()))?;
+    Ok(told.split_whitespace().next().unwrap_or_default().parse()?)
 }
