@@ -38,7 +38,19 @@ pub enum Revocation {
     Unchanged,
 }
 
-type Bucket = Vec<Row>;
+/// Some rows, and a small filter over them: a digest whose mark is not set is not among the rows,
+/// which spares most checks the walk to a far place of memory.
+#[derive(Clone, Debug)]
+struct Bucket {
+    rows: Vec<Row>,
+    marks: u64,
+}
+
+impl Bucket {
+    const fn new() -> Self {
+        Self { rows: Vec::new(), marks: 0 }
+    }
+}
 
 /// Rows a bucket holds on average before the next one is split.
 const FULL: usize = 8;
@@ -92,18 +104,21 @@ impl Revoked {
     }
 
     pub(crate) fn contains(&self, digest: &Digest, now: impl Now) -> bool {
-        let mut rows = self.bucket(self.place(digest)).iter();
-        rows.any(|row| row.digest == *digest && !now.has_reached(row.expires))
+        let hash = self.hash(digest);
+        let bucket = self.bucket(self.place(hash));
+        let mut rows = bucket.rows.iter();
+        bucket.marks & mark(hash) != 0
+            && rows.any(|row| row.digest == *digest && !now.has_reached(row.expires))
     }
 
     /// Revokes until `expires`; never shortens.
     pub(crate) fn insert(&mut self, digest: Digest, expires: UnixMs, now: UnixMs) -> Revocation {
-        let place = self.place(&digest);
-        let Some(bucket) = self.bucket_mut(place) else { return Revocation::Unchanged };
+        let hash = self.hash(&digest);
+        let Some(bucket) = self.bucket_mut(self.place(hash)) else { return Revocation::Unchanged };
         if expires <= now {
             return Revocation::Unchanged;
         }
-        let change = match bucket.iter_mut().find(|row| row.digest == digest) {
+        let change = match bucket.rows.iter_mut().find(|row| row.digest == digest) {
             Some(row) if row.expires <= now => {
                 row.expires = expires;
                 Revocation::New
@@ -114,7 +129,8 @@ impl Revoked {
             }
             Some(_) => return Revocation::Unchanged,
             None => {
-                push(bucket, Row { digest, expires });
+                push(&mut bucket.rows, Row { digest, expires });
+                bucket.marks |= mark(hash);
                 self.rows = self.rows.saturating_add(1);
                 Revocation::New
             }
@@ -131,12 +147,14 @@ impl Revoked {
         let turn = if self.swept < self.buckets { self.swept } else { 0 };
         self.swept = turn.saturating_add(1);
         let Some(bucket) = self.bucket_mut(turn) else { return };
-        let before = bucket.len();
-        bucket.retain(|row| now < row.expires);
-        let dropped = before.saturating_sub(bucket.len());
+        let mut rows = core::mem::take(&mut bucket.rows);
+        let before = rows.len();
+        rows.retain(|row| now < row.expires);
+        let dropped = before.saturating_sub(rows.len());
         if dropped > 0 {
-            bucket.shrink_to_fit();
+            rows.shrink_to_fit();
         }
+        self.fill(turn, rows);
         self.rows = self.rows.saturating_sub(dropped);
         if self.buckets > 1 && self.rows < self.buckets.saturating_mul(SPARSE) {
             self.merge();
@@ -145,7 +163,7 @@ impl Revoked {
 
     /// Every stored row, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Row> {
-        self.pieces.iter().flatten().flatten()
+        self.pieces.iter().flatten().flat_map(|bucket| &bucket.rows)
     }
 
     /// Bytes allocated, where `usable` tells what the allocator really takes for a request.
@@ -153,7 +171,8 @@ impl Revoked {
     pub(crate) fn allocated(&self, usable: fn(usize) -> usize) -> usize {
         let step = self.buckets.div_ceil(SAMPLE).max(1);
         let sampled = || (0..self.buckets).step_by(step);
-        let in_sample: usize = sampled().map(|place| usable(bytes_of(self.bucket(place)))).sum();
+        let in_sample: usize =
+            sampled().map(|place| usable(bytes_of(&self.bucket(place).rows))).sum();
         let directory: usize = self.pieces.iter().map(|piece| usable(bytes_of(piece))).sum();
         let rows =
             in_sample.saturating_mul(self.buckets).checked_div(sampled().count()).unwrap_or(0);
@@ -169,7 +188,7 @@ impl Revoked {
         }
         for place in from..self.buckets {
             if let Some(bucket) = self.bucket_mut(place) {
-                relocate.buffer(bucket);
+                relocate.buffer(&mut bucket.rows);
             }
             let next = place.saturating_add(1);
             if next < self.buckets && relocate.enough() {
@@ -184,35 +203,44 @@ impl Revoked {
         let added = self.buckets;
         self.buckets = added.saturating_add(1);
         let source = stand_in(added);
-        let (moving, staying): (Bucket, Bucket) =
-            self.bucket(source).iter().partition(|row| self.place(&row.digest) == added);
-        if let Some(bucket) = self.bucket_mut(source) {
-            *bucket = exact(&staying);
-        }
+        let belongs = |row: &&Row| self.place(self.hash(&row.digest)) == added;
+        let (moving, staying): (Vec<Row>, Vec<Row>) =
+            self.bucket(source).rows.iter().partition(belongs);
         match self.pieces.last_mut() {
-            Some(piece) if piece.len() < PIECE => piece.push(exact(&moving)),
-            _ => self.pieces.push(vec![exact(&moving)]),
+            Some(piece) if piece.len() < PIECE => piece.push(Bucket::new()),
+            _ => self.pieces.push(vec![Bucket::new()]),
+        }
+        self.fill(source, exact(&staying));
+        self.fill(added, exact(&moving));
+    }
+
+    /// Puts rows in place of those of a bucket.
+    fn fill(&mut self, place: usize, rows: Vec<Row>) {
+        let marks = rows.iter().fold(0, |marks, row| marks | mark(self.hash(&row.digest)));
+        if let Some(bucket) = self.bucket_mut(place) {
+            *bucket = Bucket { rows, marks };
         }
     }
 
     /// Takes the last bucket away and gives its rows back to the bucket they came from.
     fn merge(&mut self) {
         let last = self.buckets.saturating_sub(1);
-        let rows = self.pieces.last_mut().and_then(Vec::pop).unwrap_or_default();
+        let merged = self.pieces.last_mut().and_then(Vec::pop).unwrap_or(Bucket::new());
         if self.pieces.last().is_some_and(Vec::is_empty) {
             self.pieces.pop();
         }
         self.buckets = last;
         if let Some(target) = self.bucket_mut(stand_in(last)) {
-            target.reserve_exact(rows.len());
-            target.extend(rows);
+            target.rows.reserve_exact(merged.rows.len());
+            target.rows.extend(merged.rows);
+            target.marks |= merged.marks;
         }
     }
 
-    /// The bucket a digest belongs to.
-    fn place(&self, digest: &Digest) -> usize {
+    /// The bucket that a digest of this hash belongs to.
+    fn place(&self, hash: usize) -> usize {
         let mask = self.buckets.checked_next_power_of_two().unwrap_or(0).wrapping_sub(1);
-        let place = self.hash(digest) & mask;
+        let place = hash & mask;
         if place < self.buckets { place } else { place & (mask >> 1) }
     }
 
@@ -245,6 +273,12 @@ const fn stand_in(place: usize) -> usize {
     }
 }
 
+/// The mark of a hash, by bits that do not choose its bucket.
+fn mark(hash: usize) -> u64 {
+    let highest = hash.wrapping_shr(usize::BITS.saturating_sub(6));
+    1_u64.wrapping_shl(u32::try_from(highest).unwrap_or(0))
+}
+
 /// The two halves of the 128-bit product, folded onto each other.
 fn fold(left: u64, right: u64) -> u64 {
     let product = u128::from(left).wrapping_mul(u128::from(right)).to_le_bytes();
@@ -253,16 +287,16 @@ fn fold(left: u64, right: u64) -> u64 {
 }
 
 /// A copy without spare capacity.
-fn exact(rows: &[Row]) -> Bucket {
+fn exact(rows: &[Row]) -> Vec<Row> {
     rows.to_vec()
 }
 
 /// Adds a row, growing by two: a bucket is small and there are many of them.
-fn push(bucket: &mut Bucket, row: Row) {
-    if bucket.len() == bucket.capacity() {
-        bucket.reserve_exact(2);
+fn push(rows: &mut Vec<Row>, row: Row) {
+    if rows.len() == rows.capacity() {
+        rows.reserve_exact(2);
     }
-    bucket.push(row);
+    rows.push(row);
 }
 
 fn bytes_of<T>(buffer: &Vec<T>) -> usize {
@@ -311,7 +345,7 @@ mod tests {
         for n in 0..100_000 {
             table.insert(digest(n), UnixMs(1), UnixMs(0));
         }
-        let longest = (0..table.buckets()).map(|place| table.bucket(place).len()).max();
+        let longest = (0..table.buckets()).map(|place| table.bucket(place).rows.len()).max();
         assert!(longest.is_some_and(|rows| rows < 64), "{longest:?} rows in one bucket");
         assert_eq!(table.buckets(), 100_000 / FULL);
     }
@@ -342,7 +376,7 @@ mod tests {
         for n in 0..30_000 {
             table.insert(digest(n), UnixMs(1), UnixMs(0));
         }
-        let rows: usize = table.pieces.iter().flatten().map(bytes_of).sum();
+        let rows: usize = table.pieces.iter().flatten().map(|bucket| bytes_of(&bucket.rows)).sum();
         let directory: usize =
             table.pieces.iter().map(bytes_of).sum::<usize>() + bytes_of(&table.pieces);
         let truth = rows + directory;

@@ -84,9 +84,19 @@ fn snapshot(redis: &mut Redis) -> Result<Snapshot> {
     Ok(Snapshot { bytes, save_s, load_s: load_s.context("the log tells the loading time")? })
 }
 
-/// The longest time that one `AUTH.BLACKLIST` took while `count` digests entered one ledger.
+/// The longest time that one `AUTH.BLACKLIST` took while `count` digests entered one ledger: the
+/// least of three fillings, for a pause that the table makes is in each of them, one that another
+/// program makes is not.
 pub(crate) fn longest_stall(stage: &Stage, count: usize) -> Result<Duration> {
-    println!("stall: {count} digests into one ledger");
+    let mut least = Duration::MAX;
+    for round in 1..=3 {
+        println!("stall: {count} digests into one ledger, round {round} of 3");
+        least = least.min(longest_of_one_filling(stage, count)?);
+    }
+    Ok(least)
+}
+
+fn longest_of_one_filling(stage: &Stage, count: usize) -> Result<Duration> {
     let redis = stage.server()?;
     let mut connection = redis.connection();
     let percentiles = ["SET", "latency-tracking-info-percentiles", "100"];
