@@ -2,8 +2,10 @@
 //!
 //! Everything waits for states, never for a time. What is counted is printed (`--nocapture`).
 
+mod kills;
 mod matrix;
 mod proxy;
 mod races;
 mod restarts;
+mod sizes;
 mod talk;

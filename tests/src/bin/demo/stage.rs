@@ -13,7 +13,8 @@ use portcullis_tests::{
 use crate::screen::Screen;
 use crate::shell::typed;
 
-/// What a Redis that holds ledgers should have: every change on disk, nothing evicted.
+/// What a Redis that holds ledgers should have: every change on disk, nothing evicted. The module
+/// is told as well to vouch for nothing before the service has confirmed it.
 const RECOMMENDED: &[&str] = &[
     "--appendonly",
     "yes",
@@ -148,7 +149,8 @@ fn start_mariadb(screen: Screen) -> MariaDb {
 
 fn start_redis(screen: Screen) -> Redis {
     screen.progress("starting a private redis-server with the module, append-only file on");
-    Redis::options().tcp().arguments(RECOMMENDED).start()
+    let confirmed = ["require-confirm", "yes"];
+    Redis::options().tcp().arguments(RECOMMENDED).module_arguments(&confirmed).start()
 }
 
 fn ensure_module(redis_cli: &[String]) -> Result<()> {

@@ -1,0 +1,61 @@
+//! How long it takes until everything is there again.
+
+use std::time::Instant;
+
+use portcullis_tests::{MariaDb, Redis, Service};
+
+use crate::talk::{eventually, ready};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_is_there_again_after_a_wipe() {
+    wipe(5_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a minute: the full count of sessions"]
+async fn a_hundred_thousand_are_there_again_after_a_wipe() {
+    wipe(100_000).await;
+}
+
+async fn wipe(people: u64) {
+    let database = MariaDb::shared().fresh_database("sizes");
+    let redis = Redis::options().module_arguments(&["require-confirm", "yes"]).start();
+    let auth = Service::on(redis, &database, |_| {}).await;
+    ready(&auth);
+    populate(&auth, people).await;
+    redis::cmd("FLUSHALL").exec(&mut auth.redis.connection()).unwrap();
+    let started = Instant::now();
+    eventually("every ledger is there", async || ledgers(&auth) >= people);
+    ready(&auth);
+    let took = started.elapsed();
+    println!("hydration: sessions {people}, ready again after {took:?}, sessions lost 0");
+    // The sentinel is the one key beside the ledgers.
+    assert_eq!(ledgers(&auth), people + 1);
+}
+
+fn ledgers(auth: &Service) -> u64 {
+    redis::cmd("DBSIZE").query(&mut auth.redis.connection()).unwrap()
+}
+
+async fn populate(auth: &Service, people: u64) {
+    let statements = [
+        "insert into users (email, password_hash, first_name, last_name, created_at, updated_at)
+         with recursive n as (select 1 as i union all select i + 1 from n where i < {people})
+         select concat('u', i, '@example.com'), '-', 'A', 'B', utc_timestamp(3), utc_timestamp(3)
+           from n",
+        r#"insert into user_sessions (id, user_id, device_info, ip_address, user_agent,
+                last_activity, created_at, authenticated_at, expires_at, idle_timeout_s)
+         select concat('session_', sha1(id)), id,
+                '{"browser":"Firefox","os":"Linux","device":"Desktop"}', '192.0.2.1', '-',
+                utc_timestamp(3), utc_timestamp(3), utc_timestamp(3),
+                utc_timestamp(3) + interval 30 day, 604800
+           from users"#,
+    ];
+    let mut db = auth.db().acquire().await.unwrap();
+    for statement in ["set max_recursive_iterations = 1000000".to_owned()]
+        .into_iter()
+        .chain(statements.map(|text| text.replace("{people}", &people.to_string())))
+    {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut *db).await.unwrap();
+    }
+}
