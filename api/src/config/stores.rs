@@ -37,7 +37,8 @@ pub struct Stores {
     /// How long MySQL may take before the answer is 503 (50ms to 30s).
     #[arg(long, env, default_value = "2s", value_parser = duration("50ms", "30s"))]
     pub db_deadline: Duration,
-    /// Redis, as `redis://:password@host:port/db` or `unix:///path`. Wins over the REDIS_ settings.
+    /// Redis, as `redis://:password@host:port/db`, `rediss://…` for TLS, or `unix:///path`. Wins over
+    /// the REDIS_ settings.
     #[arg(long, env, hide_env_values = true, value_parser = secret)]
     pub redis_url: Option<SecretString>,
     /// Host of Redis.
