@@ -9,6 +9,7 @@ mod address;
 mod store;
 
 use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -49,6 +50,32 @@ impl Scope {
     }
 }
 
+/// What a limit has left for the client of a request; `request.rs` writes it on the answer.
+#[derive(Clone, Default)]
+pub(crate) struct Allowance(Arc<OnceLock<[(HeaderName, String); 2]>>);
+
+impl Allowance {
+    /// `RateLimit-Policy` and `RateLimit`, if a limit was asked.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let lines = self.0.get().into_iter().flatten().cloned();
+        lines.filter_map(|(name, line)| Some((name, HeaderValue::try_from(line).ok()?)))
+    }
+}
+
+/// The two headers of a limit, with what is left and until when (R-49;
+/// draft-ietf-httpapi-ratelimit-headers).
+fn standing(
+    policy: &str,
+    (quota, window): (u32, Duration),
+    (left, resets_in): (u32, Duration),
+) -> [(HeaderName, String); 2] {
+    let (window, wait) = (whole_seconds(window), whole_seconds(resets_in));
+    [
+        (HeaderName::from_static("ratelimit-policy"), format!("\"{policy}\";q={quota};w={window}")),
+        (HeaderName::from_static("ratelimit"), format!("\"{policy}\";r={left};t={wait}")),
+    ]
+}
+
 /// A refusal: what the limit is, and when to come back.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Throttled {
@@ -63,22 +90,13 @@ pub struct Throttled {
 }
 
 impl Throttled {
-    /// `RateLimit-Policy`, `RateLimit` and `Retry-After`, with the same seconds in the last two
-    /// (R-49; draft-ietf-httpapi-ratelimit-headers).
+    /// `RateLimit-Policy`, `RateLimit` and `Retry-After`, with the same seconds in the last two.
     #[must_use]
     pub fn headers(&self) -> HeaderMap {
-        let Self { policy, quota, window, .. } = self;
-        let (window, wait) = (whole_seconds(*window), whole_seconds(self.retry_after));
-        let lines = [
-            (
-                HeaderName::from_static("ratelimit-policy"),
-                format!("\"{policy}\";q={quota};w={window}"),
-            ),
-            (HeaderName::from_static("ratelimit"), format!("\"{policy}\";r=0;t={wait}")),
-            (RETRY_AFTER, wait.to_string()),
-        ];
-        lines
+        let Self { policy, quota, window, retry_after } = *self;
+        standing(policy, (quota, window), (0, retry_after))
             .into_iter()
+            .chain([(RETRY_AFTER, whole_seconds(retry_after).to_string())])
             .filter_map(|(name, line)| Some((name, HeaderValue::try_from(line).ok()?)))
             .collect()
     }
@@ -118,7 +136,10 @@ impl Limits {
 
     /// Counts one request of a client, and refuses it if it is one too many.
     pub async fn take(&self, scope: Scope, client: &Client) -> Result<(), Throttled> {
-        self.count(scope, client.ip).await
+        if let Some(standing) = self.count(scope, client.ip).await? {
+            drop(client.allowance.0.set(standing));
+        }
+        Ok(())
     }
 
     /// Asks for a try at an account. It counts as failed until [`Self::succeeded`] says otherwise,
@@ -147,13 +168,24 @@ impl Limits {
         self.accounts.forgive(&self.store, email).await;
     }
 
+    /// Whether the cookie says that this device has logged in to the account before.
+    #[must_use]
+    pub fn knows(&self, email: &str, device_cookie: Option<&str>) -> bool {
+        device_cookie.is_some_and(|cookie| self.accounts.knows(email, cookie))
+    }
+
     /// The value of the cookie by which a device is known again.
     #[must_use]
     pub fn device_cookie(&self, email: &str, nonce: [u8; 16]) -> String {
         self.accounts.cookie(email, nonce)
     }
 
-    async fn count(&self, scope: Scope, ip: IpAddr) -> Result<(), Throttled> {
+    /// Tells what is left, if the client is limited at all.
+    async fn count(
+        &self,
+        scope: Scope,
+        ip: IpAddr,
+    ) -> Result<Option<[(HeaderName, String); 2]>, Throttled> {
         let limit = match scope {
             Scope::Login => self.quotas.rate_limit_login,
             Scope::Refresh => self.quotas.rate_limit_refresh,
@@ -161,14 +193,14 @@ impl Limits {
             Scope::Register => self.quotas.rate_limit_register,
             Scope::Mail => self.quotas.rate_limit_mail,
         };
-        let Limit::Quota { quota, window } = limit else { return Ok(()) };
+        let Limit::Quota { quota, window } = limit else { return Ok(None) };
         if address::is_in(&self.unlimited, ip) {
-            return Ok(());
+            return Ok(None);
         }
         let policy = scope.name();
         let counted = self.store.add(&format!("{policy}:{}", address::prefix(ip)), window).await;
-        if counted.count <= quota {
-            return Ok(());
+        if let Some(left) = quota.checked_sub(counted.count) {
+            return Ok(Some(standing(policy, (quota, window), (left, counted.resets_in))));
         }
         Err(Throttled { policy, quota, window, retry_after: counted.resets_in })
     }

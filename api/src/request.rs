@@ -16,6 +16,7 @@ use futures_util::StreamExt as _;
 use crate::App;
 use crate::device::Device;
 use crate::error::{Cause, Error, Result};
+use crate::limit::Allowance;
 use crate::metrics;
 
 /// The longest body that is read.
@@ -54,6 +55,8 @@ pub struct Client {
     pub device: Device,
     /// The id that the answer and the log line carry.
     pub request_id: RequestId,
+    /// What the limits have left for the client.
+    pub(crate) allowance: Allowance,
 }
 
 /// Names one request in its answer, in the log and in the audit trail.
@@ -86,6 +89,8 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
     let started = Instant::now();
     let id = RequestId::of(&app, request.headers());
     request.extensions_mut().insert(id.clone());
+    let allowance = Allowance::default();
+    request.extensions_mut().insert(allowance.clone());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
 
@@ -101,7 +106,7 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
     metrics::answered(&method, route, response.status(), took);
     log(&response, &id, method.as_str(), route, took);
     let headers = response.headers_mut();
-    for (name, value) in SECURITY_HEADERS {
+    for (name, value) in SECURITY_HEADERS.into_iter().chain(allowance.headers()) {
         headers.entry(name).or_insert(value);
     }
     headers.insert(REQUEST_ID, id.0);
@@ -166,6 +171,7 @@ impl FromRequestParts<App> for Client {
             },
             user_agent: user_agent.chars().filter(|c| !c.is_control()).take(512).collect(),
             request_id: parts.extensions.get().cloned().unwrap_or_else(fallback),
+            allowance: parts.extensions.get().cloned().unwrap_or_default(),
         })
     }
 }

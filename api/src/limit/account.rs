@@ -119,7 +119,7 @@ impl Accounts {
         [URL_SAFE_NO_PAD.encode(nonce), URL_SAFE_NO_PAD.encode(mac)].join(".")
     }
 
-    fn knows(&self, email: &str, cookie: &str) -> bool {
+    pub(super) fn knows(&self, email: &str, cookie: &str) -> bool {
         let Some((nonce, mac)) = cookie.split_once('.').filter(|_| cookie.len() <= 128) else {
             return false;
         };

@@ -37,7 +37,7 @@ impl Bench {
     }
 
     async fn login(&self, ip: &str) -> Result<(), Throttled> {
-        self.limits.count(Scope::Login, ip.parse().unwrap()).await
+        self.limits.count(Scope::Login, ip.parse().unwrap()).await.map(drop)
     }
 
     async fn attempt(&self, ip: &str, cookie: Option<&str>) -> Result<Attempt, Throttled> {
