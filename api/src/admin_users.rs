@@ -117,6 +117,7 @@ pub async fn disable(
 ) -> Result<Success> {
     let id = known(&app, &id).await?;
     let mut deed = Deed::begin(&app, &client, &admin, id).await?;
+    deed.must_leave_an_administrator().await?;
     sqlx::query!("update users set is_active = false, updated_at = ? where id = ?", deed.at, id)
         .execute(&mut *deed.tx)
         .await?;
@@ -158,6 +159,9 @@ pub async fn set_role(
     admin.0.must_have_logged_in_lately(&app)?;
     let id = known(&app, &id).await?;
     let mut deed = Deed::begin(&app, &client, &admin, id).await?;
+    if role != Role::Admin {
+        deed.must_leave_an_administrator().await?;
+    }
     sqlx::query!(
         "update users set role = ?, updated_at = ? where id = ?",
         role.as_str(),
@@ -179,6 +183,7 @@ pub async fn remove(
 ) -> Result<Success> {
     let id = known(&app, &id).await?;
     let mut deed = Deed::begin(&app, &client, &admin, id).await?;
+    deed.must_leave_an_administrator().await?;
     deed.end_all(Reason::Admin).await?;
     sqlx::query!("delete from users where id = ?", id).execute(&mut *deed.tx).await?;
     let done = deed.commit("user_deleted").await?;
@@ -204,6 +209,25 @@ impl<'a> Deed<'a> {
     ) -> Result<Self> {
         let tx = app.db.begin().await?;
         Ok(Self { app, client, by: caller.user_id, user_id, at: app.clock.now(), tx })
+    }
+
+    /// Refuses to take power from the last active administrator. The others are held until the
+    /// deed is done, so that no two of them take it from each other.
+    async fn must_leave_an_administrator(&mut self) -> Result<()> {
+        let target = sqlx::query_scalar!(
+            "select id from users where id = ? and role = 'admin' and is_active",
+            self.user_id,
+        );
+        if target.fetch_optional(&mut *self.tx).await?.is_none() {
+            return Ok(());
+        }
+        let others = sqlx::query_scalar!(
+            "select id from users where role = 'admin' and is_active and id <> ? for update",
+            self.user_id,
+        )
+        .fetch_all(&mut *self.tx)
+        .await?;
+        if others.is_empty() { Err(Error::LastAdmin) } else { Ok(()) }
     }
 
     async fn end_all(&mut self, reason: Reason) -> Result<Ended> {

@@ -1,5 +1,7 @@
 //! The envelope of every success: `{"status":"success","data":…,"message":…}`.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -13,7 +15,7 @@ pub struct Success<T = ()> {
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<T>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<&'static str>,
+    message: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Propagation::is_confirmed")]
     propagation: Propagation,
 }
@@ -21,7 +23,7 @@ pub struct Success<T = ()> {
 impl Success {
     /// A success that has nothing but a sentence to tell.
     pub fn message(text: &'static str) -> Self {
-        Self { message: Some(text), ..Success::empty() }
+        Self { message: Some(text.into()), ..Success::empty() }
     }
 }
 
@@ -33,8 +35,8 @@ impl<T> Success<T> {
 
     /// The same with a sentence beside the data.
     #[must_use]
-    pub fn saying(self, text: &'static str) -> Self {
-        Self { message: Some(text), ..self }
+    pub fn saying(self, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { message: Some(text.into()), ..self }
     }
 
     /// The same, telling whether Redis has heard of the change yet.

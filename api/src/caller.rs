@@ -13,6 +13,7 @@ use portcullis_core::Digest;
 
 use crate::App;
 use crate::clock::UnixMs;
+use crate::cookies;
 use crate::error::{Error, Result};
 use crate::fallback;
 use crate::gate;
@@ -42,14 +43,19 @@ pub struct Caller {
     pub expires_at_s: u64,
     /// The token's digest, for ending it.
     pub digest: Digest,
+    /// Whether the token came in the cookie of cookie mode, so that the next one should as well.
+    pub by_cookie: bool,
 }
 
 impl FromRequestParts<App> for Caller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let token = token_in(&parts.headers, &parts.method)?;
-        let caller = check(app, token).await?;
+        let Presented { token, by_cookie } = token_in(&parts.headers, &parts.method)?;
+        let caller = Self { by_cookie, ..check(app, token).await? };
+        if by_cookie && !parts.method.is_safe() {
+            app.csrf.check(&parts.headers, &caller.session)?;
+        }
         let named = parts.headers.get("x-session-id").map(HeaderValue::as_bytes);
         if named.is_some_and(|named| named != caller.session.as_str().as_bytes()) {
             return Err(Error::SessionMismatch);
@@ -65,7 +71,18 @@ impl Caller {
         let Claims { user_id, session_id, jti, issued_at_s, expires_at_s, .. } = claims;
         let Claims { auth_time_s, role, .. } = claims;
         let session = session_id;
-        Self { user_id, session, role, jti, issued_at_s, auth_time_s, expires_at_s, digest }
+        let by_cookie = false;
+        Self {
+            user_id,
+            session,
+            role,
+            jti,
+            issued_at_s,
+            auth_time_s,
+            expires_at_s,
+            digest,
+            by_cookie,
+        }
     }
 
     /// Sensitive changes want a password that was given lately (R-11, RFC 9470).
@@ -128,14 +145,22 @@ async fn check(app: &App, token: &str) -> Result<Caller> {
     Ok(caller)
 }
 
+/// A token as it came.
+pub(crate) struct Presented<'a> {
+    pub(crate) token: &'a str,
+    by_cookie: bool,
+}
+
 /// The one token of a request (RFC 6750 §2, R-30).
-pub(crate) fn token_in<'a>(headers: &'a HeaderMap, method: &Method) -> Result<&'a str> {
+pub(crate) fn token_in<'a>(headers: &'a HeaderMap, method: &Method) -> Result<Presented<'a>> {
     let mut sent = headers.get_all(AUTHORIZATION).iter();
     let bearer = sent.next().map(bearer).transpose()?;
-    let cookie = cookie(headers, OLD_COOKIE).filter(|_| *method == Method::GET);
+    let ours = cookie(headers, cookies::ACCESS);
+    let cookie = ours.or(cookie(headers, OLD_COOKIE).filter(|_| *method == Method::GET));
     match (bearer, cookie, sent.next()) {
         (_, _, Some(_)) | (Some(_), Some(_), _) => Err(Error::TwoTokens),
-        (Some(token), None, None) | (None, Some(token), None) => Ok(token),
+        (Some(token), None, None) => Ok(Presented { token, by_cookie: false }),
+        (None, Some(token), None) => Ok(Presented { token, by_cookie: ours.is_some() }),
         (None, None, None) => Err(Error::NoToken),
     }
 }

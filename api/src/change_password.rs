@@ -5,6 +5,7 @@
 
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use crate::App;
@@ -12,9 +13,10 @@ use crate::answer::Success;
 use crate::audit::{self, Event};
 use crate::body::Body;
 use crate::caller::{Caller, cookie};
+use crate::cookies;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
-use crate::issue::{Grant, TokenPair, token_pair};
+use crate::issue::{Grant, token_pair};
 use crate::login::DEVICE_COOKIE;
 use crate::mail::{Message, Scene};
 use crate::opening;
@@ -37,7 +39,7 @@ pub async fn change_password(
     caller: Caller,
     headers: HeaderMap,
     Body(request): Body<Request>,
-) -> Result<Success<TokenPair>> {
+) -> Result<Response> {
     caller.must_have_logged_in_lately(&app)?;
     let user = user(&app, caller.user_id).await?;
     let device = cookie(&headers, DEVICE_COOKIE);
@@ -89,8 +91,9 @@ pub async fn change_password(
         authenticated_at: now,
         expires_at: opened.expires_at,
     };
-    let pair = token_pair(&app, &grant, &opened.refresh, now);
-    Ok(Success::data(pair).propagated(propagation))
+    let mut pair = token_pair(&app, &grant, &opened.refresh, now);
+    let cookies = caller.by_cookie.then(|| cookies::move_tokens(&app, &mut pair, &opened.session));
+    Ok((cookies, Success::data(pair).propagated(propagation)).into_response())
 }
 
 struct User {

@@ -44,8 +44,12 @@ pub enum Error {
     TwoTokens,
     /// The session named in the request is not the token's own.
     SessionMismatch,
+    /// Sent with cookies, without proof that the user meant it.
+    Csrf,
     /// Known, but not allowed to do this.
     Forbidden,
+    /// It would leave nobody to administer the service.
+    LastAdmin,
     /// There is no such thing, or it is somebody else's.
     NotFound(&'static str),
     /// The path exists, not with this method.
@@ -142,6 +146,8 @@ impl Error {
             Self::SessionMismatch => {
                 (S::BAD_REQUEST, "session_mismatch", "The session is not the token's own.")
             }
+            Self::Csrf => (S::FORBIDDEN, "csrf_failed", "Send X-CSRF-Token, from our own page."),
+            Self::LastAdmin => (S::CONFLICT, "last_admin", "This is the last administrator."),
             Self::Forbidden => (S::FORBIDDEN, "forbidden", "This is not allowed."),
             Self::NotFound("session") => (S::NOT_FOUND, "session_not_found", "No such session."),
             Self::NotFound(_) => (S::NOT_FOUND, "not_found", "There is nothing here."),

@@ -16,12 +16,16 @@ pub struct TokenPair {
     pub access: Access,
     /// For one refresh.
     pub refresh: Refresh,
+    /// In cookie mode: what changing calls must send as `X-CSRF-Token`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub csrf_token: Option<String>,
 }
 
 /// A signed access token.
 #[derive(Serialize)]
 pub struct Access {
-    /// The JWT.
+    /// The JWT; empty when it travels in a cookie.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub token: String,
     /// Whole seconds until it dies.
     pub expires_in: u64,
@@ -32,7 +36,8 @@ pub struct Access {
 /// A refresh token.
 #[derive(Serialize)]
 pub struct Refresh {
-    /// The token.
+    /// The token; empty when it travels in a cookie.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub token: String,
     /// Whole seconds until its session ends, however often it is refreshed (BUG-11).
     pub expires_in: u64,
@@ -79,5 +84,6 @@ pub fn token_pair(app: &App, grant: &Grant<'_>, refresh: &RefreshToken, now: Uni
             token: refresh.expose().to_owned(),
             expires_in: grant.expires_at.since(now).as_secs(),
         },
+        csrf_token: None,
     }
 }

@@ -17,11 +17,13 @@ use crate::audit::{self, Event};
 use crate::body::Body;
 use crate::caller::{OLD_COOKIE, authenticate, cookie, token_in};
 use crate::clock::UnixMs;
+use crate::cookies::{self, Mode};
 use crate::device::Device;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::issue::{Grant, TokenPair, token_pair};
 use crate::limit::Scope;
+use crate::new_device;
 use crate::opening::{self, Opened};
 use crate::outbox::{self, Propagation};
 use crate::request::Client;
@@ -37,6 +39,8 @@ pub(crate) const DEVICE_COOKIE: &str = "__Host-device";
 pub struct Request {
     email: String,
     password: Password,
+    #[serde(default)]
+    mode: Mode,
 }
 
 /// What a login gives.
@@ -79,9 +83,12 @@ pub async fn login_enhanced(
     Body(request): Body<Request>,
 ) -> Result<Response> {
     let known_device = device_cookie(&app, &request.email);
-    let (logged_in, propagation) = log_in(&app, &client, &headers, request).await?;
+    let mode = request.mode;
+    let (mut logged_in, propagation) = log_in(&app, &client, &headers, request).await?;
+    let LoggedIn { tokens, session, .. } = &mut logged_in;
+    let cookies = (mode == Mode::Cookie).then(|| cookies::move_tokens(&app, tokens, &session.id));
     let body = Success::data(logged_in).propagated(propagation);
-    Ok((AppendHeaders([(SET_COOKIE, known_device)]), body).into_response())
+    Ok((AppendHeaders([(SET_COOKIE, known_device)]), cookies, body).into_response())
 }
 
 /// `POST /login`: the same with the token on top and in a cookie, unless switched off.
@@ -101,6 +108,9 @@ pub async fn login(
 
     if !app.settings.server.legacy_login {
         return Err(Error::NotFound("route"));
+    }
+    if request.mode == Mode::Cookie {
+        return login_enhanced(State(app), client, headers, Body(request)).await;
     }
     let known_device = device_cookie(&app, &request.email);
     let (logged_in, propagation) = log_in(&app, &client, &headers, request).await?;
@@ -134,7 +144,8 @@ async fn log_in(
 ) -> Result<(LoggedIn, Propagation)> {
     app.limits.take(Scope::Login, client).await?;
     let email = spelled(&request.email);
-    let attempt = app.limits.attempt(&email, client, cookie(headers, DEVICE_COOKIE)).await?;
+    let device = cookie(headers, DEVICE_COOKIE);
+    let attempt = app.limits.attempt(&email, client, device).await?;
     let Some(user) = check_password(app, client, &email, request.password).await? else {
         return Err(Error::BadCredentials);
     };
@@ -153,6 +164,9 @@ async fn log_in(
     audit::record(&mut *tx, client, now, event).await?;
     tx.commit().await?;
     let propagation = outbox::deliver(app, user.id).await;
+    if app.settings.accounts.notify_new_device && !app.limits.knows(&email, device) {
+        new_device::tell_later(app, client, user.id, email, session.clone());
+    }
 
     let grant = Grant {
         user_id: user.id,
@@ -234,6 +248,6 @@ async fn keep_upgraded_hash(app: &App, user: &Stored, upgraded: &str) -> Result<
 async fn presented_session(app: &App, headers: &HeaderMap, user_id: u64) -> Option<SessionId> {
     // The old cookie counts here whatever the method, because it is only ever ended.
     let token = token_in(headers, &Method::GET).ok()?;
-    let caller = authenticate(app, token).await.ok()?;
+    let caller = authenticate(app, token.token).await.ok()?;
     (caller.user_id == user_id).then_some(caller.session)
 }

@@ -1,8 +1,6 @@
 //! `POST /logout` and `/logout-all-devices`: sessions end at their user's word, at once.
 
 use axum::extract::State;
-use axum::http::HeaderValue;
-use axum::http::header::{HeaderName, SET_COOKIE};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use sqlx::MySqlConnection;
@@ -14,6 +12,7 @@ use crate::audit::{self, Event};
 use crate::body::OptionalBody;
 use crate::caller::Caller;
 use crate::clock::UnixMs;
+use crate::cookies::forget;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::limit::Scope;
@@ -117,18 +116,4 @@ pub(crate) async fn blacklist_presented(
     metrics::tokens_blacklisted("access", 1);
     let change = Change::blacklist(caller.digest, expires_at);
     outbox::add(tx, caller.user_id, &[change], ending.at).await
-}
-
-/// Headers that make a browser forget the session (R-34).
-pub(crate) fn forget() -> [(HeaderName, HeaderValue); 2] {
-    [
-        (
-            HeaderName::from_static("clear-site-data"),
-            HeaderValue::from_static(r#""cookies", "storage""#),
-        ),
-        (
-            SET_COOKIE,
-            HeaderValue::from_static("jwt=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"),
-        ),
-    ]
 }

@@ -6,6 +6,9 @@
 //! later, or after its successor was spent, is in the wrong hands: its whole session ends.
 
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::response::{IntoResponse as _, Response};
 use portcullis_core::Digest;
 use serde::Deserialize;
 use serde_json::json;
@@ -15,12 +18,14 @@ use sqlx::types::Json;
 use crate::App;
 use crate::answer::Success;
 use crate::audit::{self, Event};
-use crate::body::Body;
+use crate::body::OptionalBody;
+use crate::caller::cookie;
 use crate::clock::UnixMs;
+use crate::cookies;
 use crate::ending::{self, Ending, Reason};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Violation};
 use crate::gate;
-use crate::issue::{Grant, TokenPair, token_pair};
+use crate::issue::{Grant, token_pair};
 use crate::limit::Scope;
 use crate::mail::{Message, Scene};
 use crate::metrics;
@@ -33,42 +38,33 @@ use crate::token::Role;
 /// What `/refresh` takes.
 #[derive(Deserialize)]
 pub struct Request {
-    refresh_token: String,
+    /// Left out in cookie mode.
+    refresh_token: Option<String>,
     /// If sent, it must be the token's own (BUG-02).
     session_id: Option<String>,
 }
 
-/// Exchanges a refresh token for a new pair.
+/// Exchanges a refresh token for a new pair, which goes where the token came from.
 pub async fn refresh(
     State(app): State<App>,
     client: Client,
-    Body(request): Body<Request>,
-) -> Result<Success<TokenPair>> {
+    headers: HeaderMap,
+    OptionalBody(request): OptionalBody<Request>,
+) -> Result<Response> {
     app.limits.take(Scope::Refresh, &client).await?;
-    let token = RefreshToken::parse(&request.refresh_token).ok_or(Error::DeadRefreshToken)?;
+    let (token, by_cookie) = presented(&headers, &request)?;
+    let token = RefreshToken::parse(token).ok_or(Error::DeadRefreshToken)?;
     let successor = token.successor(&app.refresh_key);
 
-    let mut row = find(&app, &token, &successor).await?.ok_or(Error::DeadRefreshToken)?;
+    let row = find(&app, &token, &successor).await?.ok_or(Error::DeadRefreshToken)?;
+    if by_cookie {
+        app.csrf.check(&headers, &row.session)?;
+    }
     if request.session_id.is_some_and(|named| named != row.session.as_str()) {
         return refuse_mismatch(&app, &client, &row).await;
     }
     let now = app.clock.now();
-    if !row.session_lives(&app, now) {
-        return Err(Error::DeadRefreshToken);
-    }
-    if !gate::admits(&app, &client, row.user_id, &row.session).await? {
-        return Err(Error::DeadRefreshToken);
-    }
-    if row.spent_at.is_none() && !exchange(&app, &client, &row, &successor, now).await? {
-        // Somebody else was faster: see what became of the token.
-        row = find(&app, &token, &successor).await?.ok_or(Error::DeadRefreshToken)?;
-        if row.spent_at.is_none() || !row.session_lives(&app, now) {
-            return Err(Error::DeadRefreshToken);
-        }
-    }
-    if row.is_reused(&app, now) {
-        return end_family(&app, &client, &row, now).await;
-    }
+    let row = spend(&app, &client, row, (&token, &successor), now).await?;
     Event::of("authn_token_created", row.user_id).in_session(row.session.as_str()).log(&client);
     let grant = Grant {
         user_id: row.user_id,
@@ -78,7 +74,51 @@ pub async fn refresh(
         expires_at: row.expires_at,
     };
     metrics::token_refreshed();
-    Ok(Success::data(token_pair(&app, &grant, &successor, now)))
+    let mut pair = token_pair(&app, &grant, &successor, now);
+    let cookies = by_cookie.then(|| cookies::move_tokens(&app, &mut pair, &row.session));
+    Ok((cookies, Success::data(pair)).into_response())
+}
+
+/// The one refresh token of a request, and whether a cookie brought it.
+fn presented<'a>(headers: &'a HeaderMap, request: &'a Request) -> Result<(&'a str, bool)> {
+    match (request.refresh_token.as_deref(), cookie(headers, cookies::REFRESH)) {
+        (Some(_), Some(_)) => Err(Error::TwoTokens),
+        (None, Some(_)) if headers.contains_key(AUTHORIZATION) => Err(Error::TwoTokens),
+        (Some(token), None) => Ok((token, false)),
+        (None, Some(token)) => Ok((token, true)),
+        (None, None) => Err(Error::Incomplete(vec![Violation::new(
+            "refresh_token",
+            "required",
+            "This is required.",
+        )])),
+    }
+}
+
+/// Spends the token, or finds that its successor may be handed out again.
+async fn spend(
+    app: &App,
+    client: &Client,
+    mut row: Row,
+    (token, successor): (&RefreshToken, &RefreshToken),
+    now: UnixMs,
+) -> Result<Row> {
+    if !row.session_lives(app, now) {
+        return Err(Error::DeadRefreshToken);
+    }
+    if !gate::admits(app, client, row.user_id, &row.session).await? {
+        return Err(Error::DeadRefreshToken);
+    }
+    if row.spent_at.is_none() && !exchange(app, client, &row, successor, now).await? {
+        // Somebody else was faster: see what became of the token.
+        row = find(app, token, successor).await?.ok_or(Error::DeadRefreshToken)?;
+        if row.spent_at.is_none() || !row.session_lives(app, now) {
+            return Err(Error::DeadRefreshToken);
+        }
+    }
+    if row.is_reused(app, now) {
+        return end_family(app, client, &row, now).await;
+    }
+    Ok(row)
 }
 
 /// A refresh token with its session, its user and what became of it.

@@ -12,10 +12,11 @@ use crate::answer::Success;
 use crate::audit::{self, Event};
 use crate::caller::Caller;
 use crate::clock::UnixMs;
+use crate::cookies::forget;
 use crate::device::Device;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
-use crate::logout::{blacklist_presented, forget};
+use crate::logout::blacklist_presented;
 use crate::outbox;
 use crate::request::Client;
 use crate::session_id::SessionId;
@@ -154,7 +155,7 @@ pub async fn revoke_others(
     audit::record(&mut *tx, &client, at, event).await?;
     tx.commit().await?;
     let done = Success::data(ended)
-        .saying("Sessions revoked successfully")
+        .saying(format!("Revoked {} sessions successfully", ended.sessions))
         .propagated(outbox::deliver(&app, caller.user_id).await);
     Ok(if include_current { (forget(), done).into_response() } else { done.into_response() })
 }

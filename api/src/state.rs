@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::activity::Activity;
 use crate::clock::Clock;
 use crate::config::{Settings, Stores};
+use crate::cookies::Csrf;
 use crate::fallback::Fallback;
 use crate::gate::Gate;
 use crate::ledger::Ledger;
@@ -44,6 +45,8 @@ pub struct Parts {
     pub passwords: Passwords,
     /// Counts requests and failures.
     pub limits: Limits,
+    /// Tells calls that a user meant from those that another site made.
+    pub csrf: Csrf,
     /// From where sessions may be used.
     pub gate: Gate,
     /// Sends mail.
@@ -90,6 +93,7 @@ impl App {
             passwords: Passwords::new(&settings, random.clone())?,
             limits: Limits::new(&settings, clock.clone())?,
             mail: Mail::new(&settings, clock.clone())?,
+            csrf: Csrf::new(&settings),
             gate: Gate::new(&settings.sessions),
             activity,
             fallback: Fallback::new(settings.stores.db_pool_size),

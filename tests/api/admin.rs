@@ -145,6 +145,44 @@ async fn users_the_audit_trail_and_the_blacklist_are_shown() {
     assert!(!stats["data"]["ledger"].as_object().unwrap().is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_active_administrator_stays_one() {
+    let auth = Service::start().await;
+    let root = admin(&auth).await;
+    let path = format!("/admin/users/{}", root.user_id);
+    let demote = async || {
+        auth.post_as(&root.access, &format!("{path}/role"), json!({ "role": "user" })).await
+    };
+    let other = admin_named(&auth, "other").await;
+    let disable = format!("/admin/users/{}/disable", other.user_id);
+    auth.post_as(&root.access, &disable, json!({})).await.must_be(200);
+    let refused = [
+        demote().await,
+        auth.post_as(&root.access, &format!("{path}/disable"), json!({})).await,
+        auth.delete_as(&root.access, &path).await,
+    ];
+    for answer in refused {
+        assert_eq!(answer.must_be(409).json["code"], "last_admin");
+    }
+    set_role(&auth, &root, root.user_id, "admin").await;
+    assert!(auth.is_good(&root.access).await);
+    set_role(&auth, &root, auth.user("alice").await, "admin").await;
+    demote().await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_administrators_cannot_take_each_others_power_at_once() {
+    let auth = Service::start().await;
+    let (root, other) = (admin(&auth).await, admin_named(&auth, "other").await);
+    let demote = async |by: &Login, whom: &Login| {
+        let path = format!("/admin/users/{}/role", whom.user_id);
+        auth.post_as(&by.access, &path, json!({ "role": "user" })).await
+    };
+    tokio::join!(demote(&root, &other), demote(&other, &root));
+    let left = "select count(*) from users where role = 'admin' and id > ?";
+    assert!(auth.count(left, 0).await > 0);
+}
+
 async fn admin(auth: &Service) -> Login {
     admin_named(auth, "root").await
 }

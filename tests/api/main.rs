@@ -3,17 +3,22 @@
 
 mod admin;
 mod answers;
+mod cookies;
 mod cors;
 mod gates;
+mod limits;
 mod login;
 mod logout;
 mod metrics;
+mod new_device;
 mod outages;
 mod passwords;
+mod plans;
 mod refresh;
 mod register;
 mod routes;
 mod secrets;
 mod sessions;
+mod tls;
 mod tokens;
 mod verify;

@@ -88,6 +88,7 @@ async fn ending_the_others_spares_the_callers_own() {
     let answer = auth.delete_as(&here.access, "/sessions").await.must_be(200);
 
     assert_eq!(answer.json["data"], json!({ "sessions_revoked": 1, "tokens_revoked": 1 }));
+    assert_eq!(answer.json["message"], "Revoked 1 sessions successfully");
     assert!(auth.is_good(&here.access).await && auth.is_good(&bob.access).await);
     assert!(!auth.is_good(&there.access).await);
     auth.refresh(&here.refresh).await.must_be(200);

@@ -1,0 +1,65 @@
+//! The mail about a login from a new device.
+
+use std::time::Duration;
+
+use portcullis_tests::{Answer, PASSWORD, Service, send};
+use reqwest::Method;
+use serde_json::json;
+
+const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0";
+const SAFARI: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 \
+                      (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1";
+
+async fn log_in(auth: &Service, browser: &str, cookie: &str) -> Answer {
+    let body = json!({ "email": "alice@example.com", "password": PASSWORD });
+    let request = auth.request(Method::POST, "/login-enhanced").json(&body);
+    send(request.header("user-agent", browser).header("cookie", cookie)).await.must_be(200)
+}
+
+/// All mails, once everything in the background is done.
+async fn mails(auth: &Service) -> Vec<String> {
+    auth.app.stop.cancel();
+    auth.app.background.close();
+    auth.app.background.wait().await;
+    auth.mails()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_hears_of_a_login_from_a_device_not_seen_before() {
+    let auth = Service::start().await;
+    auth.user("alice").await;
+    for browser in [FIREFOX, FIREFOX, SAFARI, SAFARI] {
+        log_in(&auth, browser, "").await;
+    }
+    let mails = mails(&auth).await;
+    assert_eq!(mails.len(), 1, "{mails:#?}");
+    assert!(mails[0].contains("To: alice@example.com") && mails[0].contains("Safari on iOS"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_shows_its_cookie_is_not_new() {
+    let auth = Service::start().await;
+    auth.user("alice").await;
+    let first = log_in(&auth, FIREFOX, "").await;
+    let cookie = first.header("set-cookie").split(';').next().unwrap().to_owned();
+    log_in(&auth, SAFARI, &cookie).await;
+    assert_eq!(mails(&auth).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_slept_is_warned_of_its_first_login() {
+    let auth = Service::start().await;
+    auth.user("alice").await;
+    auth.clock.advance(Duration::from_hours(24));
+    log_in(&auth, FIREFOX, "").await;
+    assert_eq!(mails(&auth).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_may_want_no_such_mails() {
+    let auth = Service::with(|settings| settings.accounts.notify_new_device = false).await;
+    auth.user("alice").await;
+    log_in(&auth, FIREFOX, "").await;
+    log_in(&auth, SAFARI, "").await;
+    assert_eq!(mails(&auth).await, Vec::<String>::new());
+}
