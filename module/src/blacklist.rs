@@ -6,9 +6,9 @@ use core::time::Duration;
 use portcullis_core::{Digest, Revocation, TokenRef, UnixMs, exp_ms};
 use redis_module::raw;
 
+use crate::call::{self, Call, Reply};
 use crate::errors::{BLACKLIST_EXPIRE, NO_EXP, SYNTAX, WRONG_TYPE};
 use crate::expiry::{self, Clock};
-use crate::ffi::{self, Call, Reply};
 use crate::ledger_type::WriteLedger;
 use crate::{config, info, token};
 
@@ -19,7 +19,7 @@ pub(crate) unsafe extern "C" fn entry(
     count: c_int,
 ) -> c_int {
     // SAFETY: the arguments are what Redis gave.
-    unsafe { ffi::run_command(ctx, first, count, blacklist) }
+    unsafe { call::run_command(ctx, first, count, blacklist) }
 }
 
 /// `AUTH.BLACKLIST key token|DIGEST hex64 [EX s | PX ms | EXAT s | PXAT ms]`

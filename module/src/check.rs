@@ -5,8 +5,8 @@ use core::ffi::c_int;
 use portcullis_core::{Question, Verdict};
 use redis_module::raw;
 
+use crate::call::{self, Arg, Call, Reply};
 use crate::errors::{INTEGER, NOT_READY, SYNTAX, WRONG_TYPE};
-use crate::ffi::{self, Arg, Call, Reply};
 use crate::ledger_type::{ReadLedger, WrongType};
 use crate::token;
 use crate::{confirm, info};
@@ -18,7 +18,7 @@ pub(crate) unsafe extern "C" fn entry(
     count: c_int,
 ) -> c_int {
     // SAFETY: the arguments are what Redis gave.
-    unsafe { ffi::run_command(ctx, first, count, check) }
+    unsafe { call::run_command(ctx, first, count, check) }
 }
 
 /// `AUTH.CHECK key token|DIGEST hex64 [SESSION id] [IAT seconds | IATMS milliseconds]`

@@ -22,8 +22,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use redis_module::raw;
 
+use crate::call::{self, Call, Origin, Reply};
 use crate::errors::RUN_ID;
-use crate::ffi::{self, Call, Origin, Reply};
+use crate::ffi;
 use crate::{config, info};
 
 static CONFIRMED: AtomicBool = AtomicBool::new(false);
@@ -46,7 +47,7 @@ pub(crate) unsafe extern "C" fn entry(
     count: c_int,
 ) -> c_int {
     // SAFETY: the arguments are what Redis gave.
-    unsafe { ffi::run_command(ctx, first, count, confirm) }
+    unsafe { call::run_command(ctx, first, count, confirm) }
 }
 
 /// `AUTH.CONFIRM run-id`

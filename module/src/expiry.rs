@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use portcullis_core::UnixMs;
 
+use crate::call::{Arg, Reply};
 use crate::config;
-use crate::ffi::{Arg, Reply};
 
 /// Reads an expiry option. `None` if `option` is none; `invalid` is this command's own error for a
 /// time that is not positive, overflows, or lies beyond `portcullis.max-ttl`. A replayed time is

@@ -6,8 +6,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use portcullis_core::{Question, TokenRef, Verdict};
 use redis_module::raw;
 
+use crate::call::Reply;
 use crate::confirm;
-use crate::ffi::{self, Reply};
+use crate::ffi;
 
 /// A number that only grows. Only the main thread writes it, so no locked instruction is needed.
 pub(crate) struct Counter {

@@ -14,7 +14,8 @@ use std::panic::catch_unwind;
 use portcullis_core::{Ledger, Relocate, UnixMs, encoding};
 use redis_module::raw;
 
-use crate::ffi::{self, Arg, Call, OpenKey};
+use crate::call::{Arg, Call, OpenKey};
+use crate::ffi;
 use crate::{aof, config};
 
 /// Nine characters, as Redis wants; they are part of every RDB file and never change.
@@ -264,7 +265,7 @@ unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, value: *mut c_v
     guarded((), || {
         // SAFETY: ours, and nobody writes during this callback (see the file's head).
         let ledger = unsafe { borrowed(value) };
-        crate::digest::of_live(ledger, ffi::now(), &crate::digest::Sink(digest));
+        crate::digest::of_live(ledger, crate::clock::now(), &crate::digest::Sink(digest));
     });
 }
 

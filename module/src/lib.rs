@@ -14,7 +14,9 @@
 
 mod aof;
 mod blacklist;
+mod call;
 mod check;
+mod clock;
 mod config;
 mod confirm;
 mod digest;
@@ -102,7 +104,7 @@ fn register(ctx: *mut raw::RedisModuleCtx, args: &[ffi::LoadArg]) -> Result<(), 
     config::register(ctx, args)?;
     info::register(ctx);
     confirm::register(ctx);
-    ffi::prepare_ok_reply(ctx);
+    call::prepare_ok_reply(ctx);
     warn_of_forgetting(ctx);
     Ok(())
 }

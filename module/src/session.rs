@@ -5,9 +5,9 @@ use core::ffi::c_int;
 use portcullis_core::{Create, Created, Facts, Session, State, Touched, UnixMs};
 use redis_module::raw;
 
+use crate::call::{self, Arg, Call, Reply};
 use crate::errors::{AT, CREATE_EXPIRE, DEVICE, ID, INTEGER, MAX, SYNTAX, TOO_MANY, WRONG_TYPE};
 use crate::expiry::{self, Clock};
-use crate::ffi::{self, Arg, Call, Reply};
 use crate::ledger_type::{ReadLedger, WriteLedger, WrongType};
 use crate::{config, info};
 
@@ -21,7 +21,7 @@ macro_rules! entries {
                 count: c_int,
             ) -> c_int {
                 // SAFETY: the arguments are what Redis gave.
-                unsafe { ffi::run_command(ctx, first, count, $run) }
+                unsafe { call::run_command(ctx, first, count, $run) }
             }
         )*
     };

@@ -2,7 +2,7 @@
 
 use portcullis_core::{Digest, TokenRef};
 
-use crate::ffi::{Arg, Call};
+use crate::call::{Arg, Call};
 
 /// Reads the token at argument 2, and the options behind it; `None` if there is no token.
 ///

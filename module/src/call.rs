@@ -1,0 +1,353 @@
+//! One command as it runs: its arguments, its keys, and ways to answer.
+//!
+//! Every SAFETY note here rests on two facts. (1) Redis hands a command pointers that stay valid
+//! and unchanged until the command returns, and `Call` does not outlive it. (2) Commands run on the
+//! server's main thread, one at a time.
+
+use core::ffi::{CStr, c_int, c_longlong};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use portcullis_core::UnixMs;
+use redis_module::raw;
+
+use crate::clock::{QuickNow, now};
+use crate::ffi::{self, Ctx, Key, Str};
+
+/// One command as it runs: its arguments, its clock, and ways to answer.
+pub(crate) struct Call<'a> {
+    ctx: Ctx,
+    args: &'a [Str],
+}
+
+/// Where a command comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Somebody who asks for it now.
+    Client,
+    /// The primary of this replica, where it has happened.
+    Primary,
+    /// An AOF file that is being loaded.
+    Log,
+}
+
+/// One argument.
+#[derive(Clone, Copy)]
+pub(crate) struct Arg<'a> {
+    string: &'a Str,
+}
+
+/// What a command handler gives back. Redis has been told already where it is `Sent`.
+#[derive(Clone, Copy)]
+pub(crate) enum Reply {
+    /// The simple string `OK`, the answer that has to be quick.
+    Ok,
+    /// Any other simple string.
+    Simple(&'static CStr),
+    /// An error, its code first.
+    Error(&'static CStr),
+    /// An integer.
+    Integer(i64),
+    /// The error that Redis words for a wrong number of arguments.
+    WrongArity,
+    /// Nil.
+    Nil,
+    /// Answered piece by piece with the methods of [`Call`].
+    Sent,
+}
+
+impl Reply {
+    /// An integer reply that counts something.
+    pub(crate) fn count(count: usize) -> Self {
+        Self::Integer(count.try_into().unwrap_or(i64::MAX))
+    }
+}
+
+/// Runs a command handler so that no panic leaves it. Every command enters here.
+///
+/// # Safety
+/// The arguments are what Redis gave to the command.
+#[inline]
+pub(crate) unsafe fn run_command(
+    ctx: Ctx,
+    first: *mut Str,
+    count: c_int,
+    run: impl FnOnce(&Call<'_>) -> Reply,
+) -> c_int {
+    let count = usize::try_from(count).unwrap_or(0);
+    // SAFETY: Redis gives `count` strings at `first` (fact 1).
+    let args = unsafe { core::slice::from_raw_parts(first.cast_const(), count) };
+    let call = Call { ctx, args };
+    let reply = catch_unwind(AssertUnwindSafe(|| run(&call))).unwrap_or_else(|_| call.panicked());
+    call.reply(reply)
+}
+
+impl<'a> Call<'a> {
+    /// For callbacks that are no command but speak as one.
+    pub(crate) const fn without_args(ctx: Ctx) -> Self {
+        Self { ctx, args: &[] }
+    }
+
+    /// Argument `at`, the command's name being 0.
+    #[inline]
+    pub(crate) fn arg(&self, at: usize) -> Option<Arg<'a>> {
+        self.args.get(at).map(|string| Arg { string })
+    }
+
+    /// All arguments from `at` on.
+    pub(crate) fn args_from(&self, at: usize) -> impl Iterator<Item = Arg<'a>> + use<'a> {
+        self.args.get(at..).unwrap_or_default().iter().map(|string| Arg { string })
+    }
+
+    /// The instant at which this command began.
+    #[inline]
+    #[expect(clippy::unused_self, reason = "only a running command has a now")]
+    pub(crate) fn now(&self) -> UnixMs {
+        now()
+    }
+
+    /// The same, for a question.
+    #[inline]
+    #[expect(clippy::unused_self, reason = "only a running command has a now")]
+    pub(crate) fn quick_now(&self) -> QuickNow {
+        QuickNow::read()
+    }
+
+    /// Where this command comes from.
+    pub(crate) fn origin(&self) -> Origin {
+        // SAFETY: `ctx` is this command's (fact 1).
+        let flags = unsafe { ffi::context_flags(self.ctx) }.cast_unsigned();
+        if flags & raw::REDISMODULE_CTX_FLAGS_LOADING != 0 {
+            Origin::Log
+        } else if flags & raw::REDISMODULE_CTX_FLAGS_REPLICATED != 0 {
+            Origin::Primary
+        } else {
+            Origin::Client
+        }
+    }
+
+    /// Whether this is an effect that already happened, elsewhere or earlier. Such a command obeys
+    /// no client limit and never fails.
+    pub(crate) fn is_replay(&self) -> bool {
+        self.origin() != Origin::Client
+    }
+
+    /// The server's run id, as `INFO server` shows it.
+    pub(crate) fn run_id(&self) -> Option<Vec<u8>> {
+        // SAFETY: `ctx` is this command's (fact 1).
+        let info = unsafe { ffi::server_info(self.ctx, c"server".as_ptr()) };
+        // SAFETY: the info is ours until freed.
+        let field = unsafe { ffi::info_field(info, c"run_id".as_ptr()) };
+        let run_id = (!field.is_null()).then(|| {
+            // SAFETY: a C string inside the info.
+            unsafe { CStr::from_ptr(field) }.to_bytes().to_vec()
+        });
+        // SAFETY: ours, freed once.
+        unsafe { ffi::free_info(self.ctx, info) };
+        run_id
+    }
+
+    /// Opens a key for reading; `None` if there is none.
+    #[inline]
+    pub(crate) fn open_to_read(&self, name: Arg<'_>) -> Option<OpenKey> {
+        // SAFETY: `ctx` and the name are this command's (fact 1).
+        let key =
+            unsafe { ffi::open_key(self.ctx, *name.string, raw::REDISMODULE_READ.cast_signed()) };
+        (!key.is_null()).then_some(OpenKey(key))
+    }
+
+    /// Opens a key for writing, whether or not it exists.
+    pub(crate) fn open_to_write(&self, name: Arg<'_>) -> OpenKey {
+        let mode = raw::REDISMODULE_READ | raw::REDISMODULE_WRITE;
+        // SAFETY: `ctx` and the name are this command's (fact 1).
+        OpenKey(unsafe { ffi::open_key(self.ctx, *name.string, mode.cast_signed()) })
+    }
+
+    /// Sends an effect to replicas and to the AOF.
+    pub(crate) fn replicate(&self, command: &CStr, args: &[&[u8]]) {
+        let create = |bytes: &&[u8]| {
+            // SAFETY: copies `bytes`; freed below.
+            unsafe { ffi::create_string(self.ctx, bytes.as_ptr().cast(), bytes.len()) }
+        };
+        let mut strings: Vec<Str> = args.iter().map(create).collect();
+        // SAFETY: written once by `RedisModule_Init`, before any command can run.
+        if let Some(replicate) = unsafe { raw::RedisModule_Replicate } {
+            // SAFETY: "v" announces a vector of strings and its length.
+            unsafe {
+                replicate(
+                    self.ctx,
+                    command.as_ptr(),
+                    c"v".as_ptr(),
+                    strings.as_mut_ptr(),
+                    strings.len(),
+                )
+            };
+        }
+        for string in strings {
+            // SAFETY: created above; Redis has taken its own reference.
+            unsafe { ffi::free_string(self.ctx, string) };
+        }
+    }
+
+    /// Says that a key changed, to `WATCH`, to client-side caches and to keyspace subscribers.
+    pub(crate) fn announce(&self, event: &CStr, key: Arg<'_>) {
+        let class = raw::REDISMODULE_NOTIFY_MODULE;
+        // SAFETY: `ctx` and the name are this command's (fact 1).
+        unsafe { ffi::signal_modified(self.ctx, *key.string) };
+        // SAFETY: as above.
+        unsafe { ffi::notify(self.ctx, class, event.as_ptr(), *key.string) };
+    }
+
+    /// Begins an array of `length` elements.
+    pub(crate) fn reply_array(&self, length: usize) {
+        // SAFETY: `ctx` is this command's (fact 1).
+        unsafe { ffi::reply_array(self.ctx, length.try_into().unwrap_or(0)) };
+    }
+
+    /// Begins a map of `length` pairs; a flat array for clients of RESP2.
+    pub(crate) fn reply_map(&self, length: usize) {
+        // SAFETY: `ctx` is this command's (fact 1).
+        unsafe { ffi::reply_map(self.ctx, length.try_into().unwrap_or(0)) };
+    }
+
+    /// One element: any bytes.
+    pub(crate) fn reply_bytes(&self, bytes: &[u8]) {
+        // SAFETY: `ctx` is this command's (fact 1); `bytes` are copied.
+        unsafe { ffi::reply_bytes(self.ctx, bytes.as_ptr().cast(), bytes.len()) };
+    }
+
+    /// One element, or the whole reply.
+    #[inline]
+    pub(crate) fn reply(&self, reply: Reply) -> c_int {
+        let ctx = self.ctx;
+        match reply {
+            Reply::Ok => reply_ok(ctx),
+            // SAFETY: `ctx` is this command's (fact 1); the text is static.
+            Reply::Simple(text) => unsafe { ffi::reply_simple(ctx, text.as_ptr()) },
+            // SAFETY: as above.
+            Reply::Error(text) => unsafe { ffi::reply_error(ctx, text.as_ptr()) },
+            // SAFETY: as above.
+            Reply::Integer(value) => unsafe { ffi::reply_integer(ctx, value) },
+            // SAFETY: as above.
+            Reply::WrongArity => unsafe { ffi::reply_arity(ctx) },
+            // SAFETY: as above.
+            Reply::Nil => unsafe { ffi::reply_null(ctx) },
+            Reply::Sent => ffi::OK,
+        }
+    }
+
+    #[cold]
+    fn panicked(&self) -> Reply {
+        ffi::log(
+            self.ctx,
+            c"warning",
+            c"a command panicked; please report this. The server goes on",
+        );
+        Reply::Error(c"ERR internal error")
+    }
+}
+
+impl<'a> Arg<'a> {
+    /// A string of Redis's that outlives this.
+    pub(crate) const fn of(string: &'a Str) -> Self {
+        Self { string }
+    }
+
+    /// Its bytes, any bytes.
+    #[inline]
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        let mut length = 0;
+        // SAFETY: the string is an argument of the running command (fact 1).
+        let bytes = unsafe { ffi::string_bytes(*self.string, &raw mut length) };
+        if bytes.is_null() {
+            return &[];
+        }
+        // SAFETY: Redis told pointer and length; they stay while the command runs (fact 1).
+        unsafe { core::slice::from_raw_parts(bytes.cast(), length) }
+    }
+
+    /// Its value, if it is an integer as Redis writes them.
+    pub(crate) fn integer(self) -> Option<i64> {
+        let mut value = 0;
+        // SAFETY: the string is an argument of the running command (fact 1).
+        let status = unsafe { ffi::string_integer(*self.string, &raw mut value) };
+        (status == ffi::OK).then_some(value)
+    }
+
+    /// Whether it is this keyword, in any case.
+    #[inline]
+    pub(crate) fn is(self, keyword: &str) -> bool {
+        let (given, keyword) = (self.bytes(), keyword.as_bytes());
+        given == keyword || given.eq_ignore_ascii_case(keyword)
+    }
+}
+
+/// An open key; closed when dropped. A null pointer, which is a missing key, is fine throughout.
+pub(crate) struct OpenKey(pub(crate) Key);
+
+impl OpenKey {
+    /// Whether nothing is stored there.
+    pub(crate) fn is_empty(&self) -> bool {
+        const EMPTY: c_int = 0;
+        // SAFETY: open until dropped.
+        unsafe { ffi::key_type(self.0) == EMPTY }
+    }
+
+    /// Deletes what is stored.
+    pub(crate) fn delete(&self) {
+        // SAFETY: open for writing.
+        unsafe { ffi::delete_key(self.0) };
+    }
+
+    /// Sets the instant from which the key does not exist any more.
+    pub(crate) fn expire_at(&self, at: UnixMs) {
+        let at_ms = c_longlong::try_from(at.0).unwrap_or(c_longlong::MAX);
+        // SAFETY: open until dropped.
+        if unsafe { ffi::abs_expire(self.0) } != at_ms {
+            // SAFETY: open for writing.
+            unsafe { ffi::set_abs_expire(self.0, at_ms) };
+        }
+    }
+}
+
+impl Drop for OpenKey {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: opened by `Call`, closed once.
+        unsafe { ffi::close_key(self.0) };
+    }
+}
+
+/// An `OK` that the server has formatted already. Redis checks and copies the text of a simple
+/// string each time it is sent, which takes longer than everything this module does in a check.
+static OK_REPLY: AtomicPtr<raw::RedisModuleCallReply> = AtomicPtr::new(ptr::null_mut());
+
+/// Prepares the reply `OK`, by a command that changes nothing and answers so on every server.
+pub(crate) fn prepare_ok_reply(ctx: Ctx) {
+    // SAFETY: written once by `RedisModule_Init`.
+    let Some(call) = (unsafe { raw::RedisModule_Call }) else { return };
+    // SAFETY: an empty format announces no arguments.
+    let reply = unsafe { call(ctx, c"UNWATCH".as_ptr(), c"".as_ptr()) };
+    if reply.is_null() {
+        return;
+    }
+    let mut length = 0;
+    // SAFETY: the reply is ours, and never freed.
+    let text = unsafe { ffi::reply_text(reply, &raw mut length) }.cast::<u8>();
+    // SAFETY: Redis told pointer and length.
+    if !text.is_null() && unsafe { core::slice::from_raw_parts(text, length) } == b"OK" {
+        OK_REPLY.store(reply, Ordering::Relaxed);
+    }
+}
+
+#[inline]
+fn reply_ok(ctx: Ctx) -> c_int {
+    let prepared = OK_REPLY.load(Ordering::Relaxed);
+    if prepared.is_null() {
+        // SAFETY: `ctx` is the running command's (fact 1); the text is static.
+        return unsafe { ffi::reply_simple(ctx, c"OK".as_ptr()) };
+    }
+    // SAFETY: as above; the prepared reply is never freed.
+    unsafe { ffi::reply_copy(ctx, prepared) }
+}
