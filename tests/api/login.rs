@@ -144,7 +144,7 @@ async fn of_many_parallel_logins_the_cap_lives_in_both_stores() {
     assert_eq!(auth.settle().await, 0);
     assert_eq!(auth.live_sessions(user_id).await, 5);
     assert_eq!(auth.live_refresh_tokens(user_id).await, 5);
-    let mut in_ledger = auth.ledger_sessions(user_id).await;
+    let mut in_ledger = auth.ledger_sessions(user_id);
     let mut in_mysql: Vec<String> =
         sqlx::query_scalar("select id from user_sessions where user_id = ? and is_active")
             .bind(user_id)

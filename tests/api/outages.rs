@@ -51,7 +51,7 @@ async fn without_redis_people_log_in_refresh_and_look_around() {
     auth.redis.start_again();
     wait_until("the outbox is empty", || delivered(&auth));
     let user_id = answer.json["data"]["user"]["id"].as_u64().unwrap();
-    assert_eq!(auth.ledger_sessions(user_id).await.len(), 1, "the session has reached Redis");
+    assert_eq!(auth.ledger_sessions(user_id).len(), 1, "the session has reached Redis");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! The HTTP service in this process, on real servers, with a clock that the test moves.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -237,9 +238,12 @@ impl Service {
     }
 
     /// The ids of the user's live sessions, as Redis sees them.
-    pub async fn ledger_sessions(&self, user_id: u64) -> Vec<String> {
-        let seen = self.app.ledger.last_seen(user_id).await.expect("Redis answers");
-        seen.into_keys().collect()
+    pub fn ledger_sessions(&self, user_id: u64) -> Vec<String> {
+        let mut list = redis::cmd("AUTH.SESSION");
+        list.arg("LIST").arg(format!("user:{user_id}"));
+        let sessions: Vec<HashMap<String, String>> =
+            list.query(&mut self.redis.connection()).expect("Redis answers");
+        sessions.into_iter().filter_map(|mut session| session.remove("id")).collect()
     }
 
     /// What the module says to this token.
