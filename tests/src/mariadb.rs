@@ -170,9 +170,16 @@ impl MariaDb {
         self.directory.path().join("data")
     }
 
+    /// Its own, because a MariaDB that starts removes what it takes for leftovers in there.
+    fn temporary(&self) -> PathBuf {
+        self.directory.path().join("tmp")
+    }
+
     fn prepare(&self) {
+        fs::create_dir(self.temporary()).expect("the directory is ours");
         let mut install = Command::new(program("mariadb-install-db"));
         install
+            .env("TMPDIR", self.temporary())
             .arg("--no-defaults")
             .args(as_root())
             .arg(format!("--datadir={}", self.data().display()));
@@ -191,6 +198,7 @@ impl MariaDb {
         let mut arguments = vec!["--no-defaults".to_owned()];
         arguments.extend(as_root().map(String::from));
         arguments.push(format!("--datadir={}", self.data().display()));
+        arguments.push(format!("--tmpdir={}", self.temporary().display()));
         arguments.push(format!("--socket={}", self.socket().display()));
         arguments
             .push(format!("--pid-file={}", self.directory.path().join("mariadb.pid").display()));
