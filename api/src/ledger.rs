@@ -193,7 +193,7 @@ impl Change {
 
     pub(crate) fn command(&self, key: &str, now: UnixMs) -> Cmd {
         match self {
-            Self::Create { session, created_at, expires_at, idle_s, max, device } => {
+            Self::Create { session, created_at, expires_at, idle_s, device } => {
                 let mut command = redis::cmd("AUTH.SESSION");
                 command.arg("CREATE").arg(key).arg(session.as_str());
                 command.arg("PXAT").arg(expires_at.0).arg("CREATED").arg(created_at.0);
@@ -201,7 +201,7 @@ impl Change {
                 if *idle_s > 0 {
                     command.arg("IDLE").arg(*idle_s);
                 }
-                command.arg("MAX").arg(*max).arg("DEVICE").arg(device);
+                command.arg("DEVICE").arg(device);
                 command
             }
             Self::Revoke { sessions } => {

@@ -123,7 +123,6 @@ async fn insert_session(
         created_at: now,
         expires_at: opened.expires_at,
         idle_s,
-        max: app.settings.sessions.max_sessions_per_user.into(),
         device: json!({ "browser": browser, "os": os, "device": device, "ip": client.ip })
             .to_string(),
     };

@@ -43,8 +43,6 @@ pub enum Change {
         expires_at: UnixMs,
         /// Seconds without activity that end it; 0: no limit.
         idle_s: u32,
-        /// How many live sessions may stay.
-        max: u32,
         /// What a listing shows of the device.
         device: String,
     },
