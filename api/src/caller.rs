@@ -9,7 +9,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderMap};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method};
-use portcullis_core::Digest;
+use portcullis_core::{Digest, Verdict};
 
 use crate::App;
 use crate::clock::UnixMs;
@@ -17,7 +17,6 @@ use crate::cookies;
 use crate::error::{Error, Result};
 use crate::fallback;
 use crate::gate;
-use crate::ledger::Verdict;
 use crate::request::Client;
 use crate::session_id::SessionId;
 use crate::token::{Claims, Role};

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use portcullis_core::Digest;
+use portcullis_core::{Digest, Verdict};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 use secrecy::ExposeSecret as _;
@@ -16,21 +16,6 @@ use crate::config::Stores;
 use crate::line::Lines;
 use crate::outbox::Change;
 use crate::session_id::SessionId;
-
-/// What `AUTH.CHECK` answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Good now.
-    Ok,
-    /// The session is unknown to Redis.
-    NoSession,
-    /// The session's idle limit has passed.
-    Idle,
-    /// Issued before the watermark.
-    LoggedOut,
-    /// Revoked one by one.
-    Revoked,
-}
 
 /// The ledgers of all users.
 pub struct Ledger {
