@@ -7,7 +7,7 @@ use serde_json::json;
 #[tokio::test(flavor = "multi_thread")]
 async fn only_administrators_get_in_and_the_token_is_not_asked() {
     let auth = Service::start().await;
-    let root = admin(&auth).await;
+    let root = auth.admin("root").await;
     let alice = auth.logged_in("alice").await;
     let paths = [
         (Method::GET, "/admin/blacklist-stats".to_owned()),
@@ -38,7 +38,7 @@ async fn only_administrators_get_in_and_the_token_is_not_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_demoted_administrator_is_no_administrator_to_a_proxy_either() {
     let auth = Service::start().await;
-    let (root, other) = (admin(&auth).await, admin_named(&auth, "other").await);
+    let (root, other) = (auth.admin("root").await, auth.admin("other").await);
     let role = async |access: &str| {
         auth.get_as(access, "/verify").await.must_be(200).header("x-auth-role").to_owned()
     };
@@ -50,7 +50,7 @@ async fn a_demoted_administrator_is_no_administrator_to_a_proxy_either() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disabled_user_is_out_at_once_and_in_again_only_by_a_new_login() {
     let auth = Service::start().await;
-    let (root, alice) = (admin(&auth).await, auth.logged_in("alice").await);
+    let (root, alice) = (auth.admin("root").await, auth.logged_in("alice").await);
     let act = async |deed: &str| {
         let path = format!("/admin/users/{}/{deed}", alice.user_id);
         auth.post_as(&root.access, &path, json!({})).await.must_be(200);
@@ -69,7 +69,7 @@ async fn a_disabled_user_is_out_at_once_and_in_again_only_by_a_new_login() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_user_is_dead_and_their_revocations_stay() {
     let auth = Service::start().await;
-    let (root, alice) = (admin(&auth).await, auth.logged_in("alice").await);
+    let (root, alice) = (auth.admin("root").await, auth.logged_in("alice").await);
     let gone = auth.logged_in("alice").await;
     auth.post_as(&gone.access, "/logout", json!({})).await.must_be(200);
     let path = format!("/admin/users/{}", alice.user_id);
@@ -90,7 +90,7 @@ async fn a_deleted_user_is_dead_and_their_revocations_stay() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_administrator_sees_and_ends_a_persons_sessions() {
     let auth = Service::start().await;
-    let (root, alice) = (admin(&auth).await, auth.logged_in("alice").await);
+    let (root, alice) = (auth.admin("root").await, auth.logged_in("alice").await);
     let path = format!("/admin/users/{}/sessions", alice.user_id);
     let seen = auth.get_as(&root.access, &path).await.must_be(200);
     assert_eq!(seen.json["data"]["sessions"][0]["id"], alice.session);
@@ -104,7 +104,7 @@ async fn an_administrator_sees_and_ends_a_persons_sessions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn logging_out_everyone_leaves_nobody() {
     let auth = Service::start().await;
-    let root = admin(&auth).await;
+    let root = auth.admin("root").await;
     let people = [auth.logged_in("alice").await, auth.logged_in("bob").await];
     let answer = auth.post_as(&root.access, "/admin/logout-everyone", json!({})).await.must_be(200);
     assert_eq!(answer.json["data"], json!({ "users": 3, "sessions_revoked": 3 }));
@@ -120,7 +120,7 @@ async fn logging_out_everyone_leaves_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn users_the_audit_trail_and_the_blacklist_are_shown() {
     let auth = Service::start().await;
-    let (root, alice) = (admin(&auth).await, auth.logged_in("alice").await);
+    let (root, alice) = (auth.admin("root").await, auth.logged_in("alice").await);
     auth.post_as(&alice.access, "/logout", json!({})).await.must_be(200);
     let get = async |path: &str| auth.get_as(&root.access, path).await.must_be(200).json;
 
@@ -148,12 +148,12 @@ async fn users_the_audit_trail_and_the_blacklist_are_shown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_active_administrator_stays_one() {
     let auth = Service::start().await;
-    let root = admin(&auth).await;
+    let root = auth.admin("root").await;
     let path = format!("/admin/users/{}", root.user_id);
     let demote = async || {
         auth.post_as(&root.access, &format!("{path}/role"), json!({ "role": "user" })).await
     };
-    let other = admin_named(&auth, "other").await;
+    let other = auth.admin("other").await;
     let disable = format!("/admin/users/{}/disable", other.user_id);
     auth.post_as(&root.access, &disable, json!({})).await.must_be(200);
     let refused = [
@@ -173,7 +173,7 @@ async fn the_last_active_administrator_stays_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_administrators_cannot_take_each_others_power_at_once() {
     let auth = Service::start().await;
-    let (root, other) = (admin(&auth).await, admin_named(&auth, "other").await);
+    let (root, other) = (auth.admin("root").await, auth.admin("other").await);
     let demote = async |by: &Login, whom: &Login| {
         let path = format!("/admin/users/{}/role", whom.user_id);
         auth.post_as(&by.access, &path, json!({ "role": "user" })).await
@@ -181,20 +181,6 @@ async fn two_administrators_cannot_take_each_others_power_at_once() {
     tokio::join!(demote(&root, &other), demote(&other, &root));
     let left = "select count(*) from users where role = 'admin' and id > ?";
     assert!(auth.count(left, 0).await > 0);
-}
-
-async fn admin(auth: &Service) -> Login {
-    admin_named(auth, "root").await
-}
-
-async fn admin_named(auth: &Service, name: &str) -> Login {
-    let id = auth.user(name).await;
-    sqlx::query("update users set role = 'admin' where id = ?")
-        .bind(id)
-        .execute(auth.db())
-        .await
-        .unwrap();
-    auth.logged_in(name).await
 }
 
 async fn set_role(auth: &Service, root: &Login, user_id: u64, role: &str) {

@@ -1,16 +1,12 @@
 //! `/metrics` on the operations listener.
 
-use portcullis_api::serve;
 use portcullis_tests::Service;
 use reqwest::Method;
 use serde_json::json;
-use tokio::net::TcpListener;
 
 /// What Prometheus would get.
 async fn metrics(auth: &Service) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/metrics", listener.local_addr().unwrap());
-    tokio::spawn(serve::serve_operations(auth.app.clone(), listener));
+    let url = auth.operations().await + "/metrics";
     auth.http.get(url).send().await.unwrap().text().await.unwrap()
 }
 

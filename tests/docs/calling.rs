@@ -1,13 +1,13 @@
 //! The snippets of `calling.md`, run as they stand there against a server that misbehaves.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write, stderr};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use portcullis_tests::{Directory, Redis, find_program, target, wait_until};
+use portcullis_tests::{Directory, Redis, find_program, target, tell, wait_until};
 use redis::Connection;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use tokio::runtime::Runtime;
@@ -186,7 +186,6 @@ fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| value == "true")
 }
 
-/// Not `eprintln`, which the test runner would swallow.
 fn skipped(client: &str) {
-    drop(writeln!(stderr(), "skipped: {client} is not installed here, its snippet was not run"));
+    tell(&format!("skipped: {client} is not installed here, its snippet was not run"));
 }

@@ -8,7 +8,10 @@
     reason = "a harness panics whenever a server does not behave"
 )]
 
+mod ageing;
 mod build;
+#[cfg(feature = "service")]
+mod client;
 mod cluster;
 mod mariadb;
 mod process;
@@ -17,10 +20,13 @@ mod redis_server;
 mod servers;
 #[cfg(feature = "service")]
 mod service;
+mod tell;
 mod wait;
 mod workspace;
 
 pub use build::{binary_path, module_path};
+#[cfg(feature = "service")]
+pub use client::{Answer, Client, Login, PASSWORD, send};
 pub use cluster::Cluster;
 pub use mariadb::MariaDb;
 pub use process::{Process, find_program};
@@ -28,6 +34,7 @@ pub use queries::{DATABASE, Queries, committed_queries, described_queries};
 pub use redis_server::{Redis, RedisOptions};
 pub use servers::{Server, servers};
 #[cfg(feature = "service")]
-pub use service::{Answer, Login, PASSWORD, Service, captured_log, send};
+pub use service::{Service, captured_log};
+pub use tell::tell;
 pub use wait::{free_port, wait_until};
 pub use workspace::{Directory, target, workspace};

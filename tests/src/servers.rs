@@ -1,12 +1,12 @@
 //! Which server programs this machine has. `make install` brings all three.
 
 use std::fs;
-use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Once};
 
 use crate::process::find_program;
+use crate::tell::tell;
 use crate::workspace::target;
 
 /// A server program that can load the module.
@@ -29,8 +29,7 @@ pub fn servers() -> &'static [Server] {
     static TOLD: Once = Once::new();
     TOLD.call_once(|| {
         let names: Vec<&str> = FOUND.iter().map(|server| server.name.as_str()).collect();
-        // Not `eprintln`, which the test runner would swallow.
-        drop(writeln!(stderr(), "module servers present: {}", names.join(", ")));
+        tell(&format!("module servers present: {}", names.join(", ")));
     });
     &FOUND
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::ops::Deref;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -9,17 +10,13 @@ use portcullis_api::clock::{Clock, UnixMs};
 use portcullis_api::config::{Limit, Settings};
 use portcullis_api::secret::Random;
 use portcullis_api::{App, activity, migrate, outbox, serve};
-use reqwest::header::HeaderMap;
-use reqwest::{Method, RequestBuilder, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::MySqlPool;
 use tokio::net::TcpListener;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::client::{Answer, Client, Login, PASSWORD};
 use crate::{MariaDb, Redis, wait_until};
-
-/// The password of everybody in the tests.
-pub const PASSWORD: &str = "correct horse battery staple";
 
 /// A running service with its own database and its own Redis.
 pub struct Service {
@@ -29,69 +26,14 @@ pub struct Service {
     pub redis: Redis,
     /// Its clock. It starts at the present, because Redis has a clock of its own.
     pub clock: Clock,
-    /// Where it listens: `http://127.0.0.1:port`.
-    pub url: String,
-    /// A client that keeps no cookies and follows no redirects.
-    pub http: reqwest::Client,
+    client: Client,
 }
 
-/// Somebody who is logged in.
-#[derive(Clone, Debug)]
-pub struct Login {
-    /// The user's id.
-    pub user_id: u64,
-    /// The session's id.
-    pub session: String,
-    /// The access token.
-    pub access: String,
-    /// The refresh token.
-    pub refresh: String,
-}
+impl Deref for Service {
+    type Target = Client;
 
-/// What the service answered.
-#[derive(Debug)]
-pub struct Answer {
-    /// The status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body as sent.
-    pub text: String,
-    /// The body as JSON; null if it is none.
-    pub json: Value,
-}
-
-impl Answer {
-    /// A header, empty if it is not there.
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
-
-    /// What is at this pointer of the body, as text.
-    #[track_caller]
-    pub fn text_at(&self, pointer: &str) -> String {
-        let value = self.json.pointer(pointer).and_then(Value::as_str);
-        value.unwrap_or_else(|| panic!("no text at {pointer}: {self:?}")).to_owned()
-    }
-
-    /// The same answer, if its status is this one.
-    #[track_caller]
-    #[expect(
-        clippy::return_self_not_must_use,
-        reason = "often the assertion is all that is wanted"
-    )]
-    pub fn must_be(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{self:?}");
-        self
-    }
-
-    fn login(&self) -> Login {
-        Login {
-            user_id: self.json["data"]["user"]["id"].as_u64().expect("a login names the user"),
-            session: self.text_at("/data/session/id"),
-            access: self.text_at("/data/tokens/access/token"),
-            refresh: self.text_at("/data/tokens/refresh/token"),
-        }
+    fn deref(&self) -> &Client {
+        &self.client
     }
 }
 
@@ -123,11 +65,7 @@ impl Service {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));
         tokio::spawn(serve::serve(app.clone(), listener));
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .expect("a client needs nothing");
-        Self { app, redis, clock, url, http }
+        Self { app, redis, clock, client: Client::of(url) }
     }
 
     /// A user who has verified their address; the same name again is the same user.
@@ -156,10 +94,21 @@ impl Service {
         find().await.expect("the database answers").expect("the user is there")
     }
 
+    /// An administrator with a new session.
+    pub async fn admin(&self, name: &str) -> Login {
+        let id = self.user(name).await;
+        sqlx::query("update users set role = 'admin' where id = ?")
+            .bind(id)
+            .execute(self.db())
+            .await
+            .expect("the user is there");
+        self.logged_in(name).await
+    }
+
     /// A user with a new session.
     pub async fn logged_in(&self, name: &str) -> Login {
         self.user(name).await;
-        self.log_in(name).await.must_be(200).login()
+        self.log_in(name).await.must_be(200).into()
     }
 
     /// A login with the password of everybody.
@@ -168,46 +117,12 @@ impl Service {
         self.post("/login-enhanced", body).await
     }
 
-    /// `POST` without a token.
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
-        send(self.request(Method::POST, path).json(&body)).await
-    }
-
-    /// `POST` with an access token.
-    pub async fn post_as(&self, access: &str, path: &str, body: Value) -> Answer {
-        send(self.request(Method::POST, path).bearer_auth(access).json(&body)).await
-    }
-
-    /// `GET` with an access token.
-    pub async fn get_as(&self, access: &str, path: &str) -> Answer {
-        send(self.request(Method::GET, path).bearer_auth(access)).await
-    }
-
-    /// `DELETE` with an access token.
-    pub async fn delete_as(&self, access: &str, path: &str) -> Answer {
-        send(self.request(Method::DELETE, path).bearer_auth(access)).await
-    }
-
-    /// One refresh.
-    pub async fn refresh(&self, token: &str) -> Answer {
-        self.post("/refresh", json!({ "refresh_token": token })).await
-    }
-
-    /// Whether the access token is good, as a proxy asks.
-    pub async fn is_good(&self, access: &str) -> bool {
-        let answer = self.get_as(access, "/verify").await;
-        assert!([200, 401].contains(&answer.status.as_u16()), "{answer:?}");
-        answer.status == 200
-    }
-
-    /// A request to a path under `/api/v1/auth`.
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}/api/v1/auth{path}", self.url))
-    }
-
-    /// A request to any path.
-    pub fn raw(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.url))
+    /// Where operators look, from now on: `http://127.0.0.1:port`.
+    pub async fn operations(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        tokio::spawn(serve::serve_operations(self.app.clone(), listener));
+        url
     }
 
     /// The database, for looking.
@@ -292,21 +207,6 @@ impl Service {
 impl Drop for Service {
     fn drop(&mut self) {
         self.app.stop.cancel();
-    }
-}
-
-/// Sends a request and reads all of the answer.
-pub async fn send(request: RequestBuilder) -> Answer {
-    let response = request.send().await.expect("the service answers");
-    let (status, headers) = (response.status(), response.headers().clone());
-    let text = response.text().await.expect("the answer is complete");
-    let json = serde_json::from_str(&text).unwrap_or_default();
-    Answer { status, headers, text, json }
-}
-
-impl From<Answer> for Login {
-    fn from(answer: Answer) -> Self {
-        answer.login()
     }
 }
 

@@ -52,13 +52,8 @@ impl Bench {
     /// Lets time pass for whoever counts.
     fn pass(&self, time: Duration) {
         self.clock.advance(time);
-        let Some(redis) = &self.redis else { return };
-        let mut redis = redis.connection();
-        let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut redis).unwrap();
-        for key in keys {
-            let ttl_ms: i64 = redis::cmd("PTTL").arg(&key).query(&mut redis).unwrap();
-            let left = ttl_ms - i64::try_from(time.as_millis()).unwrap();
-            redis::cmd("PEXPIRE").arg(&key).arg(left).exec(&mut redis).unwrap();
+        if let Some(redis) = &self.redis {
+            redis.age(time);
         }
     }
 }
