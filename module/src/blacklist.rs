@@ -6,10 +6,11 @@ use core::time::Duration;
 use portcullis_core::{Digest, Revocation, TokenRef, UnixMs, exp_ms};
 use redis_module::raw;
 
-use crate::call::{self, Call, Reply};
+use crate::call::{self, Call};
 use crate::errors::{BLACKLIST_EXPIRE, NO_EXP, SYNTAX, WRONG_TYPE};
 use crate::expiry::{self, Clock};
-use crate::ledger_type::WriteLedger;
+use crate::ledger_key::WriteLedger;
+use crate::reply::Reply;
 use crate::{config, info, token};
 
 /// The C entry.
@@ -36,13 +37,12 @@ fn blacklist(call: &Call<'_>) -> Reply {
     if change == Revocation::Unchanged {
         return Reply::Integer(0);
     }
-    ledger.settle(clock.now);
     // A replica repeats what its primary has counted.
     info::REVOCATIONS.add(usize::from(change == Revocation::New && !clock.replay));
 
     let (hex, expires) = (digest.to_hex(), expires.0.to_string());
     call.replicate(c"AUTH.BLACKLIST", &[key.bytes(), b"DIGEST", &hex, b"PXAT", expires.as_bytes()]);
-    call.announce(c"auth.blacklist", key);
+    ledger.settle(c"auth.blacklist", clock.now);
     Reply::Integer(i64::from(change == Revocation::New))
 }
 

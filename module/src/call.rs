@@ -5,8 +5,6 @@
 //! server's main thread, one at a time.
 
 use core::ffi::{CStr, c_int, c_longlong};
-use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use portcullis_core::UnixMs;
@@ -14,6 +12,7 @@ use redis_module::raw;
 
 use crate::clock::{QuickNow, now};
 use crate::ffi::{self, Ctx, Key, Str};
+use crate::reply::Reply;
 
 /// One command as it runs: its arguments, its clock, and ways to answer.
 pub(crate) struct Call<'a> {
@@ -36,32 +35,6 @@ pub(crate) enum Origin {
 #[derive(Clone, Copy)]
 pub(crate) struct Arg<'a> {
     string: &'a Str,
-}
-
-/// What a command handler gives back. Redis has been told already where it is `Sent`.
-#[derive(Clone, Copy)]
-pub(crate) enum Reply {
-    /// The simple string `OK`, the answer that has to be quick.
-    Ok,
-    /// Any other simple string.
-    Simple(&'static CStr),
-    /// An error, its code first.
-    Error(&'static CStr),
-    /// An integer.
-    Integer(i64),
-    /// The error that Redis words for a wrong number of arguments.
-    WrongArity,
-    /// Nil.
-    Nil,
-    /// Answered piece by piece with the methods of [`Call`].
-    Sent,
-}
-
-impl Reply {
-    /// An integer reply that counts something.
-    pub(crate) fn count(count: usize) -> Self {
-        Self::Integer(count.try_into().unwrap_or(i64::MAX))
-    }
 }
 
 /// Runs a command handler so that no panic leaves it. Every command enters here.
@@ -135,17 +108,7 @@ impl<'a> Call<'a> {
 
     /// The server's run id, as `INFO server` shows it.
     pub(crate) fn run_id(&self) -> Option<Vec<u8>> {
-        // SAFETY: `ctx` is this command's (fact 1).
-        let info = unsafe { ffi::server_info(self.ctx, c"server".as_ptr()) };
-        // SAFETY: the info is ours until freed.
-        let field = unsafe { ffi::info_field(info, c"run_id".as_ptr()) };
-        let run_id = (!field.is_null()).then(|| {
-            // SAFETY: a C string inside the info.
-            unsafe { CStr::from_ptr(field) }.to_bytes().to_vec()
-        });
-        // SAFETY: ours, freed once.
-        unsafe { ffi::free_info(self.ctx, info) };
-        run_id
+        ffi::server_field(self.ctx, c"run_id")
     }
 
     /// Opens a key for reading; `None` if there is none.
@@ -192,10 +155,19 @@ impl<'a> Call<'a> {
 
     /// Says that a key changed, to `WATCH`, to client-side caches and to keyspace subscribers.
     pub(crate) fn announce(&self, event: &CStr, key: Arg<'_>) {
-        let class = raw::REDISMODULE_NOTIFY_MODULE;
         // SAFETY: `ctx` and the name are this command's (fact 1).
         unsafe { ffi::signal_modified(self.ctx, *key.string) };
-        // SAFETY: as above.
+        self.notify(raw::REDISMODULE_NOTIFY_MODULE, event, key);
+    }
+
+    /// Says, after another event, that the key went with the last thing in it; as Redis says of
+    /// its own types.
+    pub(crate) fn announce_deletion(&self, key: Arg<'_>) {
+        self.notify(raw::REDISMODULE_NOTIFY_GENERIC, c"del", key);
+    }
+
+    fn notify(&self, class: c_int, event: &CStr, key: Arg<'_>) {
+        // SAFETY: `ctx` and the name are this command's (fact 1).
         unsafe { ffi::notify(self.ctx, class, event.as_ptr(), *key.string) };
     }
 
@@ -220,21 +192,8 @@ impl<'a> Call<'a> {
     /// One element, or the whole reply.
     #[inline]
     pub(crate) fn reply(&self, reply: Reply) -> c_int {
-        let ctx = self.ctx;
-        match reply {
-            Reply::Ok => reply_ok(ctx),
-            // SAFETY: `ctx` is this command's (fact 1); the text is static.
-            Reply::Simple(text) => unsafe { ffi::reply_simple(ctx, text.as_ptr()) },
-            // SAFETY: as above.
-            Reply::Error(text) => unsafe { ffi::reply_error(ctx, text.as_ptr()) },
-            // SAFETY: as above.
-            Reply::Integer(value) => unsafe { ffi::reply_integer(ctx, value) },
-            // SAFETY: as above.
-            Reply::WrongArity => unsafe { ffi::reply_arity(ctx) },
-            // SAFETY: as above.
-            Reply::Nil => unsafe { ffi::reply_null(ctx) },
-            Reply::Sent => ffi::OK,
-        }
+        // SAFETY: `ctx` is this command's (fact 1).
+        unsafe { reply.send(self.ctx) }
     }
 
     #[cold]
@@ -317,37 +276,4 @@ impl Drop for OpenKey {
         // SAFETY: opened by `Call`, closed once.
         unsafe { ffi::close_key(self.0) };
     }
-}
-
-/// An `OK` that the server has formatted already. Redis checks and copies the text of a simple
-/// string each time it is sent, which takes longer than everything this module does in a check.
-static OK_REPLY: AtomicPtr<raw::RedisModuleCallReply> = AtomicPtr::new(ptr::null_mut());
-
-/// Prepares the reply `OK`, by a command that changes nothing and answers so on every server.
-pub(crate) fn prepare_ok_reply(ctx: Ctx) {
-    // SAFETY: written once by `RedisModule_Init`.
-    let Some(call) = (unsafe { raw::RedisModule_Call }) else { return };
-    // SAFETY: an empty format announces no arguments.
-    let reply = unsafe { call(ctx, c"UNWATCH".as_ptr(), c"".as_ptr()) };
-    if reply.is_null() {
-        return;
-    }
-    let mut length = 0;
-    // SAFETY: the reply is ours, and never freed.
-    let text = unsafe { ffi::reply_text(reply, &raw mut length) }.cast::<u8>();
-    // SAFETY: Redis told pointer and length.
-    if !text.is_null() && unsafe { core::slice::from_raw_parts(text, length) } == b"OK" {
-        OK_REPLY.store(reply, Ordering::Relaxed);
-    }
-}
-
-#[inline]
-fn reply_ok(ctx: Ctx) -> c_int {
-    let prepared = OK_REPLY.load(Ordering::Relaxed);
-    if prepared.is_null() {
-        // SAFETY: `ctx` is the running command's (fact 1); the text is static.
-        return unsafe { ffi::reply_simple(ctx, c"OK".as_ptr()) };
-    }
-    // SAFETY: as above; the prepared reply is never freed.
-    unsafe { ffi::reply_copy(ctx, prepared) }
 }

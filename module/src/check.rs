@@ -5,9 +5,10 @@ use core::ffi::c_int;
 use portcullis_core::{Question, Verdict};
 use redis_module::raw;
 
-use crate::call::{self, Arg, Call, Reply};
+use crate::call::{self, Arg, Call};
 use crate::errors::{INTEGER, NOT_READY, SYNTAX, WRONG_TYPE};
-use crate::ledger_type::{ReadLedger, WrongType};
+use crate::ledger_key::{ReadLedger, WrongType};
+use crate::reply::Reply;
 use crate::token;
 use crate::{confirm, info};
 

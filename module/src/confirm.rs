@@ -22,9 +22,10 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use redis_module::raw;
 
-use crate::call::{self, Call, Origin, Reply};
+use crate::call::{self, Call, Origin};
 use crate::errors::RUN_ID;
 use crate::ffi;
+use crate::reply::Reply;
 use crate::{config, info};
 
 static CONFIRMED: AtomicBool = AtomicBool::new(false);

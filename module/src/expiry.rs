@@ -4,8 +4,9 @@ use core::time::Duration;
 
 use portcullis_core::UnixMs;
 
-use crate::call::{Arg, Reply};
+use crate::call::Arg;
 use crate::config;
+use crate::reply::Reply;
 
 /// Reads an expiry option. `None` if `option` is none; `invalid` is this command's own error for a
 /// time that is not positive, overflows, or lies beyond `portcullis.max-ttl`. A replayed time is

@@ -176,3 +176,18 @@ pub(crate) fn config(ctx: Ctx, name: &CStr) -> Option<Vec<u8>> {
     unsafe { free_reply(reply) };
     value
 }
+
+/// A field of `INFO server`, if the server has it.
+pub(crate) fn server_field(ctx: Ctx, name: &CStr) -> Option<Vec<u8>> {
+    // SAFETY: the caller's context is that of a command, an event or the load.
+    let info = unsafe { server_info(ctx, c"server".as_ptr()) };
+    // SAFETY: the info is ours until freed.
+    let field = unsafe { info_field(info, name.as_ptr()) };
+    let text = (!field.is_null()).then(|| {
+        // SAFETY: a C string inside the info.
+        unsafe { CStr::from_ptr(field) }.to_bytes().to_vec()
+    });
+    // SAFETY: ours, freed once.
+    unsafe { free_info(ctx, info) };
+    text
+}

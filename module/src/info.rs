@@ -6,9 +6,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use portcullis_core::{Question, TokenRef, Verdict};
 use redis_module::raw;
 
-use crate::call::Reply;
 use crate::confirm;
 use crate::ffi;
+use crate::reply::Reply;
 
 /// A number that only grows. Only the main thread writes it, so no locked instruction is needed.
 pub(crate) struct Counter {
@@ -55,8 +55,8 @@ static ALL: [&Counter; 13] = [
 
 /// This module's version, as a C string.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
-/// What it was built for and how.
-const BUILD: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\0");
+/// How it was built; where tests and debug builds must not be taken for the real thing.
+const BUILD: &str = if cfg!(debug_assertions) { "debug\0" } else { "release\0" };
 
 impl Counter {
     const fn new(name: &'static CStr) -> Self {

@@ -11,12 +11,11 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::ffi::CString;
 use std::panic::catch_unwind;
 
-use portcullis_core::{Ledger, Relocate, UnixMs, encoding};
+use portcullis_core::{Ledger, Relocate, encoding};
 use redis_module::raw;
 
-use crate::call::{Arg, Call, OpenKey};
-use crate::ffi;
-use crate::{aof, config};
+use crate::call::OpenKey;
+use crate::{aof, ffi};
 
 /// Nine characters, as Redis wants; they are part of every RDB file and never change.
 const NAME: &CStr = c"authledgr";
@@ -25,9 +24,6 @@ const METHODS_VERSION: u64 = 4;
 
 /// The registered type.
 static TYPE: AtomicPtr<raw::RedisModuleType> = AtomicPtr::new(ptr::null_mut());
-
-/// The key holds something else.
-pub(crate) struct WrongType;
 
 /// Registers the type. `false` if the server refuses.
 pub(crate) fn register(ctx: *mut raw::RedisModuleCtx) -> bool {
@@ -60,107 +56,18 @@ pub(crate) fn register(ctx: *mut raw::RedisModuleCtx) -> bool {
     !kind.is_null()
 }
 
-/// A ledger opened to be asked.
-pub(crate) struct ReadLedger {
-    ledger: *const Ledger,
-    /// Closed with this value, after the last use of `ledger`.
-    _key: OpenKey,
-}
-
-impl ReadLedger {
-    /// Opens the ledger of a key; `None` if there is no such key.
-    #[inline]
-    pub(crate) fn open(call: &Call<'_>, name: Arg<'_>) -> Result<Option<Self>, WrongType> {
-        let Some(key) = call.open_to_read(name) else { return Ok(None) };
-        if !holds_ledger(&key) {
-            return Err(WrongType);
-        }
-        // SAFETY: the key is open.
-        let ledger = unsafe { ffi::value(key.0) }.cast::<Ledger>();
-        Ok(Some(Self { ledger, _key: key }))
-    }
-}
-
-impl core::ops::Deref for ReadLedger {
-    type Target = Ledger;
-
-    #[inline]
-    fn deref(&self) -> &Ledger {
-        // SAFETY: of our type, as `open` checked, so it came from `Box::into_raw`; nobody writes
-        // while the key is open for reading.
-        unsafe { &*self.ledger }
-    }
-}
-
-/// A ledger opened to be changed; a missing one is an empty one until it is settled.
-pub(crate) struct WriteLedger {
-    key: OpenKey,
-    /// Not yet stored: the key did not exist.
-    fresh: Option<Box<Ledger>>,
-}
-
-impl WriteLedger {
-    /// Opens the ledger of a key, whether or not it exists.
-    pub(crate) fn open(call: &Call<'_>, name: Arg<'_>) -> Result<Self, WrongType> {
-        let key = call.open_to_write(name);
-        if key.is_empty() {
-            Ok(Self { key, fresh: Some(Box::default()) })
-        } else if holds_ledger(&key) {
-            Ok(Self { key, fresh: None })
-        } else {
-            Err(WrongType)
-        }
-    }
-
-    /// Sweeps, stores a new ledger, deletes an empty one, and makes the key live as long as the
-    /// last thing in it. To be called after a change, and only then.
-    pub(crate) fn settle(mut self, now: UnixMs) {
-        crate::info::SESSIONS_EXPIRED_SEEN.add(self.sweep(now));
-        let Some(expires) = self.expires(config::watermark_ttl()) else {
-            if self.fresh.is_none() {
-                self.key.delete();
-            }
-            return;
-        };
-        if let Some(fresh) = self.fresh.take() {
-            let value = Box::into_raw(fresh).cast::<c_void>();
-            // SAFETY: the key is open for writing; it owns the value from here on.
-            unsafe { ffi::set_value(self.key.0, TYPE.load(Ordering::Relaxed), value) };
-        }
-        self.key.expire_at(expires);
-    }
-}
-
-impl core::ops::Deref for WriteLedger {
-    type Target = Ledger;
-
-    fn deref(&self) -> &Ledger {
-        if let Some(fresh) = &self.fresh {
-            return fresh;
-        }
-        // SAFETY: the key is open.
-        let value = unsafe { ffi::value(self.key.0) };
-        // SAFETY: of our type, as `open` checked, so it came from `Box::into_raw`.
-        unsafe { &*value.cast::<Ledger>() }
-    }
-}
-
-impl core::ops::DerefMut for WriteLedger {
-    fn deref_mut(&mut self) -> &mut Ledger {
-        if let Some(fresh) = &mut self.fresh {
-            return fresh;
-        }
-        // SAFETY: the key is open.
-        let value = unsafe { ffi::value(self.key.0) };
-        // SAFETY: of our type, as `open` checked; open for writing, so nobody else has it.
-        unsafe { &mut *value.cast::<Ledger>() }
-    }
-}
-
+/// Whether an open key holds a ledger.
 #[inline]
-fn holds_ledger(key: &OpenKey) -> bool {
+pub(crate) fn is_in(key: &OpenKey) -> bool {
     // SAFETY: the key is open.
     unsafe { ffi::value_type(key.0) == TYPE.load(Ordering::Relaxed) }
+}
+
+/// Stores a ledger in a key that is open for writing.
+pub(crate) fn store(key: &OpenKey, ledger: Box<Ledger>) {
+    let value = Box::into_raw(ledger).cast::<c_void>();
+    // SAFETY: the key is open for writing; it owns the value from here on.
+    unsafe { ffi::set_value(key.0, TYPE.load(Ordering::Relaxed), value) };
 }
 
 /// Runs a callback so that no panic leaves it.

@@ -17,6 +17,7 @@ mod blacklist;
 mod call;
 mod check;
 mod clock;
+mod commands;
 mod config;
 mod confirm;
 mod digest;
@@ -25,7 +26,9 @@ mod errors;
 mod expiry;
 mod ffi;
 mod info;
+mod ledger_key;
 mod ledger_type;
+mod reply;
 mod session;
 mod token;
 
@@ -44,6 +47,8 @@ const NAME: &CStr = c"portcullis";
 const VERSION: c_int = 100;
 /// The oldest server that has all that is needed.
 const OLDEST_SERVER: c_int = 0x0007_0000;
+/// Without it Valkey 9 refuses `CLUSTER MIGRATESLOTS`. Redis may give this bit another meaning.
+const VALKEY_HANDLE_ATOMIC_SLOT_MIGRATION: u32 = 1 << 5;
 
 /// Called by Redis when the module is loaded.
 ///
@@ -92,11 +97,7 @@ fn refuse_unfit_server() -> Result<(), String> {
 }
 
 fn register(ctx: *mut raw::RedisModuleCtx, args: &[ffi::LoadArg]) -> Result<(), String> {
-    let options = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS
-        | raw::REDISMODULE_OPTION_NO_IMPLICIT_SIGNAL_MODIFIED
-        | raw::REDISMODULE_OPTIONS_HANDLE_REPL_ASYNC_LOAD;
-    // SAFETY: `ctx` is that of the load.
-    unsafe { ffi::set_module_options(ctx, options.cast_signed()) };
+    declare_abilities(ctx);
     if !ledger_type::register(ctx) {
         return Err("the server refused the data type authledgr".to_owned());
     }
@@ -104,9 +105,20 @@ fn register(ctx: *mut raw::RedisModuleCtx, args: &[ffi::LoadArg]) -> Result<(), 
     config::register(ctx, args)?;
     info::register(ctx);
     confirm::register(ctx);
-    call::prepare_ok_reply(ctx);
+    reply::prepare_ok(ctx);
     warn_of_forgetting(ctx);
     Ok(())
+}
+
+fn declare_abilities(ctx: *mut raw::RedisModuleCtx) {
+    let mut abilities = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS
+        | raw::REDISMODULE_OPTION_NO_IMPLICIT_SIGNAL_MODIFIED
+        | raw::REDISMODULE_OPTIONS_HANDLE_REPL_ASYNC_LOAD;
+    if ffi::server_field(ctx, c"valkey_version").is_some() {
+        abilities |= VALKEY_HANDLE_ATOMIC_SLOT_MIGRATION;
+    }
+    // SAFETY: `ctx` is that of the load.
+    unsafe { ffi::set_module_options(ctx, abilities.cast_signed()) };
 }
 
 /// A server that evicts or forgets ledgers brings revoked tokens back to life.

@@ -100,3 +100,51 @@ fn move_slot(source: &mut Talk, target: &mut Talk, port: u16) {
         assert_eq!(talk.say(&format!("CLUSTER SETSLOT {slot} NODE {there}")), "OK");
     }
 }
+
+/// Valkey 9 moves a slot in one step, if every module says that it can bear it.
+#[test]
+fn ledgers_stay_whole_when_their_slot_moves_in_one_step_to_a_stricter_node() {
+    on_each_server(|server| {
+        if !server.is_valkey() || server.version() < (9, 0) {
+            return;
+        }
+        let cluster = Cluster::start(&Redis::options().server(server));
+        let from = cluster.node_of("{user}:1");
+        let to = cluster.nodes.iter().find(|node| node.port() != from.port()).expect("another");
+        let (mut source, mut target) = (talk::to(from), talk::to(to));
+        for setting in ["max-sessions 1", "max-ttl 1", "max-id-bytes 1", "max-device-bytes 0"] {
+            target.say(&format!("CONFIG SET portcullis.{setting}"));
+        }
+        let now = source.now_ms();
+        source.say("AUTH.BLACKLIST {user}:1 revoked EX 900");
+        for line in [
+            &format!("CREATE {{user}}:1 idle EX 900 IDLE 1 SEEN {} DEVICE phone", now - 9_000),
+            "CREATE {user}:1 live EX 900 IDLE 60 DEVICE phone",
+            "REVOKEALL {user}:1 AT 5",
+            "CREATE {user}:1 expired PX 1",
+        ] {
+            source.say(&format!("AUTH.SESSION {line}"));
+        }
+        wait_until("one has expired", || {
+            source.say("AUTH.CHECK {user}:1 t SESSION expired") == "NO_SESSION"
+        });
+        let digest = source.say("DEBUG DIGEST-VALUE {user}:1");
+
+        let slot = source.say("CLUSTER KEYSLOT {user}:1");
+        let there = target.say("CLUSTER MYID");
+        let told =
+            source.say(&format!("CLUSTER MIGRATESLOTS SLOTSRANGE {slot} {slot} NODE {there}"));
+        assert_eq!(told, "OK");
+        wait_until("the slot has moved", || target.say("EXISTS {user}:1") == "1");
+        assert_eq!(target.say("DEBUG DIGEST-VALUE {user}:1"), digest);
+        for (question, verdict) in [
+            ("t SESSION live", "OK"),
+            ("t SESSION idle", "IDLE"),
+            ("t SESSION expired", "NO_SESSION"),
+            ("t IATMS 5", "LOGGED_OUT"),
+            ("revoked", "REVOKED"),
+        ] {
+            assert_eq!(target.say(&format!("AUTH.CHECK {{user}}:1 {question}")), verdict);
+        }
+    });
+}

@@ -1,14 +1,13 @@
-//! What a command does beyond its answer: effects for replicas and the AOF, keyspace events,
-//! invalidations for watchers and client-side caches. All of it exactly when something changed.
+//! What a command sends to replicas and to the AOF: effects, exactly when something changed, and
+//! no token.
 
 use portcullis_tests::Redis;
-use redis::Connection;
 
-use crate::talk::{self, Talk, digest, jwt};
-use crate::{aof, everywhere, everywhere_with, on_each_server};
+use crate::talk::{self, Talk, jwt};
+use crate::{aof, everywhere_with, on_each_server};
 
 /// Makes one subject with sessions a and b, a watermark and the revoked token t.
-fn set_up(talk: &mut Talk) {
+pub(crate) fn set_up(talk: &mut Talk) {
     let now = talk.now_ms();
     let early = now - 50_000;
     talk.say(&format!("AUTH.SESSION REVOKEALL user:1 AT {early}"));
@@ -20,7 +19,7 @@ fn set_up(talk: &mut Talk) {
 }
 
 /// Commands that change nothing of [`set_up`].
-const IDLE_COMMANDS: [&str; 18] = [
+pub(crate) const IDLE_COMMANDS: [&str; 18] = [
     "AUTH.CHECK user:1 t SESSION a IAT 1",
     "AUTH.CHECK user:1 other SESSION a",
     "AUTH.CHECK missing t",
@@ -42,7 +41,7 @@ const IDLE_COMMANDS: [&str; 18] = [
 ];
 
 /// Commands that each change something, with the events they cause.
-const CHANGES: [(&str, &[&str]); 9] = [
+pub(crate) const CHANGES: [(&str, &[&str]); 9] = [
     ("AUTH.SESSION CREATE user:1 c EX 900", &["auth.session.create"]),
     ("AUTH.SESSION CREATE user:1 c EX 800", &["auth.session.create"]),
     ("AUTH.SESSION TOUCH user:1 a", &["auth.session.touch"]),
@@ -150,136 +149,6 @@ fn no_token_is_ever_written_down_or_shown() {
         let dump = std::fs::read(redis.data().join("dump.rdb")).expect("a snapshot");
         shown += &String::from_utf8_lossy(&dump);
         assert!(shown.contains("marker") && !shown.contains(signature), "{shown}");
-    });
-}
-
-/// A subscriber to the keyspace events of modules.
-struct Events<'a>(redis::PubSub<'a>, Talk);
-
-impl<'a> Events<'a> {
-    fn of(redis: &Redis, connection: &'a mut Connection) -> Self {
-        let mut talk = talk::to(redis);
-        assert_eq!(talk.say("CONFIG SET notify-keyspace-events Ed"), "OK");
-        let mut events = connection.as_pubsub();
-        events.psubscribe("__keyevent@0__:*").expect("subscribed");
-        events.subscribe("marker").expect("subscribed");
-        Self(events, talk)
-    }
-
-    /// The events, with their keys, that this command caused.
-    #[track_caller]
-    fn by(&mut self, line: &str) -> Vec<String> {
-        self.1.say(line);
-        self.1.say("PUBLISH marker end");
-        let mut events = Vec::new();
-        loop {
-            let event = self.0.get_message().expect("a message");
-            let channel = event.get_channel_name().to_owned();
-            if channel == "marker" {
-                return events;
-            }
-            let key: String = event.get_payload().expect("a key");
-            let name = channel.split_once(':').expect("an event has a name").1;
-            events.push(format!("{name} {key}"));
-        }
-    }
-}
-
-#[test]
-fn every_change_is_announced_and_nothing_else_is() {
-    everywhere(|redis| {
-        set_up(&mut talk::to(redis));
-        let mut connection = redis.connection();
-        let mut events = Events::of(redis, &mut connection);
-        for line in IDLE_COMMANDS {
-            assert_eq!(events.by(line), [""; 0], "{line}");
-        }
-        for (line, names) in CHANGES {
-            let expected: Vec<_> = names.iter().map(|name| format!("{name} user:1")).collect();
-            assert_eq!(events.by(line), expected, "{line}");
-        }
-    });
-}
-
-#[test]
-fn a_watched_ledger_fails_the_transaction_exactly_when_it_changed() {
-    everywhere(|redis| {
-        let (mut talk, mut other) = (talk::to(redis), talk::to(redis));
-        set_up(&mut other);
-        let is_executed = |talk: &mut Talk, other: &mut Talk, line: &str| {
-            talk.say("WATCH user:1");
-            other.say(line);
-            talk.say("MULTI");
-            talk.say("PING");
-            talk.say("EXEC") == "[PONG]"
-        };
-        for line in IDLE_COMMANDS {
-            assert!(is_executed(&mut talk, &mut other, line), "{line}");
-        }
-        for (line, _) in CHANGES {
-            assert!(!is_executed(&mut talk, &mut other, line), "{line}");
-        }
-    });
-}
-
-/// A client-side cache: one connection that asks, one that hears of invalidations.
-struct Cache<'a> {
-    asks: Talk,
-    hears: redis::PubSub<'a>,
-}
-
-impl<'a> Cache<'a> {
-    fn of(redis: &Redis, connection: &'a mut Connection) -> Self {
-        let id: i64 =
-            redis::cmd("CLIENT").arg("ID").query(connection).expect("every client has an id");
-        let mut hears = connection.as_pubsub();
-        hears.subscribe("__redis__:invalidate").expect("subscribed");
-        hears.subscribe("marker").expect("subscribed");
-        let mut asks = talk::to(redis);
-        assert_eq!(asks.say(&format!("CLIENT TRACKING on REDIRECT {id}")), "OK");
-        Self { asks, hears }
-    }
-
-    /// Caches a verdict, lets `other` run a command; true if the cache hears of it.
-    #[track_caller]
-    fn is_invalidated(&mut self, other: &mut Talk, line: &str) -> bool {
-        self.asks.say("AUTH.CHECK user:1 t SESSION a");
-        other.say(line);
-        other.say("PUBLISH marker end");
-        let mut heard = false;
-        while self.hears.get_message().expect("a message").get_channel_name() != "marker" {
-            heard = true;
-        }
-        heard
-    }
-}
-
-#[test]
-fn client_side_caches_hear_of_every_change_and_of_nothing_else() {
-    everywhere(|redis| {
-        let mut other = talk::to(redis);
-        set_up(&mut other);
-        let mut connection = redis.connection();
-        let mut cache = Cache::of(redis, &mut connection);
-        for line in IDLE_COMMANDS {
-            assert!(!cache.is_invalidated(&mut other, line), "{line}");
-        }
-        for (line, _) in CHANGES {
-            assert!(cache.is_invalidated(&mut other, line), "{line}");
-        }
-    });
-}
-
-#[test]
-fn client_side_caches_hear_of_a_ledger_that_comes_into_being() {
-    everywhere(|redis| {
-        let mut other = talk::to(redis);
-        let mut connection = redis.connection();
-        let mut cache = Cache::of(redis, &mut connection);
-        assert!(!cache.is_invalidated(&mut other, "AUTH.CHECK user:1 t"));
-        let revoke = format!("AUTH.BLACKLIST user:1 DIGEST {} EX 900", digest(1));
-        assert!(cache.is_invalidated(&mut other, &revoke));
-        assert!(cache.is_invalidated(&mut other, "DEL user:1"));
     });
 }
 

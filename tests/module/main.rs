@@ -6,6 +6,7 @@ mod ledgers;
 mod payload;
 mod talk;
 
+mod announced;
 mod blacklist;
 mod check;
 mod cluster;

@@ -46,6 +46,10 @@ fn command_info_tells_arity_flags_and_keys() {
         for name in ["auth.blacklist", "auth.session|revoke", "auth.session|revokeall"] {
             assert!(!denied(&mut talk, name), "{name} must work on a full server");
         }
+        for name in ["auth.check", "auth.blacklist", "auth.session|list"] {
+            let told = talk.say(&format!("COMMAND INFO {name}"));
+            assert!(told.contains("[nondeterministic_output]"), "{told}");
+        }
         assert!(talk.say("COMMAND INFO auth.check").contains("[RO access]"));
         assert!(talk.say("COMMAND INFO auth.session|revoke").contains("[RW delete]"));
     });

@@ -1,0 +1,268 @@
+//! The table of the commands: what each is called, where its key is, what it takes.
+//!
+//! `COMMAND DOCS` and the pages in `docs/commands` say the same; a test compares them.
+
+use core::ffi::{CStr, c_int};
+
+use redis_module::raw;
+
+use crate::{blacklist, check, confirm, session};
+
+const RO: u32 = raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS;
+const UPDATE: u32 = raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_UPDATE;
+const INSERT: u32 = raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_INSERT;
+const DELETE: u32 = raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_DELETE;
+
+/// For clients that route and compare: what is answered depends on the clock.
+const TIMED: &CStr = c"nondeterministic_output";
+
+const READ_FLAGS: &CStr = c"readonly fast no-monitor no-slowlog";
+const WRITE_FLAGS: &CStr = c"write fast no-monitor no-slowlog";
+const GROW_FLAGS: &CStr = c"write deny-oom fast no-monitor no-slowlog";
+const SLOW_READ_FLAGS: &CStr = c"readonly no-monitor no-slowlog";
+const SLOW_WRITE_FLAGS: &CStr = c"write no-monitor no-slowlog";
+
+/// A command or subcommand.
+pub(crate) struct Command {
+    pub(crate) name: &'static CStr,
+    pub(crate) run: raw::RedisModuleCmdFunc,
+    pub(crate) flags: &'static CStr,
+    pub(crate) categories: &'static CStr,
+    /// Where the key is and what is done to it.
+    pub(crate) key: Option<(c_int, u32)>,
+    pub(crate) arity: c_int,
+    pub(crate) summary: &'static CStr,
+    pub(crate) complexity: &'static CStr,
+    /// Hints for clients, separated by spaces.
+    pub(crate) tips: Option<&'static CStr>,
+    pub(crate) args: &'static [Arg],
+}
+
+/// An argument, possibly with a keyword before it or parts inside.
+pub(crate) struct Arg {
+    pub(crate) name: &'static CStr,
+    pub(crate) kind: raw::RedisModuleCommandArgType,
+    pub(crate) token: Option<&'static CStr>,
+    pub(crate) flags: u32,
+    pub(crate) parts: &'static [Arg],
+}
+
+const fn arg(name: &'static CStr, kind: raw::RedisModuleCommandArgType) -> Arg {
+    Arg { name, kind, token: None, flags: raw::REDISMODULE_CMD_ARG_NONE, parts: &[] }
+}
+
+pub(crate) const KEY: raw::RedisModuleCommandArgType =
+    raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY;
+const TEXT: raw::RedisModuleCommandArgType =
+    raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING;
+const INTEGER: raw::RedisModuleCommandArgType =
+    raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER;
+const UNIX_TIME: raw::RedisModuleCommandArgType =
+    raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_UNIX_TIME;
+const ONE_OF: raw::RedisModuleCommandArgType =
+    raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_ONEOF;
+
+impl Arg {
+    const fn after(self, keyword: &'static CStr) -> Self {
+        Self { token: Some(keyword), ..self }
+    }
+
+    const fn optional(self) -> Self {
+        Self { flags: raw::REDISMODULE_CMD_ARG_OPTIONAL, ..self }
+    }
+
+    const fn repeated(self) -> Self {
+        Self { flags: raw::REDISMODULE_CMD_ARG_MULTIPLE, ..self }
+    }
+
+    const fn of(self, parts: &'static [Self]) -> Self {
+        Self { parts, ..self }
+    }
+}
+
+static TOKEN: [Arg; 2] = [arg(c"token", TEXT), arg(c"hex64", TEXT).after(c"DIGEST")];
+static EXPIRY: [Arg; 4] = [
+    arg(c"seconds", INTEGER).after(c"EX"),
+    arg(c"milliseconds", INTEGER).after(c"PX"),
+    arg(c"unix-time-seconds", UNIX_TIME).after(c"EXAT"),
+    arg(c"unix-time-milliseconds", UNIX_TIME).after(c"PXAT"),
+];
+static ISSUED: [Arg; 2] = [
+    arg(c"iat-seconds", UNIX_TIME).after(c"IAT"),
+    arg(c"iat-milliseconds", UNIX_TIME).after(c"IATMS"),
+];
+static CHECK_ARGS: [Arg; 4] = [
+    arg(c"key", KEY),
+    arg(c"subject-token", ONE_OF).of(&TOKEN),
+    arg(c"id", TEXT).after(c"SESSION").optional(),
+    arg(c"issued", ONE_OF).of(&ISSUED).optional(),
+];
+static BLACKLIST_ARGS: [Arg; 3] = [
+    arg(c"key", KEY),
+    arg(c"subject-token", ONE_OF).of(&TOKEN),
+    arg(c"expiry", ONE_OF).of(&EXPIRY).optional(),
+];
+static CREATE_ARGS: [Arg; 8] = [
+    arg(c"key", KEY),
+    arg(c"id", TEXT),
+    arg(c"expiry", ONE_OF).of(&EXPIRY),
+    arg(c"idle-seconds", INTEGER).after(c"IDLE").optional(),
+    arg(c"count", INTEGER).after(c"MAX").optional(),
+    arg(c"bytes", TEXT).after(c"DEVICE").optional(),
+    arg(c"created-milliseconds", UNIX_TIME).after(c"CREATED").optional(),
+    arg(c"seen-milliseconds", UNIX_TIME).after(c"SEEN").optional(),
+];
+static GET_ARGS: [Arg; 2] = [arg(c"key", KEY), arg(c"id", TEXT)];
+static LIST_ARGS: [Arg; 1] = [arg(c"key", KEY)];
+static TOUCH_ARGS: [Arg; 3] = [
+    arg(c"key", KEY),
+    arg(c"id", TEXT),
+    arg(c"unix-time-milliseconds", UNIX_TIME).after(c"AT").optional(),
+];
+static REVOKE_ARGS: [Arg; 2] = [arg(c"key", KEY), arg(c"id", TEXT).repeated()];
+static REVOKEALL_ARGS: [Arg; 3] = [
+    arg(c"key", KEY),
+    arg(c"id", TEXT).after(c"EXCEPT").optional(),
+    arg(c"unix-time-milliseconds", UNIX_TIME).after(c"AT").optional(),
+];
+
+static CONFIRM_ARGS: [Arg; 1] = [arg(c"run-id", TEXT)];
+
+pub(crate) static COMMANDS: [Command; 3] = [
+    Command {
+        name: c"auth.check",
+        run: Some(check::entry),
+        flags: READ_FLAGS,
+        categories: c"read fast auth-ledger",
+        key: Some((1, RO)),
+        arity: -3,
+        summary: c"Tells whether a token is still good.",
+        complexity: c"O(1); SHA-256 of the token where the ledger holds revoked tokens",
+        tips: Some(TIMED),
+        args: &CHECK_ARGS,
+    },
+    Command {
+        name: c"auth.blacklist",
+        run: Some(blacklist::entry),
+        flags: WRITE_FLAGS,
+        categories: c"write fast auth-ledger",
+        key: Some((1, INSERT)),
+        arity: -3,
+        summary: c"Revokes a token until it would have expired.",
+        complexity: c"O(1)",
+        tips: Some(TIMED),
+        args: &BLACKLIST_ARGS,
+    },
+    Command {
+        name: c"auth.confirm",
+        run: Some(confirm::entry),
+        flags: c"write admin no-mandatory-keys",
+        categories: c"write slow admin dangerous auth-ledger",
+        key: None,
+        arity: 2,
+        summary: c"Says that the ledgers of this server are up to date.",
+        complexity: c"O(1)",
+        tips: Some(c"request_policy:special"),
+        args: &CONFIRM_ARGS,
+    },
+];
+
+pub(crate) static SESSION: Command = Command {
+    name: c"auth.session",
+    run: None,
+    flags: c"",
+    categories: c"auth-ledger",
+    key: None,
+    arity: -2,
+    summary: c"A container for commands about the sessions of a subject.",
+    complexity: c"Depends on the subcommand",
+    tips: None,
+    args: &[],
+};
+
+pub(crate) static SUBCOMMANDS: [Command; 7] = [
+    Command {
+        name: c"create",
+        run: Some(session::create_entry),
+        flags: GROW_FLAGS,
+        categories: c"write fast auth-ledger",
+        key: Some((2, UPDATE)),
+        arity: -6,
+        summary: c"Begins a session, or prolongs a live one.",
+        complexity: c"O(S) with S the number of sessions in the ledger, at most max-sessions",
+        tips: Some(TIMED),
+        args: &CREATE_ARGS,
+    },
+    Command {
+        name: c"get",
+        run: Some(session::get_entry),
+        flags: READ_FLAGS,
+        categories: c"read fast auth-ledger",
+        key: Some((2, RO)),
+        arity: 4,
+        summary: c"Returns what is known of a live session.",
+        complexity: c"O(log S) with S the number of sessions in the ledger",
+        tips: Some(TIMED),
+        args: &GET_ARGS,
+    },
+    Command {
+        name: c"list",
+        run: Some(session::list_entry),
+        flags: SLOW_READ_FLAGS,
+        categories: c"read slow auth-ledger",
+        key: Some((2, RO)),
+        arity: 3,
+        summary: c"Lists the live sessions, most recently seen first.",
+        complexity: c"O(S log S) with S the number of sessions in the ledger",
+        tips: Some(TIMED),
+        args: &LIST_ARGS,
+    },
+    Command {
+        name: c"touch",
+        run: Some(session::touch_entry),
+        flags: WRITE_FLAGS,
+        categories: c"write fast auth-ledger",
+        key: Some((2, UPDATE)),
+        arity: -4,
+        summary: c"Notes that a live session was used.",
+        complexity: c"O(S) with S the number of sessions in the ledger, at most max-sessions",
+        tips: Some(TIMED),
+        args: &TOUCH_ARGS,
+    },
+    Command {
+        name: c"revoke",
+        run: Some(session::revoke_entry),
+        flags: WRITE_FLAGS,
+        categories: c"write fast auth-ledger",
+        key: Some((2, DELETE)),
+        arity: -4,
+        summary: c"Ends sessions.",
+        complexity: c"O(N*S) with N ids given and S the number of sessions in the ledger",
+        tips: Some(TIMED),
+        args: &REVOKE_ARGS,
+    },
+    Command {
+        name: c"revokeall",
+        run: Some(session::revokeall_entry),
+        flags: SLOW_WRITE_FLAGS,
+        categories: c"write slow auth-ledger",
+        key: Some((2, DELETE)),
+        arity: -3,
+        summary: c"Ends every session and, without EXCEPT, every token issued until now.",
+        complexity: c"O(S) with S the number of sessions in the ledger",
+        tips: Some(TIMED),
+        args: &REVOKEALL_ARGS,
+    },
+    Command {
+        name: c"help",
+        run: Some(session::help_entry),
+        flags: c"allow-loading allow-stale",
+        categories: c"slow auth-ledger",
+        key: None,
+        arity: 2,
+        summary: c"Describes the subcommands.",
+        complexity: c"O(1)",
+        tips: None,
+        args: &[],
+    },
+];

@@ -1,0 +1,124 @@
+//! A ledger opened by a command, to be asked or to be changed.
+//!
+//! Every SAFETY note here rests on one fact: a key of the type `authledgr` holds a pointer that
+//! `ledger_type` got from `Box::into_raw`, and nobody else has it while the key is open.
+
+use core::ffi::CStr;
+
+use portcullis_core::{Ledger, UnixMs};
+
+use crate::call::{Arg, Call, OpenKey};
+use crate::{config, ffi, info, ledger_type};
+
+/// The key holds something else.
+pub(crate) struct WrongType;
+
+/// A ledger opened to be asked.
+pub(crate) struct ReadLedger {
+    ledger: *const Ledger,
+    /// Closed with this value, after the last use of `ledger`.
+    _key: OpenKey,
+}
+
+impl ReadLedger {
+    /// Opens the ledger of a key; `None` if there is no such key.
+    #[inline]
+    pub(crate) fn open(call: &Call<'_>, name: Arg<'_>) -> Result<Option<Self>, WrongType> {
+        let Some(key) = call.open_to_read(name) else { return Ok(None) };
+        if !ledger_type::is_in(&key) {
+            return Err(WrongType);
+        }
+        // SAFETY: the key is open.
+        let ledger = unsafe { ffi::value(key.0) }.cast::<Ledger>();
+        Ok(Some(Self { ledger, _key: key }))
+    }
+}
+
+impl core::ops::Deref for ReadLedger {
+    type Target = Ledger;
+
+    #[inline]
+    fn deref(&self) -> &Ledger {
+        // SAFETY: of our type, as `open` checked, so it came from `Box::into_raw`; nobody writes
+        // while the key is open for reading.
+        unsafe { &*self.ledger }
+    }
+}
+
+/// A ledger opened to be changed; a missing one is an empty one until it is settled.
+pub(crate) struct WriteLedger<'a> {
+    call: &'a Call<'a>,
+    name: Arg<'a>,
+    key: OpenKey,
+    /// Not yet stored: the key did not exist.
+    fresh: Option<Box<Ledger>>,
+}
+
+impl<'a> WriteLedger<'a> {
+    /// Opens the ledger of a key, whether or not it exists.
+    pub(crate) fn open(call: &'a Call<'a>, name: Arg<'a>) -> Result<Self, WrongType> {
+        let key = call.open_to_write(name);
+        let fresh = if key.is_empty() { Some(Box::default()) } else { None };
+        if fresh.is_none() && !ledger_type::is_in(&key) {
+            return Err(WrongType);
+        }
+        Ok(Self { call, name, key, fresh })
+    }
+
+    /// Ends a change: sweeps, stores or deletes, and announces `event`. To be called after a
+    /// change, and only then.
+    pub(crate) fn settle(mut self, event: &CStr, now: UnixMs) {
+        let is_gone = self.store(now);
+        let Self { call, name, key, .. } = self;
+        // Closed first: whoever hears of the event may open the key.
+        drop(key);
+        call.announce(event, name);
+        if is_gone {
+            call.announce_deletion(name);
+        }
+    }
+
+    /// Stores a new ledger, deletes an empty one, and makes the key live as long as the last thing
+    /// in it. Answers whether a key was deleted.
+    fn store(&mut self, now: UnixMs) -> bool {
+        info::SESSIONS_EXPIRED_SEEN.add(self.sweep(now));
+        let Some(expires) = self.expires(config::watermark_ttl()) else {
+            let was_stored = self.fresh.is_none();
+            if was_stored {
+                self.key.delete();
+            }
+            return was_stored;
+        };
+        if let Some(fresh) = self.fresh.take() {
+            ledger_type::store(&self.key, fresh);
+        }
+        self.key.expire_at(expires);
+        false
+    }
+}
+
+impl core::ops::Deref for WriteLedger<'_> {
+    type Target = Ledger;
+
+    fn deref(&self) -> &Ledger {
+        if let Some(fresh) = &self.fresh {
+            return fresh;
+        }
+        // SAFETY: the key is open.
+        let value = unsafe { ffi::value(self.key.0) };
+        // SAFETY: of our type, as `open` checked, so it came from `Box::into_raw`.
+        unsafe { &*value.cast::<Ledger>() }
+    }
+}
+
+impl core::ops::DerefMut for WriteLedger<'_> {
+    fn deref_mut(&mut self) -> &mut Ledger {
+        if let Some(fresh) = &mut self.fresh {
+            return fresh;
+        }
+        // SAFETY: the key is open.
+        let value = unsafe { ffi::value(self.key.0) };
+        // SAFETY: of our type, as `open` checked; open for writing, so nobody else has it.
+        unsafe { &mut *value.cast::<Ledger>() }
+    }
+}

@@ -1,0 +1,166 @@
+//! `AUTH.SESSION CREATE`: begins a session, or prolongs a live one.
+
+use portcullis_core::{Create, Created, Facts, UnixMs};
+
+use super::{instant, set_once};
+use crate::call::{Arg, Call};
+use crate::errors::{CREATE_EXPIRE, DEVICE, ID, INTEGER, MAX, SYNTAX, TOO_MANY, WRONG_TYPE};
+use crate::expiry::{self, Clock};
+use crate::ledger_key::WriteLedger;
+use crate::reply::Reply;
+use crate::{config, info};
+
+/// `AUTH.SESSION CREATE key id EX s | PX ms | EXAT s | PXAT ms [IDLE s] [MAX n] [DEVICE bytes]
+/// [CREATED ms] [SEEN ms]`
+pub(super) fn create(call: &Call<'_>) -> Reply {
+    let (Some(key), Some(id)) = (call.arg(2), call.arg(3)) else { return Reply::WrongArity };
+    let clock = Clock { now: call.now(), replay: call.is_replay() };
+    let request = match parse_create(call, id, clock) {
+        Ok(request) => request,
+        Err(refusal) => return info::rejected(refusal),
+    };
+    let Ok(mut ledger) = WriteLedger::open(call, key) else { return info::rejected(WRONG_TYPE) };
+
+    let created = if clock.replay {
+        // What is replayed says everything and is stored as it says.
+        ledger.put(&replayed(&request, clock.now));
+        Created::default()
+    } else {
+        match ledger.create(&request, clock.now) {
+            Ok(created) => created,
+            Err(_) => return info::rejected(TOO_MANY),
+        }
+    };
+    let stored = ledger.find(request.id).map(|session| create_args(&session.facts()));
+    info::SESSIONS_CREATED.add(usize::from(created.is_new));
+    info::SESSIONS_EVICTED.add(created.evicted.len());
+
+    propagate_ends(call, key, created.forgotten.iter().chain(&created.evicted));
+    if let Some(stored) = &stored {
+        let args = stored.each_ref().map(AsRef::as_ref);
+        call.replicate(
+            c"AUTH.SESSION",
+            &[&[b"CREATE".as_slice(), key.bytes()], args.as_slice()].concat(),
+        );
+    }
+    ledger.settle(c"auth.session.create", clock.now);
+    reply_with_evicted(call, key, &created)
+}
+
+fn reply_with_evicted(call: &Call<'_>, key: Arg<'_>, created: &Created) -> Reply {
+    if !created.evicted.is_empty() {
+        call.announce(c"auth.session.evict", key);
+    }
+    call.reply_array(created.evicted.len());
+    for id in &created.evicted {
+        call.reply_bytes(id);
+    }
+    Reply::Sent
+}
+
+/// The arguments after the key that make exactly this session again, whenever they are replayed.
+pub(crate) fn create_args(session: &Facts<'_>) -> [Vec<u8>; 11] {
+    let number = |number: u64| number.to_string().into_bytes();
+    [
+        session.id.to_vec(),
+        b"PXAT".to_vec(),
+        number(session.expires.0),
+        b"IDLE".to_vec(),
+        number(session.idle_s.into()),
+        b"CREATED".to_vec(),
+        number(session.created.0),
+        b"SEEN".to_vec(),
+        number(session.seen.0),
+        b"DEVICE".to_vec(),
+        session.device.to_vec(),
+    ]
+}
+
+fn replayed<'a>(request: &Create<'a>, now: UnixMs) -> Facts<'a> {
+    Facts {
+        id: request.id,
+        device: request.device.unwrap_or_default(),
+        created: request.created.unwrap_or(now),
+        seen: request.seen.unwrap_or(now),
+        expires: request.expires,
+        idle_s: request.idle_s.unwrap_or_default(),
+    }
+}
+
+fn propagate_ends<'a>(call: &Call<'_>, key: Arg<'a>, ids: impl Iterator<Item = &'a Box<[u8]>>) {
+    let mut args: Vec<&[u8]> = vec![b"REVOKE", key.bytes()];
+    let fixed = args.len();
+    args.extend(ids.map(AsRef::as_ref));
+    if args.len() > fixed {
+        call.replicate(c"AUTH.SESSION", &args);
+    }
+}
+
+fn parse_create<'a>(call: &Call<'a>, id: Arg<'a>, clock: Clock) -> Result<Create<'a>, Reply> {
+    let mut expires = None;
+    let mut request = Create {
+        id: id.bytes(),
+        expires: UnixMs(0),
+        idle_s: None,
+        device: None,
+        created: None,
+        seen: None,
+        keep: None,
+        limit: config::max_sessions(),
+    };
+    let mut args = call.args_from(4);
+    while let Some(option) = args.next() {
+        let value = args.next();
+        if let Some(at) = expiry::parse(option, value, CREATE_EXPIRE, clock)? {
+            set_once(&mut expires, at)?;
+            continue;
+        }
+        let value = value.ok_or(SYNTAX)?;
+        if option.is("IDLE") {
+            set_once(&mut request.idle_s, idle(value, clock)?)?;
+        } else if option.is("MAX") {
+            set_once(&mut request.keep, at_most(value, clock)?)?;
+        } else if option.is("DEVICE") {
+            set_once(&mut request.device, value.bytes())?;
+        } else if option.is("CREATED") {
+            set_once(&mut request.created, instant(value)?)?;
+        } else if option.is("SEEN") {
+            set_once(&mut request.seen, instant(value)?)?;
+        } else {
+            return Err(SYNTAX);
+        }
+    }
+    request.expires = expires.ok_or(SYNTAX)?;
+    if !clock.replay {
+        hold_to_limits(&request, clock.now)?;
+    }
+    Ok(request)
+}
+
+fn hold_to_limits(request: &Create<'_>, now: UnixMs) -> Result<(), Reply> {
+    if request.expires <= now {
+        return Err(CREATE_EXPIRE);
+    }
+    if request.id.is_empty() || request.id.len() > config::max_id_bytes() {
+        return Err(ID);
+    }
+    if request.device.is_some_and(|device| device.len() > config::max_device_bytes()) {
+        return Err(DEVICE);
+    }
+    Ok(())
+}
+
+/// Seconds; 0 for no idle limit.
+fn idle(value: Arg<'_>, clock: Clock) -> Result<u32, Reply> {
+    let seconds = value.integer().and_then(|seconds| u64::try_from(seconds).ok()).ok_or(INTEGER)?;
+    if !clock.replay && seconds > config::max_ttl().as_secs() {
+        return Err(CREATE_EXPIRE);
+    }
+    Ok(u32::try_from(seconds).unwrap_or(u32::MAX))
+}
+
+fn at_most(value: Arg<'_>, clock: Clock) -> Result<usize, Reply> {
+    let most = value.integer().ok_or(INTEGER)?;
+    let most = usize::try_from(most).ok().filter(|most| *most > 0).ok_or(MAX)?;
+    if clock.replay || most <= config::max_sessions() { Ok(most) } else { Err(MAX) }
+}

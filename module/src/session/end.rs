@@ -1,0 +1,78 @@
+//! `AUTH.SESSION REVOKE` and `REVOKEALL`: ends some sessions, or everything issued until now.
+
+use portcullis_core::{State, UnixMs};
+
+use super::set_once;
+use crate::call::{Arg, Call};
+use crate::errors::{AT, INTEGER, SYNTAX, WRONG_TYPE};
+use crate::info;
+use crate::ledger_key::WriteLedger;
+use crate::reply::Reply;
+
+/// `AUTH.SESSION REVOKE key id [id …]`
+pub(super) fn revoke(call: &Call<'_>) -> Reply {
+    let (Some(key), Some(_)) = (call.arg(2), call.arg(3)) else { return Reply::WrongArity };
+    let now = call.now();
+    let Ok(mut ledger) = WriteLedger::open(call, key) else { return info::rejected(WRONG_TYPE) };
+
+    let mut live = 0_usize;
+    let mut args: Vec<&[u8]> = vec![b"REVOKE", key.bytes()];
+    let fixed = args.len();
+    for id in call.args_from(3).map(Arg::bytes) {
+        if let Some(state) = ledger.end(id, now) {
+            live = live.saturating_add(usize::from(state == State::Live));
+            args.push(id);
+        }
+    }
+    if args.len() > fixed {
+        info::SESSIONS_REVOKED.add(if call.is_replay() { 0 } else { live });
+        call.replicate(c"AUTH.SESSION", &args);
+        ledger.settle(c"auth.session.revoke", now);
+    }
+    Reply::count(live)
+}
+
+/// `AUTH.SESSION REVOKEALL key [EXCEPT id] [AT ms]`
+pub(super) fn revokeall(call: &Call<'_>) -> Reply {
+    let Some(key) = call.arg(2) else { return Reply::WrongArity };
+    let now = call.now();
+    let (except, at) = match parse_revokeall(call, now) {
+        Ok(options) => options,
+        Err(refusal) => return info::rejected(refusal),
+    };
+    let Ok(mut ledger) = WriteLedger::open(call, key) else { return info::rejected(WRONG_TYPE) };
+
+    let outcome = ledger.log_out(at, except, now);
+    if outcome.changed {
+        info::SESSIONS_REVOKED.add(if call.is_replay() { 0 } else { outcome.ended });
+        let until = outcome.until.0.to_string();
+        let mut args = vec![b"REVOKEALL", key.bytes(), b"AT", until.as_bytes()];
+        args.extend(except.iter().flat_map(|id| [b"EXCEPT".as_slice(), id]));
+        call.replicate(c"AUTH.SESSION", &args);
+        ledger.settle(c"auth.session.revokeall", now);
+    }
+    Reply::count(outcome.ended)
+}
+
+type Options<'a> = (Option<&'a [u8]>, Option<UnixMs>);
+
+fn parse_revokeall<'a>(call: &Call<'a>, now: UnixMs) -> Result<Options<'a>, Reply> {
+    let (mut except, mut at) = (None, None);
+    let mut args = call.args_from(3);
+    while let Some(option) = args.next() {
+        let value = args.next().ok_or(SYNTAX)?;
+        if option.is("EXCEPT") {
+            set_once(&mut except, value.bytes())?;
+        } else if option.is("AT") {
+            set_once(&mut at, value.integer().ok_or(INTEGER)?)?;
+        } else {
+            return Err(SYNTAX);
+        }
+    }
+    let Some(at) = at else { return Ok((except, None)) };
+    let at = UnixMs(u64::try_from(at).unwrap_or(0)).min(UnixMs::MAX);
+    if !call.is_replay() && (at == UnixMs(0) || at > now) {
+        return Err(AT);
+    }
+    Ok((except, Some(at)))
+}

@@ -1,0 +1,45 @@
+//! `AUTH.SESSION TOUCH`: a live session was used.
+
+use portcullis_core::{Touched, UnixMs};
+
+use super::instant;
+use crate::call::Call;
+use crate::errors::{SYNTAX, WRONG_TYPE};
+use crate::info;
+use crate::ledger_key::WriteLedger;
+use crate::reply::Reply;
+
+/// `AUTH.SESSION TOUCH key id [AT ms]`
+pub(super) fn touch(call: &Call<'_>) -> Reply {
+    let (Some(key), Some(id)) = (call.arg(2), call.arg(3)) else { return Reply::WrongArity };
+    let now = call.now();
+    let at = match parse_at(call, 4) {
+        Ok(at) => at,
+        Err(refusal) => return info::rejected(refusal),
+    };
+    let Ok(mut ledger) = WriteLedger::open(call, key) else { return info::rejected(WRONG_TYPE) };
+
+    let touched = if call.is_replay() {
+        // It happened, even if the session looks idle by now.
+        let at = at.unwrap_or(now);
+        if ledger.touch(id.bytes(), at) { Touched::To(at) } else { Touched::Unmoved }
+    } else {
+        ledger.touch_live(id.bytes(), at, now)
+    };
+    if let Touched::To(at) = touched {
+        let at = at.0.to_string();
+        call.replicate(c"AUTH.SESSION", &[b"TOUCH", key.bytes(), id.bytes(), b"AT", at.as_bytes()]);
+        ledger.settle(c"auth.session.touch", now);
+    }
+    Reply::Integer(i64::from(touched != Touched::Dead))
+}
+
+/// An optional `AT ms` at argument `place`, and nothing after it.
+fn parse_at(call: &Call<'_>, place: usize) -> Result<Option<UnixMs>, Reply> {
+    let mut options = call.args_from(place);
+    match (options.next(), options.next(), options.next()) {
+        (None, ..) => Ok(None),
+        (Some(option), Some(value), None) if option.is("AT") => instant(value).map(Some),
+        _ => Err(SYNTAX),
+    }
+}
