@@ -1,7 +1,9 @@
-//! The module beside what people use today, on a real redis-server, with ratios taken in one run.
+//! The module and the service beside what people use today, on real servers, with ratios taken in
+//! one run.
 //!
-//! `make bench` runs this; `--long` stores ten times as much. It prints the bars and writes
-//! `benches/RESULTS.md` with its charts. The server has core 0 and the load core 1.
+//! `make bench` runs this; `--long` stores ten times as much, `module` or `service` measures only
+//! that half. It prints the bars and writes `benches/RESULTS.md` with its charts. What is measured
+//! has core 0, the load core 1.
 //!
 //! Instructions of one command at `-P 100`, by `valgrind --tool=callgrind` on Redis 7.0.15,
 //! everything from parsing to the reply included (without SHA-NI, which callgrind does not know):
@@ -26,6 +28,7 @@
 
 mod chart;
 mod footprint;
+mod http;
 mod latency;
 mod pipe;
 mod report;
@@ -34,6 +37,7 @@ mod stage;
 mod subjects;
 
 use anyhow::{Result, ensure};
+use portcullis_tests::servers;
 
 use crate::footprint::{Memory, Snapshot};
 use crate::latency::P99;
@@ -44,13 +48,30 @@ const MILLION: usize = 1_000_000;
 const ROUNDS: usize = 3;
 
 fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let is_long = arguments == ["--long"];
-    ensure!(arguments.is_empty() || is_long, "usage: server [--long]");
-    let stage = stage::Stage::build()?;
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let is_long = arguments.first().is_some_and(|first| first == "--long");
+    arguments.drain(..usize::from(is_long));
+    let wants = |half: &str| arguments.is_empty() || arguments == [half];
+    ensure!(wants("module") || wants("service"), "usage: server [--long] [module | service]");
     stage::pin_ourselves()?;
 
-    let machine = report::machine();
+    let mut bars = Vec::new();
+    if wants("module") {
+        bars.extend(measure_module(is_long)?);
+    }
+    if wants("service") {
+        bars.extend(http::measure()?);
+    }
+    println!("\n{}", report::bars_table(&bars));
+    Ok(())
+}
+
+fn measure_module(is_long: bool) -> Result<Vec<Bar>> {
+    let stage = stage::Stage::build()?;
+    let machine = report::machine(&[
+        format!("server: {}, pinned to core 0; load on core 1", servers()[0].name),
+        format!("load: {}", report::first_line("redis-benchmark", &["--version"])),
+    ]);
     let rates = speed::measure(&stage, ROUNDS)?;
     let p99 = latency::measure(&stage, rates.median(CHECK, 1) / 2.0, ROUNDS)?;
     let memory = footprint::memory(&stage, MILLION)?;
@@ -67,16 +88,17 @@ fn main() -> Result<()> {
         "longest `AUTH.BLACKLIST` while 10⁶ digests enter one ledger"
     };
     bars.push(at_most(what, 5.0, stall, "ms"));
-
-    let bars = report::bars_table(&bars);
-    println!("\n{bars}");
-    report::write(&[
-        ("Machine", machine),
-        ("Bars", bars),
-        ("Speed", report::rates_table(&rates) + &about_speed(&p99)),
-        ("Footprint", report::footprint_table(&memory, &snapshots)),
-        ("Charts", report::charts(&rates, &memory)?),
-    ])
+    report::write(
+        report::MODULE,
+        &[
+            ("Machine", machine),
+            ("Bars", report::bars_table(&bars)),
+            ("Speed", report::rates_table(&rates) + &about_speed(&p99)),
+            ("Footprint", report::footprint_table(&memory, &snapshots)),
+            ("Charts", report::charts(&rates, &memory)?),
+        ],
+    )?;
+    Ok(bars)
 }
 
 fn speed_bars(rates: &Rates) -> Vec<Bar> {

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::Result;
-use portcullis_tests::{servers, workspace};
+use portcullis_tests::workspace;
 
 use crate::chart::{Bar as ChartBar, svg};
 use crate::footprint::{Memory, Snapshot};
@@ -100,42 +100,66 @@ pub(crate) fn charts(rates: &Rates, memory: &Memory) -> Result<String> {
     Ok(shown_in)
 }
 
-/// What this was measured on.
-pub(crate) fn machine() -> String {
-    let first = |program: &str, arguments: &[&str]| {
-        let told = Command::new(program).args(arguments).output();
-        let told = told.map(|out| String::from_utf8_lossy(&out.stdout).into_owned());
-        told.unwrap_or_default().lines().next().unwrap_or("unknown").to_owned()
-    };
+/// What this was measured on; `more` are facts about one half.
+pub(crate) fn machine(more: &[String]) -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let cores = info.lines().filter(|line| line.starts_with("processor")).count();
     let rows = [
-        format!("date: {}", first("date", &["-u", "+%F %H:%M UTC"])),
+        format!("date: {}", first_line("date", &["-u", "+%F %H:%M UTC"])),
         format!("machine: {cores} cores of {}", model.map_or("unknown", |(_, model)| model)),
         format!("load average before: {}", load_average()),
-        format!("kernel: {}", first("uname", &["-sr"])),
-        format!("server: {}, pinned to core 0; load on core 1", servers()[0].name),
-        format!("load: {}", first("redis-benchmark", &["--version"])),
-        format!("compiler: {}", first("rustc", &["--version"])),
+        format!("kernel: {}", first_line("uname", &["-sr"])),
+        format!("compiler: {}", first_line("rustc", &["--version"])),
     ];
-    format!("- {}\n", rows.join("\n- "))
+    format!("- {}\n", [&rows, more].concat().join("\n- "))
 }
 
-/// Writes the page.
-pub(crate) fn write(sections: &[(&str, String)]) -> Result<()> {
-    let mut page = "# Results\n\nWritten by `make bench`; do not edit.\n".to_owned();
+/// The first line that a program prints, as a rule its version.
+pub(crate) fn first_line(program: &str, arguments: &[&str]) -> String {
+    let told = Command::new(program).args(arguments).output();
+    let told = told.map(|out| String::from_utf8_lossy(&out.stdout).into_owned());
+    told.unwrap_or_default().lines().next().unwrap_or("unknown").to_owned()
+}
+
+/// The halves of the page.
+pub(crate) const MODULE: &str = "The module";
+pub(crate) const SERVICE: &str = "The service";
+
+/// Writes one half of the page and keeps the other.
+pub(crate) fn write(half: &str, sections: &[(&str, String)]) -> Result<()> {
+    let mut written = String::new();
     for (heading, text) in sections {
-        line(&mut page, &format!("\n## {heading}\n\n{}", text.trim_end()));
+        line(&mut written, &format!("\n### {heading}\n\n{}", text.trim_end()));
     }
-    fs::write(workspace().join("benches/RESULTS.md"), page)?;
+    let path = workspace().join("benches/RESULTS.md");
+    let old = fs::read_to_string(&path).unwrap_or_default();
+    let mut page = "# Results\n\nWritten by `make bench`; do not edit.\n".to_owned();
+    for name in [MODULE, SERVICE] {
+        let text = if name == half { &written } else { under(&old, name) };
+        line(&mut page, &format!("\n## {name}\n{}", text.trim_end()));
+    }
+    fs::write(path, page)?;
     Ok(())
 }
 
-fn chart(shown_in: &mut String, file: &str, title: &str, bars: &[ChartBar]) -> Result<()> {
+/// What stands under a heading of the page.
+fn under<'p>(page: &'p str, name: &str) -> &'p str {
+    let rest = page.split_once(&format!("\n## {name}\n")).map_or("", |(_, rest)| rest);
+    rest.split("\n## ").next().unwrap_or_default()
+}
+
+/// Draws one comparison and adds the Markdown that shows it.
+pub(crate) fn chart(
+    shown_in: &mut String,
+    file: &str,
+    title: &str,
+    bars: &[ChartBar],
+) -> Result<()> {
     let folder = workspace().join("benches/charts");
     fs::create_dir_all(&folder)?;
-    let picture = svg(title, bars, |name| name.contains("AUTH"));
+    let ours = |name: &str| name.contains("AUTH") || name.contains("Portcullis");
+    let picture = svg(title, bars, ours);
     fs::write(folder.join(format!("{file}.svg")), picture)?;
     line(shown_in, &format!("![{title}](charts/{file}.svg)\n"));
     Ok(())

@@ -7,9 +7,9 @@ use anyhow::{Context, Result, ensure};
 use portcullis_tests::{Redis, RedisOptions, target, workspace};
 
 /// The core that servers run on; the load comes from the other.
-const SERVER_CORE: &str = "0";
+pub(crate) const SERVER_CORE: &str = "0";
 /// The core that the load comes from.
-pub(crate) const LOAD_CORE: &str = "1";
+const LOAD_CORE: &str = "1";
 
 /// What is measured, built with the release profile.
 pub(crate) struct Stage {
@@ -20,10 +20,8 @@ pub(crate) struct Stage {
 impl Stage {
     /// Builds the module and the no-op module that marks the ceiling.
     pub(crate) fn build() -> Result<Self> {
-        cargo(&["build", "--release", "--package", "portcullis-module"])?;
-        cargo(&["build", "--release", "--package", "portcullis-noop"])?;
-        let release = target().join("release");
-        Ok(Self { module: release.join("libportcullis.so"), noop: release.join("libnoop.so") })
+        let module = built("portcullis-module", "libportcullis.so")?;
+        Ok(Self { module, noop: built("portcullis-noop", "libnoop.so")? })
     }
 
     /// An empty server with both modules.
@@ -59,9 +57,11 @@ pub(crate) fn pin_ourselves() -> Result<()> {
     Ok(())
 }
 
-fn cargo(arguments: &[&str]) -> Result<()> {
+/// A file of one package of this checkout, built with the release profile.
+pub(crate) fn built(package: &str, file: &str) -> Result<PathBuf> {
+    let arguments = ["build", "--release", "--package", package];
     println!("cargo {}", arguments.join(" "));
     let status = Command::new("cargo").args(arguments).current_dir(workspace()).status()?;
-    ensure!(status.success(), "cargo {} failed", arguments.join(" "));
-    Ok(())
+    ensure!(status.success(), "{package} does not build");
+    Ok(target().join("release").join(file))
 }
