@@ -27,6 +27,7 @@ use sqlx::pool::PoolConnection;
 use crate::App;
 use crate::cleanup;
 use crate::clock::UnixMs;
+use crate::ledger::redis_now;
 use crate::outbox;
 use crate::sentinel::{self, Mark, Sight};
 
@@ -151,9 +152,11 @@ impl Work<'_> {
         }
         self.fill_watermarks().await?;
         self.fill_revocations(now).await?;
+        let before_sessions = redis_now(&mut self.redis).await?.minus(Duration::from_millis(1));
         self.fill_sessions(now).await?;
         let from = known.map_or(newest, |mark| mark.position.min(newest));
-        self.tell_endings(from.saturating_sub(OUT_OF_ORDER), &waiting).await?;
+        let from = from.saturating_sub(OUT_OF_ORDER);
+        self.tell_endings(from, &waiting, before_sessions).await?;
         self.drain().await?;
         self.confirm(sight, &mark).await?;
         tracing::info!(counts = %self.counts, took = ?started.elapsed(), "the ledgers are up to date");

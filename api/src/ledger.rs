@@ -168,11 +168,20 @@ impl Ledger {
 }
 
 impl Change {
-    /// Whether it only ends things, so that telling it late or again brings nothing back.
+    /// Whether it only ends things, so that telling it late brings nothing back.
     pub(crate) const fn is_ending(&self) -> bool {
         match self {
             Self::Create { .. } => false,
             Self::Revoke { .. } | Self::RevokeAll { .. } | Self::Blacklist { .. } => true,
+        }
+    }
+
+    /// Whether it may be told again whatever has come after it. Not so a watermark: of a host whose
+    /// clock is ahead it would, held back to another present, end what began since.
+    pub(crate) const fn names_its_end(&self) -> bool {
+        match self {
+            Self::Create { .. } | Self::RevokeAll { .. } => false,
+            Self::Revoke { .. } | Self::Blacklist { .. } => true,
         }
     }
 

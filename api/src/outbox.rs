@@ -142,7 +142,7 @@ async fn try_deliver(app: &App, user_id: u64, delivery: Delivery) -> Result<(), 
     let changes: Vec<Change> = rows
         .into_iter()
         .flat_map(|row| row.changes.0.into_iter().map(move |change| (row.is_waiting, change)))
-        .filter_map(|(is_waiting, change)| (is_waiting || change.is_ending()).then_some(change))
+        .filter_map(|(is_waiting, change)| (is_waiting || change.names_its_end()).then_some(change))
         .collect();
     // Said before, because this attempt may be cut short at any point.
     app.ledger.lines.uncertain(user_id, first);

@@ -1,5 +1,7 @@
 //! Redis is killed, wiped, restored from old data, replaced.
 
+use std::time::Duration;
+
 use portcullis_tests::{Login, MariaDb, Redis, RedisOptions, Service};
 use serde_json::json;
 
@@ -83,6 +85,18 @@ async fn ledgers_of_unknown_age_are_swept() {
     ready(&auth);
     assert_eq!(ask(&auth, &people[0]), "NO_SESSION");
     assert_eq!(ask(&auth, &people[1]), "OK");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_logs_in_again_by_a_fast_clock_is_there_again_after_a_wipe() {
+    let auth = on(confirming().start()).await;
+    auth.clock.advance(Duration::from_mins(10));
+    let before = auth.logged_in("alice").await;
+    auth.post_as(&before.access, "/logout-all-devices", json!({})).await.must_be(200);
+    let after = auth.logged_in("alice").await;
+    redis::cmd("FLUSHALL").exec(&mut auth.redis.connection()).unwrap();
+    eventually("the ledger has the session", async || ask(&auth, &after) == "OK");
+    assert_eq!(ask(&auth, &before), "NO_SESSION");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,16 +1,27 @@
 //! Endings told again from the outbox.
+//!
+//! A session that a host with a fast clock began, Redis takes as begun now. The watermark of an
+//! earlier logout by the same clock lies ahead of Redis as well, and held back to the present it
+//! would end that session too. So it is held back to before the sessions were filled in; whatever
+//! ended is also named.
 
 use redis::Pipeline;
 use sqlx::MySql;
 use sqlx::types::Json;
 
 use super::{BATCH, Fault, Work, within};
-use crate::ledger::redis_now;
+use crate::clock::UnixMs;
 use crate::outbox::Change;
 
 impl Work<'_> {
     /// Tells the endings of all rows after `from` and of those that waited, which then are done.
-    pub(super) async fn tell_endings(&mut self, from: u64, waiting: &[u64]) -> Result<(), Fault> {
+    /// No watermark goes beyond `before_sessions`.
+    pub(super) async fn tell_endings(
+        &mut self,
+        from: u64,
+        waiting: &[u64],
+        before_sessions: UnixMs,
+    ) -> Result<(), Fault> {
         let mut from = waiting.first().map_or(from, |first| from.min(first - 1));
         loop {
             let asked = sqlx::query!(
@@ -21,12 +32,12 @@ impl Work<'_> {
             )
             .fetch_all(&mut *self.db);
             let rows = within(asked).await?;
-            let now = redis_now(&mut self.redis).await?;
             let mut pipeline = Pipeline::new();
             let changes =
                 rows.iter().flat_map(|row| row.changes.0.iter().map(|c| (row.user_id, c)));
             for (user_id, change) in changes.filter(|(_, change)| change.is_ending()) {
-                pipeline.add_command(change.command(&self.app.ledger.key(user_id), now));
+                pipeline
+                    .add_command(change.command(&self.app.ledger.key(user_id), before_sessions));
                 self.counts.endings += 1;
             }
             self.tell(pipeline).await?;
