@@ -12,7 +12,7 @@ use crate::App;
 use crate::answer::Success;
 use crate::audit::{self, Event};
 use crate::body::Body;
-use crate::caller::{Caller, cookie};
+use crate::caller::{Caller, cookie, role};
 use crate::cookies;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
@@ -57,6 +57,7 @@ pub async fn change_password(
         return Err(Error::Unacceptable(vec![fault]));
     }
     let hash = app.passwords.hash(new).await?;
+    let role = role(&app, caller.user_id).await?; // the token in hand may be older than a promotion
 
     let mut tx = app.db.begin().await?;
     let at = opening::lock(&app, &mut tx, caller.user_id).await?;
@@ -86,7 +87,7 @@ pub async fn change_password(
     app.send_later(user.email, Message::PasswordChanged(scene));
     let grant = Grant {
         user_id: caller.user_id,
-        role: caller.role,
+        role,
         session: &opened.session,
         authenticated_at: now,
         expires_at: opened.expires_at,

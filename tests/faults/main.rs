@@ -4,6 +4,7 @@
 
 mod kills;
 mod matrix;
+mod model;
 mod proxy;
 mod races;
 mod restarts;

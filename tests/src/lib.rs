@@ -10,6 +10,7 @@
 
 mod ageing;
 mod build;
+mod chosen;
 #[cfg(feature = "service")]
 mod client;
 mod cluster;
@@ -25,6 +26,7 @@ mod wait;
 mod workspace;
 
 pub use build::{binary_path, module_path};
+pub use chosen::chosen;
 #[cfg(feature = "service")]
 pub use client::{Answer, Client, Login, PASSWORD, send};
 pub use cluster::Cluster;

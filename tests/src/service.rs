@@ -27,6 +27,7 @@ pub struct Service {
     /// Its clock. It starts at the present, because Redis has a clock of its own.
     pub clock: Clock,
     client: Client,
+    restarts: u64,
 }
 
 impl Deref for Service {
@@ -62,10 +63,20 @@ impl Service {
         let clock = Clock::manual(present());
         let app = App::new(settings, clock.clone(), Random::seeded(1)).expect("the service starts");
         migrate::up(&app.db).await.expect("the migrations run");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
-        tokio::spawn(serve::serve(app.clone(), listener));
-        Self { app, redis, clock, client: Client::of(url) }
+        let client = served(&app).await;
+        Self { app, redis, clock, client, restarts: 0 }
+    }
+
+    /// Another instance takes the place of this one: the same stores and the same clock, and
+    /// nothing of what this one had in memory.
+    pub async fn restart(&mut self) {
+        self.app.stop.cancel();
+        self.restarts += 1;
+        // What is random must not be made a second time.
+        let random = Random::seeded(1 + self.restarts);
+        let (settings, clock) = (self.app.settings.clone(), self.clock.clone());
+        self.app = App::new(settings, clock, random).expect("the service starts");
+        self.client = served(&self.app).await;
     }
 
     /// A user who has verified their address; the same name again is the same user.
@@ -202,6 +213,14 @@ impl Service {
             .await
             .expect("the database answers")
     }
+}
+
+/// Serves on a free port.
+async fn served(app: &App) -> Client {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    tokio::spawn(serve::serve(app.clone(), listener));
+    Client::of(url)
 }
 
 impl Drop for Service {
