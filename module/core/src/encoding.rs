@@ -15,8 +15,11 @@
 //! nothing: every length is checked against what is left, order and ranges are checked, and no
 //! memory is reserved because a number says so.
 
+mod bytes;
+
 use core::fmt;
 
+use self::bytes::{Bytes, in_range};
 use crate::ledger::Ledger;
 use crate::revoked::{Revocation, Row};
 use crate::session::Facts;
@@ -141,64 +144,6 @@ impl Rows {
             Revocation::Extended | Revocation::Unchanged => Err(Damage::Range),
         }
     }
-}
-
-/// What is left of a block.
-struct Bytes<'a>(&'a [u8]);
-
-impl<'a> Bytes<'a> {
-    fn take(&mut self, length: u64) -> Result<&'a [u8], Damage> {
-        let length = usize::try_from(length).map_err(|_| Damage::Truncated)?;
-        let (taken, left) = self.0.split_at_checked(length).ok_or(Damage::Truncated)?;
-        self.0 = left;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Damage> {
-        let (taken, left) = self.0.split_first_chunk().ok_or(Damage::Truncated)?;
-        self.0 = left;
-        Ok(*taken)
-    }
-
-    fn varint(&mut self) -> Result<u64, Damage> {
-        let mut value = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let [byte] = self.array()?;
-            let bits = u64::from(byte & 0x7f);
-            let placed = bits.checked_shl(shift).ok_or(Damage::Range)?;
-            if placed >> shift != bits {
-                return Err(Damage::Range);
-            }
-            value |= placed;
-            if byte < 0x80 {
-                return Ok(value);
-            }
-        }
-        Err(Damage::Range)
-    }
-
-    fn instant(&mut self) -> Result<UnixMs, Damage> {
-        in_range(self.varint()?)
-    }
-
-    fn session(&mut self) -> Result<Facts<'a>, Damage> {
-        let id_length = self.varint()?;
-        let id = self.take(id_length)?;
-        let device_length = self.varint()?;
-        let device = self.take(device_length)?;
-        let created = self.instant()?;
-        let seen = self.instant()?;
-        let expires = self.instant()?;
-        let idle_s = u32::try_from(self.varint()?).map_err(|_| Damage::Range)?;
-        if id.is_empty() {
-            return Err(Damage::Range);
-        }
-        Ok(Facts { id, device, created, seen, expires, idle_s })
-    }
-}
-
-fn in_range(ms: u64) -> Result<UnixMs, Damage> {
-    (ms <= UnixMs::MAX.0).then_some(UnixMs(ms)).ok_or(Damage::Range)
 }
 
 fn put_session(block: &mut Vec<u8>, session: &Facts<'_>) {

@@ -4,15 +4,14 @@
 //! is dead. What is done here can be replayed at any later time with the same result; what a client
 //! may ask for, and what comes of it, is in `requests.rs`.
 
-use core::cmp::Ordering;
-use core::time::Duration;
+mod upkeep;
 
+use core::cmp::Ordering;
+
+pub use self::upkeep::Relocate;
 use crate::revoked::{Revocation, Revoked, Row};
 use crate::session::{Facts, Session, State};
 use crate::{Digest, Now, Question, UnixMs, Verdict};
-
-/// Expired sessions dropped by one write. More than one, so that they never pile up.
-const SWEPT_PER_WRITE: usize = 2;
 
 /// What one subject's key holds.
 #[derive(Clone, Debug, Default)]
@@ -23,14 +22,6 @@ pub struct Ledger {
     revoked: Option<Box<Revoked>>,
     /// 0 for none. Only moves forward.
     watermark: UnixMs,
-}
-
-/// Moves allocations to better places for the server's defragmentation.
-pub trait Relocate {
-    /// Moves the buffer behind `buffer`, keeping length, capacity and contents.
-    fn buffer<T>(&mut self, buffer: &mut Vec<T>);
-    /// Whether to go on another time.
-    fn enough(&mut self) -> bool;
 }
 
 impl Ledger {
@@ -177,69 +168,6 @@ impl Ledger {
         self.watermark = self.watermark.max(to);
         moves
     }
-
-    // --- upkeep ---
-
-    /// Drops a few entries that expired; each write does so, so that they never pile up. Answers
-    /// how many of them were sessions.
-    pub fn sweep(&mut self, now: UnixMs) -> usize {
-        if let Some(revoked) = &mut self.revoked {
-            revoked.sweep(now);
-            if revoked.len() == 0 {
-                self.revoked = None;
-            }
-        }
-        let expired = |(_, it): &(usize, &Session)| it.state(now) == State::Expired;
-        let found = self.sessions.iter().enumerate().filter(expired).map(|(at, _)| at);
-        let found: Vec<_> = found.take(SWEPT_PER_WRITE).collect();
-        self.edit_sessions(|sessions| {
-            for at in found.iter().rev() {
-                sessions.remove(*at);
-            }
-        });
-        found.len()
-    }
-
-    /// The instant from which nothing in here matters; `None` if nothing is in here.
-    #[must_use]
-    pub fn expires(&self, watermark_ttl: Duration) -> Option<UnixMs> {
-        let sessions = self.sessions.iter().map(|it| it.expires);
-        let revoked = self.revoked.iter().map(|revoked| revoked.latest());
-        let watermark = self.watermark().map(|at| at.plus(watermark_ttl));
-        sessions.chain(revoked).chain(watermark).max()
-    }
-
-    /// Allocations that freeing it gives back.
-    #[must_use]
-    pub fn allocations(&self) -> usize {
-        let buckets = self.revoked.as_ref().map_or(0, |revoked| revoked.buckets());
-        self.sessions.len().saturating_add(buckets).saturating_add(1)
-    }
-
-    /// Bytes allocated behind this value, where `usable` tells what the allocator really takes.
-    #[must_use]
-    pub fn allocated(&self, usable: fn(usize) -> usize) -> usize {
-        let sessions = size_of_val::<[Session]>(&self.sessions);
-        let text: usize = self.sessions.iter().map(|it| usable(it.text.len())).sum();
-        let revoked = self.revoked.as_ref().map_or(0, |revoked| {
-            usable(size_of::<Revoked>()).saturating_add(revoked.allocated(usable))
-        });
-        usable(sessions).saturating_add(text).saturating_add(revoked)
-    }
-
-    /// Hands its allocations to `relocate`, beginning at the place an earlier call answered (0 at
-    /// first). `None` when all were handed over. Places count sessions first, then buckets.
-    pub fn relocate(&mut self, from: usize, relocate: &mut impl Relocate) -> Option<usize> {
-        if from == 0 {
-            self.edit_sessions(|sessions| relocate.buffer(sessions));
-            for session in &mut self.sessions {
-                let mut text = core::mem::take(&mut session.text).into_vec();
-                relocate.buffer(&mut text);
-                session.text = text.into_boxed_slice();
-            }
-        }
-        self.revoked.as_mut().and_then(|revoked| revoked.relocate(from, relocate))
-    }
 }
 
 /// Two ledgers are equal if they hold the same entries, however these are laid out.
@@ -262,12 +190,12 @@ mod tests {
     use super::*;
     use crate::TokenRef;
 
-    fn session(id: &str) -> Facts<'_> {
+    pub(super) fn session(id: &str) -> Facts<'_> {
         let (created, seen, expires) = (UnixMs(10), UnixMs(10), UnixMs(1_000));
         Facts { id: id.as_bytes(), device: b"", created, seen, expires, idle_s: 0 }
     }
 
-    fn ledger_with(sessions: &[Facts<'_>]) -> Ledger {
+    pub(super) fn ledger_with(sessions: &[Facts<'_>]) -> Ledger {
         let mut ledger = Ledger::default();
         for facts in sessions {
             ledger.put(facts);
@@ -317,70 +245,5 @@ mod tests {
         assert_eq!(ledger.verdict(&old("s1"), UnixMs(600)), Verdict::LoggedOut);
         assert_eq!(ledger.verdict(&about("s1"), UnixMs(600)), Verdict::Revoked);
         assert_eq!(ledger.verdict(&about("s1"), UnixMs(900)), Verdict::Ok);
-    }
-
-    #[test]
-    fn it_expires_with_the_last_thing_in_it() {
-        let ttl = Duration::from_millis(50);
-        let mut ledger = Ledger::default();
-        assert_eq!(ledger.expires(ttl), None);
-        ledger.raise_watermark(UnixMs(960));
-        assert_eq!(ledger.expires(ttl), Some(UnixMs(1_010)));
-        ledger.revoke(Digest::of(b"t"), UnixMs(1_020), UnixMs(0));
-        assert_eq!(ledger.expires(ttl), Some(UnixMs(1_020)));
-        ledger.put(&Facts { expires: UnixMs(1_030), ..session("s") });
-        assert_eq!(ledger.expires(ttl), Some(UnixMs(1_030)));
-    }
-
-    #[test]
-    fn sweeping_takes_what_expired_and_nothing_else() {
-        let mut ledger = ledger_with(&[
-            session("dead"),
-            Facts { expires: UnixMs(5_000), idle_s: 1, ..session("idle") },
-            Facts { expires: UnixMs(5_000), ..session("live") },
-        ]);
-        ledger.revoke(Digest::of(b"t"), UnixMs(20), UnixMs(0));
-        assert_eq!(ledger.sweep(UnixMs(4_000)), 1);
-        assert_eq!(ledger.revoked_len(), 0);
-        assert!(ledger.find(b"dead").is_none());
-        assert!(ledger.find(b"idle").is_some() && ledger.find(b"live").is_some());
-    }
-
-    /// Counts what it is handed and stops when told to.
-    struct Count {
-        bytes: usize,
-        left: usize,
-    }
-
-    impl Relocate for Count {
-        fn buffer<T>(&mut self, buffer: &mut Vec<T>) {
-            self.bytes += buffer.capacity() * size_of::<T>();
-            let mut moved = Vec::with_capacity(buffer.capacity());
-            moved.append(buffer);
-            *buffer = moved;
-            self.left = self.left.saturating_sub(1);
-        }
-
-        fn enough(&mut self) -> bool {
-            self.left == 0
-        }
-    }
-
-    #[test]
-    fn relocating_hands_over_every_allocation_once() {
-        let mut ledger = ledger_with(&[session("s1"), session("s2")]);
-        for n in 0..20_u32 {
-            ledger.revoke(Digest::of(&n.to_le_bytes()), UnixMs(900), UnixMs(0));
-        }
-        let before = ledger.clone();
-        let mut count = Count { bytes: 0, left: 7 };
-        let mut from = Some(0);
-        while let Some(at) = from {
-            count.left = 2;
-            from = ledger.relocate(at, &mut count);
-        }
-        let own = size_of::<Revoked>();
-        assert_eq!(count.bytes + own, ledger.allocated(|bytes| bytes));
-        assert!(ledger == before);
     }
 }

@@ -25,6 +25,7 @@ mod claims;
 mod digest;
 pub mod encoding;
 mod ledger;
+mod pieces;
 mod requests;
 mod revoked;
 mod session;
