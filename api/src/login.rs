@@ -196,7 +196,7 @@ struct Stored {
     email_is_verified: bool,
 }
 
-/// The user, if the password is theirs and they may log in. Always costs one password hash.
+/// The user, if the password is theirs and they may log in. A refusal costs the same whoever it was.
 async fn check_password(
     app: &App,
     client: &Client,
@@ -215,15 +215,16 @@ async fn check_password(
     .await?;
     let user_id = stored.as_ref().map(|user| user.id);
     let hash = stored.as_ref().map(|user| user.password_hash.as_str());
-    let outcome = app.passwords.check(hash, given).await?;
+    let outcome = app.passwords.check(hash, given.clone()).await?;
     let unverified_may = !app.settings.accounts.email_verification_required;
     let user = stored
         .filter(|_| outcome.matches)
         .filter(|user| user.is_active && (user.email_is_verified || unverified_may));
-    match (&user, outcome.upgraded) {
-        (Some(user), Some(upgraded)) => keep_upgraded_hash(app, user, &upgraded).await?,
-        (Some(_), None) => {}
-        (None, _) => {
+    match &user {
+        Some(user) if outcome.is_outdated => keep_upgraded_hash(app, user, given).await?,
+        Some(_) => {}
+        None => {
+            app.passwords.even_out(&outcome, given).await?;
             let event = Event { user_id, ..Event::anonymous("authn_login_fail") };
             audit::record(&app.db, client, app.clock.now(), event).await?;
         }
@@ -232,7 +233,8 @@ async fn check_password(
 }
 
 /// An old hash is replaced by one of today's strength, unless the password changed meanwhile.
-async fn keep_upgraded_hash(app: &App, user: &Stored, upgraded: &str) -> Result<()> {
+async fn keep_upgraded_hash(app: &App, user: &Stored, given: Password) -> Result<()> {
+    let upgraded = app.passwords.hash(given).await?;
     sqlx::query!(
         "update users set password_hash = ? where id = ? and password_hash = ?",
         upgraded,

@@ -86,6 +86,10 @@ pub(crate) async fn run(app: App) {
 async fn render(State(app): State<App>) -> impl IntoResponse {
     let (outbox, ledgers) = tokio::join!(outbox(&app), ledgers(&app));
     let up = [("mysql", outbox.is_some()), ("redis", ledgers.is_some())];
+    let hashed = app.passwords.work();
+    for (kind, count) in [("argon2id", hashed.argon2id), ("bcrypt", hashed.bcrypt)] {
+        counter!("portcullis_password_hashes_total", "kind" => kind).absolute(count);
+    }
     let mut text = handle().render();
     text.push_str("# HELP portcullis_store_up 1 if the store answered just now.\n");
     text.push_str("# TYPE portcullis_store_up gauge\n");
@@ -171,6 +175,7 @@ fn describe() {
     describe_counter!("portcullis_tokens_blacklisted_total", "Tokens revoked one by one");
     describe_counter!("portcullis_sessions_created_total", "Logins");
     describe_counter!("portcullis_sessions_revoked_total", "Sessions ended before their time");
+    describe_counter!("portcullis_password_hashes_total", "Passwords hashed, by kind of hash");
     describe_counter!("portcullis_errors_total", "Requests answered with an error, by its code");
     describe_gauge!("portcullis_sessions_active", "Live sessions, counted once a minute");
     describe_histogram!("portcullis_http_request_duration_seconds", "Time to answer a request");

@@ -4,6 +4,7 @@
 //! waiting are bounded; beyond that the answer is "busy", at once. An unknown user costs the same
 //! hash as a known one.
 
+mod old;
 mod policy;
 
 use std::sync::Arc;
@@ -15,18 +16,29 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use unicode_normalization::UnicodeNormalization as _;
 
+pub use old::Work;
+pub(crate) use old::run;
 pub use policy::Weakness;
 
 use crate::config::Settings;
 use crate::secret::{Password, Random};
+use old::Old;
 
 /// What a password said of the account it was given for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// Whether it is the account's password; never, if there is no account.
     pub matches: bool,
-    /// The hash to keep from now on, if the stored one was made in an older way.
-    pub upgraded: Option<String>,
+    /// Whether it matches a hash that was made in an older way and should be replaced.
+    pub is_outdated: bool,
+    kind: Kind,
+}
+
+/// Which hash was computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Argon2id,
+    Bcrypt { cost: u32 },
 }
 
 /// Why a password could not be hashed.
@@ -48,6 +60,7 @@ pub struct Passwords {
     shortest: usize,
     app_name: Arc<str>,
     random: Random,
+    old: Arc<Old>,
     /// Those at work and those waiting.
     places: Arc<Semaphore>,
     /// Those at work.
@@ -70,6 +83,7 @@ impl Passwords {
             turns: Arc::new(Semaphore::new(workers)),
             shortest: accounts.password_min_length.into(),
             app_name: server.app_name.as_str().into(),
+            old: Arc::default(),
             argon2,
             random,
         })
@@ -82,25 +96,23 @@ impl Passwords {
 
     /// Hashes a new password, as a PHC string.
     pub async fn hash(&self, password: Password) -> Result<String, Fault> {
-        let (argon2, salt) = (self.argon2.clone(), self.random.bytes());
-        self.run(move || hash(&argon2, password.expose(), salt)).await?
+        let (argon2, old, salt) = (self.argon2.clone(), self.old.clone(), self.random.bytes());
+        self.run(move || {
+            old.count(Kind::Argon2id);
+            hash(&argon2, password.expose(), salt)
+        })
+        .await?
     }
 
     /// Compares a password with what is stored; without an account it costs the same.
     pub async fn check(&self, stored: Option<&str>, given: Password) -> Result<Outcome, Fault> {
         let is_known = stored.is_some();
         let stored = stored.unwrap_or(&self.decoy).to_owned();
-        let (argon2, salt) = (self.argon2.clone(), self.random.bytes());
-        let work = move || match compare(&stored, &given, argon2.params()) {
-            Match::No => Ok(Outcome { matches: false, upgraded: None }),
-            Match::Yes => Ok(Outcome { matches: true, upgraded: None }),
-            Match::Outdated => {
-                let upgraded = Some(hash(&argon2, given.expose(), salt)?);
-                Ok(Outcome { matches: true, upgraded })
-            }
-        };
-        let outcome = self.run(work).await??;
-        Ok(if is_known { outcome } else { Outcome { matches: false, upgraded: None } })
+        let (params, old) = (self.argon2.params().clone(), self.old.clone());
+        let outcome = self.run(move || compare(&stored, &given, &params, &old)).await?;
+        let is_known = |said: bool| said && is_known;
+        let Outcome { matches, is_outdated, kind } = outcome;
+        Ok(Outcome { matches: is_known(matches), is_outdated: is_known(is_outdated), kind })
     }
 
     /// Waits for a turn and works on a thread of its own. A request that goes away gives its turn
@@ -136,28 +148,32 @@ fn hash(argon2: &Argon2<'_>, password: &str, salt: [u8; 16]) -> Result<String, F
         .map_err(failed)
 }
 
-enum Match {
-    No,
-    Yes,
-    Outdated,
-}
-
-fn compare(stored: &str, given: &Password, live: &Params) -> Match {
-    if stored.starts_with("$2") {
+fn compare(stored: &str, given: &Password, live: &Params, old: &Old) -> Outcome {
+    if let Some(cost) = cost_of_bcrypt(stored) {
+        let kind = Kind::Bcrypt { cost };
+        old.count(kind);
         // Old hashes were made of the bytes as sent, and of no more than the first 72 of them.
         let matches = bcrypt::verify(given.expose(), stored).unwrap_or(false);
-        return if matches { Match::Outdated } else { Match::No };
+        return Outcome { matches, is_outdated: matches, kind };
     }
-    let Ok(parsed) = PasswordHash::new(stored) else { return Match::No };
-    if Argon2::default().verify_password(&bytes(given.expose()), &parsed).is_err() {
-        return Match::No;
-    }
+    let kind = Kind::Argon2id;
+    let Ok(parsed) = PasswordHash::new(stored) else {
+        return Outcome { matches: false, is_outdated: false, kind };
+    };
+    old.count(kind);
+    let matches = Argon2::default().verify_password(&bytes(given.expose()), &parsed).is_ok();
     let is_current = Params::try_from(&parsed).is_ok_and(|params| {
         parsed.algorithm == Algorithm::Argon2id.ident()
             && params.m_cost() >= live.m_cost()
             && params.t_cost() >= live.t_cost()
     });
-    if is_current { Match::Yes } else { Match::Outdated }
+    Outcome { matches, is_outdated: matches && !is_current, kind }
+}
+
+/// `$2b$12$…` costs 12.
+fn cost_of_bcrypt(stored: &str) -> Option<u32> {
+    let (_, rest) = stored.strip_prefix("$2")?.split_once('$')?;
+    rest.get(..2)?.parse().ok().filter(|cost| old::COSTS.contains(cost))
 }
 
 #[cfg(test)]

@@ -116,6 +116,7 @@ impl App {
         self.background.spawn(crate::activity::run(self.clone()));
         self.background.spawn(crate::cleanup::run(self.clone()));
         self.background.spawn(crate::keys::run(self.clone()));
+        self.background.spawn(crate::password::run(self.clone()));
         self.background.spawn(crate::metrics::run(self.clone()));
         drop(tokio::time::timeout(self.deadline(), self.looked.wait()).await);
     }
