@@ -74,11 +74,14 @@ fn essence(headers: &HeaderMap) -> String {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    // serde does not look into fields that nobody asked for.
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| Error::Malformed("The body is not UTF-8."))?;
     // serde would take an array for an object, its fields by position.
-    if bytes.trim_ascii_start().first() != Some(&b'{') {
+    if !text.trim_ascii_start().starts_with('{') {
         return Err(Error::Malformed("The body is not a JSON object."));
     }
-    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| refusal(&error))?;
     json.end().map_err(|_| Error::Malformed("There is more than one JSON value."))?;
     Ok(value)
