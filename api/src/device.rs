@@ -193,7 +193,7 @@ mod tests {
     const REAL: &str = include_str!("device/user_agents.tsv");
 
     #[test]
-    fn real_user_agents_are_read_right() {
+    fn bug_19_bug_20_bug_21_real_user_agents_are_read_right() {
         let mut count = 0;
         for line in REAL.lines() {
             let [browser, os, kind, ua] = line.split('\t').collect::<Vec<_>>()[..] else {
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_or_another_network_keeps_the_fingerprint() {
+    fn bug_18_an_update_or_another_network_keeps_the_fingerprint() {
         let before = "Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0";
         let after = "Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.0";
         let print = |ua, id| Device::from_user_agent(Some(ua), id).fingerprint;
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_a_fingerprint_are_kept_apart() {
+    fn bug_18_the_parts_of_a_fingerprint_are_kept_apart() {
         let expected = Digest::of(b"Firefox\0Linux\0Desktop\0one").to_hex();
         let ua = "Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0";
         let read = Device::from_user_agent(Some(ua), Some("one"));

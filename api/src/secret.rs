@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_tokens_are_distinct_and_carry_256_bits() {
+    fn r_03_ten_thousand_tokens_are_distinct_and_carry_256_bits() {
         let random = Random::system();
         let tokens: std::collections::HashSet<String> =
             (0..10_000).map(|_| RefreshToken::random(&random).expose().to_owned()).collect();

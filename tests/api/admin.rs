@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_administrators_get_in_and_the_token_is_not_asked() {
+async fn r_13_only_administrators_get_in_and_the_token_is_not_asked() {
     let auth = Service::start().await;
     let root = auth.admin("root").await;
     let alice = auth.logged_in("alice").await;
@@ -67,7 +67,7 @@ async fn a_disabled_user_is_out_at_once_and_in_again_only_by_a_new_login() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_user_is_dead_and_their_revocations_stay() {
+async fn r_07_bug_06_a_deleted_user_is_dead_and_their_revocations_stay() {
     let auth = Service::start().await;
     let (root, alice) = (auth.admin("root").await, auth.logged_in("alice").await);
     let gone = auth.logged_in("alice").await;
@@ -102,7 +102,7 @@ async fn an_administrator_sees_and_ends_a_persons_sessions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logging_out_everyone_leaves_nobody() {
+async fn r_09_logging_out_everyone_leaves_nobody() {
     let auth = Service::start().await;
     let root = auth.admin("root").await;
     let people = [auth.logged_in("alice").await, auth.logged_in("bob").await];

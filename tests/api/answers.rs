@@ -32,7 +32,7 @@ fn fields() -> impl Iterator<Item = (&'static str, String, Value)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_error_is_a_problem_document_and_carries_the_security_headers() {
+async fn r_39_every_error_is_a_problem_document_and_carries_the_security_headers() {
     let auth = Service::start().await;
     let answers = [
         auth.raw(Method::GET, "/nothing-here"),
@@ -99,7 +99,7 @@ async fn a_body_that_is_not_json_of_the_right_shape_is_refused_and_changes_nothi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_or_wrongly_typed_field_is_named() {
+async fn r_39_a_missing_or_wrongly_typed_field_is_named() {
     let auth = Service::start().await;
     let alice = auth.logged_in("alice").await;
     let named = |answer: portcullis_tests::Answer| answer.json["errors"][0]["pointer"].clone();

@@ -21,7 +21,7 @@ fn header<'r>(response: &'r Response, name: &str) -> &'r str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listed_origin_may_call_with_cookies() {
+async fn r_37_a_listed_origin_may_call_with_cookies() {
     let auth = service().await;
     let before =
         asked(&auth, Method::OPTIONS, "/api/v1/auth/refresh", "https://app.example.com").await;
@@ -34,7 +34,7 @@ async fn a_listed_origin_may_call_with_cookies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_other_origin_is_told_anything() {
+async fn r_37_no_other_origin_is_told_anything() {
     let auth = service().await;
     for origin in [
         "https://evil.example",

@@ -45,7 +45,7 @@ async fn refresh(auth: &Service, token: &str, ip: &str, browser: &str) -> Answer
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_gates_a_session_may_travel() {
+async fn c_16_c_17_without_gates_a_session_may_travel() {
     let auth = service(|_| {}).await;
     let alice = logged_in(&auth).await;
     assert_eq!(verify(&auth, &alice.access, AWAY, SAFARI).await, 200);
@@ -54,7 +54,7 @@ async fn without_gates_a_session_may_travel() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_bound_to_its_address_is_refused_elsewhere_and_lives_on_at_home() {
+async fn c_17_a_session_bound_to_its_address_is_refused_elsewhere_and_lives_on_at_home() {
     for (gate, next_door) in [(AddressGate::Subnet, 200), (AddressGate::Exact, 401)] {
         let auth = service(|settings| settings.sessions.session_ip_validation = gate).await;
         let alice = logged_in(&auth).await;
@@ -71,7 +71,7 @@ async fn a_session_bound_to_its_address_is_refused_elsewhere_and_lives_on_at_hom
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_bound_to_its_device_outlives_an_update_and_no_other_browser() {
+async fn c_16_bug_18_a_session_bound_to_its_device_outlives_an_update_and_no_other_browser() {
     let auth = service(|settings| settings.sessions.device_binding = DeviceGate::Enforce).await;
     let alice = logged_in(&auth).await;
     assert_eq!(verify(&auth, &alice.access, AWAY, SAFARI).await, 401);

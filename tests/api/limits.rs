@@ -6,7 +6,7 @@ use serde_json::json;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_of_a_limited_route_tells_what_is_left() {
+async fn r_49_every_answer_of_a_limited_route_tells_what_is_left() {
     let auth = Service::with(|settings| {
         settings.limits.rate_limit_login =
             Limit::Quota { quota: 3, window: Duration::from_mins(15) };

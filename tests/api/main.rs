@@ -3,7 +3,6 @@
 
 mod admin;
 mod answers;
-mod cookies;
 mod cors;
 mod gates;
 mod limits;

@@ -68,12 +68,3 @@ async fn a_method_or_path_that_a_client_invents_is_no_label() {
     assert!(text.contains("method=\"OTHER\",route=\"-\",status=\"404\""), "{text}");
     assert!(!text.contains("INVENTED") && !text.contains("made-up"), "{text}");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_public_sees_none_of_it() {
-    let auth = Service::start().await;
-    for path in ["/metrics", "/api/v1/auth/metrics"] {
-        let answer = auth.http.get(format!("{}{path}", auth.url)).send().await.unwrap();
-        assert_eq!(answer.status(), 404, "{path}");
-    }
-}

@@ -25,7 +25,7 @@ async fn mails(auth: &Service) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_owner_hears_of_a_login_from_a_device_not_seen_before() {
+async fn r_50_the_owner_hears_of_a_login_from_a_device_not_seen_before() {
     let auth = Service::start().await;
     auth.user("alice").await;
     for browser in [FIREFOX, FIREFOX, SAFARI, SAFARI] {

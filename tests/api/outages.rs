@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_redis_a_logout_is_safe_in_mysql_and_reaches_redis_later() {
+async fn r_41_bug_33_without_redis_a_logout_is_safe_in_mysql_and_reaches_redis_later() {
     let mut auth = Service::start().await;
     let (alice, other) = (auth.logged_in("alice").await, auth.logged_in("alice").await);
     auth.redis.kill();
@@ -55,7 +55,7 @@ async fn without_redis_people_log_in_refresh_and_look_around() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_lost_everything_costs_nobody_a_session() {
+async fn c_22_bug_32_a_redis_that_lost_everything_costs_nobody_a_session() {
     let auth = Service::start().await;
     let alice = auth.logged_in("alice").await;
     let gone = auth.logged_in("alice").await;
@@ -66,7 +66,7 @@ async fn a_redis_that_lost_everything_costs_nobody_a_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_mysql_every_change_is_refused_with_503_and_checks_go_on() {
+async fn r_41_c_26_bug_16_without_mysql_every_change_is_refused_with_503_and_checks_go_on() {
     let mut mariadb = MariaDb::start();
     let database = mariadb.fresh_database("outage");
     let auth = Service::on(Redis::start(), &database, |_| {}).await;

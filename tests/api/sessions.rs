@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use portcullis_tests::Service;
-use reqwest::Method;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,37 +47,6 @@ async fn sessions_are_listed_as_documented_field_by_field() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ones_own_session_can_be_ended_by_id() {
-    let auth = Service::start().await;
-    let here = auth.logged_in("alice").await;
-    let there = auth.logged_in("alice").await;
-    let path = format!("/sessions/{}", there.session);
-
-    let answer = auth.delete_as(&here.access, &path).await.must_be(200);
-
-    assert_eq!(
-        answer.json,
-        json!({ "status": "success", "message": "Session revoked successfully" })
-    );
-    assert!(!auth.is_good(&there.access).await);
-    auth.refresh(&there.refresh).await.must_be(401);
-    assert!(auth.is_good(&here.access).await);
-    auth.delete_as(&here.access, &path).await.must_be(404);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_session_is_unknown_and_lives_on() {
-    let auth = Service::start().await;
-    let alice = auth.logged_in("alice").await;
-    let bob = auth.logged_in("bob").await;
-    for id in [bob.session.as_str(), "session_abc123", "1", "%00", "%F0%9F%A6%80"] {
-        auth.delete_as(&alice.access, &format!("/sessions/{id}")).await.must_be(404);
-    }
-    assert!(auth.is_good(&bob.access).await && auth.is_good(&alice.access).await);
-    assert_eq!(auth.audit_trail(bob.user_id).await, ["authn_login_success"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn ending_the_others_spares_the_callers_own() {
     let auth = Service::start().await;
     let here = auth.logged_in("alice").await;
@@ -105,18 +73,6 @@ async fn the_current_session_is_included_only_when_asked_for() {
 
     assert_eq!(answer.json["data"]["sessions_revoked"], 2);
     assert!(!auth.is_good(&here.access).await);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_session_header_must_name_the_tokens_own_session() {
-    let auth = Service::start().await;
-    let here = auth.logged_in("alice").await;
-    let there = auth.logged_in("alice").await;
-    for (named, status) in [(&here.session, 200), (&there.session, 400)] {
-        let request = auth.request(Method::GET, "/sessions").bearer_auth(&here.access);
-        let answer = request.header("x-session-id", named).send().await.unwrap();
-        assert_eq!(answer.status(), status);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

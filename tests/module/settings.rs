@@ -100,7 +100,7 @@ fn a_shorter_watermark_ttl_shortens_what_is_remembered() {
 }
 
 #[test]
-fn the_log_warns_of_eviction_and_of_forgetting() {
+fn bug_32_the_log_warns_of_eviction_and_of_forgetting() {
     let (evict, forget) = ("maxmemory-policy can evict", "neither AOF nor RDB is on");
     on_each_server(|server| {
         for (arguments, warnings) in [

@@ -1,10 +1,12 @@
-//! Cookie mode: browsers that hold no token in a script's reach.
+//! Cookie mode: browsers that hold no token in a script's reach.
 
 use std::collections::BTreeMap;
 
-use portcullis_tests::{Answer, PASSWORD, Service, send};
+use portcullis_tests::{Answer, Client, Login, PASSWORD, send};
 use reqwest::Method;
 use serde_json::{Value, json};
+
+use crate::site::{Account, Site, own, site};
 
 const NAMES: [&str; 3] = ["__Host-access", "__Host-refresh", "__Host-csrf"];
 
@@ -16,10 +18,12 @@ struct Browser {
 }
 
 impl Browser {
-    async fn log_in(auth: &Service) -> (Self, Answer) {
-        auth.user("alice").await;
-        let body = json!({ "email": "alice@example.com", "password": PASSWORD, "mode": "cookie" });
-        let answer = auth.post("/login-enhanced", body).await.must_be(200);
+    async fn log_in(site: &Site) -> (Self, Answer) {
+        Self::log_in_as(site, &site.person("alice").await).await
+    }
+
+    async fn log_in_as(client: &Client, account: &Account) -> (Self, Answer) {
+        let answer = client.post("/login-enhanced", in_cookies(account)).await.must_be(200);
         let mut browser = Self {
             cookies: BTreeMap::new(),
             csrf: answer.text_at("/data/tokens/csrf_token"),
@@ -43,7 +47,7 @@ impl Browser {
     /// A call with the cookies and these headers.
     async fn call(
         &self,
-        auth: &Service,
+        auth: &Client,
         (method, path): (Method, &str),
         more: &[(&str, &str)],
     ) -> Answer {
@@ -57,10 +61,17 @@ impl Browser {
     }
 
     /// A call as a page of the site makes it.
-    async fn post(&self, auth: &Service, path: &str) -> Answer {
+    async fn post(&self, auth: &Client, path: &str) -> Answer {
         let headers = [("x-csrf-token", self.csrf.as_str()), ("sec-fetch-site", "same-origin")];
         self.call(auth, (Method::POST, path), &headers).await
     }
+}
+
+/// The body of a login in cookie mode.
+fn in_cookies(account: &Account) -> Value {
+    let mut body = account.body();
+    body["mode"] = json!("cookie");
+    body
 }
 
 fn set_cookies(answer: &Answer) -> Vec<(String, String, Vec<String>)> {
@@ -76,11 +87,10 @@ fn set_cookies(answer: &Answer) -> Vec<(String, String, Vec<String>)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_in_cookie_mode_puts_the_tokens_where_no_script_reads_them() {
-    let auth = Service::start().await;
+async fn r_31_c_20_bug_25_a_login_in_cookie_mode_puts_the_tokens_where_no_script_reads_them() {
+    let auth = site().await;
     for path in ["/login-enhanced", "/login"] {
-        auth.user("alice").await;
-        let body = json!({ "email": "alice@example.com", "password": PASSWORD, "mode": "cookie" });
+        let body = in_cookies(&auth.person("alice").await);
         let answer = auth.post(path, body).await.must_be(200);
         let csrf = answer.text_at("/data/tokens/csrf_token");
         assert_eq!(
@@ -113,17 +123,17 @@ async fn a_login_in_cookie_mode_puts_the_tokens_where_no_script_reads_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cookies_open_what_a_bearer_token_opens() {
-    let auth = Service::start().await;
+async fn c_20_cookies_open_what_a_bearer_token_opens() {
+    let auth = site().await;
     let (browser, _) = Browser::log_in(&auth).await;
     let me = browser.call(&auth, (Method::GET, "/me"), &[]).await.must_be(200);
-    assert_eq!(me.json["data"]["user"]["email"], "alice@example.com");
+    assert_eq!(me.json["data"]["user"]["email"], auth.person("alice").await.email);
     browser.call(&auth, (Method::GET, "/verify"), &[]).await.must_be(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changing_call_that_the_user_may_not_have_meant_is_refused_and_changes_nothing() {
-    let auth = Service::start().await;
+async fn r_32_a_changing_call_that_the_user_may_not_have_meant_is_refused_and_changes_nothing() {
+    let auth = site().await;
     let (browser, _) = Browser::log_in(&auth).await;
     let (bob, _) = Browser::log_in(&auth).await;
     let (token, others) = (browser.csrf.as_str(), bob.csrf.as_str());
@@ -154,20 +164,27 @@ async fn a_changing_call_that_the_user_may_not_have_meant_is_refused_and_changes
             assert_eq!(answer.json["code"], "csrf_failed", "{call:?} {headers:?}");
         }
     }
-    let unspent = "select count(*) from refresh_tokens where user_id = ? and is_active";
-    let user_id = auth.user("alice").await;
-    assert_eq!(auth.count(unspent, user_id).await, 2);
+    for browser in [&browser, &bob] {
+        let stats = browser.call(&auth, (Method::GET, "/token-stats"), &[]).await.must_be(200);
+        assert_eq!(stats.json["data"]["sessions_active"], 2);
+        assert_eq!(stats.json["data"]["refresh_tokens_spent"], 0);
+    }
     let good = [("x-csrf-token", token), ("origin", own.as_str())];
     browser.call(&auth, (Method::POST, "/logout"), &good).await.must_be(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_of_a_listed_origin_are_ours() {
-    let auth = Service::with(|settings| {
+async fn r_32_pages_of_a_listed_origin_are_ours() {
+    let Some(auth) = own(|settings| {
         settings.server.cors_origins = "https://app.example.com".parse().unwrap();
     })
-    .await;
-    let (browser, _) = Browser::log_in(&auth).await;
+    .await
+    else {
+        return;
+    };
+    auth.user("alice").await;
+    let account = Account { email: "alice@example.com".into(), password: PASSWORD.into() };
+    let (browser, _) = Browser::log_in_as(&auth, &account).await;
     let token = ("x-csrf-token", browser.csrf.as_str());
     let from = |origin| [token, ("sec-fetch-site", "same-site"), ("origin", origin)];
     let refresh = (Method::POST, "/refresh");
@@ -177,7 +194,7 @@ async fn pages_of_a_listed_origin_are_ours() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_by_cookie_renews_the_cookies() {
-    let auth = Service::start().await;
+    let auth = site().await;
     let (mut browser, _) = Browser::log_in(&auth).await;
     let before = browser.cookies.clone();
     let answer = browser.post(&auth, "/refresh").await.must_be(200);
@@ -192,8 +209,8 @@ async fn a_refresh_by_cookie_renews_the_cookies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_logout_by_cookie_ends_the_session_and_clears_the_browser() {
-    let auth = Service::start().await;
+async fn r_34_a_logout_by_cookie_ends_the_session_and_clears_the_browser() {
+    let auth = site().await;
     let (mut browser, _) = Browser::log_in(&auth).await;
     let kept = Browser {
         cookies: browser.cookies.clone(),
@@ -210,10 +227,11 @@ async fn a_logout_by_cookie_ends_the_session_and_clears_the_browser() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_changed_by_cookie_is_answered_with_cookies() {
-    let auth = Service::start().await;
+    let auth = site().await;
     let (mut browser, _) = Browser::log_in(&auth).await;
     let line = format!("{}={}", NAMES[0], browser.cookies[NAMES[0]]);
-    let body = json!({ "current_password": PASSWORD, "new_password": "quite another long one" });
+    let (old, new) = (auth.person("alice").await.password, "quite another long one");
+    let body = json!({ "current_password": old, "new_password": new });
     let request = auth.request(Method::POST, "/change-password").header("cookie", line);
     let request = request.header("x-csrf-token", &browser.csrf);
     let request = request.header("sec-fetch-site", "same-origin").json(&body);
@@ -223,11 +241,15 @@ async fn a_password_changed_by_cookie_is_answered_with_cookies() {
     browser.csrf = answer.text_at("/data/csrf_token");
     browser.call(&auth, (Method::GET, "/me"), &[]).await.must_be(200);
     browser.post(&auth, "/refresh").await.must_be(200);
+    let account = Account { password: new.to_owned(), ..auth.person("alice").await };
+    let back = Login::from(auth.log_in_as(&account).await.must_be(200));
+    let body = json!({ "current_password": new, "new_password": old });
+    auth.post_as(&back.access, "/change-password", body).await.must_be(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_in_two_places_are_refused() {
-    let auth = Service::start().await;
+async fn r_30_tokens_in_two_places_are_refused() {
+    let auth = site().await;
     let (browser, _) = Browser::log_in(&auth).await;
     let alice = auth.logged_in("alice").await;
     let bearer = format!("Bearer {}", alice.access);
@@ -243,11 +265,11 @@ async fn tokens_in_two_places_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_replaces_the_session_whose_cookies_came_along() {
-    let auth = Service::start().await;
+async fn r_02_a_login_replaces_the_session_whose_cookies_came_along() {
+    let auth = site().await;
     let (browser, _) = Browser::log_in(&auth).await;
     let line = format!("{}={}", NAMES[0], browser.cookies[NAMES[0]]);
-    let body = json!({ "email": "alice@example.com", "password": PASSWORD, "mode": "cookie" });
+    let body = in_cookies(&auth.person("alice").await);
     let request = auth.request(Method::POST, "/login-enhanced").header("cookie", line);
     let again = send(request.json(&body)).await.must_be(200);
     assert_ne!(again.text_at("/data/session/id"), browser.session);

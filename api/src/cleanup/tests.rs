@@ -59,7 +59,7 @@ async fn count(db: &MySqlPool, table: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn a_family_goes_as_a_whole_and_only_when_its_days_are_over() {
+async fn c_04_bug_31_a_family_goes_as_a_whole_and_only_when_its_days_are_over() {
     let db = database("cleanup_family").await;
     for (id, days) in [("over", 30), ("expired lately", 29)] {
         session(&db, id, NOW.minus(DAY * days)).await;
@@ -71,7 +71,7 @@ async fn a_family_goes_as_a_whole_and_only_when_its_days_are_over() {
 }
 
 #[tokio::test]
-async fn batches_add_up() {
+async fn bug_31_batches_add_up() {
     let db = database("cleanup_batches").await;
     for id in 0..7 {
         session(&db, &id.to_string(), NOW.minus(DAY * 40)).await;
@@ -139,7 +139,7 @@ async fn every_table_keeps_what_somebody_may_still_need() {
 }
 
 #[tokio::test]
-async fn two_instances_never_clean_at_once_and_the_lock_comes_back() {
+async fn c_19_bug_31_two_instances_never_clean_at_once_and_the_lock_comes_back() {
     let db = database("cleanup_lock").await;
     let held = lock(&db, "cleanup").await.unwrap().unwrap();
     assert_eq!(clean(&db, &settings(), NOW).await.unwrap(), None);
@@ -156,7 +156,7 @@ async fn another_database_on_the_same_server_has_a_lock_of_its_own() {
 }
 
 #[test]
-fn instances_do_not_clean_in_step() {
+fn c_19_instances_do_not_clean_in_step() {
     let random = Random::seeded(1);
     let pauses: Vec<_> = (0..20).map(|_| pause(&settings(), &random, false)).collect();
     let hour = Duration::from_hours(1);

@@ -46,7 +46,7 @@ fn without_a_secret_nothing_starts() {
 }
 
 #[test]
-fn a_secret_that_anybody_could_know_is_refused_and_not_repeated() {
+fn r_28_bug_40_a_secret_that_anybody_could_know_is_refused_and_not_repeated() {
     let samples = [
         "your-super-secret-key-min-32-chars",
         "CHANGEME-changeme-changeme-changeme-1",
@@ -67,7 +67,6 @@ fn a_secret_that_anybody_could_know_is_refused_and_not_repeated() {
 #[test]
 fn a_value_that_cannot_be_meant_is_refused_by_name() {
     let cases = [
-        ("--refresh-token-rotation", "false"),
         ("--jwt-leeway", "61s"),
         ("--jwt-expires-in", "900"),
         ("--jwt-expires-in", "0s"),
@@ -96,6 +95,13 @@ fn a_value_that_cannot_be_meant_is_refused_by_name() {
             with(&[flag, value]).err().unwrap_or_else(|| panic!("{flag} {value} was taken"));
         assert!(error.contains(&flag[2..].replace('-', "_").to_uppercase()), "{error}");
     }
+}
+
+#[test]
+fn c_15_rotation_cannot_be_turned_off_and_the_refusal_says_why() {
+    with(&["--refresh-token-rotation", "true"]).unwrap();
+    let error = with(&["--refresh-token-rotation", "false"]).err().unwrap();
+    assert!(error.starts_with("REFRESH_TOKEN_ROTATION: ") && error.len() > 40, "{error}");
 }
 
 #[test]
@@ -173,7 +179,7 @@ fn every_setting_has_help_and_a_variable_of_its_name() {
 }
 
 #[test]
-fn the_sample_file_lists_every_setting_with_its_default() {
+fn c_28_the_sample_file_lists_every_setting_with_its_default() {
     let sample = include_str!("../../../.env.sample");
     assert!(sample == sample_file(), ".env.sample should be:\n{}", sample_file());
 }

@@ -80,7 +80,7 @@ fn what_was_signed_is_read(#[case] keys: Keys) {
 #[case::hs256(hs256())]
 #[case::ed25519(ed25519())]
 #[case::es256(es256())]
-fn no_changed_letter_of_a_token_is_taken(#[case] keys: Keys) {
+fn r_27_no_changed_letter_of_a_token_is_taken(#[case] keys: Keys) {
     let token = keys.sign(&claims()).expose().to_owned();
     for (at, _) in token.char_indices() {
         let other = if &token[at..=at] == "A" { "B" } else { "A" };
@@ -131,7 +131,7 @@ fn another_type_of_token_is_refused(#[case] typ: &str) {
 
 /// neither `none`, nor a public key as a secret, nor a key that the token brings.
 #[test]
-fn a_header_never_chooses_algorithm_or_key() {
+fn r_22_r_23_a_header_never_chooses_algorithm_or_key() {
     let keys = es256();
     let payload = URL_SAFE_NO_PAD.encode(wire().to_string());
     let public = keys.jwks()["keys"][0].clone();
@@ -155,7 +155,7 @@ fn a_header_never_chooses_algorithm_or_key() {
 }
 
 #[test]
-fn an_empty_or_zero_signature_is_refused() {
+fn r_22_an_empty_or_zero_signature_is_refused() {
     for keys in [hs256(), ed25519(), es256()] {
         let token = keys.sign(&claims());
         let (signed, _) = token.expose().rsplit_once('.').unwrap();

@@ -1,0 +1,22 @@
+//! What the service promises, asked for over HTTP as an outsider would: one test for each number of
+//! `tests/REQUIREMENTS.md` that is not proven elsewhere.
+//!
+//! By itself it starts the service. With `PORTCULLIS_URL` it judges the one that is there.
+#![forbid(unsafe_code)]
+
+mod access_tokens;
+mod browser;
+mod endings;
+mod flows;
+mod forged;
+mod hostile;
+mod limits;
+mod passwords;
+mod records;
+mod refresh_tokens;
+mod routes;
+mod sessions;
+mod site;
+mod start;
+mod trail;
+mod transport;
