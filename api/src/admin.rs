@@ -107,8 +107,13 @@ pub async fn log_out_everyone(
     .execute(&mut *tx)
     .await?;
     let users = sqlx::query!(
+        // By name as well, as every ending: names may be told again at any time.
         "insert into revocation_outbox (user_id, change_set, created_at)
-         select user_id, ?, ? from user_sessions where is_active group by user_id",
+         select user_id,
+                json_merge_preserve(?, json_array(
+                    json_object('change', 'revoke', 'sessions', json_arrayagg(id)))),
+                ?
+           from user_sessions where is_active group by user_id",
         Json([Change::RevokeAll { at }]),
         at,
     )

@@ -120,82 +120,89 @@ pub async fn end_all(
     Ok(ended)
 }
 
-/// The ids of a user's sessions that were not ended early, locked until the transaction is over.
+/// The ids of a user's sessions that were not ended early. Not locked: the end of each is decided
+/// when its row is changed, and who locks the user beforehand misses none.
 pub async fn live_sessions(tx: &mut MySqlConnection, user_id: u64) -> sqlx::Result<Vec<SessionId>> {
     sqlx::query_scalar!(
-        r#"select id as "id: SessionId" from user_sessions
-            where user_id = ? and is_active for update"#,
+        r#"select id as "id: SessionId" from user_sessions where user_id = ? and is_active"#,
         user_id,
     )
     .fetch_all(tx)
     .await
 }
 
+/// One after the other in one order, each by its key. A statement that searches for rows locks what
+/// it looks at on its way, so that strangers' logouts would wait for each other in a circle.
 async fn end_rows(
     tx: &mut MySqlConnection,
     user_id: u64,
     sessions: &[SessionId],
     ending: Ending<'_>,
 ) -> sqlx::Result<Ended> {
-    // Ids hold no comma, so one parameter carries them all.
-    let ids = sessions.iter().map(SessionId::as_str).collect::<Vec<_>>().join(",");
-    let sessions = sqlx::query!(
+    let mut in_order: Vec<&SessionId> = sessions.iter().collect();
+    in_order.sort_unstable_by_key(|session| session.as_str());
+    let mut ended = Ended { sessions: 0, tokens: 0 };
+    for session in in_order {
+        if end_session(tx, user_id, session, ending).await? {
+            ended.sessions += 1;
+            ended.tokens += end_refresh_tokens(tx, session, ending).await?;
+        }
+    }
+    metrics::sessions_revoked(ending.reason.as_str(), ended.sessions);
+    metrics::tokens_blacklisted("refresh", ended.tokens);
+    Ok(ended)
+}
+
+/// Whether this ended it.
+async fn end_session(
+    tx: &mut MySqlConnection,
+    user_id: u64,
+    session: &SessionId,
+    ending: Ending<'_>,
+) -> sqlx::Result<bool> {
+    let ended = sqlx::query!(
         "update user_sessions set is_active = false, ended_at = ?, ended_reason = ?
-          where user_id = ? and is_active and find_in_set(id, ?)",
+          where id = ? and user_id = ? and is_active",
         ending.at,
         ending.reason.as_str(),
+        session,
         user_id,
-        ids,
-    )
-    .execute(&mut *tx)
-    .await?
-    .rows_affected();
-    if sessions == 0 {
-        return Ok(Ended { sessions: 0, tokens: 0 });
-    }
-    blacklist_refresh_tokens(tx, user_id, &ids, ending).await?;
-    let tokens = sqlx::query!(
-        "update refresh_tokens t
-           join user_sessions s on s.id = t.session_id
-            set t.revoked_at = ?
-          where s.user_id = ? and find_in_set(s.id, ?)
-            and t.spent_at is null and t.revoked_at is null",
-        ending.at,
-        user_id,
-        ids,
     )
     .execute(tx)
     .await?
     .rows_affected();
-    metrics::sessions_revoked(ending.reason.as_str(), sessions);
-    metrics::tokens_blacklisted("refresh", tokens);
-    Ok(Ended { sessions, tokens })
+    Ok(ended > 0)
 }
 
-async fn blacklist_refresh_tokens(
+/// Ends what may still be spent of a session, and tells how many that were.
+async fn end_refresh_tokens(
     tx: &mut MySqlConnection,
-    user_id: u64,
-    ids: &str,
+    session: &SessionId,
     ending: Ending<'_>,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<u64> {
     sqlx::query!(
         "insert into token_blacklist_enhanced
             (token_hash, token_type, token_expiry, blacklisted_at, reason, user_id, session_id,
              device_info, ip_address)
-         select t.token_hash, 'refresh', t.expires_at, ?, ?, t.user_id, t.session_id, ?, ?
-           from user_sessions s
-           join refresh_tokens t on t.session_id = s.id
-          where s.user_id = ? and find_in_set(s.id, ?)
-            and t.spent_at is null and t.revoked_at is null
+         select token_hash, 'refresh', expires_at, ?, ?, user_id, session_id, ?, ?
+           from refresh_tokens
+          where session_id = ? and spent_at is null and revoked_at is null
          on duplicate key update token_expiry = greatest(token_expiry, values(token_expiry))",
         ending.at,
         ending.reason.as_str(),
         Json(&ending.client.device),
         ending.client.ip.to_string(),
-        user_id,
-        ids,
+        session,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let ended = sqlx::query!(
+        "update refresh_tokens set revoked_at = ?
+          where session_id = ? and spent_at is null and revoked_at is null",
+        ending.at,
+        session,
     )
     .execute(tx)
     .await?;
-    Ok(())
+    Ok(ended.rows_affected())
 }

@@ -129,7 +129,7 @@ async fn try_deliver(app: &App, user_id: u64, delivery: Delivery) -> Result<(), 
     let rows = sqlx::query!(
         r#"select id, change_set as "changes: Json<Vec<Change>>",
                   (delivered_at is null) as "is_waiting: bool"
-             from revocation_outbox
+             from revocation_outbox force index (idx_outbox_user_id)
             where user_id = ? and (delivered_at is null or id >= ?)
             order by id for update"#,
         user_id,
