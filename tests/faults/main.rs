@@ -3,10 +3,13 @@
 //! Everything waits for states, never for a time. What is counted is printed (`--nocapture`).
 
 mod kills;
+mod load;
 mod matrix;
 mod model;
+mod outside;
 mod proxy;
 mod races;
 mod restarts;
 mod sizes;
+mod soak;
 mod talk;

@@ -2,14 +2,10 @@
 
 use std::time::Duration;
 
-use portcullis_tests::{Login, MariaDb, Redis, RedisOptions, Service};
+use portcullis_tests::{Login, MariaDb, Redis, Service};
 use serde_json::json;
 
-use crate::talk::{accepted, eventually, ready, status};
-
-fn confirming() -> RedisOptions {
-    Redis::options().module_arguments(&["require-confirm", "yes"])
-}
+use crate::talk::{accepted, confirming, eventually, ready, status};
 
 async fn on(redis: Redis) -> Service {
     let auth = Service::on(redis, &MariaDb::shared().fresh_database("faults"), |_| {}).await;
@@ -127,49 +123,6 @@ async fn a_promoted_replica_that_missed_a_logout_is_brought_up_to_date() {
     auth.redis = replica;
     assert_eq!(ask(&auth, &people[0]), "NO_SESSION");
     assert_eq!(ask(&auth, &people[1]), "OK");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_killed_again_and_again_neither_revives_nor_loses_anyone() {
-    kill_loop(5, &["--appendonly", "yes", "--appendfsync", "everysec"]).await;
-    kill_loop(5, &[]).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "minutes: the full count of kills"]
-async fn a_redis_killed_fifty_times_neither_revives_nor_loses_anyone() {
-    kill_loop(50, &["--appendonly", "yes", "--appendfsync", "everysec"]).await;
-    kill_loop(50, &[]).await;
-}
-
-/// Logs out half of the people around each kill, before, while Redis is away, and after.
-async fn kill_loop(rounds: usize, arguments: &[&str]) {
-    let mut auth = on(confirming().tcp().arguments(arguments).start()).await;
-    let (mut revived, mut lost, mut requests) = (0, 0, 0);
-    for round in 0..rounds {
-        let mut people = Vec::new();
-        for number in 0..4 {
-            people.push(auth.logged_in(&format!("r{round}n{number}")).await);
-        }
-        log_out(&auth, &people[0]).await;
-        auth.redis.kill();
-        log_out(&auth, &people[1]).await;
-        revived += accepted(&auth, &people[..2]).await;
-        auth.redis.start_again();
-        log_out(&auth, &people[2]).await;
-        revived += accepted(&auth, &people[..3]).await;
-        ready(&auth);
-        revived += accepted(&auth, &people[..3]).await;
-        revived += people[..3].iter().filter(|login| ask(&auth, login) == "OK").count();
-        lost += usize::from(status(&auth, &people[3]).await != 200);
-        eventually("the ledger has the session", async || ask(&auth, &people[3]) == "OK");
-        requests += 16;
-    }
-    println!(
-        "kill -9 of Redis {arguments:?}: faults injected {rounds}, requests {requests}, \
-         revoked accepted {revived}, sessions lost {lost}"
-    );
-    assert_eq!((revived, lost), (0, 0));
 }
 
 /// What a service hears that asks the module itself; an error is no OK.

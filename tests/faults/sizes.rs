@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use portcullis_tests::{MariaDb, Redis, Service};
+use portcullis_tests::{MariaDb, Service};
 
-use crate::talk::{eventually, ready};
+use crate::talk::{confirming, eventually, ready};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_is_there_again_after_a_wipe() {
@@ -19,7 +19,7 @@ async fn a_hundred_thousand_are_there_again_after_a_wipe() {
 
 async fn wipe(people: u64) {
     let database = MariaDb::shared().fresh_database("sizes");
-    let redis = Redis::options().module_arguments(&["require-confirm", "yes"]).start();
+    let redis = confirming().start();
     let auth = Service::on(redis, &database, |_| {}).await;
     ready(&auth);
     populate(&auth, people).await;

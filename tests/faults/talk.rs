@@ -1,7 +1,12 @@
 //! What the tests ask the service and wait for.
 
-use portcullis_tests::{Login, Service, wait_until};
+use portcullis_tests::{Login, Redis, RedisOptions, Service, wait_until};
 use reqwest::Method;
+
+/// A Redis that vouches for nothing until it is told that it may.
+pub(crate) fn confirming() -> RedisOptions {
+    Redis::options().module_arguments(&["require-confirm", "yes"])
+}
 
 /// Waits, without keeping the runtime from its work.
 pub(crate) fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {

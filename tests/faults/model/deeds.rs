@@ -102,10 +102,15 @@ impl World {
         self.refresh.push(answer.text_at("/data/refresh/token"));
     }
 
-    pub(super) async fn as_admin(&self, person: usize, deed: &str, role: &str) {
+    pub(super) async fn as_admin(&self, path: &str, role: &str) {
         let warden = self.auth.admin("warden").await;
-        let path = format!("/admin/users/{}/{deed}", self.people[person]);
+        let path = format!("/admin/{path}");
         self.auth.post_as(&warden.access, &path, json!({ "role": role })).await.must_be(200);
+    }
+
+    /// The path of what is done to a person.
+    pub(super) fn about(&self, person: usize, deed: &str) -> String {
+        format!("users/{}/{deed}", self.people[person])
     }
 
     fn password(&self, person: usize) -> String {

@@ -163,6 +163,14 @@ impl Reference {
         self.begin(person, id, self.after_watermark(person));
     }
 
+    pub(super) fn log_out_everyone(&mut self) {
+        for person in 0..self.people.len() {
+            if self.sessions.iter().any(|session| session.person == person && !session.is_over) {
+                self.end_all(person, self.now);
+            }
+        }
+    }
+
     pub(super) fn disable(&mut self, person: usize) {
         self.people[person].is_disabled = true;
         self.end_all(person, self.now);

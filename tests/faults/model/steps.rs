@@ -28,6 +28,7 @@ pub(super) enum Step {
     Disable(usize),
     Enable(usize),
     SetAdmin(usize, bool),
+    LogOutEveryone,
     /// Moves the clock by so many seconds.
     Pass(i64),
     /// Redis writes down what it has.
@@ -58,6 +59,7 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => person.clone().prop_map(Step::Disable),
         2 => person.clone().prop_map(Step::Enable),
         2 => (person, any::<bool>()).prop_map(|(person, is)| Step::SetAdmin(person, is)),
+        1 => Just(Step::LogOutEveryone),
         4 => prop::sample::select(&PAUSES[..]).prop_map(Step::Pass),
         1 => Just(Step::Save),
         1 => Just(Step::Kill),

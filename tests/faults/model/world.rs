@@ -4,13 +4,13 @@ use std::fmt;
 
 use futures_util::future::join_all;
 use portcullis_api::clock::UnixMs;
-use portcullis_tests::{Answer, MariaDb, Redis, Service, send};
+use portcullis_tests::{Answer, MariaDb, Service, send};
 use redis::Value;
 use reqwest::Method;
 
 use super::reference::Reference;
 use super::steps::{PEOPLE, Step};
-use crate::talk::{eventually, ready};
+use crate::talk::{confirming, eventually, ready};
 
 const INTROSPECTOR: &str = "model";
 const INTROSPECTOR_SECRET: &str = "only ever used in this model";
@@ -61,7 +61,7 @@ impl fmt::Display for Figures {
 
 impl World {
     pub(super) async fn new() -> Self {
-        let redis = Redis::options().module_arguments(&["require-confirm", "yes"]).start();
+        let redis = confirming().start();
         let database = MariaDb::shared().fresh_database("model");
         let auth = Service::on(redis, &database, |settings| {
             // A look at a token shall not change what is looked at.
@@ -94,16 +94,21 @@ impl World {
         match *step {
             Step::LogIn(person) => self.log_in(person).await,
             Step::Disable(person) => {
-                self.as_admin(person, "disable", "").await;
+                self.as_admin(&self.about(person, "disable"), "").await;
                 self.reference.disable(person);
             }
             Step::Enable(person) => {
-                self.as_admin(person, "enable", "").await;
+                self.as_admin(&self.about(person, "enable"), "").await;
                 self.reference.enable(person);
             }
             Step::SetAdmin(person, is_admin) => {
-                self.as_admin(person, "role", if is_admin { "admin" } else { "user" }).await;
+                let role = if is_admin { "admin" } else { "user" };
+                self.as_admin(&self.about(person, "role"), role).await;
                 self.reference.set_admin(person, is_admin);
+            }
+            Step::LogOutEveryone => {
+                self.as_admin("logout-everyone", "").await;
+                self.reference.log_out_everyone();
             }
             Step::Refresh(age) => self.refresh(age, 1).await,
             Step::RefreshTwice(age) => self.refresh(age, 2).await,
