@@ -5,6 +5,7 @@
 
 mod accounts;
 mod limits;
+mod remarks;
 mod server;
 mod sessions;
 mod stores;
@@ -17,6 +18,7 @@ pub use server::{LogFormat, Server};
 pub use sessions::{AddressGate, DeviceGate, Sessions};
 pub use stores::Stores;
 pub use tokens::{Client, Tokens};
+pub(crate) use values::secret;
 pub use values::{List, Network, Origin};
 
 use std::time::Duration;

@@ -33,15 +33,15 @@ pub struct Command {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Makes a key that signs from now on; tokens of the earlier ones stay good.
+    /// Make a key that signs from now on; tokens of the earlier ones stay good.
     Generate {
-        /// What the key is for.
+        /// Kind of key: Ed25519 signs as `EdDSA`, P-256 as `ES256`.
         #[arg(long, value_enum, default_value_t = Kind::Ed25519)]
         algorithm: Kind,
     },
-    /// Lists the keys, the signing one first.
+    /// List the keys, the signing one first.
     List,
-    /// Stops a key: tokens that it signed are refused from now on. To log nobody out, wait until
+    /// Stop a key: tokens that it signed are refused from now on. To log nobody out, wait until
     /// they have expired (`JWT_EXPIRES_IN` after a newer key was made).
     Retire {
         /// Its name, as `list` shows it.

@@ -26,6 +26,7 @@ pub mod fallback;
 pub mod gate;
 pub mod health;
 pub mod hydrate;
+pub mod import;
 pub mod introspect;
 pub mod issue;
 pub mod jwks;

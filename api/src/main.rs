@@ -4,109 +4,37 @@ use std::io::{IsTerminal as _, Read as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand};
 use portcullis_api::clock::Clock;
 use portcullis_api::config::{LogFormat, Server, Settings, Stores};
 use portcullis_api::hydrate::{self, Counts, Extent};
 use portcullis_api::secret::Random;
-use portcullis_api::{App, cleanup, keys, migrate, serve, state, user};
-use sqlx::MySqlPool;
+use portcullis_api::{App, cleanup, import, migrate, serve, state, user};
+use sqlx::{ConnectOptions as _, MySqlPool};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
-/// Login, refresh, logout and sessions over HTTP, with instant revocation through Redis.
-#[derive(Parser)]
-#[command(version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
+use crate::cli::{Cli, Command, CreateUser, Direction, Import, Migrate, User, UserCommand};
 
-#[derive(Subcommand)]
-enum Command {
-    /// Run the service.
-    Serve(Box<Settings>),
-    /// Bring the database into shape, or back.
-    Migrate(Box<Migrate>),
-    /// Manage accounts.
-    User(User),
-    /// Delete what is over, once, and say how much that was.
-    Cleanup(Box<Settings>),
-    /// Make, list and retire the keys that sign access tokens.
-    Keys(keys::Command),
-    /// Bring the ledgers in Redis up to date with MySQL, whatever Redis says of itself.
-    Hydrate(Box<Settings>),
-    /// Check the settings and say what is wrong with them; starts nothing.
-    CheckConfig(Box<Settings>),
-}
-
-#[derive(Args)]
-struct Migrate {
-    #[command(subcommand)]
-    what: Direction,
-    #[command(flatten)]
-    stores: Stores,
-}
-
-#[derive(Subcommand)]
-enum Direction {
-    /// Take every step that is missing.
-    Up,
-    /// Take the last steps back. Deletes the data in the tables concerned.
-    Down {
-        /// How many steps.
-        #[arg(long, default_value_t = 1)]
-        steps: usize,
-    },
-    /// List the steps and which of them are taken.
-    Status,
-}
-
-#[derive(Args)]
-struct User {
-    #[command(subcommand)]
-    what: UserCommand,
-}
-
-#[derive(Subcommand)]
-enum UserCommand {
-    /// Create an account; the password is read from standard input.
-    Create(Box<CreateUser>),
-}
-
-#[derive(Args)]
-struct CreateUser {
-    /// E-mail address to log in with.
-    #[arg(long)]
-    email: String,
-    /// First name.
-    #[arg(long)]
-    first_name: String,
-    /// Last name.
-    #[arg(long)]
-    last_name: String,
-    /// Make the user an administrator.
-    #[arg(long)]
-    admin: bool,
-    /// Take the address as verified.
-    #[arg(long)]
-    verified: bool,
-    /// Take the password from this environment variable instead of standard input.
-    #[arg(long, value_name = "NAME")]
-    password_env: Option<String>,
-    #[command(flatten)]
-    settings: Settings,
-}
+mod cli;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Cli::parse().command).await {
+    match run(Cli::read().command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("portcullis: {error:#}");
+            eprintln!("portcullis: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The chain of causes; those that only repeat the one before are left out.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match &*told {
+        "" => cause,
+        _ if told.contains(&cause) => told,
+        _ => format!("{told}: {cause}"),
+    })
 }
 
 async fn run(command: Command) -> anyhow::Result<()> {
@@ -116,13 +44,21 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::User(User { what: UserCommand::Create(new) }) => create_user(*new).await,
         Command::Cleanup(settings) => clean(settings.check()?).await,
         Command::Keys(command) => Ok(command.run(Clock::system().now(), &mut std::io::stdout())?),
+        Command::Import(import) => run_import(*import).await,
         Command::Hydrate(settings) => run_hydrate(settings.check()?).await,
-        Command::CheckConfig(settings) => {
-            settings.check()?;
-            println!("The settings are good.");
-            Ok(())
-        }
+        Command::CheckConfig(settings) => check_config(*settings),
     }
+}
+
+/// Does what a start does, short of connecting to anything.
+fn check_config(settings: Settings) -> anyhow::Result<()> {
+    log_filter(&settings.server)?;
+    let app = App::new(settings.check()?, Clock::system(), Random::system())?;
+    for remark in app.settings.remarks() {
+        println!("note: {remark}");
+    }
+    println!("The settings are good.");
+    Ok(())
 }
 
 async fn run_service(settings: Settings) -> anyhow::Result<()> {
@@ -144,7 +80,7 @@ async fn run_service(settings: Settings) -> anyhow::Result<()> {
 }
 
 fn start_log(server: &Server) -> anyhow::Result<()> {
-    let filter: EnvFilter = server.log_level.parse().context("LOG_LEVEL")?;
+    let filter = log_filter(server)?;
     let to_people = std::io::stdout().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter);
     match server.log_format {
@@ -155,12 +91,35 @@ fn start_log(server: &Server) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn log_filter(server: &Server) -> anyhow::Result<EnvFilter> {
+    server.log_level.parse().context("LOG_LEVEL: must be like info, or info,portcullis_api=debug")
+}
+
+/// A pool for a command. A pool by itself would only say that it has waited in vain.
+async fn database(stores: &Stores) -> anyhow::Result<MySqlPool> {
+    let db = state::pool(stores)?;
+    reach(&db, stores).await?;
+    Ok(db)
+}
+
+async fn reach(db: &MySqlPool, stores: &Stores) -> anyhow::Result<()> {
+    let options = db.connect_options();
+    let connecting = tokio::time::timeout(stores.db_deadline, options.connect());
+    let connected = connecting.await.context("it does not answer").and_then(|done| Ok(done?));
+    connected.map(drop).context("MySQL cannot be reached (DATABASE_URL, or DB_HOST and its kin)")
+}
+
 async fn run_migrate(Migrate { what, stores }: Migrate) -> anyhow::Result<()> {
     stores.check()?;
-    let db = state::pool(&stores)?;
+    let db = database(&stores).await?;
     match what {
         Direction::Up => migrate::up(&db).await?,
-        Direction::Down { steps } => migrate::down(&db, steps).await?,
+        Direction::Down { steps, yes } => {
+            if !yes {
+                return tell_losses(&migrate::losses(&db, steps).await?);
+            }
+            migrate::down(&db, steps).await?;
+        }
         Direction::Status => {}
     }
     for step in migrate::status(&db).await? {
@@ -170,8 +129,16 @@ async fn run_migrate(Migrate { what, stores }: Migrate) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Nobody deletes every account by a slip.
+fn tell_losses(losses: &[(String, u64)]) -> anyhow::Result<()> {
+    for (table, rows) in losses {
+        println!("{rows:>9}  rows of {table} would be deleted");
+    }
+    anyhow::bail!("nothing was done: save the database, then repeat with --yes")
+}
+
 async fn clean(settings: Settings) -> anyhow::Result<()> {
-    let db = state::pool(&settings.stores)?;
+    let db = database(&settings.stores).await?;
     match cleanup::clean(&db, &settings, Clock::system().now()).await? {
         Some(deleted) => println!("{deleted}"),
         None => println!("Another instance is cleaning up; nothing was done here."),
@@ -179,9 +146,31 @@ async fn clean(settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Shows how far it is on a terminal.
+async fn run_import(Import { options, settings }: Import) -> anyhow::Result<()> {
+    let app = App::new(settings.check()?, Clock::system(), Random::system())?;
+    reach(&app.db, &app.settings.stores).await?;
+    let to_people = std::io::stderr().is_terminal();
+    let show = move |done, total| {
+        if to_people {
+            eprint!("\r{done} of {total} users");
+        }
+    };
+    let tally = import::import(&app, &options, &show).await?;
+    if to_people {
+        eprintln!();
+    }
+    println!("{tally}");
+    if options.dry_run {
+        println!("This was a dry run: nothing has been changed.");
+    }
+    Ok(())
+}
+
 /// Shows how far it is, on a line of its own that is written over on a terminal.
 async fn run_hydrate(settings: Settings) -> anyhow::Result<()> {
     let app = App::new(settings, Clock::system(), Random::system())?;
+    reach(&app.db, &app.settings.stores).await?;
     let to_people = std::io::stderr().is_terminal();
     let show = move |counts: &Counts| {
         if to_people {
@@ -198,7 +187,7 @@ async fn run_hydrate(settings: Settings) -> anyhow::Result<()> {
 
 async fn create_user(new: CreateUser) -> anyhow::Result<()> {
     let settings = new.settings.check()?;
-    let db: MySqlPool = state::pool(&settings.stores)?;
+    let db = database(&settings.stores).await?;
     let password = read_password(new.password_env.as_deref())?;
     let newcomer = user::Newcomer {
         email: new.email,

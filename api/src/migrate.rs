@@ -1,7 +1,7 @@
 //! The steps of the database's shape, compiled in: `portcullis migrate up|down|status`.
 
-use sqlx::MySqlPool;
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
+use sqlx::{AssertSqlSafe, MySqlPool};
 
 static STEPS: Migrator = sqlx::migrate!("../migrations");
 
@@ -26,6 +26,27 @@ pub async fn down(db: &MySqlPool, count: usize) -> Result<(), MigrateError> {
     let newest_first: Vec<i64> = applied.map(|step| step.version).rev().collect();
     let target = newest_first.get(count).copied().unwrap_or(0);
     STEPS.undo(db, target).await
+}
+
+/// The tables that the last `count` steps would take with them, newest first, and their rows.
+pub async fn losses(db: &MySqlPool, count: usize) -> Result<Vec<(String, u64)>, sqlx::Error> {
+    let steps = status(db).await?.into_iter().rev().filter(|step| step.is_applied).take(count);
+    let undone: Vec<i64> = steps.map(|step| step.version).collect();
+    let mut losses = Vec::new();
+    for version in undone {
+        let up = STEPS.iter().find(|step| step.version == version);
+        let sql = up.map(|step| step.sql.as_str().trim_start()).unwrap_or_default();
+        let Some(table) = sql.strip_prefix("create table ").and_then(|it| it.split(' ').next())
+        else {
+            continue;
+        };
+        let count = format!("select cast(count(*) as unsigned) from `{table}`");
+        losses.push((
+            table.to_owned(),
+            sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(db).await?,
+        ));
+    }
+    Ok(losses)
 }
 
 /// Every step, oldest first.

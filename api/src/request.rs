@@ -59,6 +59,19 @@ pub struct Client {
     pub(crate) allowance: Allowance,
 }
 
+impl Client {
+    /// Somebody at a command line of ours.
+    pub(crate) fn operator() -> Self {
+        Self {
+            ip: std::net::Ipv4Addr::LOCALHOST.into(),
+            user_agent: String::new(),
+            device: Device::unrecorded(),
+            request_id: RequestId::none(),
+            allowance: Allowance::default(),
+        }
+    }
+}
+
 /// Names one request in its answer, in the log and in the audit trail.
 #[derive(Clone)]
 pub struct RequestId(pub HeaderValue);
@@ -67,6 +80,10 @@ impl RequestId {
     /// The id as text.
     pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
+    }
+
+    const fn none() -> Self {
+        Self(HeaderValue::from_static("-"))
     }
 
     /// A proxy's id is kept if it is short and plain; anything else is replaced.
@@ -161,7 +178,6 @@ impl FromRequestParts<App> for Client {
         let text = |name: &str| parts.headers.get(name).map(HeaderValue::as_bytes);
         let user_agent = text("user-agent").map(String::from_utf8_lossy).unwrap_or_default();
         let device_id = text("x-device-id").map(String::from_utf8_lossy);
-        let fallback = || RequestId(HeaderValue::from_static("-"));
         Ok(Self {
             ip: address(app, parts),
             device: if app.settings.sessions.device_fingerprinting {
@@ -170,7 +186,7 @@ impl FromRequestParts<App> for Client {
                 Device::unrecorded()
             },
             user_agent: user_agent.chars().filter(|c| !c.is_control()).take(512).collect(),
-            request_id: parts.extensions.get().cloned().unwrap_or_else(fallback),
+            request_id: parts.extensions.get().cloned().unwrap_or_else(RequestId::none),
             allowance: parts.extensions.get().cloned().unwrap_or_default(),
         })
     }

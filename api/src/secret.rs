@@ -62,7 +62,15 @@ pub(crate) fn is_base64_of_32_bytes(text: &str) -> bool {
     text.len() == 43 && URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) == Ok(32)
 }
 
-/// A refresh token as its holder knows it: `prt_` and 256 random bits.
+/// Earlier systems gave out 256 to 1024 random bits as hex digits. Such a token is spent by its
+/// first use; what follows it is spelled in our way.
+fn is_imported(text: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    (64..=256).contains(&text.len()) && text.bytes().all(is_digit)
+}
+
+/// A refresh token as its holder knows it: `prt_` and 256 random bits, or one of an imported
+/// session.
 pub struct RefreshToken(SecretString);
 
 impl RefreshToken {
@@ -77,8 +85,11 @@ impl RefreshToken {
     /// Reads a token; anything not exactly of its length and letters is none (BUG-38).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let body = text.strip_prefix(Self::PREFIX)?;
-        is_base64_of_32_bytes(body).then(|| Self(text.into()))
+        let is_token = match text.strip_prefix(Self::PREFIX) {
+            Some(body) => is_base64_of_32_bytes(body),
+            None => is_imported(text),
+        };
+        is_token.then(|| Self(text.into()))
     }
 
     /// The token that follows this one. The same request repeated gets the same successor.
@@ -201,6 +212,18 @@ mod tests {
         for wrong in
             [&text[4..], &text[..46], &stranger, &respelled, "", "prt_", &format!("{text}=")]
         {
+            assert!(RefreshToken::parse(wrong).is_none(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn an_imported_refresh_token_is_hex_and_its_successor_is_ours() {
+        let hex = "0123456789abcdef".repeat(8);
+        let token = RefreshToken::parse(&hex).unwrap();
+        assert_eq!(token.digest(), Digest::of(hex.as_bytes()));
+        let successor = token.successor(&RefreshKey::from_secret(&"one".into()));
+        assert!(successor.expose().starts_with("prt_"));
+        for wrong in [&hex[..63], &hex.to_uppercase(), &hex.repeat(3), &format!("{hex}g")] {
             assert!(RefreshToken::parse(wrong).is_none(), "{wrong:?}");
         }
     }

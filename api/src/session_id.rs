@@ -10,7 +10,7 @@ use sqlx::{Decode, Encode, MySql, Type};
 
 use crate::secret::{Random, is_base64_of_32_bytes};
 
-/// `session_` and 256 random bits (C-10).
+/// `session_` and 256 random bits (C-10), or the id of an imported session.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(String);
 
@@ -28,8 +28,10 @@ impl SessionId {
     /// Reads an id; anything not exactly of its length and letters is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let body = text.strip_prefix(Self::PREFIX)?;
-        is_base64_of_32_bytes(body).then(|| Self(text.to_owned()))
+        let body = text.strip_prefix(Self::PREFIX);
+        let is_own = body.is_some_and(is_base64_of_32_bytes);
+        let is_id = is_own || is_imported(body.unwrap_or(text));
+        is_id.then(|| Self(text.to_owned()))
     }
 
     /// The id as text.
@@ -37,6 +39,12 @@ impl SessionId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Earlier systems wrote at least 128 random bits as hex digits or a UUID, with our prefix or none.
+fn is_imported(body: &str) -> bool {
+    let is_letter = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-');
+    (32..=120).contains(&body.len()) && body.bytes().all(is_letter)
 }
 
 impl fmt::Display for SessionId {
@@ -91,6 +99,17 @@ mod tests {
         assert_eq!(id.as_str().len(), SessionId::LENGTH);
         let json = serde_json::to_string(&id).unwrap();
         assert_eq!(serde_json::from_str::<SessionId>(&json).unwrap(), id);
+    }
+
+    #[test]
+    fn an_imported_id_keeps_its_spelling() {
+        let hex = "0123456789abcdef".repeat(4);
+        for id in [&hex, &format!("session_{hex}"), "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"] {
+            assert_eq!(SessionId::parse(id).unwrap().as_str(), id);
+        }
+        for wrong in [&hex[..31], &hex.to_uppercase(), &hex.repeat(2), &format!("sess_{hex}")] {
+            assert_eq!(SessionId::parse(wrong), None, "{wrong:?}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::values::{duration, given, secret};
 
 /// MySQL and Redis.
 #[derive(Args, Clone)]
-#[command(next_help_heading = "Stores")]
+#[command(next_help_heading = Stores::HEADING)]
 pub struct Stores {
     /// MySQL, as `mysql://user:password@host:port/name`. Wins over the DB_ settings.
     #[arg(long, env, hide_env_values = true, value_parser = secret)]
@@ -74,6 +74,9 @@ pub struct Stores {
 }
 
 impl Stores {
+    /// What these settings stand under in the help.
+    pub const HEADING: &str = "Stores";
+
     /// Refuses addresses of other kinds of servers.
     pub fn check(&self) -> Result<(), Invalid> {
         let is_one_of =

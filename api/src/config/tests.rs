@@ -105,6 +105,31 @@ fn c_15_rotation_cannot_be_turned_off_and_the_refusal_says_why() {
 }
 
 #[test]
+fn what_may_not_be_meant_is_remarked_on() {
+    let quiet = with(&[
+        "--trusted-proxies=::1",
+        "--smtp-url=smtps://mail.example.com",
+        "--frontend-url=https://app.example.com",
+    ]);
+    assert_eq!(quiet.unwrap().remarks(), Vec::<&str>::new());
+    for (flag, name) in [
+        ("--trusted-proxies=", "TRUSTED_PROXIES"),
+        ("--smtp-url=", "SMTP_URL"),
+        ("--frontend-url=", "FRONTEND_URL"),
+        ("--email-verification-required=false", "EMAIL_VERIFICATION_REQUIRED"),
+        ("--password-min-length=8", "PASSWORD_MIN_LENGTH"),
+        ("--rate-limit-login=off", "RATE_LIMIT_LOGIN"),
+        ("--jwt-secrets-old=an earlier secret of more than 32 bytes", "JWT_SECRETS_OLD"),
+        ("--jwt-expires-in=2h", "JWT_EXPIRES_IN"),
+        ("--session-expires-in=29d", "SESSION_EXPIRES_IN"),
+        ("--session-idle-timeout=30d", "SESSION_IDLE_TIMEOUT"),
+    ] {
+        let remarks = with(&[flag]).unwrap().remarks();
+        assert!(remarks.iter().any(|remark| remark.starts_with(name)), "{flag}: {remarks:?}");
+    }
+}
+
+#[test]
 fn lists_are_written_with_commas_and_may_be_empty() {
     let server =
         with(&["--trusted-proxies", "10.0.0.0/8, ::1,", "--cors-origins", ""]).unwrap().server;
@@ -209,6 +234,30 @@ fn the_readmes_table_names_real_settings_with_their_defaults() {
             let arg = settings().into_iter().find(|arg| name_of(arg) == *name).unwrap();
             assert_eq!(default_of(&arg), *told, "{name}");
         }
+    }
+}
+
+#[test]
+fn the_guide_says_of_every_setting_of_old_what_became_of_it() {
+    let guide = include_str!("../../docs/migration.md");
+    let (_, table) = guide.split_once("| setting | here |\n").unwrap();
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let mut told = Vec::new();
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').collect();
+        for name in quoted(cells[1]) {
+            let is_here = settings().iter().any(|arg| name_of(arg) == name);
+            assert_ne!(is_here, cells[2].trim().starts_with("gone:"), "{name}");
+            told.push(name);
+        }
+    }
+    let old = "JWT_SECRET JWT_EXPIRES_IN REFRESH_TOKEN_EXPIRES_IN SESSION_EXPIRES_IN \
+               MAX_SESSIONS_PER_USER CLEANUP_INTERVAL_HOURS INACTIVE_TOKEN_DAYS DB_HOST \
+               DB_USERNAME DB_PASSWORD DB_NAME REDIS_HOST REDIS_PORT REDIS_PASSWORD REDIS_DB \
+               NODE_ENV PORT APP_NAME TRUSTED_IP DEBUG REFRESH_TOKEN_ROTATION \
+               DEVICE_FINGERPRINTING SESSION_ACTIVITY_TRACKING SESSION_IP_VALIDATION";
+    for name in old.split_whitespace() {
+        assert!(told.contains(&name), "{name} is not in the guide");
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn duration(
 
 /// Takes a secret as it is; what it must be like is checked where its value cannot be shown.
 #[expect(clippy::unnecessary_wraps, reason = "the shape of a value parser")]
-pub(super) fn secret(text: &str) -> Result<SecretString, Infallible> {
+pub(crate) fn secret(text: &str) -> Result<SecretString, Infallible> {
     Ok(text.into())
 }
 

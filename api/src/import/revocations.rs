@@ -1,0 +1,155 @@
+//! Revoked tokens of the old system, and what they say about its sessions.
+//!
+//! The old system keeps the SHA-256 of a whole token, with or without its secret at the end (C-03).
+//! For a refresh token without the secret that is our digest too. For a JWT it is not, and it cannot
+//! be turned into ours; but no access token of the old system is accepted here.
+
+use std::collections::{HashMap, HashSet};
+
+use portcullis_core::Digest;
+use sqlx::MySqlConnection;
+
+use super::rows::OldRevocation;
+use super::{IMPORTED, Import, THERE};
+use crate::clock::UnixMs;
+use crate::ending::Reason;
+use crate::session_id::SessionId;
+
+const KIND: &str = "revocations";
+
+/// What was revoked in the old system.
+#[derive(Default)]
+pub(super) struct Revoked {
+    tokens: HashSet<Digest>,
+    sessions: HashSet<String>,
+    /// When a token of the user was last revoked without naming its session.
+    users: HashMap<u64, UnixMs>,
+}
+
+impl Revoked {
+    /// Whether the token of this digest was revoked.
+    pub(super) fn has_token(&self, digest: &Digest) -> bool {
+        self.tokens.contains(digest)
+    }
+
+    /// Whether the session was ended: by name, or perhaps, because it has not been used since a
+    /// revocation that named none. The old logout revoked a token and left its session as it was
+    /// (BUG-05).
+    pub(super) fn has_session(&self, id: &str, user_id: u64, last_activity: UnixMs) -> bool {
+        let unnamed = self.users.get(&user_id);
+        self.sessions.contains(id) || unnamed.is_some_and(|at| *at >= last_activity)
+    }
+
+    fn note(&mut self, row: &OldRevocation) {
+        if row.is_refresh() {
+            self.tokens.extend(Digest::from_hex(row.hash.as_bytes()));
+        }
+        // A token that was exchanged for the next one says nothing about its session.
+        let reason = row.reason.as_deref().unwrap_or_default().to_lowercase();
+        if reason.contains("rotat") || reason.ends_with("refresh") || reason.ends_with("refreshed")
+        {
+            return;
+        }
+        match (&row.session_id, row.user_id, row.at) {
+            (Some(session), _, _) => drop(self.sessions.insert(session.clone())),
+            (None, Some(user_id), Some(at)) => {
+                let latest = self.users.entry(user_id).or_default();
+                *latest = instant(at).max(*latest);
+            }
+            (None, _, _) => {}
+        }
+    }
+}
+
+impl OldRevocation {
+    fn is_refresh(&self) -> bool {
+        self.kind.as_deref() == Some("refresh")
+    }
+}
+
+impl Import<'_> {
+    /// Both versions of the old system's table are read; a database may have both.
+    pub(super) async fn revocations(&mut self) -> anyhow::Result<()> {
+        for table in ["token_blacklist", "token_blacklist_enhanced"] {
+            if self.old.has(table) {
+                self.revocations_in(table).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn revocations_in(&mut self, table: &str) -> anyhow::Result<()> {
+        let mut after = 0;
+        loop {
+            let rows = self.old.revocations(table, after).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.id;
+            let mut tx = self.app.db.begin().await?;
+            for row in &rows {
+                self.revoked.note(row);
+                let fate = self.revocation(&mut tx, row).await?;
+                self.tally.count(KIND, fate);
+            }
+            self.settle(tx).await?;
+        }
+    }
+
+    async fn revocation(
+        &self,
+        tx: &mut MySqlConnection,
+        row: &OldRevocation,
+    ) -> sqlx::Result<&'static str> {
+        if !row.is_refresh() {
+            return Ok("left out: access tokens of the old system are not accepted here");
+        }
+        let Some(digest) = Digest::from_hex(row.hash.as_bytes()) else {
+            return Ok("left out: not a SHA-256");
+        };
+        let expires_at = row.expires_at.map(instant).unwrap_or_default();
+        if expires_at <= self.now {
+            return Ok("left out: expired");
+        }
+        let session = row.session_id.as_deref().and_then(SessionId::parse);
+        let inserted = sqlx::query!(
+            "insert ignore into token_blacklist_enhanced
+                (token_hash, token_type, token_expiry, blacklisted_at, reason, user_id, session_id,
+                 ip_address)
+             values (?, 'refresh', ?, ?, ?, ?, ?, ?)",
+            digest.as_bytes().as_slice(),
+            expires_at,
+            row.at.map_or(self.now, instant),
+            reason(row.reason.as_deref().unwrap_or_default()).as_str(),
+            row.user_id,
+            session,
+            address(row.ip.as_deref()),
+        )
+        .execute(tx)
+        .await?
+        .rows_affected();
+        Ok(if inserted == 1 { IMPORTED } else { THERE })
+    }
+}
+
+/// The old reasons are free text (C-08).
+fn reason(text: &str) -> Reason {
+    let text = text.to_lowercase();
+    let is_all = text.split(|c: char| !c.is_alphanumeric()).any(|word| word == "all");
+    match text.as_str() {
+        "" | "logout" => Reason::Logout,
+        text if text.contains("reset") => Reason::PasswordReset,
+        text if text.contains("password") => Reason::PasswordChange,
+        _ if is_all => Reason::LogoutAll,
+        _ => Reason::Revoked,
+    }
+}
+
+/// An instant of the old database.
+pub(super) fn instant(ms: i64) -> UnixMs {
+    UnixMs(u64::try_from(ms).unwrap_or(0)).min(UnixMs::MAX)
+}
+
+/// An address in its plain spelling: Express writes IPv4 as `::ffff:192.0.2.1`.
+pub(super) fn address(text: Option<&str>) -> Option<String> {
+    let ip: std::net::IpAddr = text?.trim().parse().ok()?;
+    Some(ip.to_canonical().to_string())
+}

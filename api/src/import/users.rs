@@ -1,0 +1,251 @@
+//! Users of the old system: new ones, and those whose row there is younger than the one here.
+//!
+//! Until the switch the old system is where accounts are changed, so the younger row wins. A user is
+//! the same person only if id and either e-mail address or birth of the account agree; everything
+//! else would give somebody another person's account.
+
+use std::collections::{HashMap, HashSet};
+
+use anyhow::Context as _;
+use sqlx::MySqlConnection;
+
+use super::revocations::instant;
+use super::rows::OldUser;
+use super::{IMPORTED, Import, THERE};
+use crate::clock::UnixMs;
+use crate::ending::{self, Ending, Reason};
+use crate::token::Role;
+use crate::user::checked_email;
+
+const KIND: &str = "users";
+const ADDRESS_TAKEN: &str = "left out: another account here has the e-mail address";
+const UNVERIFIED: &str = "imported, to verify their address before they log in";
+/// What fits into the columns of names.
+const LONGEST_NAME: usize = 100;
+
+/// The person is here now, or why not.
+type Fate = Result<&'static str, &'static str>;
+
+/// A user as they would stand here.
+struct Person {
+    id: u64,
+    email: String,
+    /// None: the stored one cannot be used here.
+    hash: Option<String>,
+    first_name: String,
+    last_name: String,
+    role: Role,
+    is_active: bool,
+    verified_at: Option<UnixMs>,
+    created_at: UnixMs,
+    updated_at: Option<UnixMs>,
+}
+
+/// What is here already.
+struct Here {
+    id: u64,
+    email: String,
+    password_hash: String,
+    is_active: bool,
+    created_at: UnixMs,
+    updated_at: UnixMs,
+}
+
+impl Import<'_> {
+    /// All users, in batches, each with its sessions.
+    pub(super) async fn users(
+        &mut self,
+        report: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> anyhow::Result<()> {
+        let total = self.old.count_users().await?;
+        let no_password = self.no_password().await?;
+        let (mut after, mut done) = (0, 0);
+        loop {
+            let batch = self.old.users(after).await?;
+            let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(()) };
+            let (first, last) = (first.id, last.id);
+            (after, done) = (last, done + batch.len() as u64);
+            let mut tx = self.app.db.begin().await?;
+            let here = here(&mut tx, first, last).await?;
+            let mut people = HashSet::new();
+            for old in batch {
+                let id = old.id;
+                let fate = match self.person(old) {
+                    Ok(person) => self.user(&mut tx, here.get(&id), &person, &no_password).await?,
+                    Err(why) => Err(why),
+                };
+                people.extend(fate.is_ok().then_some(id));
+                self.tally.count(KIND, fate.unwrap_or_else(|why| why));
+            }
+            if !self.options.without_sessions {
+                self.sessions(&mut tx, (first, last), &people).await?;
+            }
+            self.settle(tx).await?;
+            report(done, total);
+        }
+    }
+
+    /// A hash that no password has, for those who never had one or whose hash is of another kind.
+    async fn no_password(&self) -> anyhow::Result<String> {
+        let random = self.app.random.base64::<32>();
+        self.app.passwords.hash(random.into()).await.context("a password could not be hashed")
+    }
+
+    fn person(&self, old: OldUser) -> Result<Person, &'static str> {
+        if old.deleted_at.is_some() {
+            return Err("left out: deleted");
+        }
+        let email = checked_email(&old.email.unwrap_or_default())
+            .map_err(|_| "left out: no e-mail address that mail could reach")?;
+        let created_at = old.created_at.map_or(self.now, instant);
+        let was_verified = self.options.verified || old.is_verified.is_some_and(|flag| flag != 0);
+        let role = old.role.unwrap_or_default();
+        let is_admin =
+            role.eq_ignore_ascii_case("admin") || old.is_admin.is_some_and(|flag| flag != 0);
+        Ok(Person {
+            id: old.id,
+            email,
+            hash: old.hash.filter(|hash| is_usable(hash)),
+            first_name: name(old.first_name),
+            last_name: name(old.last_name),
+            role: if is_admin { Role::Admin } else { Role::User },
+            is_active: old.is_active != Some(0),
+            verified_at: old.verified_at.map(instant).or(was_verified.then_some(created_at)),
+            created_at,
+            updated_at: old.updated_at.map(instant),
+        })
+    }
+
+    async fn user(
+        &mut self,
+        tx: &mut MySqlConnection,
+        here: Option<&Here>,
+        person: &Person,
+        no_password: &str,
+    ) -> anyhow::Result<Fate> {
+        let Some(here) = here else {
+            let updated_at = person.updated_at.unwrap_or(self.now);
+            let fate = insert(tx, person, no_password, updated_at).await?;
+            let needs_proof = self.app.settings.accounts.email_verification_required;
+            let lacks_proof = needs_proof && person.verified_at.is_none();
+            return Ok(if fate == Ok(IMPORTED) && lacks_proof { Ok(UNVERIFIED) } else { fate });
+        };
+        if here.email != person.email && here.created_at != person.created_at {
+            return Ok(Err("left out: another account here has the id"));
+        }
+        let Some(updated_at) = person.updated_at.filter(|at| *at > here.updated_at) else {
+            return Ok(Ok(THERE));
+        };
+        let hash = person.hash.as_ref().unwrap_or(&here.password_hash);
+        if !update(tx, person, hash, updated_at).await? {
+            return Ok(Err(ADDRESS_TAKEN));
+        }
+        if !person.is_active && here.is_active {
+            self.end_sessions(tx, here.id, Reason::Disabled).await?;
+        } else if *hash != here.password_hash {
+            self.end_sessions(tx, here.id, Reason::PasswordChange).await?;
+        }
+        Ok(Ok("brought up to date"))
+    }
+
+    async fn end_sessions(
+        &mut self,
+        tx: &mut MySqlConnection,
+        user_id: u64,
+        reason: Reason,
+    ) -> sqlx::Result<()> {
+        let sessions = ending::live_sessions(tx, user_id).await?;
+        let ending = Ending { reason, at: self.now, client: &self.operator };
+        let ended = ending::end(tx, user_id, &sessions, ending).await?;
+        self.has_changed_sessions |= ended.sessions > 0;
+        Ok(())
+    }
+}
+
+async fn here(tx: &mut MySqlConnection, first: u64, last: u64) -> sqlx::Result<HashMap<u64, Here>> {
+    let rows = sqlx::query_as!(
+        Here,
+        r#"select id, email, password_hash, is_active as "is_active: bool",
+                  created_at as "created_at: UnixMs", updated_at as "updated_at: UnixMs"
+             from users where id between ? and ? for update"#,
+        first,
+        last,
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+async fn insert(
+    tx: &mut MySqlConnection,
+    person: &Person,
+    no_password: &str,
+    updated_at: UnixMs,
+) -> sqlx::Result<Fate> {
+    let inserted = sqlx::query!(
+        "insert into users
+            (id, email, password_hash, first_name, last_name, role, is_active, email_verified_at,
+             created_at, updated_at)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        person.id,
+        person.email,
+        person.hash.as_deref().unwrap_or(no_password),
+        person.first_name,
+        person.last_name,
+        person.role.as_str(),
+        person.is_active,
+        person.verified_at,
+        person.created_at,
+        updated_at,
+    )
+    .execute(tx)
+    .await;
+    match inserted {
+        Ok(_) if person.hash.is_none() => Ok(Ok("imported, to choose a new password by mail")),
+        Ok(_) => Ok(Ok(IMPORTED)),
+        Err(sqlx::Error::Database(cause)) if cause.is_unique_violation() => Ok(Err(ADDRESS_TAKEN)),
+        Err(cause) => Err(cause),
+    }
+}
+
+/// False if another account has the e-mail address.
+async fn update(
+    tx: &mut MySqlConnection,
+    person: &Person,
+    hash: &str,
+    updated_at: UnixMs,
+) -> sqlx::Result<bool> {
+    let updated = sqlx::query!(
+        "update users
+            set email = ?, password_hash = ?, first_name = ?, last_name = ?, role = ?,
+                is_active = ?, email_verified_at = coalesce(?, email_verified_at), updated_at = ?
+          where id = ?",
+        person.email,
+        hash,
+        person.first_name,
+        person.last_name,
+        person.role.as_str(),
+        person.is_active,
+        person.verified_at,
+        updated_at,
+        person.id,
+    )
+    .execute(tx)
+    .await;
+    match updated {
+        Ok(_) => Ok(true),
+        Err(sqlx::Error::Database(cause)) if cause.is_unique_violation() => Ok(false),
+        Err(cause) => Err(cause),
+    }
+}
+
+/// Kinds of hashes that a login here can check.
+fn is_usable(hash: &str) -> bool {
+    let is_bcrypt = ["$2a$", "$2b$", "$2x$", "$2y$"].iter().any(|kind| hash.starts_with(kind));
+    (is_bcrypt && hash.len() == 60) || (hash.starts_with("$argon2") && hash.len() <= 255)
+}
+
+fn name(old: Option<String>) -> String {
+    let old = old.unwrap_or_default();
+    old.trim().chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
+}
