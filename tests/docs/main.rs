@@ -1,7 +1,10 @@
 //! The documentation, held against real servers: what a page says is what they do.
 
+mod backup;
 mod calling;
 mod examples;
+mod guide;
+mod host;
 mod pages;
 #[expect(unreachable_pub, reason = "shown in the documentation as a service would have it")]
 mod redis_rs;

@@ -21,10 +21,18 @@ pub(crate) struct Fence {
     pub(crate) text: String,
 }
 
-/// Every page: those beside the module, and the README once there is one.
+impl Fence {
+    /// Commands that a test types before it comes to those of a page.
+    pub(crate) fn command(text: &str) -> Self {
+        Self { place: "the test".to_owned(), kind: "sh".to_owned(), text: text.to_owned() }
+    }
+}
+
+/// Every page: those beside the module and the service, and the README once there is one.
 pub(crate) fn pages() -> Vec<Page> {
     let docs = Path::new("module/docs");
-    let paths = [markdown_in(docs), markdown_in(&docs.join("commands"))].concat();
+    let service = markdown_in(Path::new("api/docs"));
+    let paths = [markdown_in(docs), markdown_in(&docs.join("commands")), service].concat();
     let readme = PathBuf::from("README.md");
     let readme = workspace().join(&readme).exists().then_some(readme);
     paths.into_iter().chain(readme).map(Page::read).collect()
@@ -33,6 +41,11 @@ pub(crate) fn pages() -> Vec<Page> {
 /// The page of this name under `module/docs`.
 pub(crate) fn page(name: &str) -> Page {
     Page::read(Path::new("module/docs").join(name))
+}
+
+/// The page of this name under `api/docs`.
+pub(crate) fn service_page(name: &str) -> Page {
+    Page::read(Path::new("api/docs").join(name))
 }
 
 fn markdown_in(folder: &Path) -> Vec<PathBuf> {
@@ -51,11 +64,12 @@ impl Page {
         Self { path, text }
     }
 
-    /// Every fenced block.
+    /// Every fenced block; one in a list is indented.
     pub(crate) fn fences(&self) -> Vec<Fence> {
         let mut fences = Vec::new();
         let mut open: Option<Fence> = None;
         for (number, line) in (1..).zip(self.text.lines()) {
+            let line = line.strip_prefix("   ").unwrap_or(line);
             match (line.strip_prefix("```"), &mut open) {
                 (Some(_), Some(_)) => fences.extend(open.take()),
                 (Some(kind), None) => {
@@ -67,6 +81,24 @@ impl Page {
             }
         }
         assert!(open.is_none(), "{}: a fence is not closed", self.path.display());
+        fences
+    }
+
+    /// The shell blocks under the heading that starts like this.
+    pub(crate) fn commands_under(&self, heading: &str) -> Vec<Fence> {
+        let (before, rest) =
+            self.text.split_once(&format!("\n## {heading}")).unwrap_or_else(|| {
+                panic!("no heading {heading} in {}", self.path.display());
+            });
+        let under = rest.split("\n## ").next().unwrap_or_default();
+        let lines = 1 + before.lines().count()..=1 + before.lines().count() + under.lines().count();
+        let is_here = |fence: &Fence| {
+            let (_, line) = fence.place.rsplit_once(':').expect("a place has a line");
+            lines.contains(&line.parse().expect("it is a number"))
+        };
+        let mut fences = self.fences();
+        fences.retain(|fence| fence.kind == "sh" && is_here(fence));
+        assert!(!fences.is_empty(), "no commands under {heading}");
         fences
     }
 
