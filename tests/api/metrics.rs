@@ -1,5 +1,7 @@
 //! `/metrics` on the operations listener.
 
+use std::collections::HashSet;
+
 use portcullis_tests::Service;
 use reqwest::Method;
 use serde_json::json;
@@ -67,4 +69,60 @@ async fn a_method_or_path_that_a_client_invents_is_no_label() {
     let text = metrics(&auth).await;
     assert!(text.contains("method=\"OTHER\",route=\"-\",status=\"404\""), "{text}");
     assert!(!text.contains("INVENTED") && !text.contains("made-up"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_shows_every_metric_and_none_that_is_not_there() {
+    let live = metrics_of_everything().await;
+    let dashboard = include_str!("../../api/docs/grafana.json");
+    let shown = named_in(dashboard);
+    let unknown: Vec<_> = shown.iter().filter(|name| !live.contains(family(name))).collect();
+    assert_eq!(unknown, Vec::<&&str>::new(), "in the dashboard, but not in /metrics");
+    let shown: HashSet<&str> = shown.into_iter().map(family).collect();
+    let missing: Vec<_> = live.iter().filter(|name| !shown.contains(name.as_str())).collect();
+    assert_eq!(missing, Vec::<&String>::new(), "in /metrics, but not in the dashboard");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alerts_and_the_page_for_operators_name_metrics_that_are_there() {
+    let live = metrics_of_everything().await;
+    let alerts = include_str!("../../api/docs/alerts.yml");
+    let page = include_str!("../../api/docs/operations.md");
+    assert!(named_in(alerts).len() > 5);
+    for name in named_in(alerts).into_iter().chain(named_in(page)) {
+        // `portcullis_ledger_…` and `portcullis_api::watch` of the page are no metrics.
+        let is_metric = !["portcullis_ledger_", "portcullis_api"].contains(&name);
+        assert!(!is_metric || live.contains(family(name)), "{name}");
+    }
+}
+
+/// The names of all metrics of a service at which everything has happened once.
+async fn metrics_of_everything() -> HashSet<String> {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+    auth.refresh(&alice.refresh).await.must_be(200);
+    auth.post_as(&alice.access, "/logout", json!({})).await.must_be(200);
+    auth.refresh("garbage").await.must_be(401);
+    let text = loop {
+        let text = metrics(&auth).await;
+        // Counted by the background, which has just begun.
+        if text.contains("portcullis_sessions_active") {
+            break text;
+        }
+        tokio::task::yield_now().await;
+    };
+    let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    names.map(str::to_owned).collect()
+}
+
+/// Every word of a file that could be a metric of ours.
+fn named_in(file: &str) -> Vec<&str> {
+    let words = file.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    words.filter(|word| word.starts_with("portcullis_")).collect()
+}
+
+/// A histogram is one metric of three names.
+fn family(name: &str) -> &str {
+    let ends = ["_bucket", "_sum", "_count"];
+    ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
 }
