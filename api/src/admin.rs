@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::types::Json;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::answer::Success;
@@ -39,7 +40,7 @@ impl FromRequestParts<App> for Admin {
 }
 
 /// What `/admin/blacklist-stats` counts.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct BlacklistStats {
     total: i64,
     active: i64,
@@ -50,6 +51,13 @@ pub struct BlacklistStats {
 }
 
 /// `GET /admin/blacklist-stats`.
+#[utoipa::path(
+    get, path = "/blacklist-stats", tag = "Administration",
+    summary = "Counts revoked tokens",
+    security(("bearer" = [])),
+    responses((status = 200, description = "The counts", body = Success<BlacklistStats>)),
+    extensions(("x-problems" = json!("forbidden")))
+)]
 pub async fn blacklist_stats(
     State(app): State<App>,
     _admin: Admin,
@@ -82,13 +90,21 @@ pub async fn blacklist_stats(
 }
 
 /// What `/admin/logout-everyone` ended.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = EveryoneEnded)]
 pub struct Counts {
     users: u64,
     sessions_revoked: u64,
 }
 
 /// `POST /admin/logout-everyone`: every session of every user ends, the caller's own included.
+#[utoipa::path(
+    post, path = "/logout-everyone", tag = "Administration",
+    summary = "Ends every session of every user",
+    security(("bearer" = [])),
+    responses((status = 200, description = "What has ended", body = Success<Counts>)),
+    extensions(("x-problems" = json!("forbidden insufficient_user_authentication")))
+)]
 pub async fn log_out_everyone(
     State(app): State<App>,
     client: Client,
@@ -141,23 +157,30 @@ pub async fn log_out_everyone(
 }
 
 /// Which events `/admin/audit` shows.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Filter {
+    /// Only what concerns this user.
     user_id: Option<u64>,
+    /// Only events of this name.
     event: Option<String>,
+    /// Entries a page (1 to 200); 50 if left out.
     limit: Option<u32>,
+    /// `next` of the page before.
     after: Option<u64>,
 }
 
 /// One page of the audit trail, newest first.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditPage)]
 pub struct Trail {
     events: Vec<Recorded>,
     /// Give this as `after` to see more; null on the last page.
     next: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEvent)]
 struct Recorded {
     id: u64,
     at: UnixMs,
@@ -167,10 +190,19 @@ struct Recorded {
     ip_address: Option<String>,
     user_agent: Option<String>,
     request_id: Option<String>,
+    #[schema(value_type = Object)]
     detail: Json<Value>,
 }
 
 /// `GET /admin/audit`.
+#[utoipa::path(
+    get, path = "/audit", tag = "Administration",
+    summary = "Shows the audit trail, newest first",
+    params(Filter),
+    security(("bearer" = [])),
+    responses((status = 200, description = "One page", body = Success<Trail>)),
+    extensions(("x-problems" = json!("forbidden malformed_request")))
+)]
 pub async fn audit(
     State(app): State<App>,
     _admin: Admin,

@@ -1,42 +1,47 @@
 //! `/admin/users`: one person's account in an administrator's hands. Whatever is taken away is
 //! gone at that person's next request.
 
+mod deed;
+
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use sqlx::{MySql, Transaction};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::admin::Admin;
 use crate::answer::Success;
-use crate::audit::{self, Event};
 use crate::body::Body;
 use crate::clock::UnixMs;
-use crate::ending::{self, Ended, Ending, Reason};
+use crate::ending::{Ended, Reason};
 use crate::error::{Error, Result};
-use crate::outbox;
 use crate::request::Client;
 use crate::sessions::{self, Session};
 use crate::token::Role;
+use deed::Deed;
 
 /// Which users to list.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Filter {
+    /// Only the one with this address.
     email: Option<String>,
+    /// Users a page (1 to 200); 50 if left out.
     limit: Option<u32>,
+    /// `next` of the page before.
     after: Option<u64>,
 }
 
 /// One page of users, by id.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = UserPage)]
 pub struct Users {
     users: Vec<User>,
     /// Give this as `after` to see more; null on the last page.
     next: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct User {
     id: u64,
     email: String,
@@ -49,6 +54,14 @@ struct User {
 }
 
 /// `GET /admin/users`, all or the one with an address.
+#[utoipa::path(
+    get, path = "/users", tag = "Administration",
+    summary = "Lists users by id",
+    params(Filter),
+    security(("bearer" = [])),
+    responses((status = 200, description = "One page", body = Success<Users>)),
+    extensions(("x-problems" = json!("forbidden malformed_request")))
+)]
 pub async fn list(
     State(app): State<App>,
     _admin: Admin,
@@ -79,12 +92,20 @@ pub async fn list(
 }
 
 /// A person's live sessions.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct TheirSessions {
     sessions: Vec<Session>,
 }
 
 /// `GET /admin/users/{id}/sessions`.
+#[utoipa::path(
+    get, path = "/users/{id}/sessions", tag = "Administration",
+    summary = "Lists a user's live sessions",
+    params(("id" = u64, Path, description = "The user", minimum = 1)),
+    security(("bearer" = [])),
+    responses((status = 200, description = "The sessions", body = Success<TheirSessions>)),
+    extensions(("x-problems" = json!("forbidden not_found")))
+)]
 pub async fn sessions(
     State(app): State<App>,
     _admin: Admin,
@@ -95,6 +116,14 @@ pub async fn sessions(
 }
 
 /// `DELETE /admin/users/{id}/sessions`: logs a person out everywhere.
+#[utoipa::path(
+    delete, path = "/users/{id}/sessions", tag = "Administration",
+    summary = "Logs a user out everywhere",
+    params(("id" = u64, Path, description = "The user", minimum = 1)),
+    security(("bearer" = [])),
+    responses((status = 200, description = "What has ended", body = Success<Ended>)),
+    extensions(("x-problems" = json!("forbidden not_found")))
+)]
 pub async fn log_out(
     State(app): State<App>,
     client: Client,
@@ -109,6 +138,14 @@ pub async fn log_out(
 }
 
 /// `POST /admin/users/{id}/disable`: the person is out and stays out.
+#[utoipa::path(
+    post, path = "/users/{id}/disable", tag = "Administration",
+    summary = "Disables a user",
+    params(("id" = u64, Path, description = "The user", minimum = 1)),
+    security(("bearer" = [])),
+    responses((status = 200, description = "The user is out and cannot log in", body = Success)),
+    extensions(("x-problems" = json!("forbidden not_found last_admin")))
+)]
 pub async fn disable(
     State(app): State<App>,
     client: Client,
@@ -127,6 +164,14 @@ pub async fn disable(
 }
 
 /// `POST /admin/users/{id}/enable`: the person may log in again; no old token comes back.
+#[utoipa::path(
+    post, path = "/users/{id}/enable", tag = "Administration",
+    summary = "Enables a user again",
+    params(("id" = u64, Path, description = "The user", minimum = 1)),
+    security(("bearer" = [])),
+    responses((status = 200, description = "The user may log in", body = Success)),
+    extensions(("x-problems" = json!("forbidden not_found")))
+)]
 pub async fn enable(
     State(app): State<App>,
     client: Client,
@@ -143,12 +188,21 @@ pub async fn enable(
 }
 
 /// What `/admin/users/{id}/role` takes.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct NewRole {
     role: Role,
 }
 
 /// `POST /admin/users/{id}/role`, after a recent login.
+#[utoipa::path(
+    post, path = "/users/{id}/role", tag = "Administration",
+    summary = "Changes what a user may do",
+    params(("id" = u64, Path, description = "The user", minimum = 1)),
+    request_body = NewRole,
+    security(("bearer" = [])),
+    responses((status = 200, description = "It counts from the next request", body = Success)),
+    extensions(("x-problems" = json!("forbidden not_found last_admin insufficient_user_authentication")))
+)]
 pub async fn set_role(
     State(app): State<App>,
     client: Client,
@@ -175,6 +229,18 @@ pub async fn set_role(
 }
 
 /// `DELETE /admin/users/{id}`: everything of theirs dies and stays dead (BUG-06).
+#[utoipa::path(
+    delete, path = "/users/{id}", tag = "Administration",
+    summary = "Deletes a user",
+    params(("id" = u64, Path, description = "The user", minimum = 1)),
+    security(("bearer" = [])),
+    responses((
+        status = 200,
+        description = "The user is gone; everything of theirs is dead",
+        body = Success,
+    )),
+    extensions(("x-problems" = json!("forbidden not_found last_admin")))
+)]
 pub async fn remove(
     State(app): State<App>,
     client: Client,
@@ -188,59 +254,6 @@ pub async fn remove(
     sqlx::query!("delete from users where id = ?", id).execute(&mut *deed.tx).await?;
     let done = deed.commit("user_deleted").await?;
     Ok(Success::message("User deleted").propagated(done))
-}
-
-/// Something an administrator does to a person, in one transaction with its trace in the audit.
-struct Deed<'a> {
-    app: &'a App,
-    client: &'a Client,
-    by: u64,
-    user_id: u64,
-    at: UnixMs,
-    tx: Transaction<'static, MySql>,
-}
-
-impl<'a> Deed<'a> {
-    async fn begin(
-        app: &'a App,
-        client: &'a Client,
-        Admin(caller): &Admin,
-        user_id: u64,
-    ) -> Result<Self> {
-        let tx = app.db.begin().await?;
-        Ok(Self { app, client, by: caller.user_id, user_id, at: app.clock.now(), tx })
-    }
-
-    /// Refuses to take power from the last active administrator. The others are held until the
-    /// deed is done, so that no two of them take it from each other.
-    async fn must_leave_an_administrator(&mut self) -> Result<()> {
-        let target = sqlx::query_scalar!(
-            "select id from users where id = ? and role = 'admin' and is_active",
-            self.user_id,
-        );
-        if target.fetch_optional(&mut *self.tx).await?.is_none() {
-            return Ok(());
-        }
-        let others = sqlx::query_scalar!(
-            "select id from users where role = 'admin' and is_active and id <> ? for update",
-            self.user_id,
-        )
-        .fetch_all(&mut *self.tx)
-        .await?;
-        if others.is_empty() { Err(Error::LastAdmin) } else { Ok(()) }
-    }
-
-    async fn end_all(&mut self, reason: Reason) -> Result<Ended> {
-        let ending = Ending { reason, at: self.at, client: self.client };
-        Ok(ending::end_all(&mut self.tx, self.user_id, ending).await?)
-    }
-
-    async fn commit(mut self, event: &'static str) -> Result<outbox::Propagation> {
-        let event = Event::of(event, self.user_id).with(json!({ "by": self.by }));
-        audit::record(&mut *self.tx, self.client, self.at, event).await?;
-        self.tx.commit().await?;
-        Ok(outbox::deliver(self.app, self.user_id).await)
-    }
 }
 
 /// The id in a path, if there is such a user.

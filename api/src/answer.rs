@@ -5,17 +5,24 @@ use std::borrow::Cow;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::outbox::Propagation;
 
 /// A success on its way to the client.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Success<T = ()> {
+    /// Always `success`.
+    #[schema(pattern = "^success$", example = "success")]
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = T, required)]
     data: Option<T>,
+    /// What happened, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     message: Option<Cow<'static, str>>,
+    /// `pending`: decided for good, and in force everywhere as soon as Redis is back.
     #[serde(skip_serializing_if = "Propagation::is_confirmed")]
     propagation: Propagation,
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::answer::Success;
@@ -10,23 +11,26 @@ use crate::clock::UnixMs;
 use crate::error::{Error, Result};
 
 /// Which page.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Page {
-    /// Entries a page (1 to 200).
+    /// Entries a page (1 to 200); 50 if left out.
     limit: Option<u32>,
     /// `next` of the page before.
     after: Option<u64>,
 }
 
 /// One page, newest first.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = BlacklistPage)]
 pub struct Entries {
     entries: Vec<Entry>,
     /// Give this as `after` to see more; null on the last page.
     next: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = BlacklistEntry)]
 struct Entry {
     id: u64,
     token_type: String,
@@ -39,6 +43,14 @@ struct Entry {
 }
 
 /// The caller's own revocations.
+#[utoipa::path(
+    get, path = "/blacklist", tag = "Tokens",
+    summary = "Shows the caller's revoked tokens, newest first",
+    params(Page),
+    security(("bearer" = [])),
+    responses((status = 200, description = "One page", body = Success<Entries>)),
+    extensions(("x-problems" = json!("malformed_request")))
+)]
 pub async fn list(
     State(app): State<App>,
     caller: Caller,

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::answer::Success;
@@ -16,7 +17,7 @@ use crate::caller::{Caller, cookie, role};
 use crate::cookies;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
-use crate::issue::{Grant, token_pair};
+use crate::issue::{Grant, TokenPair, token_pair};
 use crate::login::DEVICE_COOKIE;
 use crate::mail::{Message, Scene};
 use crate::opening;
@@ -26,13 +27,28 @@ use crate::secret::Password;
 use crate::user::fault_of_password;
 
 /// What `/change-password` takes.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = PasswordChange)]
 pub struct Request {
+    /// The one in force.
     current_password: Password,
+    /// 15 characters or more (`PASSWORD_MIN_LENGTH`), 128 at most; none of the common ones.
     new_password: Password,
 }
 
 /// Changes the password and answers with a fresh token pair.
+#[utoipa::path(
+    post, path = "/change-password", tag = "Accounts",
+    summary = "Changes the password",
+    request_body = Request,
+    security(("bearer" = [])),
+    responses((
+        status = 200,
+        description = "A new session has begun; every other has ended",
+        body = Success<TokenPair>,
+    )),
+    extensions(("x-problems" = json!("bad_credentials insufficient_user_authentication throttled")))
+)]
 pub async fn change_password(
     State(app): State<App>,
     client: Client,

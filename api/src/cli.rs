@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Hydrate(Box<Settings>),
     /// Check the settings and say what is wrong with them; starts nothing.
     CheckConfig(Box<Settings>),
+    /// Print the description of the API (`OpenAPI` 3.1, JSON).
+    Openapi,
 }
 
 #[derive(Args)]

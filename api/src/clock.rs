@@ -15,9 +15,11 @@ use sqlx::{Decode, Encode, MySql, Type};
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
+use utoipa::ToSchema;
 
 /// An instant: milliseconds since the epoch, UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
+#[schema(as = Instant, value_type = String, format = DateTime, example = "2026-01-31T13:00:00.000Z")]
 pub struct UnixMs(pub u64);
 
 impl UnixMs {

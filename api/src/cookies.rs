@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
 use serde::Deserialize;
 use sha2::Sha256;
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::config::{List, Origin, Settings};
@@ -28,7 +29,7 @@ pub(crate) const REFRESH: &str = "__Host-refresh";
 const CSRF: &str = "__Host-csrf";
 
 /// How a client wants its tokens.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// In the body.

@@ -8,21 +8,26 @@ use std::borrow::Cow;
 
 use portcullis_core::Digest;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Longer device ids are cut here.
 const LONGEST_ID: usize = 128;
 const UNKNOWN: &str = "Unknown";
 
 /// A device as its owner would recognise it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Device {
     /// 64 hex digits that stay the same while browser, system, kind and client-sent id do.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
     pub fingerprint: String,
     /// The browser's family.
+    #[schema(value_type = String, example = "Firefox")]
     pub browser: Cow<'static, str>,
     /// The operating system's family.
+    #[schema(value_type = String, example = "Linux")]
     pub os: Cow<'static, str>,
     /// `Desktop`, `Mobile`, `Tablet`, `TV`, `Console`, `Bot` or `Unknown`.
+    #[schema(value_type = String, example = "Desktop")]
     pub device: Cow<'static, str>,
 }
 

@@ -6,6 +6,7 @@
 use serde::Serialize;
 use sqlx::MySqlConnection;
 use sqlx::types::Json;
+use utoipa::ToSchema;
 
 use crate::clock::UnixMs;
 use crate::metrics;
@@ -68,7 +69,7 @@ pub struct Ending<'a> {
 }
 
 /// What came to an end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Ended {
     /// Live sessions that were ended.
     #[serde(rename = "sessions_revoked")]

@@ -11,6 +11,7 @@ use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICAT
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::metrics;
 
@@ -75,11 +76,13 @@ pub enum Error {
 }
 
 /// One unacceptable value and where it stands in the body.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Violation {
-    /// JSON pointer as a URI fragment (`#/email`).
+    /// JSON pointer as a URI fragment.
+    #[schema(example = "#/email")]
     pub pointer: String,
     /// Stable name of the rule, in snake case.
+    #[schema(example = "not_an_email")]
     pub code: &'static str,
     /// The rule in words.
     pub detail: String,
@@ -223,12 +226,14 @@ impl Error {
 }
 
 /// RFC 9457, and `status_text` and `message` for clients of the older envelope.
-#[derive(Serialize)]
-struct Problem<'a> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Problem<'a> {
+    #[schema(example = "about:blank")]
     r#type: &'a str,
     title: &'a str,
     status: u16,
     detail: &'a str,
+    /// What is wrong, for programs: it never changes.
     code: &'a str,
     status_text: &'a str,
     message: &'a str,
@@ -237,9 +242,22 @@ struct Problem<'a> {
 }
 
 impl IntoResponse for Error {
-    fn into_response(mut self) -> Response {
-        let (status, code, detail) = self.answer();
+    fn into_response(self) -> Response {
+        let (_, code, _) = self.answer();
         metrics::refused(code);
+        let cause = self.cause();
+        let mut response = self.parts().into_response();
+        if let Some(cause) = cause {
+            response.extensions_mut().insert(cause);
+        }
+        response
+    }
+}
+
+impl Error {
+    /// Status, headers and body, as they go out.
+    pub(crate) fn parts(mut self) -> (StatusCode, HeaderMap, Vec<u8>) {
+        let (status, code, detail) = self.answer();
         let headers = self.headers(status);
         let problem = Problem {
             r#type: match self {
@@ -256,12 +274,7 @@ impl IntoResponse for Error {
             message: detail,
             errors: self.violations(),
         };
-        let body = serde_json::to_vec(&problem).unwrap_or_default();
-        let mut response = (status, headers, body).into_response();
-        if let Some(cause) = self.cause() {
-            response.extensions_mut().insert(cause);
-        }
-        response
+        (status, headers, serde_json::to_vec(&problem).unwrap_or_default())
     }
 }
 

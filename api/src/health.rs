@@ -5,25 +5,28 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::clock::UnixMs;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Health {
+    /// `healthy` or `unhealthy`.
+    #[schema(pattern = "^(un)?healthy$", example = "healthy")]
     status: &'static str,
     timestamp: UnixMs,
     services: Services,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Services {
     database: Service,
     redis: Service,
     auth: Service,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Service {
     healthy: bool,
     message: &'static str,
@@ -36,6 +39,12 @@ impl Service {
 }
 
 /// `GET /health`: each part by name; 503 if one is not well. Causes stay in the log (BUG-29).
+#[utoipa::path(
+    get, path = "/health", tag = "Health",
+    summary = "Tells how each part is",
+    responses((status = 200, description = "All is well", body = Health),
+        (status = 503, description = "Something is not", body = Health)),
+)]
 pub async fn health(State(app): State<App>) -> Response {
     let (database, redis) = tokio::join!(database_answers(&app), redis_answers(&app));
     let services = Services {
@@ -50,11 +59,22 @@ pub async fn health(State(app): State<App>) -> Response {
 }
 
 /// `GET /livez`: the process runs.
+#[utoipa::path(
+    get, path = "/livez", tag = "Health",
+    summary = "Answers while the process runs",
+    responses((status = 200, description = "It runs; the body is empty")),
+)]
 pub async fn livez() -> StatusCode {
     StatusCode::OK
 }
 
 /// `GET /readyz`: both stores answer, Redis lacks nothing, and not much waits for it.
+#[utoipa::path(
+    get, path = "/readyz", tag = "Health",
+    summary = "Answers whether requests are welcome",
+    responses((status = 200, description = "They are; the body is empty"),
+        (status = 503, description = "Not now; the body is empty")),
+)]
 pub async fn readyz(State(app): State<App>) -> StatusCode {
     let (waiting, redis) = tokio::join!(waiting(&app), redis_answers(&app));
     let limit = i64::from(app.settings.stores.outbox_limit);

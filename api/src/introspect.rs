@@ -13,8 +13,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use portcullis_core::Digest;
 use secrecy::ExposeSecret as _;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::audit::{self, Event};
@@ -28,11 +29,61 @@ use crate::outbox;
 use crate::request::Client;
 use crate::secret::RefreshToken;
 use crate::session_id::SessionId;
+use crate::token::Role;
 
 /// What both endpoints take. `token_type_hint` is not needed: the two kinds differ in shape.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = TokenForm)]
 pub struct Request {
+    /// An access token or a refresh token.
     token: String,
+}
+
+/// What a service learns of a token (RFC 7662 §2.2). Of one that is not live only `active`.
+#[derive(Default, Serialize, ToSchema)]
+pub struct Introspection {
+    /// Whether it is good now.
+    active: bool,
+    /// `Bearer` or `refresh_token`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
+    token_type: Option<&'static str>,
+    /// Who made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
+    iss: Option<String>,
+    /// Whom it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
+    aud: Option<String>,
+    /// The user's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
+    sub: Option<String>,
+    /// The session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = SessionId)]
+    sid: Option<SessionId>,
+    /// The token's own name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
+    jti: Option<String>,
+    /// When it was made, in seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u64)]
+    iat: Option<u64>,
+    /// From when on it is dead, in seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u64)]
+    exp: Option<u64>,
+    /// When the password was last given, in seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u64)]
+    auth_time: Option<u64>,
+    /// What the user may do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Role)]
+    role: Option<Role>,
 }
 
 /// A service that authenticated itself (RFC 6749 §2.3.1).
@@ -65,38 +116,50 @@ fn basic(parts: &Parts) -> Option<(String, String)> {
 }
 
 /// Tells whether a token is live, and if so what it says.
+#[utoipa::path(
+    post, path = "/introspect", tag = "For services",
+    summary = "Tells about a token (RFC 7662)",
+    request_body(content = Request, content_type = "application/x-www-form-urlencoded"),
+    security(("client" = [])),
+    responses((
+        status = 200,
+        description = "What is known; of a dead token only that it is",
+        body = Introspection,
+    )),
+    extensions(("x-problems" = json!("invalid_client")))
+)]
 pub async fn introspect(
     State(app): State<App>,
     _service: Service,
     Form(request): Form<Request>,
-) -> Result<Json<Value>> {
+) -> Result<Json<Introspection>> {
     let live = match RefreshToken::parse(&request.token) {
         Some(token) => about_refresh_token(&app, &token).await?,
         None => about_access_token(&app, &request.token).await?,
     };
-    Ok(Json(live.unwrap_or_else(|| json!({ "active": false }))))
+    Ok(Json(live.unwrap_or_default()))
 }
 
-async fn about_access_token(app: &App, token: &str) -> Result<Option<Value>> {
+async fn about_access_token(app: &App, token: &str) -> Result<Option<Introspection>> {
     let caller = match authenticate(app, token).await {
         Ok(caller) => caller,
         Err(Error::DeadToken) => return Ok(None),
         Err(outage) => return Err(outage),
     };
     let tokens = &app.settings.tokens;
-    Ok(Some(json!({
-        "active": true,
-        "token_type": "Bearer",
-        "iss": tokens.jwt_issuer,
-        "aud": tokens.jwt_audience,
-        "sub": caller.user_id.to_string(),
-        "sid": caller.session,
-        "jti": caller.jti,
-        "iat": caller.issued_at_s,
-        "exp": caller.expires_at_s,
-        "auth_time": caller.auth_time_s,
-        "role": caller.role,
-    })))
+    Ok(Some(Introspection {
+        active: true,
+        token_type: Some("Bearer"),
+        iss: Some(tokens.jwt_issuer.clone()),
+        aud: Some(tokens.jwt_audience.clone()),
+        sub: Some(caller.user_id.to_string()),
+        sid: Some(caller.session),
+        jti: Some(caller.jti),
+        iat: Some(caller.issued_at_s),
+        exp: Some(caller.expires_at_s),
+        auth_time: Some(caller.auth_time_s),
+        role: Some(caller.role),
+    }))
 }
 
 /// A refresh token with its session.
@@ -129,22 +192,29 @@ async fn find(app: &App, token: &RefreshToken, now: UnixMs) -> Result<Option<Row
     Ok(row)
 }
 
-async fn about_refresh_token(app: &App, token: &RefreshToken) -> Result<Option<Value>> {
+async fn about_refresh_token(app: &App, token: &RefreshToken) -> Result<Option<Introspection>> {
     let row = find(app, token, app.clock.now()).await?;
-    Ok(row.map(|row| {
-        json!({
-            "active": true,
-            "token_type": "refresh_token",
-            "iss": app.settings.tokens.jwt_issuer,
-            "sub": row.user_id.to_string(),
-            "sid": row.session,
-            "iat": row.created_at.seconds(),
-            "exp": row.expires_at.seconds(),
-        })
+    Ok(row.map(|row| Introspection {
+        active: true,
+        token_type: Some("refresh_token"),
+        iss: Some(app.settings.tokens.jwt_issuer.clone()),
+        sub: Some(row.user_id.to_string()),
+        sid: Some(row.session),
+        iat: Some(row.created_at.seconds()),
+        exp: Some(row.expires_at.seconds()),
+        ..Introspection::default()
     }))
 }
 
 /// Revokes a token: a refresh token with its whole family, an access token by itself.
+#[utoipa::path(
+    post, path = "/revoke", tag = "For services",
+    summary = "Revokes a token (RFC 7009)",
+    request_body(content = Request, content_type = "application/x-www-form-urlencoded"),
+    security(("client" = [])),
+    responses((status = 200, description = "It is dead, whatever it was; the body is empty")),
+    extensions(("x-problems" = json!("invalid_client")))
+)]
 pub async fn revoke(
     State(app): State<App>,
     client: Client,

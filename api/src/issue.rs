@@ -1,6 +1,7 @@
 //! Token pairs: what login and refresh hand out.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::clock::UnixMs;
@@ -10,7 +11,7 @@ use crate::session_id::SessionId;
 use crate::token::{Claims, Role};
 
 /// An access token and the refresh token that will replace it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct TokenPair {
     /// For every request.
     pub access: Access,
@@ -18,26 +19,31 @@ pub struct TokenPair {
     pub refresh: Refresh,
     /// In cookie mode: what changing calls must send as `X-CSRF-Token`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     pub csrf_token: Option<String>,
 }
 
 /// A signed access token.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AccessToken)]
 pub struct Access {
-    /// The JWT; empty when it travels in a cookie.
+    /// The JWT; left out when it travels in a cookie.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub token: String,
     /// Whole seconds until it dies.
     pub expires_in: u64,
     /// Always `Bearer`.
+    #[schema(pattern = "^Bearer$", example = "Bearer")]
     pub r#type: &'static str,
 }
 
 /// A refresh token.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RefreshToken)]
 pub struct Refresh {
-    /// The token; empty when it travels in a cookie.
+    /// The token; left out when it travels in a cookie.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(pattern = "^prt_[A-Za-z0-9_-]{43}$")]
     pub token: String,
     /// Whole seconds until its session ends, however often it is refreshed (BUG-11).
     pub expires_in: u64,

@@ -41,6 +41,7 @@ pub mod me;
 pub mod metrics;
 pub mod migrate;
 mod new_device;
+pub mod openapi;
 pub mod opening;
 pub mod outbox;
 pub mod password;

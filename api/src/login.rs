@@ -10,6 +10,7 @@ use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, Method};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::answer::Success;
@@ -35,23 +36,30 @@ use crate::token::Role;
 pub(crate) const DEVICE_COOKIE: &str = "__Host-device";
 
 /// What a login takes.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = LoginRequest)]
 pub struct Request {
+    /// Of the account.
+    #[schema(example = "ada@example.com")]
     email: String,
+    /// As it was registered.
     password: Password,
+    /// `cookie`: the tokens travel in cookies that no script can read.
     #[serde(default)]
+    #[schema(default = "bearer")]
     mode: Mode,
 }
 
 /// What a login gives.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct LoggedIn {
     user: User,
     tokens: TokenPair,
     session: Session,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = LoggedInUser)]
 struct User {
     id: u64,
     email: String,
@@ -60,7 +68,8 @@ struct User {
     is_active: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = NewSession)]
 struct Session {
     id: SessionId,
     device_info: DeviceInfo,
@@ -68,14 +77,42 @@ struct Session {
     last_activity: UnixMs,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct DeviceInfo {
     #[serde(flatten)]
     device: Device,
     ip: String,
 }
 
+/// The body of old plus what `/login-enhanced` says.
+#[derive(Serialize, ToSchema)]
+struct OldBody {
+    /// The access token once more; left out with cookies.
+    #[schema(required = false)]
+    token: String,
+    #[serde(flatten)]
+    success: Success<LoggedIn>,
+}
+
+/// What a client may call its device.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "request.rs reads the header; this describes it")]
+struct DeviceId {
+    /// Told apart from others with the same browser and system; of any form, 128 bytes count.
+    #[param(rename = "X-Device-Id")]
+    device_id: Option<String>,
+}
+
 /// `POST /login-enhanced`.
+#[utoipa::path(
+    post, path = "/login-enhanced", tag = "Tokens",
+    summary = "Logs in",
+    params(DeviceId),
+    request_body = Request,
+    responses((status = 200, description = "A session has begun", body = Success<LoggedIn>)),
+    extensions(("x-problems" = json!("bad_credentials throttled")))
+)]
 pub async fn login_enhanced(
     State(app): State<App>,
     client: Client,
@@ -92,20 +129,24 @@ pub async fn login_enhanced(
 }
 
 /// `POST /login`: the same with the token on top and in a cookie, unless switched off.
+#[utoipa::path(
+    post, path = "/login", tag = "Tokens",
+    summary = "Logs in, for old clients",
+    params(DeviceId),
+    request_body = Request,
+    responses((
+        status = 200,
+        description = "A session has begun; the token is also on top and in the cookie `jwt`",
+        body = OldBody,
+    )),
+    extensions(("x-problems" = json!("bad_credentials not_found throttled")))
+)]
 pub async fn login(
     State(app): State<App>,
     client: Client,
     headers: HeaderMap,
     Body(request): Body<Request>,
 ) -> Result<Response> {
-    /// The body of old plus what `/login-enhanced` says.
-    #[derive(Serialize)]
-    struct OldBody {
-        token: String,
-        #[serde(flatten)]
-        success: Success<LoggedIn>,
-    }
-
     if !app.settings.server.legacy_login {
         return Err(Error::NotFound("route"));
     }

@@ -2,9 +2,10 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sqlx::MySqlConnection;
 use sqlx::types::Json;
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::answer::Success;
@@ -13,7 +14,7 @@ use crate::body::OptionalBody;
 use crate::caller::Caller;
 use crate::clock::UnixMs;
 use crate::cookies::forget;
-use crate::ending::{self, Ending, Reason};
+use crate::ending::{self, Ended, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::limit::Scope;
 use crate::metrics;
@@ -22,14 +23,40 @@ use crate::request::Client;
 use crate::session_id::SessionId;
 
 /// What `/logout` takes; nothing at all ends the caller's own session.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = LogoutRequest)]
 pub struct Request {
+    /// Another of the own sessions, instead of this one.
+    #[schema(value_type = Option<SessionId>)]
     session_id: Option<String>,
+    /// All of them.
     #[serde(default)]
     logout_all: bool,
 }
 
+/// What `/logout` answers.
+#[derive(Serialize, ToSchema)]
+struct LoggedOut {
+    #[serde(flatten)]
+    success: Success,
+    /// With `logout_all`.
+    #[schema(value_type = Ended, required = false)]
+    data: Option<Ended>,
+}
+
 /// Ends the caller's session, another of their sessions, or all of them.
+#[utoipa::path(
+    post, path = "/logout", tag = "Sessions",
+    summary = "Ends a session, or all",
+    request_body = Option<Request>,
+    security(("bearer" = [])),
+    responses((
+        status = 200,
+        description = "Ended at once; with `logout_all` the answer has the `data` of `/logout-all-devices`",
+        body = LoggedOut,
+    )),
+    extensions(("x-problems" = json!("session_not_found throttled")))
+)]
 pub async fn logout(
     State(app): State<App>,
     client: Client,
@@ -65,6 +92,17 @@ pub async fn logout(
 }
 
 /// `POST /logout-all-devices`: the same as `logout_all`.
+#[utoipa::path(
+    post, path = "/logout-all-devices", tag = "Sessions",
+    summary = "Ends every session",
+    security(("bearer" = [])),
+    responses((
+        status = 200,
+        description = "Everything of the user has ended",
+        body = Success<Ended>,
+    )),
+    extensions(("x-problems" = json!("throttled")))
+)]
 pub async fn logout_all_devices(
     State(app): State<App>,
     client: Client,

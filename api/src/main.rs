@@ -8,7 +8,7 @@ use portcullis_api::clock::Clock;
 use portcullis_api::config::{LogFormat, Server, Settings, Stores};
 use portcullis_api::hydrate::{self, Counts, Extent};
 use portcullis_api::secret::Random;
-use portcullis_api::{App, cleanup, import, migrate, serve, state, user};
+use portcullis_api::{App, cleanup, import, migrate, openapi, serve, state, user};
 use sqlx::{ConnectOptions as _, MySqlPool};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -47,6 +47,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Import(import) => run_import(*import).await,
         Command::Hydrate(settings) => run_hydrate(settings.check()?).await,
         Command::CheckConfig(settings) => check_config(*settings),
+        Command::Openapi => {
+            println!("{:#}", openapi::document());
+            Ok(())
+        }
     }
 }
 

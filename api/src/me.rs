@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::answer::Success;
@@ -11,12 +12,12 @@ use crate::error::{Error, Result};
 use crate::token::Role;
 
 /// What `/me` answers.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Me {
     user: Account,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Account {
     id: u64,
     email: String,
@@ -28,6 +29,12 @@ struct Account {
 }
 
 /// The user behind the access token.
+#[utoipa::path(
+    get, path = "/me", tag = "Accounts",
+    summary = "Shows the caller's account",
+    security(("bearer" = [])),
+    responses((status = 200, description = "The account", body = Success<Me>)),
+)]
 pub async fn me(State(app): State<App>, caller: Caller) -> Result<Success<Me>> {
     let user = sqlx::query_as!(
         Account,

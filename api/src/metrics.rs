@@ -18,7 +18,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use crate::App;
+use crate::{App, openapi};
 
 pub(crate) use times::answered;
 
@@ -37,7 +37,7 @@ pub(crate) fn start() {
 
 /// Every route of the operations listener.
 pub fn operations(app: App) -> Router {
-    Router::new().route("/metrics", get(render)).with_state(app)
+    Router::new().route("/metrics", get(render)).merge(openapi::routes()).with_state(app)
 }
 
 /// An access or a refresh token was handed out.

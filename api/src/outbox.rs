@@ -18,6 +18,7 @@ use portcullis_core::Digest;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use sqlx::{Connection as _, MySqlConnection};
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::clock::UnixMs;
@@ -74,7 +75,7 @@ impl Change {
 }
 
 /// Whether Redis has confirmed a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Propagation {
     /// Redis has it.

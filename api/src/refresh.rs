@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 use sqlx::Connection as _;
 use sqlx::types::Json;
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::answer::Success;
@@ -25,7 +26,7 @@ use crate::cookies;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result, Violation};
 use crate::gate;
-use crate::issue::{Grant, token_pair};
+use crate::issue::{Grant, TokenPair, token_pair};
 use crate::limit::Scope;
 use crate::mail::{Message, Scene};
 use crate::metrics;
@@ -36,15 +37,29 @@ use crate::session_id::SessionId;
 use crate::token::Role;
 
 /// What `/refresh` takes.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = RefreshRequest)]
 pub struct Request {
     /// Left out in cookie mode.
     refresh_token: Option<String>,
-    /// If sent, it must be the token's own (BUG-02).
+    /// If sent, it must be the token's own.
+    #[schema(value_type = Option<SessionId>)]
     session_id: Option<String>,
 }
 
 /// Exchanges a refresh token for a new pair, which goes where the token came from.
+#[utoipa::path(
+    post, path = "/refresh", tag = "Tokens",
+    summary = "Exchanges a refresh token for the next pair",
+    request_body = Option<Request>,
+    security((), ("refresh_cookie" = [], "csrf" = [])),
+    responses((
+        status = 200,
+        description = "The next pair; the old refresh token is spent",
+        body = Success<TokenPair>,
+    )),
+    extensions(("x-problems" = json!("missing_fields invalid_grant session_mismatch two_tokens csrf_failed throttled")))
+)]
 pub async fn refresh(
     State(app): State<App>,
     client: Client,

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::answer::Success;
@@ -16,12 +17,22 @@ use crate::secret::RefreshToken;
 use crate::session_id::SessionId;
 
 /// What `/revoke-refresh-token` takes.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = RefreshTokenToRevoke)]
 pub struct Request {
+    /// Spent or not.
     refresh_token: String,
 }
 
 /// Ends the family of one of the caller's own refresh tokens, spent or not (BUG-41).
+#[utoipa::path(
+    post, path = "/revoke-refresh-token", tag = "Tokens",
+    summary = "Ends one of the own refresh tokens with its session",
+    request_body = Request,
+    security(("bearer" = [])),
+    responses((status = 200, description = "The token and its session have ended", body = Success)),
+    extensions(("x-problems" = json!("not_found")))
+)]
 pub async fn revoke(
     State(app): State<App>,
     client: Client,
@@ -51,7 +62,8 @@ pub async fn revoke(
 }
 
 /// What `/token-stats` counts.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TokenStats)]
 pub struct Stats {
     sessions_active: i64,
     refresh_tokens_active: i64,
@@ -61,6 +73,12 @@ pub struct Stats {
 }
 
 /// Counts of the caller's own.
+#[utoipa::path(
+    get, path = "/token-stats", tag = "Tokens",
+    summary = "Counts the caller's tokens",
+    security(("bearer" = [])),
+    responses((status = 200, description = "The counts", body = Success<Stats>)),
+)]
 pub async fn stats(State(app): State<App>, caller: Caller) -> Result<Success<Stats>> {
     let now = app.clock.now();
     let stats = sqlx::query_as!(

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use sqlx::MySqlConnection;
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::answer::Success;
@@ -21,6 +22,17 @@ use crate::secret::EmailToken;
 use crate::user::{self, Newcomer};
 
 /// `POST /register`: 201 and a mail, whether the address is new or not.
+#[utoipa::path(
+    post, path = "/register", tag = "Accounts",
+    summary = "Asks for an account",
+    request_body = Newcomer,
+    responses((
+        status = 201,
+        description = "A mail is on its way, whether the address is new or not",
+        body = Success,
+    )),
+    extensions(("x-problems" = json!("throttled")))
+)]
 pub async fn register(
     State(app): State<App>,
     client: Client,
@@ -39,12 +51,22 @@ pub async fn register(
 }
 
 /// What `/verify-email` takes.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = EmailProof)]
 pub struct Proof {
+    /// From the mail.
+    #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
     token: String,
 }
 
 /// `POST /verify-email`: the token from the mail, once.
+#[utoipa::path(
+    post, path = "/verify-email", tag = "Accounts",
+    summary = "Proves the address with the token from the mail",
+    request_body = Proof,
+    responses((status = 200, description = "The address is proven", body = Success)),
+    extensions(("x-problems" = json!("invalid_email_token throttled")))
+)]
 pub async fn verify_email(
     State(app): State<App>,
     client: Client,
@@ -70,12 +92,26 @@ pub async fn verify_email(
 }
 
 /// What `/resend-verification` takes.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = AddressToVerify)]
 pub struct Address {
+    /// Of the account.
+    #[schema(format = Email, max_length = 254, example = "ada@example.com")]
     email: String,
 }
 
 /// `POST /resend-verification`: another mail, if there is an account that waits for one.
+#[utoipa::path(
+    post, path = "/resend-verification", tag = "Accounts",
+    summary = "Sends that mail again",
+    request_body = Address,
+    responses((
+        status = 200,
+        description = "A mail is on its way, if an account waits for one",
+        body = Success,
+    )),
+    extensions(("x-problems" = json!("throttled")))
+)]
 pub async fn resend_verification(
     State(app): State<App>,
     client: Client,

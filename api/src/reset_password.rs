@@ -3,6 +3,7 @@
 
 use axum::extract::State;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::answer::Success;
@@ -21,12 +22,26 @@ use crate::user::{checked_email, fault_of_password};
 const PURPOSE: &str = "reset_password";
 
 /// What `/forgot-password` takes.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = AddressToReset)]
 pub struct Address {
+    /// Of the account.
+    #[schema(format = Email, max_length = 254, example = "ada@example.com")]
     email: String,
 }
 
 /// Mails a token that allows one reset, if there is such an account.
+#[utoipa::path(
+    post, path = "/forgot-password", tag = "Accounts",
+    summary = "Mails a token for a new password",
+    request_body = Address,
+    responses((
+        status = 200,
+        description = "A mail is on its way, if there is such an account",
+        body = Success,
+    )),
+    extensions(("x-problems" = json!("throttled")))
+)]
 pub async fn forgot(
     State(app): State<App>,
     client: Client,
@@ -47,13 +62,28 @@ pub async fn forgot(
 }
 
 /// What `/reset-password` takes.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = PasswordReset)]
 pub struct Reset {
+    /// From the mail.
+    #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
     token: String,
+    /// 15 characters or more (`PASSWORD_MIN_LENGTH`), 128 at most; none of the common ones.
     new_password: Password,
 }
 
 /// Sets the new password, takes the address as proven and ends every session.
+#[utoipa::path(
+    post, path = "/reset-password", tag = "Accounts",
+    summary = "Sets a new password with the token from the mail",
+    request_body = Reset,
+    responses((
+        status = 200,
+        description = "The password is changed and every session has ended",
+        body = Success,
+    )),
+    extensions(("x-problems" = json!("invalid_email_token throttled")))
+)]
 pub async fn reset(
     State(app): State<App>,
     client: Client,

@@ -15,6 +15,7 @@ use rand::{Rng as _, SeedableRng as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer};
 use sha2::Sha256;
+use utoipa::ToSchema;
 
 /// Where randomness comes from: the operating system, or a test's seed.
 #[derive(Clone)]
@@ -168,7 +169,8 @@ impl EmailToken {
 }
 
 /// A password as it was typed.
-#[derive(Clone)]
+#[derive(Clone, ToSchema)]
+#[schema(value_type = String, format = Password, example = "correct horse battery staple")]
 pub struct Password(SecretString);
 
 impl Password {

@@ -7,11 +7,18 @@ use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::mysql::{MySqlTypeInfo, MySqlValueRef};
 use sqlx::{Decode, Encode, MySql, Type};
+use utoipa::ToSchema;
 
 use crate::secret::{Random, is_base64_of_32_bytes};
 
 /// `session_` and 256 random bits (C-10), or the id of an imported session.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
+#[schema(
+    min_length = 32,
+    max_length = 128,
+    pattern = "^[A-Za-z0-9_-]+$",
+    example = "session_3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+)]
 pub struct SessionId(String);
 
 impl SessionId {

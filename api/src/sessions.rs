@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::answer::Success;
@@ -14,7 +15,7 @@ use crate::caller::Caller;
 use crate::clock::UnixMs;
 use crate::cookies::forget;
 use crate::device::Device;
-use crate::ending::{self, Ending, Reason};
+use crate::ending::{self, Ended, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::logout::blacklist_presented;
 use crate::outbox;
@@ -22,14 +23,14 @@ use crate::request::Client;
 use crate::session_id::SessionId;
 
 /// The caller's sessions.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Sessions {
     current_session: Option<Session>,
     other_sessions: Vec<Session>,
 }
 
 /// One session as its owner sees it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Session {
     id: SessionId,
     device_info: SeenDevice,
@@ -38,15 +39,24 @@ pub struct Session {
     is_current: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct SeenDevice {
+    #[schema(value_type = String)]
     browser: Cow<'static, str>,
+    #[schema(value_type = String)]
     os: Cow<'static, str>,
+    #[schema(value_type = String)]
     device: Cow<'static, str>,
     ip: String,
 }
 
 /// `GET /sessions`: live ones, most recently used first.
+#[utoipa::path(
+    get, path = "/sessions", tag = "Sessions",
+    summary = "Lists the live sessions, most recently used first",
+    security(("bearer" = [])),
+    responses((status = 200, description = "The sessions", body = Success<Sessions>)),
+)]
 pub async fn list(State(app): State<App>, caller: Caller) -> Result<Success<Sessions>> {
     let sessions = live(&app, caller.user_id, Some(&caller.session)).await?;
     let (mut current, other_sessions): (Vec<_>, Vec<_>) =
@@ -99,6 +109,14 @@ pub(crate) async fn live(
 }
 
 /// `DELETE /sessions/{id}`: ends one of the caller's own sessions.
+#[utoipa::path(
+    delete, path = "/sessions/{id}", tag = "Sessions",
+    summary = "Ends one of the own sessions",
+    params(("id" = SessionId, Path, description = "The session")),
+    security(("bearer" = [])),
+    responses((status = 200, description = "The session has ended", body = Success)),
+    extensions(("x-problems" = json!("session_not_found")))
+)]
 pub async fn revoke(
     State(app): State<App>,
     client: Client,
@@ -121,13 +139,23 @@ pub async fn revoke(
 }
 
 /// What `DELETE /sessions` may be asked.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Including {
+    /// This one as well.
     #[serde(default)]
     include_current: bool,
 }
 
 /// `DELETE /sessions`: ends all others, or with `?include_current=true` all (C-12).
+#[utoipa::path(
+    delete, path = "/sessions", tag = "Sessions",
+    summary = "Ends every other session",
+    params(Including),
+    security(("bearer" = [])),
+    responses((status = 200, description = "What has ended", body = Success<Ended>)),
+    extensions(("x-problems" = json!("malformed_request")))
+)]
 pub async fn revoke_others(
     State(app): State<App>,
     client: Client,

@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 pub use claims::{Claims, Refusal, Role};
-pub use key::{Algorithm, Key, KeyFault};
+pub use key::{Algorithm, Jwk, Key, KeyFault};
 
 use claims::Rules;
 
@@ -144,8 +144,8 @@ impl Keys {
 
     /// The public keys (RFC 7517); none when a secret signs.
     #[must_use]
-    pub fn jwks(&self) -> serde_json::Value {
-        serde_json::json!({ "keys": self.ring().iter().filter_map(Key::jwk).collect::<Vec<_>>() })
+    pub fn jwks(&self) -> Vec<Jwk> {
+        self.ring().iter().filter_map(Key::jwk).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use serde::Deserialize;
 use sqlx::{MySqlConnection, MySqlPool};
+use utoipa::ToSchema;
 
 use crate::clock::UnixMs;
 use crate::config::Settings;
@@ -11,15 +12,19 @@ use crate::password::Passwords;
 use crate::secret::{Password, Random};
 
 /// A person who wants an account; what `/register` takes.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Registration)]
 pub struct Newcomer {
     /// The address to log in with.
+    #[schema(format = Email, max_length = 254, example = "ada@example.com")]
     pub email: String,
-    /// The password as typed.
+    /// 15 characters or more (`PASSWORD_MIN_LENGTH`), 128 at most; none of the common ones.
     pub password: Password,
     /// Shown to the user only.
+    #[schema(min_length = 1, max_length = 100, example = "Ada")]
     pub first_name: String,
     /// Shown to the user only.
+    #[schema(min_length = 1, max_length = 100, example = "Lovelace")]
     pub last_name: String,
 }
 

@@ -6,11 +6,23 @@ use axum::http::{HeaderName, HeaderValue};
 
 use crate::caller::Caller;
 use crate::error::{Error, Result};
+use crate::session_id::SessionId;
+use crate::token::Role;
 
 /// Who the caller is, as headers for the service behind the proxy.
 type Identity = [(HeaderName, HeaderValue); 3];
 
 /// `/verify`: 200 with an empty body and the caller's identity, or 401.
+#[utoipa::path(
+    method(get, post, put, patch, delete, head, options, trace), path = "/verify", tag = "For services",
+    summary = "Asks whether the token of a request is good",
+    security(("bearer" = [])),
+    responses((status = 200, description = "The token is good; the body is empty", headers(
+        ("x-auth-user" = u64, description = "Id of the user"),
+        ("x-auth-session" = SessionId, description = "The session"),
+        ("x-auth-role" = Role, description = "What the user may do"),
+    ))),
+)]
 pub async fn verify(caller: Caller) -> Result<Identity> {
     let text = |value: &str| {
         HeaderValue::from_str(value).map_err(|_| Error::Internal("identity is no header".into()))

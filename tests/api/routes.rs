@@ -10,18 +10,8 @@ async fn the_routes_and_their_methods_are_these() {
     let auth = Service::start().await;
     let mut table = String::new();
     for path in paths() {
-        let unheard_of = Method::from_bytes(b"PROPFIND").unwrap();
-        let concrete = path.replace("{*rest}", "rest").replace("{id}", "1");
-        let answer = auth.raw(unheard_of, &concrete).send().await.unwrap();
-        let allowed = match answer.headers().get("allow") {
-            Some(allow) => {
-                assert_eq!(answer.status(), 405);
-                let mut methods: Vec<&str> = allow.to_str().unwrap().split(',').collect();
-                methods.sort_unstable();
-                methods.join(" ")
-            }
-            None => "any".to_owned(),
-        };
+        let allowed = allowed_methods(&auth, &path).await;
+        let allowed = allowed.map_or_else(|| "any".to_owned(), |methods| methods.join(" "));
         writeln!(table, "{path}: {allowed}").unwrap();
     }
     insta::assert_snapshot!(table, @r"
@@ -62,8 +52,20 @@ async fn the_routes_and_their_methods_are_these() {
     ");
 }
 
+/// The methods that a route takes, in order; none if it takes any.
+pub(crate) async fn allowed_methods(auth: &Service, path: &str) -> Option<Vec<String>> {
+    let unheard_of = Method::from_bytes(b"PROPFIND").unwrap();
+    let concrete = path.replace("{*rest}", "rest").replace("{id}", "1");
+    let answer = auth.raw(unheard_of, &concrete).send().await.unwrap();
+    let allow = answer.headers().get("allow")?.to_str().unwrap();
+    assert_eq!(answer.status(), 405);
+    let mut methods: Vec<String> = allow.split(',').map(str::to_owned).collect();
+    methods.sort_unstable();
+    Some(methods)
+}
+
 /// The paths as the source of `app` has them.
-fn paths() -> Vec<String> {
+pub(crate) fn paths() -> Vec<String> {
     let source = include_str!("../../api/src/lib.rs");
     let (auth, nested) = (source.find("let auth").unwrap(), source.rfind("Router::new()").unwrap());
     let routes = source.match_indices(".route(\"").map(|(at, start)| {

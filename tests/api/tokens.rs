@@ -130,9 +130,9 @@ async fn no_public_key_is_shown_while_a_secret_signs() {
     assert_eq!(answer.header("cache-control"), "public, max-age=300");
 }
 
-const SECRET: &str = "a secret of the gateway";
+pub(crate) const SECRET: &str = "a secret of the gateway";
 
-async fn with_client() -> Service {
+pub(crate) async fn with_client() -> Service {
     Service::with(|settings| {
         settings.tokens.introspection_clients = Some(format!("gateway:{SECRET}").into());
     })

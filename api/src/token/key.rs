@@ -11,8 +11,10 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::Serialize;
 use serde_json::json;
 use sha2::Sha256;
+use utoipa::ToSchema;
 
 /// The algorithms that sign here (RFC 7518 §3.1, RFC 8037 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,27 @@ pub struct Key {
     kid: String,
     header: String,
     material: Material,
+}
+
+/// The public half of a key (RFC 7517 §4).
+#[derive(Serialize, ToSchema)]
+pub struct Jwk {
+    /// `EC` or `OKP`.
+    kty: &'static str,
+    /// `P-256` or `Ed25519`.
+    crv: &'static str,
+    /// The key, or the first half of it, in base64url.
+    x: String,
+    /// The second half, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
+    y: Option<String>,
+    /// Always `sig`.
+    r#use: &'static str,
+    /// `ES256` or `EdDSA`.
+    alg: &'static str,
+    /// Its name in the header of the tokens that it signed.
+    kid: String,
 }
 
 enum Material {
@@ -167,23 +190,20 @@ impl Key {
     }
 
     /// The public half (RFC 7517); a secret has none.
-    pub(super) fn jwk(&self) -> Option<serde_json::Value> {
-        let (kid, alg) = (&self.kid, self.algorithm().name());
+    pub(super) fn jwk(&self) -> Option<Jwk> {
+        let (kid, alg) = (self.kid.clone(), self.algorithm().name());
+        let encoded = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match &self.material {
             Material::Hmac(_) => None,
             Material::Ec(pair, _) => {
                 // An uncompressed point: 4, then x and y of 32 bytes each.
                 let (x, y) = pair.public_key().as_ref().get(1..)?.split_at_checked(32)?;
-                let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-                Some(
-                    json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "use": "sig", "alg": alg, "kid": kid }),
-                )
+                let (x, y) = (encoded(x), Some(encoded(y)));
+                Some(Jwk { kty: "EC", crv: "P-256", x, y, r#use: "sig", alg, kid })
             }
             Material::Ed(pair, _) => {
-                let x = URL_SAFE_NO_PAD.encode(pair.public_key());
-                Some(
-                    json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "use": "sig", "alg": alg, "kid": kid }),
-                )
+                let x = encoded(pair.public_key().as_ref());
+                Some(Jwk { kty: "OKP", crv: "Ed25519", x, y: None, r#use: "sig", alg, kid })
             }
         }
     }

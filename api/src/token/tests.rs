@@ -109,7 +109,7 @@ fn another_library_reads_our_tokens() {
     rules.set_issuer(&["portcullis"]);
     for keys in [ed25519(), es256()] {
         let jwk: jsonwebtoken::jwk::Jwk =
-            serde_json::from_value(keys.jwks()["keys"][0].clone()).unwrap();
+            serde_json::from_value(serde_json::to_value(&keys.jwks()[0]).unwrap()).unwrap();
         rules.algorithms = vec![jwk.common.key_algorithm.unwrap().to_string().parse().unwrap()];
         let key = jsonwebtoken::DecodingKey::from_jwk(&jwk).unwrap();
         let read =
@@ -134,7 +134,7 @@ fn another_type_of_token_is_refused(#[case] typ: &str) {
 fn r_22_r_23_a_header_never_chooses_algorithm_or_key() {
     let keys = es256();
     let payload = URL_SAFE_NO_PAD.encode(wire().to_string());
-    let public = keys.jwks()["keys"][0].clone();
+    let public = serde_json::to_value(&keys.jwks()[0]).unwrap();
     for header in [
         json!({ "alg": "none", "typ": "at+jwt" }),
         json!({ "alg": "NONE", "typ": "at+jwt" }),
@@ -244,8 +244,8 @@ fn of_a_directory_the_last_key_by_name_signs_and_all_are_read() {
     std::fs::write(dir.path().join("notes.txt"), "not a key").unwrap();
     let keys = Keys::new(&settings).unwrap();
     assert!(keys.verify(before.expose(), NOW).is_ok());
-    assert_eq!(keys.jwks()["keys"][0]["kid"], "2026-02");
-    assert_eq!(keys.jwks()["keys"].as_array().unwrap().len(), 2);
+    let shown = serde_json::to_value(keys.jwks()).unwrap();
+    assert_eq!((&shown[0]["kid"], shown.as_array().unwrap().len()), (&json!("2026-02"), 2));
     // A secret that is set beside the keys signs nothing and opens nothing.
     assert_eq!(keys.verify(hs256().sign(&claims()).expose(), NOW), Err(Refusal::UnknownKey));
 }

@@ -1,0 +1,66 @@
+//! One deed of an administrator.
+
+use serde_json::json;
+use sqlx::{MySql, Transaction};
+
+use crate::App;
+use crate::admin::Admin;
+use crate::audit::{self, Event};
+use crate::clock::UnixMs;
+use crate::ending::{self, Ended, Ending, Reason};
+use crate::error::{Error, Result};
+use crate::outbox;
+use crate::request::Client;
+
+/// Something an administrator does to a person, in one transaction with its trace in the audit.
+pub(super) struct Deed<'a> {
+    app: &'a App,
+    client: &'a Client,
+    by: u64,
+    user_id: u64,
+    pub(super) at: UnixMs,
+    pub(super) tx: Transaction<'static, MySql>,
+}
+
+impl<'a> Deed<'a> {
+    pub(super) async fn begin(
+        app: &'a App,
+        client: &'a Client,
+        Admin(caller): &Admin,
+        user_id: u64,
+    ) -> Result<Self> {
+        let tx = app.db.begin().await?;
+        Ok(Self { app, client, by: caller.user_id, user_id, at: app.clock.now(), tx })
+    }
+
+    /// Refuses to take power from the last active administrator. The others are held until the
+    /// deed is done, so that no two of them take it from each other.
+    pub(super) async fn must_leave_an_administrator(&mut self) -> Result<()> {
+        let target = sqlx::query_scalar!(
+            "select id from users where id = ? and role = 'admin' and is_active",
+            self.user_id,
+        );
+        if target.fetch_optional(&mut *self.tx).await?.is_none() {
+            return Ok(());
+        }
+        let others = sqlx::query_scalar!(
+            "select id from users where role = 'admin' and is_active and id <> ? for update",
+            self.user_id,
+        )
+        .fetch_all(&mut *self.tx)
+        .await?;
+        if others.is_empty() { Err(Error::LastAdmin) } else { Ok(()) }
+    }
+
+    pub(super) async fn end_all(&mut self, reason: Reason) -> Result<Ended> {
+        let ending = Ending { reason, at: self.at, client: self.client };
+        Ok(ending::end_all(&mut self.tx, self.user_id, ending).await?)
+    }
+
+    pub(super) async fn commit(mut self, event: &'static str) -> Result<outbox::Propagation> {
+        let event = Event::of(event, self.user_id).with(json!({ "by": self.by }));
+        audit::record(&mut *self.tx, self.client, self.at, event).await?;
+        self.tx.commit().await?;
+        Ok(outbox::deliver(self.app, self.user_id).await)
+    }
+}
