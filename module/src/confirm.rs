@@ -14,7 +14,7 @@
 //! a replica comes online                        it is told, if this primary is confirmed
 //! the link to the primary is lost               no
 //! a replica becomes a primary                   no
-//! FLUSHALL or FLUSHDB                           no
+//! FLUSHALL, FLUSHDB or SWAPDB                   no
 //! ```
 
 use core::ffi::{c_int, c_void};
@@ -67,11 +67,12 @@ fn confirm(call: &Call<'_>) -> Reply {
 
 /// Asks to be told of what makes a confirmation void, and of replicas that need one.
 pub(crate) fn register(ctx: *mut raw::RedisModuleCtx) {
-    let events: [(u64, raw::RedisModuleEventCallback); 4] = [
-        (raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, Some(role_changed)),
+    let events: [(u64, raw::RedisModuleEventCallback); 5] = [
+        (raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, Some(made_void)),
         (raw::REDISMODULE_EVENT_MASTER_LINK_CHANGE, Some(link_changed)),
         (raw::REDISMODULE_EVENT_REPLICA_CHANGE, Some(replica_changed)),
-        (raw::REDISMODULE_EVENT_FLUSHDB, Some(flushed)),
+        (raw::REDISMODULE_EVENT_FLUSHDB, Some(made_void)),
+        (raw::REDISMODULE_EVENT_SWAPDB, Some(made_void)),
     ];
     for (id, run) in events {
         let event = raw::RedisModuleEvent { id, dataver: 1 };
@@ -84,7 +85,7 @@ fn void() {
     CONFIRMED.store(false, Ordering::Relaxed);
 }
 
-unsafe extern "C" fn role_changed(
+unsafe extern "C" fn made_void(
     _ctx: *mut raw::RedisModuleCtx,
     _event: raw::RedisModuleEvent,
     _change: u64,
@@ -102,15 +103,6 @@ unsafe extern "C" fn link_changed(
     if change == raw::REDISMODULE_SUBEVENT_MASTER_LINK_DOWN {
         void();
     }
-}
-
-unsafe extern "C" fn flushed(
-    _ctx: *mut raw::RedisModuleCtx,
-    _event: raw::RedisModuleEvent,
-    _change: u64,
-    _data: *mut c_void,
-) {
-    void();
 }
 
 unsafe extern "C" fn replica_changed(

@@ -150,10 +150,12 @@ fn a_promoted_replica_vouches_for_nothing_until_it_is_confirmed() {
 fn a_server_that_was_emptied_vouches_for_nothing() {
     on_each_server(|server| {
         let (primary, replica) = confirmed_pair(server);
-        assert_eq!(talk::to(&primary).say("FLUSHALL"), "OK");
-        assert_eq!(verdict(&primary), REFUSAL);
-        wait_until("the replica is emptied", || verdict(&replica) == REFUSAL);
-        assert_eq!(confirm(&primary), "OK");
-        wait_until("the replica is confirmed again", || verdict(&replica) == "OK");
+        for goodbye in ["FLUSHALL", "FLUSHDB", "SWAPDB 0 1"] {
+            assert_eq!(talk::to(&primary).say(goodbye), "OK");
+            assert_eq!(verdict(&primary), REFUSAL, "{goodbye}");
+            wait_until("the replica is emptied", || verdict(&replica) == REFUSAL);
+            assert_eq!(confirm(&primary), "OK");
+            wait_until("the replica is confirmed again", || verdict(&replica) == "OK");
+        }
     });
 }
