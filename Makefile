@@ -34,7 +34,7 @@ bench: install-bench ## ten minutes of measurements, written to benches/RESULTS.
 	@cargo bench -p portcullis-benches --bench core -- --quick
 	@cargo run --quiet -p portcullis-benches --bin server
 
-bench-long: install-bench ## the same with ten times as much stored
+bench-long: install-bench ## the same, criterion at length, and ten million revoked tokens
 	@cargo bench -p portcullis-benches --bench core
 	@cargo run --quiet -p portcullis-benches --bin server -- --long
 

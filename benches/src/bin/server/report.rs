@@ -8,7 +8,7 @@ use anyhow::Result;
 use portcullis_tests::workspace;
 
 use crate::chart::{Bar as ChartBar, svg};
-use crate::footprint::{Memory, Snapshot};
+use crate::footprint::{Memory, Snapshot, Stall};
 use crate::speed::{NAMES, PIPELINES, Rates};
 
 /// What was promised, what was measured, and whether that keeps the promise.
@@ -57,8 +57,38 @@ pub(crate) fn rates_table(rates: &Rates) -> String {
     table
 }
 
+/// The bars and the server's time for one command, on servers other than the usual one.
+pub(crate) fn elsewhere(measured: &[(String, Vec<Bar>, Rates)]) -> String {
+    let names: Vec<&str> = measured.iter().map(|(name, ..)| name.as_str()).collect();
+    let Some((_, first, _)) = measured.first() else {
+        return "Only one server was present; `tests/install tests` fetches others.".to_owned();
+    };
+    let mut table = format!("| what | bar | {} |\n", names.join(" | "));
+    line(&mut table, &format!("|---|---|{}", "---|".repeat(names.len())));
+    for (at, Bar { what, promised, .. }) in first.iter().enumerate() {
+        let cells: Vec<&str> = measured.iter().map(|(_, bars, _)| &*bars[at].measured).collect();
+        line(&mut table, &format!("| {what} | {promised} | {} |", cells.join(" | ")));
+    }
+    let heads: Vec<String> =
+        names.iter().map(|name| format!("{name}, `-P 16` | `-P 100`")).collect();
+    line(&mut table, &format!("\n| CPU for one command | {} |", heads.join(" | ")));
+    line(&mut table, &format!("|---|{}", "---|".repeat(2 * names.len())));
+    for name in NAMES {
+        let cell = |(_, _, rates): &(String, Vec<Bar>, Rates)| {
+            [16, 100].map(|pipeline| format!("{:.0} ns", rates.cpu_ns(name, pipeline))).join(" | ")
+        };
+        let cells: Vec<String> = measured.iter().map(cell).collect();
+        line(&mut table, &format!("| {name} | {} |", cells.join(" | ")));
+    }
+    table
+}
+
 /// What is stored, beside the usual layout.
-pub(crate) fn footprint_table(memory: &Memory, [ledgers, hashes]: &[Snapshot; 2]) -> String {
+pub(crate) fn footprint_table(
+    memory: &Memory,
+    [ledgers, hashes]: &[Snapshot; 2],
+    stall: &Stall,
+) -> String {
     let mut table = "| what | ours | usual layout |\n|---|---|---|\n".to_owned();
     let rows = [
         ("revoked token, bytes of memory (a string)", memory.revoked, memory.revoked_as_string),
@@ -70,6 +100,7 @@ pub(crate) fn footprint_table(memory: &Memory, [ledgers, hashes]: &[Snapshot; 2]
         ("snapshot, MB (plain hash)", ledgers.bytes / 1e6, hashes.bytes / 1e6),
         ("snapshot, seconds to save (plain hash)", ledgers.save_s, hashes.save_s),
         ("snapshot, seconds to load (plain hash)", ledgers.load_s, hashes.load_s),
+        ("longest command while filling, ms (`SET`)", stall.ours_ms, stall.set_ms),
     ];
     for (what, ours, usual) in rows {
         line(&mut table, &format!("| {what} | {ours:.2} | {usual:.2} |"));
@@ -124,6 +155,7 @@ pub(crate) fn first_line(program: &str, arguments: &[&str]) -> String {
 
 /// The halves of the page.
 pub(crate) const MODULE: &str = "The module";
+pub(crate) const LONG: &str = "Ten million";
 pub(crate) const SERVICE: &str = "The service";
 
 /// Writes one half of the page and keeps the other.
@@ -135,7 +167,7 @@ pub(crate) fn write(half: &str, sections: &[(&str, String)]) -> Result<()> {
     let path = workspace().join("benches/RESULTS.md");
     let old = fs::read_to_string(&path).unwrap_or_default();
     let mut page = "# Results\n\nWritten by `make bench`; do not edit.\n".to_owned();
-    for name in [MODULE, SERVICE] {
+    for name in [MODULE, LONG, SERVICE] {
         let text = if name == half { &written } else { under(&old, name) };
         line(&mut page, &format!("\n## {name}\n{}", text.trim_end()));
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use portcullis_tests::Redis;
+use portcullis_tests::{Redis, Server};
 
 use crate::pipe::{Pipe, command};
 use crate::stage::Stage;
@@ -17,7 +17,6 @@ use crate::subjects::{EXPIRES_MS, TTL_S, device, digest, revoke, session_id, tok
 
 /// Commands in flight on each connection.
 pub(crate) const PIPELINES: [usize; 3] = [1, 16, 100];
-const MILLION: usize = 1_000_000;
 
 /// The same three questions in Lua: is it revoked, is it older than a logout, is its session live?
 const SCRIPT: &str = "if redis.call('EXISTS', KEYS[1]) == 1 then return 'REVOKED' end \
@@ -40,6 +39,16 @@ struct Reached {
     cpu_ns: f64,
 }
 
+/// What is measured of the contenders.
+pub(crate) struct Course<'a> {
+    /// Which of them run.
+    pub(crate) names: &'a [&'static str],
+    /// Commands in flight.
+    pub(crate) pipelines: &'a [usize],
+    /// How many are revoked where many are.
+    pub(crate) revoked: usize,
+}
+
 /// A contender: how it is called, and what is sent.
 type Contender = (&'static str, Vec<String>);
 
@@ -48,7 +57,7 @@ pub(crate) const NOOP: &str = "no-op module command";
 pub(crate) const CHECK: &str = "AUTH.CHECK, nothing revoked";
 pub(crate) const HASHED: &str = "AUTH.CHECK, token is hashed";
 pub(crate) const ONE: &str = "AUTH.CHECK, any token, 1 revoked";
-pub(crate) const MANY: &str = "AUTH.CHECK, any token, 10⁶ revoked";
+pub(crate) const MANY: &str = "AUTH.CHECK, any token, many revoked";
 pub(crate) const EVALSHA: &str = "EVALSHA, same questions";
 const GET: &str = "GET";
 const HGET: &str = "HGET";
@@ -106,14 +115,20 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Measures all contenders.
-pub(crate) fn measure(stage: &Stage, rounds: usize) -> Result<Rates> {
-    let redis = stage.server()?;
-    let contenders = prepare(&redis)?;
+/// Measures on a server.
+pub(crate) fn measure(
+    stage: &Stage,
+    server: &Server,
+    course: &Course<'_>,
+    rounds: usize,
+) -> Result<Rates> {
+    let redis = stage.server_with(Redis::options().server(server))?;
+    let mut contenders = prepare(&redis, course.revoked)?;
+    contenders.retain(|(name, _)| course.names.contains(name));
     let mut rates = Rates::default();
-    for pipeline in PIPELINES {
+    for pipeline in course.pipelines.iter().copied() {
         for round in 1..=rounds {
-            println!("speed: -P {pipeline}, round {round} of {rounds}");
+            println!("speed: {}, -P {pipeline}, round {round} of {rounds}", server.name);
             for (name, arguments) in &contenders {
                 let run = benchmark(&redis, pipeline, arguments)?;
                 rates.0.entry((name, pipeline)).or_default().push(run);
@@ -124,7 +139,7 @@ pub(crate) fn measure(stage: &Stage, rounds: usize) -> Result<Rates> {
 }
 
 /// Fills the server and says what is sent to it.
-fn prepare(redis: &Redis) -> Result<Vec<Contender>> {
+fn prepare(redis: &Redis, many: usize) -> Result<Vec<Contender>> {
     let (token, varying, id, device) = (token(false), token(true), session_id(500), device());
     let mut load = Vec::new();
     for key in ["user:1", "user:2"] {
@@ -140,7 +155,7 @@ fn prepare(redis: &Redis) -> Result<Vec<Contender>> {
     })?;
     revoke(redis, "user:2", 1)?;
     revoke(redis, "one", 1)?;
-    revoke(redis, "many", MILLION)?;
+    revoke(redis, "many", many)?;
     let script: String =
         redis::cmd("SCRIPT").arg("LOAD").arg(SCRIPT).query(&mut redis.connection())?;
 
@@ -167,7 +182,7 @@ fn prepare(redis: &Redis) -> Result<Vec<Contender>> {
 
 /// One run of redis-benchmark, on the core of this program.
 fn benchmark(redis: &Redis, pipeline: usize, arguments: &[String]) -> Result<Reached> {
-    let requests = if pipeline == 1 { 60_000 } else { MILLION };
+    let requests: u32 = if pipeline == 1 { 60_000 } else { 500_000 };
     let before = cpu_ns(redis)?;
     let out = Command::new("redis-benchmark")
         .arg("-s")
@@ -177,7 +192,7 @@ fn benchmark(redis: &Redis, pipeline: usize, arguments: &[String]) -> Result<Rea
         .args(arguments)
         .output()
         .context("redis-benchmark runs; is redis-tools installed?")?;
-    let cpu_ns = (cpu_ns(redis)? - before) / requests as f64;
+    let cpu_ns = (cpu_ns(redis)? - before) / f64::from(requests);
     let text = String::from_utf8_lossy(&out.stdout);
     ensure!(out.status.success(), "redis-benchmark failed: {text}");
     let row = text.lines().last().unwrap_or_default();
