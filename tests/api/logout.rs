@@ -46,33 +46,6 @@ async fn another_session_of_ones_own_can_be_logged_out_by_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c_11_logging_out_everywhere_ends_every_session_and_counts_them() {
-    let auth = Service::start().await;
-    for path in ["/logout", "/logout-all-devices"] {
-        let sessions = [auth.logged_in("alice").await, auth.logged_in("alice").await];
-        let bob = auth.logged_in("bob").await;
-
-        let body = json!({ "logout_all": true });
-        let answer = auth.post_as(&sessions[0].access, path, body).await.must_be(200);
-
-        assert_eq!(
-            answer.json,
-            json!({
-                "status": "success",
-                "message": "Logged out from all devices successfully",
-                "data": { "sessions_revoked": 2, "tokens_revoked": 2 },
-            })
-        );
-        for session in &sessions {
-            assert!(!auth.is_good(&session.access).await);
-            assert_eq!(auth.verdict(session), "NO_SESSION");
-            auth.refresh(&session.refresh).await.must_be(401);
-        }
-        assert!(auth.is_good(&bob.access).await);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_login_right_after_a_logout_everywhere_lives() {
     let auth = Service::start().await;
     let old = auth.logged_in("alice").await;

@@ -1,6 +1,7 @@
 //! The harness itself: what the other tests take for granted about their servers.
 
 mod queries;
+mod requirements;
 
 use portcullis_tests::{Cluster, MariaDb, Redis, RedisOptions, servers, wait_until};
 use redis::Commands;

@@ -7,6 +7,7 @@
 mod access_tokens;
 mod browser;
 mod endings;
+mod example_client;
 mod flows;
 mod forged;
 mod hostile;
