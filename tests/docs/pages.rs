@@ -68,8 +68,12 @@ impl Page {
     pub(crate) fn fences(&self) -> Vec<Fence> {
         let mut fences = Vec::new();
         let mut open: Option<Fence> = None;
+        let mut indent = "";
         for (number, line) in (1..).zip(self.text.lines()) {
-            let line = line.strip_prefix("   ").unwrap_or(line);
+            if open.is_none() {
+                indent = &line[..line.len() - line.trim_start_matches(' ').len()];
+            }
+            let line = line.strip_prefix(indent).unwrap_or(line);
             match (line.strip_prefix("```"), &mut open) {
                 (Some(_), Some(_)) => fences.extend(open.take()),
                 (Some(kind), None) => {
@@ -91,13 +95,10 @@ impl Page {
                 panic!("no heading {heading} in {}", self.path.display());
             });
         let under = rest.split("\n## ").next().unwrap_or_default();
-        let lines = 1 + before.lines().count()..=1 + before.lines().count() + under.lines().count();
-        let is_here = |fence: &Fence| {
-            let (_, line) = fence.place.rsplit_once(':').expect("a place has a line");
-            lines.contains(&line.parse().expect("it is a number"))
-        };
-        let mut fences = self.fences();
-        fences.retain(|fence| fence.kind == "sh" && is_here(fence));
+        // Where it stands in the page, so that places are right.
+        let text = "\n".repeat(before.lines().count()) + "\n" + under;
+        let mut fences = Self { path: self.path.clone(), text }.fences();
+        fences.retain(|fence| fence.kind == "sh");
         assert!(!fences.is_empty(), "no commands under {heading}");
         fences
     }

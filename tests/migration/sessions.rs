@@ -172,6 +172,32 @@ async fn the_cap_keeps_the_latest_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_is_taken_in_batches_and_none_is_forgotten() {
+    let (auth, old) = (Service::start().await, Old::new(Version::A));
+    old.run(
+        r#"insert into users (id, email, password, email_verified_at)
+           select seq * 3, concat(seq, '@example.com'), 'unknown', utc_timestamp()
+             from seq_1_to_250;
+           insert into user_sessions (id, user_id, device_info, last_activity, created_at,
+                                      expires_at)
+           select concat('session_', lpad(id, 64, '0')), id, '{}', utc_timestamp(),
+                  utc_timestamp(), utc_timestamp() + interval 1 day from users;
+           insert into refresh_tokens (user_id, token_hash, session_id, device_info, expires_at,
+                                       created_at, updated_at)
+           select user_id, sha2(id, 256), id, '{}', expires_at, created_at, created_at
+             from user_sessions;
+           insert into token_blacklist_enhanced (token_hash, token_type, token_expiry)
+           select sha2(seq, 256), 'refresh', utc_timestamp() + interval 1 day
+             from seq_1_to_2500"#,
+    );
+    let tally = old.import(&auth).await;
+    assert_eq!(tally.of("users", "imported, to choose a new password by mail"), 250, "{tally}");
+    assert_eq!(tally.of("sessions", "imported"), 250);
+    assert_eq!(tally.of("revocations", "imported"), 2500);
+    assert_eq!(auth.ledger_sessions(750).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn importing_again_changes_nothing_and_revives_nobody() {
     let (auth, old) = (Service::start().await, Old::new(Version::A));
     old.user(17, "alice");
