@@ -36,14 +36,19 @@ fn what_was_revoked_stays_revoked_whatever_is_restored() {
     log_out(&host, &before);
     host.run(save);
     log_out(&host, &between);
+    let late = log_in(&host);
 
     host.run(restore_redis);
     for dead in [&before, &between] {
         assert!(!is_good(&host, dead) && verdict(&host, dead) != "OK", "an old snapshot of Redis");
     }
-    assert!(is_good(&host, &kept) && verdict(&host, &kept) == "OK");
+    for alive in [&kept, &late] {
+        assert!(is_good(&host, alive) && verdict(&host, alive) == "OK");
+    }
 
     host.run(restore_mysql);
+    let unknown = !is_good(&host, &late) && verdict(&host, &late) != "OK";
+    assert!(unknown, "the dump knows nothing of this login");
     assert!(!is_good(&host, &before) && verdict(&host, &before) != "OK", "dead in the dump too");
     assert!(is_good(&host, &kept) && verdict(&host, &kept) == "OK");
     let body = json!({ "refresh_token": between.refresh });
