@@ -1,14 +1,16 @@
-//! How long it takes until everything is there again.
+//! How long it takes until everybody is there again.
 
 use std::time::Instant;
 
-use portcullis_tests::{MariaDb, Service};
+use portcullis_tests::{MariaDb, Redis, tell};
+use sqlx::MySqlPool;
 
-use crate::talk::{confirming, eventually, ready};
+use crate::outside::Outside;
+use crate::talk::{confirming, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_is_there_again_after_a_wipe() {
-    wipe(5_000).await;
+    wipe(10_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -20,24 +22,29 @@ async fn a_hundred_thousand_are_there_again_after_a_wipe() {
 async fn wipe(people: u64) {
     let database = MariaDb::shared().fresh_database("sizes");
     let redis = confirming().start();
-    let auth = Service::on(redis, &database, |_| {}).await;
-    ready(&auth);
-    populate(&auth, people).await;
-    redis::cmd("FLUSHALL").exec(&mut auth.redis.connection()).unwrap();
+    let service = Outside::new(&database, &redis.url(), 0);
+    populate(&MySqlPool::connect(&database).await.unwrap(), people).await;
+    let process = service.serve();
+    redis::cmd("FLUSHALL").exec(&mut redis.connection()).unwrap();
     let started = Instant::now();
-    eventually("every ledger is there", async || ledgers(&auth) >= people);
-    ready(&auth);
+    eventually("every ledger is there", async || ledgers(&redis) >= people);
+    service.becomes_ready();
     let took = started.elapsed();
-    println!("hydration: sessions {people}, ready again after {took:?}, sessions lost 0");
+    drop(process);
+    let rate = u128::from(people) * 1_000 / took.as_millis().max(1);
+    tell(&format!(
+        "hydration: sessions {people}, ready again after {took:.2?}, {rate} ledgers/s, \
+         sessions lost 0"
+    ));
     // The sentinel is the one key beside the ledgers.
-    assert_eq!(ledgers(&auth), people + 1);
+    assert_eq!(ledgers(&redis), people + 1);
 }
 
-fn ledgers(auth: &Service) -> u64 {
-    redis::cmd("DBSIZE").query(&mut auth.redis.connection()).unwrap()
+fn ledgers(redis: &Redis) -> u64 {
+    redis::cmd("DBSIZE").query(&mut redis.connection()).unwrap()
 }
 
-async fn populate(auth: &Service, people: u64) {
+async fn populate(db: &MySqlPool, people: u64) {
     let statements = [
         "insert into users (email, password_hash, first_name, last_name, created_at, updated_at)
          with recursive n as (select 1 as i union all select i + 1 from n where i < {people})
@@ -51,7 +58,7 @@ async fn populate(auth: &Service, people: u64) {
                 utc_timestamp(3) + interval 30 day, 604800
            from users"#,
     ];
-    let mut db = auth.db().acquire().await.unwrap();
+    let mut db = db.acquire().await.unwrap();
     for statement in ["set max_recursive_iterations = 1000000".to_owned()]
         .into_iter()
         .chain(statements.map(|text| text.replace("{people}", &people.to_string())))
