@@ -180,6 +180,22 @@ async fn r_46_bug_37_every_refused_login_looks_the_same_and_does_the_same_work()
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn r_46_bug_37_an_unknown_address_and_a_wrong_password_are_refused_alike() {
+    let site = site().await;
+    let known = site.person("alice").await;
+    let unknown = known.email.replace('@', "-unknown@");
+    let ask = async |email: &str| {
+        let body = json!({ "email": email, "password": "not her password at all" });
+        let mut answer = site.post("/login-enhanced", body).await.must_be(401);
+        for differing in ["date", "x-request-id", "ratelimit"] {
+            answer.headers.remove(differing);
+        }
+        (answer.text, format!("{:?}", answer.headers))
+    };
+    assert_eq!(ask(&unknown).await, ask(&known.email).await);
+}
+
 /// No assertion on time: the machine that runs this is no quiet one.
 #[tokio::test(flavor = "multi_thread")]
 async fn r_46_the_times_of_refused_logins_are_measured_and_told() {
