@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::App;
 use crate::clock::UnixMs;
+use crate::database;
 
 /// How often MySQL hears of activity, unless the idle limit is so short that it must be oftener.
 const FLUSH_EVERY: Duration = Duration::from_secs(2);
@@ -62,14 +63,23 @@ impl Activity {
         std::mem::take(&mut seen.waiting)
     }
 
+    /// Takes back what MySQL could not hear, unless something later waits already.
+    fn keep_waiting(&self, unheard: impl Iterator<Item = (String, UnixMs)>) {
+        let mut seen = self.seen();
+        for (session, at) in unheard {
+            seen.waiting.entry(session).or_insert(at);
+        }
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Tells MySQL what it has not heard yet.
+/// Tells MySQL what it has not heard yet; what it does not take waits for the next time.
 pub async fn flush(app: &App) {
-    for (session, at) in app.activity.take_waiting(app.clock.now()) {
+    let mut waiting = app.activity.take_waiting(app.clock.now()).into_iter();
+    while let Some((session, at)) = waiting.next() {
         // One statement a session: a batch would lock sessions in an order of its own.
         let written = sqlx::query!(
             "update user_sessions set last_activity = ?
@@ -78,10 +88,11 @@ pub async fn flush(app: &App) {
             session,
             at,
         )
-        .execute(&app.db)
-        .await;
-        if let Err(cause) = written {
+        .execute(&app.db);
+        if let Err(cause) = database::time(app.settings.stores.db_deadline, written).await {
             tracing::warn!(%cause, "activity could not be written down");
+            app.activity.keep_waiting(waiting.chain([(session, at)]));
+            return;
         }
     }
 }

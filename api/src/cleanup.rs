@@ -14,10 +14,13 @@ use sqlx::{MySql, MySqlConnection, MySqlPool};
 use crate::App;
 use crate::clock::UnixMs;
 use crate::config::Settings;
+use crate::database;
 use crate::secret::Random;
 
 /// A revocation is kept this much longer than its token, whatever leeway anybody grants.
 const BEYOND_EXPIRY: Duration = Duration::from_mins(10);
+/// What one statement may take: nobody waits for it, but a MySQL that hangs must not hold it for ever.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How many rows of each table were deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,12 +94,12 @@ pub(crate) async fn lock(
 ) -> sqlx::Result<Option<PoolConnection<MySql>>> {
     let mut connection = db.acquire().await?;
     connection.close_on_drop();
-    let got = sqlx::query_scalar!(
+    let asked = sqlx::query_scalar!(
         "select get_lock(concat('portcullis.', ?, '.', left(sha1(database()), 32)), 0)",
         work,
     )
-    .fetch_one(&mut *connection)
-    .await?;
+    .fetch_one(&mut *connection);
+    let got = database::time(PATIENCE, asked).await?;
     Ok((got == Some(1)).then_some(connection))
 }
 
@@ -124,7 +127,8 @@ macro_rules! in_batches {
     ($db:expr, $batch:expr, $sql:literal, $until:expr) => {{
         let mut total = 0;
         loop {
-            let done = sqlx::query!($sql, $until, $batch).execute(&mut *$db).await?.rows_affected();
+            let deleted = sqlx::query!($sql, $until, $batch).execute(&mut *$db);
+            let done = database::time(PATIENCE, deleted).await?.rows_affected();
             total += done;
             if done < u64::from($batch) {
                 return Ok(total);

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::clock::UnixMs;
+use crate::database;
 
 #[derive(Serialize, ToSchema)]
 struct Health {
@@ -89,11 +90,7 @@ async fn waiting(app: &App) -> Option<i64> {
         app.settings.stores.outbox_limit,
     )
     .fetch_one(&app.db);
-    let answer = tokio::time::timeout(app.settings.stores.db_deadline, asked).await;
-    if let Ok(Err(cause)) = &answer {
-        tracing::warn!(%cause, "the database is not well");
-    }
-    answer.ok()?.ok()
+    in_time(app, asked).await
 }
 
 const fn code(well: bool) -> StatusCode {
@@ -102,11 +99,14 @@ const fn code(well: bool) -> StatusCode {
 
 async fn database_answers(app: &App) -> bool {
     let asked = sqlx::query!("select 1 as one").fetch_one(&app.db);
-    let answer = tokio::time::timeout(app.settings.stores.db_deadline, asked).await;
-    if let Ok(Err(cause)) = &answer {
-        tracing::warn!(%cause, "the database is not well");
-    }
-    matches!(answer, Ok(Ok(_)))
+    in_time(app, asked).await.is_some()
+}
+
+async fn in_time<T>(app: &App, asked: impl Future<Output = sqlx::Result<T>>) -> Option<T> {
+    database::time(app.settings.stores.db_deadline, asked)
+        .await
+        .inspect_err(|cause| tracing::warn!(%cause, "the database is not well"))
+        .ok()
 }
 
 async fn redis_answers(app: &App) -> bool {

@@ -19,6 +19,7 @@ pub mod clock;
 pub mod config;
 pub mod cookies;
 mod cors;
+pub mod database;
 pub mod device;
 pub mod ending;
 pub mod error;

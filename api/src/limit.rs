@@ -158,6 +158,13 @@ impl Limits {
         Ok(attempt)
     }
 
+    /// Takes back a try whose outcome nobody knows: an outage is not the caller's failure.
+    pub async fn withdraw(&self, attempt: &Attempt, client: &Client) {
+        if !address::is_in(&self.unlimited, client.ip) {
+            self.accounts.withdraw(&self.store, attempt).await;
+        }
+    }
+
     /// Forgets the failures before a successful login and remembers the device.
     pub async fn succeeded(&self, attempt: &Attempt) {
         self.accounts.succeeded(&self.store, attempt).await;

@@ -19,6 +19,7 @@ use crate::body::Body;
 use crate::caller::{OLD_COOKIE, authenticate, cookie, token_in};
 use crate::clock::UnixMs;
 use crate::cookies::{self, Mode};
+use crate::database;
 use crate::device::Device;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
@@ -187,9 +188,11 @@ async fn log_in(
     let email = spelled(&request.email);
     let device = cookie(headers, DEVICE_COOKIE);
     let attempt = app.limits.attempt(&email, client, device).await?;
-    let Some(user) = check_password(app, client, &email, request.password).await? else {
-        return Err(Error::BadCredentials);
-    };
+    let checked = check_password(app, client, &email, request.password).await;
+    if checked.is_err() {
+        app.limits.withdraw(&attempt, client).await;
+    }
+    let Some(user) = checked? else { return Err(Error::BadCredentials) };
     app.limits.succeeded(&attempt).await;
     let presented = presented_session(app, headers, user.id).await;
 
@@ -252,8 +255,8 @@ async fn check_password(
              from users where email = ?"#,
         email,
     )
-    .fetch_optional(&app.db)
-    .await?;
+    .fetch_optional(&app.db);
+    let stored = database::time(app.settings.stores.db_deadline, stored).await?;
     let user_id = stored.as_ref().map(|user| user.id);
     let hash = stored.as_ref().map(|user| user.password_hash.as_str());
     let outcome = app.passwords.check(hash, given.clone()).await?;

@@ -8,7 +8,7 @@ use portcullis_api::clock::Clock;
 use portcullis_api::config::{LogFormat, Server, Settings, Stores};
 use portcullis_api::hydrate::{self, Counts, Extent};
 use portcullis_api::secret::Random;
-use portcullis_api::{App, cleanup, import, migrate, openapi, serve, state, user};
+use portcullis_api::{App, cleanup, database, import, migrate, openapi, serve, user};
 use sqlx::{ConnectOptions as _, MySqlPool};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -101,7 +101,7 @@ fn log_filter(server: &Server) -> anyhow::Result<EnvFilter> {
 
 /// A pool for a command. A pool by itself would only say that it has waited in vain.
 async fn database(stores: &Stores) -> anyhow::Result<MySqlPool> {
-    let db = state::pool(stores)?;
+    let db = database::pool(stores)?;
     reach(&db, stores).await?;
     Ok(db)
 }

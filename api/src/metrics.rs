@@ -18,7 +18,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use crate::{App, openapi};
+use crate::{App, database, openapi};
 
 pub(crate) use times::answered;
 
@@ -109,7 +109,7 @@ async fn outbox(app: &App) -> Option<String> {
              from revocation_outbox where delivered_at is null"#
     )
     .fetch_one(&app.db);
-    let row = tokio::time::timeout(app.settings.stores.db_deadline, asked).await.ok()?.ok()?;
+    let row = database::time(app.settings.stores.db_deadline, asked).await.ok()?;
     let age = row.since.map_or(Duration::ZERO, |since| app.clock.now().since(since));
     let waiting = lines("outbox_waiting", "Changes that Redis has not confirmed", row.waiting);
     Some(waiting + &lines("outbox_oldest_seconds", "Age of the oldest of them", age.as_secs_f64()))
@@ -146,9 +146,8 @@ async fn count_sessions(app: &App) {
              from user_sessions where is_active and expires_at > ?"#,
         now,
     )
-    .fetch_one(&app.db)
-    .await;
-    match counted {
+    .fetch_one(&app.db);
+    match database::time(app.settings.stores.db_deadline, counted).await {
         Ok(live) => gauge!("portcullis_sessions_active").set(live),
         Err(cause) => tracing::debug!(%cause, "live sessions could not be counted"),
     }

@@ -24,8 +24,7 @@ pub(crate) fn tell_later(
     session: SessionId,
 ) {
     let (app, client) = (app.clone(), client.clone());
-    let background = app.background.clone();
-    background.spawn(async move {
+    app.clone().do_later(async move {
         match is_new(&app, &client, user_id, &session).await {
             Ok(true) => {
                 let scene = Scene { device: client.device, ip: client.ip };

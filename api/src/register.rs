@@ -144,8 +144,7 @@ pub(crate) fn send_token_later(
     message: fn(EmailToken) -> Message,
 ) {
     let app = app.clone();
-    let background = app.background.clone();
-    background.spawn(async move {
+    app.clone().do_later(async move {
         let made = async {
             let mut tx = app.db.begin().await?;
             let token = insert_token(&app, &mut tx, user_id, kind).await?;
@@ -153,7 +152,7 @@ pub(crate) fn send_token_later(
             Ok::<_, Error>(token)
         };
         match made.await {
-            Ok(token) => send(&app, &email, message(token)).await,
+            Ok(token) => app.send_later(email, message(token)),
             Err(cause) => tracing::error!(?cause, "a token could not be made for a mail"),
         }
     });
@@ -239,10 +238,4 @@ async fn insert(
     audit::record(&mut *tx, client, now, Event::of("user_created", user_id)).await?;
     tx.commit().await?;
     Ok(Some(token))
-}
-
-async fn send(app: &App, email: &str, message: Message) {
-    if let Err(cause) = app.mail.send(email, message).await {
-        tracing::error!(%cause, "a mail could not be sent");
-    }
 }

@@ -5,17 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use secrecy::ExposeSecret as _;
-use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{ConnectOptions as _, Executor as _, MySqlPool};
+use sqlx::MySqlPool;
 use tokio::sync::SetOnce;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::activity::Activity;
 use crate::clock::Clock;
-use crate::config::{Settings, Stores};
+use crate::config::Settings;
 use crate::cookies::Csrf;
+use crate::database;
 use crate::fallback::Fallback;
 use crate::gate::Gate;
 use crate::ledger::Ledger;
@@ -82,7 +81,7 @@ impl App {
     /// Builds the service. Neither MySQL nor Redis needs to be there yet.
     pub fn new(settings: Settings, clock: Clock, random: Random) -> anyhow::Result<Self> {
         crate::metrics::start();
-        let db = pool(&settings.stores)?;
+        let db = database::pool(&settings.stores)?;
         let ledger = Ledger::new(&settings.stores).context("REDIS_URL is not a Redis address")?;
         let sessions = &settings.sessions;
         let activity =
@@ -131,6 +130,16 @@ impl App {
         });
     }
 
+    /// Does what an answer does not wait for, and gives it up when an answer would be late.
+    pub(crate) fn do_later(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let limit = self.deadline();
+        self.background.spawn(async move {
+            if tokio::time::timeout(limit, work).await.is_err() {
+                tracing::error!("work behind an answer was given up: it took too long");
+            }
+        });
+    }
+
     /// Ends the background work and waits for it.
     pub async fn shut_down(&self) {
         self.stop.cancel();
@@ -143,33 +152,4 @@ impl App {
     pub(crate) fn deadline(&self) -> Duration {
         self.settings.stores.redis_deadline + self.settings.stores.db_deadline + OWN_TIME
     }
-}
-
-/// MySQL and MariaDB spell the isolation level alike only as a statement.
-const SESSION_SETTINGS: [&str; 2] = [
-    "set time_zone = '+00:00', \
-         sql_mode = 'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION'",
-    "set session transaction isolation level read committed",
-];
-
-/// A pool whose sessions speak UTC, refuse what does not fit and read what is committed.
-pub fn pool(stores: &Stores) -> anyhow::Result<MySqlPool> {
-    let options: MySqlConnectOptions = stores
-        .database_url()
-        .expose_secret()
-        .parse()
-        .context("DATABASE_URL is not a MySQL address")?;
-    let options = options.disable_statement_logging();
-    Ok(MySqlPoolOptions::new()
-        .max_connections(stores.db_pool_size)
-        .acquire_timeout(stores.db_deadline)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                for setting in SESSION_SETTINGS {
-                    connection.execute(setting).await?;
-                }
-                Ok(())
-            })
-        })
-        .connect_lazy_with(options))
 }

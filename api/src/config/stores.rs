@@ -31,8 +31,8 @@ pub struct Stores {
     /// Database in MySQL.
     #[arg(long, env, default_value = "portcullis")]
     pub db_name: String,
-    /// Connections to MySQL at most (1 to 1000).
-    #[arg(long, env, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    /// Connections to MySQL at most (3 to 1000); work beside the requests may hold two.
+    #[arg(long, env, default_value_t = 20, value_parser = clap::value_parser!(u32).range(3..=1000))]
     pub db_pool_size: u32,
     /// How long MySQL may take before the answer is 503 (50ms to 30s).
     #[arg(long, env, default_value = "2s", value_parser = duration("50ms", "30s"))]

@@ -103,6 +103,10 @@ impl Accounts {
         Err(self.throttled(wait))
     }
 
+    pub(super) async fn withdraw(&self, store: &Store, attempt: &Attempt) {
+        store.take_back(&attempt.failures).await;
+    }
+
     pub(super) async fn succeeded(&self, store: &Store, attempt: &Attempt) {
         store.forget(&[&attempt.failures, &attempt.gate]).await;
         store.add(&attempt.seen, KNOWN).await;

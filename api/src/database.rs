@@ -1,0 +1,88 @@
+//! Connections to MySQL, and when to let go of one.
+//!
+//! A server that hangs and a network that swallows never say so: whoever waits for them waits for
+//! ever, and a connection that waits keeps its place in the pool and its locks in the server. So
+//!
+//!     a request    ends with its own deadline (`request.rs`); what nobody waits for, in its `time`
+//!     a connection goes back to the pool only if it answers in time, and outside a transaction:
+//!                  a request that was given up may have left one open
+//!     the server   ends a session that has gone silent, and gives its locks back
+
+use std::io;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySqlPool};
+
+use crate::config::Stores;
+
+/// How long an unused connection is kept.
+const KEPT: Duration = Duration::from_secs(10);
+/// After how much silence the server ends a session: longer than any is kept unused.
+const SILENT_S: u64 = 30;
+
+/// A pool whose sessions speak UTC, refuse what does not fit and read what is committed.
+pub fn pool(stores: &Stores) -> anyhow::Result<MySqlPool> {
+    let options: MySqlConnectOptions = stores
+        .database_url()
+        .expose_secret()
+        .parse()
+        .context("DATABASE_URL is not a MySQL address")?;
+    let options = options.disable_statement_logging();
+    let (settings, deadline) = (session_settings(stores), stores.db_deadline);
+    Ok(MySqlPoolOptions::new()
+        .max_connections(stores.db_pool_size)
+        .acquire_timeout(deadline)
+        .idle_timeout(KEPT)
+        .after_connect(move |connection, _| {
+            let settings = settings.clone();
+            Box::pin(async move {
+                for setting in settings {
+                    connection.execute(AssertSqlSafe(setting)).await?;
+                }
+                Ok(())
+            })
+        })
+        .test_before_acquire(false)
+        // A quarter leaves enough to connect anew.
+        .before_acquire(move |connection, _| {
+            Box::pin(async move { time(deadline / 4, connection.ping()).await.map(|()| true) })
+        })
+        .after_release(move |connection, _| {
+            Box::pin(async move { time(deadline, clear(connection)).await.map(|()| true) })
+        })
+        .connect_lazy_with(options))
+}
+
+/// Waits so long for MySQL and no longer.
+pub(crate) async fn time<T>(
+    limit: Duration,
+    asked: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    let late = || sqlx::Error::Io(io::ErrorKind::TimedOut.into());
+    tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err(late()))
+}
+
+async fn clear(connection: &mut MySqlConnection) -> sqlx::Result<()> {
+    connection.execute("rollback").await.map(drop)
+}
+
+/// MySQL and MariaDB spell the isolation level alike only as a statement. MariaDB can also end a
+/// transaction that has gone silent before it ends the session; to MySQL that part is a comment.
+fn session_settings(stores: &Stores) -> [String; 2] {
+    let lock_s = stores.db_deadline.as_secs().max(1);
+    // Deliveries to Redis hold a transaction while they wait for three answers at most.
+    let transaction_s = (stores.redis_deadline * 3 + stores.db_deadline).as_secs() + 1;
+    [
+        format!(
+            "set time_zone = '+00:00', \
+             sql_mode = 'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION', \
+             wait_timeout = {silent_s}, innodb_lock_wait_timeout = {lock_s} \
+             /*M!100300 , idle_transaction_timeout = {transaction_s} */",
+            silent_s = SILENT_S.max(transaction_s),
+        ),
+        "set session transaction isolation level read committed".to_owned(),
+    ]
+}
