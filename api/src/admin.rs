@@ -20,7 +20,7 @@ use crate::clock::UnixMs;
 use crate::ending::Reason;
 use crate::error::{Error, Result};
 use crate::metrics;
-use crate::outbox::{self, Change, Propagation};
+use crate::outbox::{self, Change};
 use crate::request::Client;
 use crate::token::Role;
 
@@ -122,23 +122,25 @@ pub async fn log_out_everyone(
     )
     .execute(&mut *tx)
     .await?;
+    let sessions = sqlx::query!(
+        "update user_sessions set is_active = false, ended_at = ?, ended_reason = ?
+          where is_active",
+        at,
+        Reason::Admin.as_str(),
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    // By name as well: a session is ended even if its host's clock was ahead.
     let users = sqlx::query!(
-        // By name as well, as every ending: names may be told again at any time.
         "insert into revocation_outbox (user_id, change_set, created_at)
          select user_id,
                 json_merge_preserve(?, json_array(
                     json_object('change', 'revoke', 'sessions', json_arrayagg(id)))),
                 ?
-           from user_sessions where is_active group by user_id",
+           from user_sessions where ended_at = ? and ended_reason = ? group by user_id",
         Json([Change::RevokeAll { at }]),
         at,
-    )
-    .execute(&mut *tx)
-    .await?
-    .rows_affected();
-    let sessions = sqlx::query!(
-        "update user_sessions set is_active = false, ended_at = ?, ended_reason = ?
-          where is_active",
         at,
         Reason::Admin.as_str(),
     )
@@ -149,8 +151,7 @@ pub async fn log_out_everyone(
         .await?;
     tx.commit().await?;
     metrics::sessions_revoked(Reason::Admin.as_str(), sessions);
-    let behind = outbox::deliver_waiting(&app).await.unwrap_or(1);
-    let propagation = if behind == 0 { Propagation::Confirmed } else { Propagation::Pending };
+    let propagation = outbox::deliver_everybodys(&app).await;
     Ok(Success::data(Counts { users, sessions_revoked: sessions })
         .saying("Everybody has been logged out")
         .propagated(propagation))

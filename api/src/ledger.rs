@@ -187,11 +187,11 @@ impl Change {
 
     pub(crate) fn command(&self, key: &str, now: UnixMs) -> Cmd {
         match self {
-            Self::Create { session, created_at, expires_at, idle_s, device } => {
+            Self::Create { session, created_at, seen_at, expires_at, idle_s, device } => {
                 let mut command = redis::cmd("AUTH.SESSION");
                 command.arg("CREATE").arg(key).arg(session.as_str());
                 command.arg("PXAT").arg(expires_at.0).arg("CREATED").arg(created_at.0);
-                command.arg("SEEN").arg(created_at.0);
+                command.arg("SEEN").arg(seen_at.unwrap_or(*created_at).0);
                 if *idle_s > 0 {
                     command.arg("IDLE").arg(*idle_s);
                 }

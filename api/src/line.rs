@@ -58,6 +58,8 @@ struct State {
     /// Users whose ledger may lack something.
     behind: HashMap<u64, Behind>,
     deliveries: u64,
+    /// Whether `behind` has everybody for whom something waited when this instance began.
+    knows_who_waits: bool,
 }
 
 /// What is known about a user whose ledger may lack something.
@@ -207,6 +209,25 @@ impl Lines {
         let behind = state.behind.entry(user_id).or_default();
         behind.latest_delivery = number;
         Delivery { number, uncertain_from: behind.uncertain_from }
+    }
+
+    /// Redis is not believed about these users, all that there are, until a delivery has succeeded.
+    pub(crate) fn doubt_about(&self, users: &[u64]) {
+        let mut state = self.write();
+        state.knows_who_waits = true;
+        for user_id in users {
+            state.behind.entry(*user_id).or_default();
+        }
+    }
+
+    /// Whether this instance knows for whom something waits that it has answered for.
+    pub(crate) fn knows_who_waits(&self) -> bool {
+        self.read().knows_who_waits
+    }
+
+    /// More users have something to wait for than this instance knows.
+    pub(crate) fn forget_who_waits(&self) {
+        self.write().knows_who_waits = false;
     }
 
     /// Redis may or may not hear the changes from this outbox row on.

@@ -121,6 +121,7 @@ async fn insert_session(
     let change = Change::Create {
         session: opened.session.clone(),
         created_at: now,
+        seen_at: None,
         expires_at: opened.expires_at,
         idle_s,
         device: json!({ "browser": browser, "os": os, "device": device, "ip": client.ip })

@@ -12,6 +12,7 @@
 //! arrive, after what another instance delivered meanwhile; so the next attempt repeats the endings
 //! from there on.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use portcullis_core::Digest;
@@ -22,6 +23,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::clock::UnixMs;
+use crate::database;
 use crate::line::Delivery;
 use crate::session_id::SessionId;
 
@@ -40,6 +42,9 @@ pub enum Change {
         session: SessionId,
         /// When it was made.
         created_at: UnixMs,
+        /// When it was last used, if that is later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen_at: Option<UnixMs>,
         /// When it ends at the latest.
         expires_at: UnixMs,
         /// Seconds without activity that end it; 0: no limit.
@@ -112,7 +117,10 @@ pub async fn add(
 /// Tells a user's ledger everything that waits for it. Never fails: what stays is pending.
 pub async fn deliver(app: &App, user_id: u64) -> Propagation {
     let delivery = app.ledger.lines.begin_delivery(user_id);
-    match try_deliver(app, user_id, delivery).await {
+    // Both stores may take their time; an answer that waits for this one still comes in time.
+    let limit = app.settings.stores.db_deadline + app.settings.stores.redis_deadline;
+    let told = tokio::time::timeout(limit, try_deliver(app, user_id, delivery));
+    match told.await.unwrap_or(Err(Undelivered::Late)) {
         Ok(()) => {
             app.ledger.lines.delivered(user_id, delivery);
             Propagation::Confirmed
@@ -125,6 +133,7 @@ pub async fn deliver(app: &App, user_id: u64) -> Propagation {
 }
 
 async fn try_deliver(app: &App, user_id: u64, delivery: Delivery) -> Result<(), Undelivered> {
+    app.ledger.lines.any()?;
     let mut db = app.db.acquire().await?;
     let mut tx = db.begin().await?;
     let rows = sqlx::query!(
@@ -167,12 +176,18 @@ enum Undelivered {
     Database(#[from] sqlx::Error),
     #[error("redis: {0}")]
     Redis(#[from] redis::RedisError),
+    #[error("it took too long")]
+    Late,
 }
 
 /// Delivers what waits, again and again, until the service stops.
 pub(crate) async fn run(app: App) {
     loop {
-        if let Err(cause) = deliver_waiting(&app).await {
+        let delivered = tokio::select! {
+            delivered = deliver_all(&app) => delivered,
+            () = app.stop.cancelled() => return,
+        };
+        if let Err(cause) = delivered {
             tracing::warn!(%cause, "the outbox could not be read");
         }
         tokio::select! {
@@ -185,36 +200,77 @@ pub(crate) async fn run(app: App) {
 
 /// The row up to which everything has been delivered; 0 if that is not known.
 pub(crate) async fn position(app: &App) -> sqlx::Result<u64> {
-    let row = sqlx::query!(
+    let asked = sqlx::query!(
         r#"select (select min(id) from revocation_outbox where delivered_at is null)
                       as "first_waiting: u64",
                   (select max(id) from revocation_outbox) as "newest: u64""#
     )
-    .fetch_one(&app.db)
-    .await?;
+    .fetch_one(&app.db);
+    let row = database::time(app.settings.stores.db_deadline, asked).await?;
     Ok(row.first_waiting.map(|first| first - 1).or(row.newest).unwrap_or(0))
 }
 
-/// One round of the worker; tells how many users' changes are still waiting.
+/// Stops believing Redis about everybody for whom something waits.
+pub(crate) async fn doubt_waiting(app: &App) -> sqlx::Result<()> {
+    let asked = sqlx::query_scalar!(
+        "select distinct user_id from revocation_outbox where delivered_at is null"
+    )
+    .fetch_all(&app.db);
+    app.ledger.lines.doubt_about(&database::time(app.settings.stores.db_deadline, asked).await?);
+    Ok(())
+}
+
+/// Delivers what waits for however many users, for as long as an answer may wait for MySQL.
+pub(crate) async fn deliver_everybodys(app: &App) -> Propagation {
+    app.ledger.lines.forget_who_waits();
+    let delivered = async {
+        doubt_waiting(app).await?;
+        deliver_all(app).await
+    };
+    match database::time(app.settings.stores.db_deadline, delivered).await {
+        Ok(0) => Propagation::Confirmed,
+        Ok(_) | Err(_) => Propagation::Pending,
+    }
+}
+
+/// Round after round, until nothing waits or something cannot be delivered.
+async fn deliver_all(app: &App) -> sqlx::Result<usize> {
+    loop {
+        let Round { users, behind } = round(app).await?;
+        if behind > 0 || users < USERS_A_ROUND as usize {
+            return Ok(behind);
+        }
+    }
+}
+
+/// Tries to deliver what has waited longest; tells how many users it could not be delivered for.
 pub async fn deliver_waiting(app: &App) -> sqlx::Result<usize> {
-    let mut users = sqlx::query_scalar!(
+    Ok(round(app).await?.behind)
+}
+
+/// For how many users something waited, and for how many it still does.
+struct Round {
+    users: usize,
+    behind: usize,
+}
+
+async fn round(app: &App) -> sqlx::Result<Round> {
+    let asked = sqlx::query_scalar!(
         "select user_id from revocation_outbox where delivered_at is null
           group by user_id order by min(id) limit ?",
         USERS_A_ROUND,
     )
-    .fetch_all(&app.db)
-    .await?;
-    for user_id in app.ledger.lines.behind() {
-        if !users.contains(&user_id) {
-            users.push(user_id);
-        }
-    }
+    .fetch_all(&app.db);
+    let mut users = database::time(app.settings.stores.db_deadline, asked).await?;
+    let listed: HashSet<u64> = users.iter().copied().collect();
+    users.extend(app.ledger.lines.behind().into_iter().filter(|id| !listed.contains(id)));
+    let count = users.len();
     if app.ledger.lines.any().is_err() {
-        return Ok(users.len());
+        return Ok(Round { users: count, behind: count });
     }
     let mut behind = 0;
     for user_id in users {
         behind += usize::from(deliver(app, user_id).await == Propagation::Pending);
     }
-    Ok(behind)
+    Ok(Round { users: count, behind })
 }

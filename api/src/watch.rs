@@ -69,14 +69,23 @@ async fn round(app: &App, marked: &mut Instant) -> Result<(), Fault> {
     if sight.run_id != line.run_id() || !sight.is_up_to_date() {
         return Err(Fault::Disturbed);
     }
+    if !lines.is_believed() {
+        // What other instances have told to be pending is asked for as well, if MySQL is there.
+        let asked = outbox::doubt_waiting(app).await;
+        if !lines.knows_who_waits() {
+            asked?;
+        }
+    }
     lines.believe(&line);
     if marked.elapsed() >= MARK_EVERY
         && let Some(mark) = sight.parsed()
     {
         *marked = Instant::now();
-        let position = outbox::position(app).await?.max(mark.position);
+        // Without MySQL, or refused by a full server, the mark is older, which costs time later and
+        // no safety.
+        let Ok(position) = outbox::position(app).await else { return Ok(()) };
+        let position = position.max(mark.position);
         let next = Mark { position, at: app.clock.now(), ..mark.clone() };
-        // Refused by a full server, say; the mark is older then, which costs time and no safety.
         let moved = sentinel::replace(&mut redis, lines.sentinel(), &mark.text(), &next).await;
         drop(lines.heard(&line, moved));
     }
