@@ -31,6 +31,8 @@ use crate::ledger::redis_now;
 use crate::outbox;
 use crate::sentinel::{self, Mark, Sight};
 
+pub(crate) use fill::device_text;
+
 mod endings;
 mod fill;
 mod sweep;
@@ -66,6 +68,13 @@ pub struct Counts {
     pub endings: u64,
 }
 
+impl Counts {
+    /// What has been filled in, of [`size`].
+    pub const fn filled(&self) -> u64 {
+        self.watermarks + self.revocations + self.sessions
+    }
+}
+
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { swept, watermarks, revocations, sessions, endings } = self;
@@ -98,6 +107,23 @@ pub enum Fault {
     /// A step took too long.
     #[error("a step took too long")]
     Late,
+}
+
+/// How much there is to fill in, for whoever wants to see how far it is.
+pub async fn size(app: &App) -> sqlx::Result<u64> {
+    let now = app.clock.now();
+    let size = sqlx::query_scalar!(
+        r#"select (select count(*) from users where tokens_valid_after is not null)
+                + (select count(*) from token_blacklist_enhanced
+                    where token_expiry > ? and token_type = 'access' and user_id is not null)
+                + (select count(*) from user_sessions
+                    where is_active and expires_at > ?) as "size!: i64""#,
+        now,
+        now,
+    )
+    .fetch_one(&app.db)
+    .await?;
+    Ok(size.unsigned_abs())
 }
 
 /// Brings the ledgers up to date; `None` if they are.

@@ -3,12 +3,16 @@
 
 use redis::Pipeline;
 use serde_json::{Value, json};
+use sqlx::Executor as _;
 use sqlx::types::Json;
 
 use super::{BATCH, Fault, Work, within};
 use crate::clock::UnixMs;
 use crate::ledger::redis_now;
 use crate::outbox::Change;
+
+/// How often one batch is begun anew before the whole work is.
+const MEETINGS: usize = 20;
 
 impl Work<'_> {
     pub(super) async fn fill_watermarks(&mut self) -> Result<(), Fault> {
@@ -72,22 +76,7 @@ impl Work<'_> {
     pub(super) async fn fill_sessions(&mut self, now: UnixMs) -> Result<(), Fault> {
         let mut after = String::new();
         loop {
-            let asked = sqlx::query_as!(
-                Live,
-                r#"select s.id, s.user_id, s.device_info as "device: Json<Value>", s.ip_address,
-                          s.created_at as "created_at: UnixMs",
-                          s.last_activity as "last_activity: UnixMs",
-                          s.expires_at as "expires_at: UnixMs", s.idle_timeout_s
-                     from user_sessions s
-                     join users u on u.id = s.user_id
-                    where s.id > ? and s.is_active and s.expires_at > ? and u.is_active
-                    order by s.id limit ?"#,
-                after,
-                now,
-                BATCH,
-            )
-            .fetch_all(&mut *self.db);
-            let rows = within(asked).await?;
+            let rows = self.hold_sessions(&after, now).await?;
             let mut pipeline = Pipeline::new();
             for row in &rows {
                 pipeline.add_command(row.command(&self.app.ledger.key(row.user_id)));
@@ -97,12 +86,46 @@ impl Work<'_> {
             if let Some(refusal) = self.try_tell(pipeline).await? {
                 tracing::error!(%refusal, "Redis does not take a session");
             }
+            within(self.db.execute("commit")).await?;
             match rows.last() {
                 Some(last) if rows.len() == BATCH as usize => after.clone_from(&last.id),
                 Some(_) | None => return Ok(()),
             }
         }
     }
+
+    /// The next live sessions, held until the transaction ends: whatever ends one of them is told
+    /// after what Redis hears of them now. Whoever ends several at once may meet this half-way;
+    /// MySQL then sends this one away.
+    async fn hold_sessions(&mut self, after: &str, now: UnixMs) -> Result<Vec<Live>, Fault> {
+        for _ in 0..MEETINGS {
+            within(self.db.execute("start transaction")).await?;
+            let asked = sqlx::query_as!(
+                Live,
+                r#"select s.id, s.user_id, s.device_info as "device: Json<Value>", s.ip_address,
+                          s.created_at as "created_at: UnixMs",
+                          s.last_activity as "last_activity: UnixMs",
+                          s.expires_at as "expires_at: UnixMs", s.idle_timeout_s
+                     from user_sessions s
+                    where s.id > ? and s.is_active and s.expires_at > ?
+                      and exists (select 1 from users u where u.id = s.user_id and u.is_active)
+                    order by s.id limit ? lock in share mode"#,
+                after,
+                now,
+                BATCH,
+            )
+            .fetch_all(&mut *self.db);
+            match within(asked).await {
+                Err(Fault::Database(cause)) if is_deadlock(&cause) => {}
+                held => return held,
+            }
+        }
+        Err(Fault::Late)
+    }
+}
+
+fn is_deadlock(cause: &sqlx::Error) -> bool {
+    cause.as_database_error().is_some_and(|cause| cause.code().as_deref() == Some("40001"))
 }
 
 /// A live session as MySQL has it.
@@ -125,12 +148,14 @@ impl Live {
         if self.idle_timeout_s > 0 {
             command.arg("IDLE").arg(self.idle_timeout_s);
         }
-        let part = |name: &str| self.device.0.get(name).cloned().unwrap_or_default();
-        let device = json!({
-            "browser": part("browser"), "os": part("os"), "device": part("device"),
-            "ip": self.ip_address,
-        });
-        command.arg("DEVICE").arg(device.to_string());
+        command.arg("DEVICE").arg(device_text(&self.device.0, &self.ip_address));
         command
     }
+}
+
+/// What a ledger keeps of a session's device.
+pub(crate) fn device_text(device: &Value, ip_address: &str) -> String {
+    let part = |name: &str| device.get(name).cloned().unwrap_or_default();
+    let (browser, os, device) = (part("browser"), part("os"), part("device"));
+    json!({ "browser": browser, "os": os, "device": device, "ip": ip_address }).to_string()
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use redis::{Pipeline, Value};
-use sqlx::MySql;
+use sqlx::{Connection as _, MySql};
 
 use super::{BATCH, Fault, Work, within};
 use crate::clock::UnixMs;
@@ -28,7 +28,8 @@ impl Work<'_> {
     /// Redis is asked first: a session that it has was committed before, so MySQL must know it.
     async fn sweep_keys(&mut self, keys: Vec<Vec<u8>>, now: UnixMs) -> Result<(), Fault> {
         if keys.is_empty() {
-            return Ok(());
+            // MySQL ends sessions that have gone silent, and the lock with them.
+            return within(self.db.ping()).await;
         }
         let mut pipeline = Pipeline::new();
         for key in &keys {
