@@ -17,6 +17,7 @@ use crate::cookies;
 use crate::error::{Error, Result};
 use crate::fallback;
 use crate::gate;
+use crate::repair;
 use crate::request::Client;
 use crate::session_id::SessionId;
 use crate::token::{Claims, Role};
@@ -132,7 +133,10 @@ async fn check(app: &App, token: &str) -> Result<Caller> {
     match app.ledger.check(caller.user_id, caller.digest, &caller.session).await {
         Ok(Verdict::Ok) => {}
         Ok(Verdict::Revoked | Verdict::LoggedOut | Verdict::Idle) => return Err(Error::DeadToken),
-        Ok(Verdict::NoSession) => fallback::must_live(app, &caller, now).await?,
+        Ok(Verdict::NoSession) => {
+            fallback::must_live(app, &caller, now).await?;
+            repair::put_back_later(app, caller.user_id);
+        }
         Err(cause) => {
             tracing::debug!(%cause, "Redis gave no verdict");
             fallback::must_live(app, &caller, now).await?;

@@ -49,6 +49,7 @@ pub mod password;
 pub mod refresh;
 pub mod refresh_tokens;
 pub mod register;
+pub mod repair;
 pub mod request;
 pub mod reset_password;
 pub mod secret;

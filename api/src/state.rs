@@ -21,6 +21,7 @@ use crate::ledger::Ledger;
 use crate::limit::Limits;
 use crate::mail::{Mail, Message};
 use crate::password::Passwords;
+use crate::repair::Repairs;
 use crate::secret::{Random, RefreshKey};
 use crate::token::Keys;
 
@@ -58,6 +59,8 @@ pub struct Parts {
     pub random: Random,
     /// Lets some Bearer checks at a time ask MySQL while Redis is of no help.
     pub fallback: Fallback,
+    /// Which ledgers were put back lately, because Redis had lost them.
+    pub repairs: Repairs,
     /// Says when Redis has been looked at for the first time.
     pub looked: SetOnce<()>,
     /// Work that an answer does not wait for, such as mail to an address that may not exist.
@@ -96,6 +99,7 @@ impl App {
             gate: Gate::new(&settings.sessions),
             activity,
             fallback: Fallback::new(settings.stores.db_pool_size),
+            repairs: Repairs::default(),
             looked: SetOnce::new(),
             background: TaskTracker::new(),
             stop: CancellationToken::new(),

@@ -1,0 +1,142 @@
+//! Puts a ledger back that Redis has lost although it lacks nothing else: its key was deleted or
+//! evicted. MySQL answers for its user anyhow; services that ask `AUTH.CHECK` themselves would
+//! refuse the user until the next login.
+//!
+//! What belongs into the ledger goes there by the outbox, in one row that is written while the user
+//! and their sessions are held. So it cannot overtake an ending, and whatever ends them afterwards
+//! is told afterwards. Endings come before sessions: no session is ever there without them.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::MySqlConnection;
+use sqlx::types::Json;
+
+use crate::App;
+use crate::clock::UnixMs;
+use crate::hydrate::device_text;
+use crate::outbox::{self, Change};
+use crate::session_id::SessionId;
+
+/// How long one user's ledger is left alone after an attempt. It may be a session that Redis does
+/// not take, or has not heard of yet.
+const REST: Duration = Duration::from_mins(1);
+/// How many attempts are remembered at most.
+const MOST: usize = 100_000;
+
+/// Whose ledgers were put back lately.
+#[derive(Default)]
+pub struct Repairs(Mutex<HashMap<u64, UnixMs>>);
+
+impl Repairs {
+    fn is_due(&self, user_id: u64, now: UnixMs) -> bool {
+        let mut tried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if tried.len() >= MOST {
+            tried.retain(|_, at| now.since(*at) < REST);
+        }
+        let rests = tried.get(&user_id).is_some_and(|at| now.since(*at) < REST);
+        if rests || tried.len() >= MOST {
+            return false;
+        }
+        tried.insert(user_id, now);
+        true
+    }
+}
+
+/// Looks into it behind the answer.
+pub(crate) fn put_back_later(app: &App, user_id: u64) {
+    if !app.repairs.is_due(user_id, app.clock.now()) {
+        return;
+    }
+    let own = app.clone();
+    app.do_later(async move {
+        match put_back(&own, user_id).await {
+            Ok(true) => tracing::warn!(user_id, "Redis had lost a ledger; it was put back"),
+            Ok(false) => {}
+            Err(cause) => tracing::warn!(user_id, %cause, "a ledger could not be put back"),
+        }
+    });
+}
+
+/// False if there is nothing to put back, or if Redis will hear of it anyhow.
+async fn put_back(app: &App, user_id: u64) -> sqlx::Result<bool> {
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    let held = sqlx::query!(
+        r#"select tokens_valid_after as "watermark: UnixMs",
+                  exists (select 1 from revocation_outbox o
+                           where o.user_id = u.id and o.delivered_at is null) as "waits!: bool"
+             from users u where id = ? and is_active for update"#,
+        user_id,
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(user) = held.filter(|user| !user.waits) else { return Ok(false) };
+    let mut changes: Vec<Change> =
+        user.watermark.map(|at| Change::RevokeAll { at }).into_iter().collect();
+    changes.extend(revoked_tokens(&mut tx, user_id, now).await?);
+    changes.extend(live_sessions(&mut tx, user_id, now).await?);
+    outbox::add(&mut tx, user_id, &changes, now).await?;
+    tx.commit().await?;
+    outbox::deliver(app, user_id).await;
+    Ok(true)
+}
+
+async fn revoked_tokens(
+    tx: &mut MySqlConnection,
+    user_id: u64,
+    now: UnixMs,
+) -> sqlx::Result<Vec<Change>> {
+    sqlx::query!(
+        r#"select lower(hex(token_hash)) as "digest!: String", token_expiry as "expires_at: UnixMs"
+             from token_blacklist_enhanced
+            where user_id = ? and token_type = 'access' and token_expiry > ?"#,
+        user_id,
+        now,
+    )
+    .map(|row| Change::Blacklist { digest: row.digest, expires_at: row.expires_at })
+    .fetch_all(tx)
+    .await
+}
+
+async fn live_sessions(
+    tx: &mut MySqlConnection,
+    user_id: u64,
+    now: UnixMs,
+) -> sqlx::Result<Vec<Change>> {
+    sqlx::query!(
+        r#"select id as "session: SessionId", device_info as "device: Json<Value>", ip_address,
+                  created_at as "created_at: UnixMs", last_activity as "seen_at: UnixMs",
+                  expires_at as "expires_at: UnixMs", idle_timeout_s
+             from user_sessions
+            where user_id = ? and is_active and expires_at > ? for update"#,
+        user_id,
+        now,
+    )
+    .map(|row| Change::Create {
+        session: row.session,
+        created_at: row.created_at,
+        seen_at: Some(row.seen_at),
+        expires_at: row.expires_at,
+        idle_s: row.idle_timeout_s,
+        device: device_text(&row.device.0, &row.ip_address),
+    })
+    .fetch_all(tx)
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_is_looked_into_once_in_a_while() {
+        let repairs = Repairs::default();
+        assert!(repairs.is_due(1, UnixMs(0)));
+        assert!(!repairs.is_due(1, UnixMs(59_999)));
+        assert!(repairs.is_due(2, UnixMs(59_999)));
+        assert!(repairs.is_due(1, UnixMs(60_000)));
+    }
+}
