@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Read as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
 use portcullis_api::clock::Clock;
 use portcullis_api::config::{LogFormat, Server, Settings, Stores};
 use portcullis_api::hydrate::{self, Counts, Extent};
@@ -171,20 +172,18 @@ async fn run_import(Import { options, settings }: Import) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Shows how far it is, on a line of its own that is written over on a terminal.
+/// Shows how far it is, on a terminal; says what was told in the end.
 async fn run_hydrate(settings: Settings) -> anyhow::Result<()> {
     let app = App::new(settings, Clock::system(), Random::system())?;
     reach(&app.db, &app.settings.stores).await?;
-    let to_people = std::io::stderr().is_terminal();
-    let show = move |counts: &Counts| {
-        if to_people {
-            eprint!("\r{counts}");
-        }
+    let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}")?;
+    let bar = ProgressBar::new(hydrate::size(&app).await?).with_style(style);
+    let show = |counts: &Counts| {
+        bar.set_position(counts.filled());
+        bar.set_message(counts.to_string());
     };
     let done = hydrate::bring_up_to_date(&app, Extent::Everything, &show).await?;
-    if to_people {
-        eprintln!();
-    }
+    bar.finish_and_clear();
     println!("{}", done.unwrap_or_default());
     Ok(())
 }
