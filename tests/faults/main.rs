@@ -2,9 +2,15 @@
 //!
 //! Everything waits for states, never for a time. What is counted is printed (`--nocapture`).
 
+mod endpoints;
+mod failover;
+mod filling;
+mod instances;
 mod kills;
 mod load;
+mod lost;
 mod matrix;
+mod mishaps;
 mod model;
 mod outside;
 mod proxy;
@@ -12,4 +18,7 @@ mod races;
 mod restarts;
 mod sizes;
 mod soak;
+mod stage;
 mod talk;
+mod transactions;
+mod trap;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use portcullis_tests::{Login, MariaDb, Redis, Service};
 use serde_json::json;
 
-use crate::talk::{accepted, confirming, eventually, ready, status};
+use crate::talk::{accepted, ask, confirming, eventually, ready};
 
 async fn on(redis: Redis) -> Service {
     let auth = Service::on(redis, &MariaDb::shared().fresh_database("faults"), |_| {}).await;
@@ -93,42 +93,4 @@ async fn who_logs_in_again_by_a_fast_clock_is_there_again_after_a_wipe() {
     redis::cmd("FLUSHALL").exec(&mut auth.redis.connection()).unwrap();
     eventually("the ledger has the session", async || ask(&auth, &after) == "OK");
     assert_eq!(ask(&auth, &before), "NO_SESSION");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_promoted_replica_that_missed_a_logout_is_brought_up_to_date() {
-    let primary = confirming().tcp().start();
-    let replica = confirming().tcp().start();
-    replica.replica_of(&primary);
-    let proxy = crate::proxy::Proxy::before(primary.port()).await;
-    let url = format!("redis://127.0.0.1:{}", proxy.port);
-    let mut auth = Service::on(primary, &MariaDb::shared().fresh_database("faults"), |settings| {
-        settings.stores.redis_url = Some(url.into());
-    })
-    .await;
-    ready(&auth);
-    let people = logins(&auth, 4).await;
-    // The replica hears nothing more: what follows is lost with the primary.
-    replica.freeze();
-    assert!(log_out(&auth, &people[0]).await);
-    auth.redis.kill();
-    replica.thaw();
-    let mut connection = replica.connection();
-    redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut connection).unwrap();
-    proxy.lead_to(replica.port());
-    assert_eq!(status(&auth, &people[0]).await, 401);
-    ready(&auth);
-    assert_eq!(accepted(&auth, &people[..1]).await, 0);
-    assert_eq!(accepted(&auth, &people[1..]).await, 3);
-    auth.redis = replica;
-    assert_eq!(ask(&auth, &people[0]), "NO_SESSION");
-    assert_eq!(ask(&auth, &people[1]), "OK");
-}
-
-/// What a service hears that asks the module itself; an error is no OK.
-fn ask(auth: &Service, login: &Login) -> String {
-    let mut check = redis::cmd("AUTH.CHECK");
-    check.arg(format!("user:{}", login.user_id)).arg(&login.access);
-    check.arg("SESSION").arg(&login.session);
-    check.query(&mut auth.redis.connection()).unwrap_or_else(|error| error.to_string())
 }

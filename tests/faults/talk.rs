@@ -1,5 +1,7 @@
 //! What the tests ask the service and wait for.
 
+use std::collections::HashSet;
+
 use portcullis_tests::{Login, Redis, RedisOptions, Service, wait_until};
 use reqwest::Method;
 
@@ -34,4 +36,32 @@ pub(crate) async fn accepted(auth: &Service, logins: &[Login]) -> usize {
         accepted += usize::from(status(auth, login).await == 200);
     }
     accepted
+}
+
+/// Waits until nothing is on its way, and each session is in its ledger if and only if it is live in
+/// MySQL.
+pub(crate) async fn agree(auth: &Service) {
+    let waiting = "select count(*) from revocation_outbox where delivered_at is null";
+    eventually("the outbox is empty", async || {
+        sqlx::query_scalar::<_, i64>(waiting).fetch_one(auth.db()).await.unwrap() == 0
+    });
+    let all: Vec<(u64, String, bool)> =
+        sqlx::query_as("select user_id, id, is_active from user_sessions order by id")
+            .fetch_all(auth.db())
+            .await
+            .unwrap();
+    let users: HashSet<u64> = all.iter().map(|(user_id, ..)| *user_id).collect();
+    eventually("each session is where it belongs", async || {
+        let held: HashSet<String> =
+            users.iter().flat_map(|user_id| auth.ledger_sessions(*user_id)).collect();
+        all.iter().all(|(_, session, is_live)| held.contains(session) == *is_live)
+    });
+}
+
+/// What a service hears that asks the module itself; an error is no OK.
+pub(crate) fn ask(auth: &Service, login: &Login) -> String {
+    let mut check = redis::cmd("AUTH.CHECK");
+    check.arg(format!("user:{}", login.user_id)).arg(&login.access);
+    check.arg("SESSION").arg(&login.session);
+    check.query(&mut auth.redis.connection()).unwrap_or_else(|error| error.to_string())
 }

@@ -14,6 +14,8 @@ mod chosen;
 #[cfg(feature = "service")]
 mod client;
 mod cluster;
+#[cfg(feature = "service")]
+mod instance;
 mod mariadb;
 mod process;
 mod queries;
@@ -30,6 +32,8 @@ pub use chosen::chosen;
 #[cfg(feature = "service")]
 pub use client::{Answer, Client, Login, PASSWORD, send};
 pub use cluster::Cluster;
+#[cfg(feature = "service")]
+pub use instance::Instance;
 pub use mariadb::MariaDb;
 pub use process::{Process, find_program};
 pub use queries::{DATABASE, Queries, committed_queries, described_queries};

@@ -233,13 +233,15 @@ impl Redis {
     #[track_caller]
     pub fn replica_of(&self, primary: &Self) {
         assert!(self.port != 0 && primary.port != 0, "replication needs Redis::options().tcp()");
+        self.follow(primary.port);
+    }
+
+    /// The same, by whatever listens on a loopback port.
+    #[track_caller]
+    pub fn follow(&self, port: u16) {
         let mut connection = self.connection();
         let mut follow = redis::cmd("REPLICAOF");
-        follow
-            .arg("127.0.0.1")
-            .arg(primary.port)
-            .exec(&mut connection)
-            .expect("REPLICAOF is accepted");
+        follow.arg("127.0.0.1").arg(port).exec(&mut connection).expect("REPLICAOF is accepted");
         wait_until("the replica is in step with its primary", || {
             let state: String =
                 redis::cmd("INFO").arg("replication").query(&mut connection).unwrap_or_default();

@@ -216,7 +216,7 @@ impl Service {
 }
 
 /// Serves on a free port.
-async fn served(app: &App) -> Client {
+pub(crate) async fn served(app: &App) -> Client {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
     let url = format!("http://{}", listener.local_addr().expect("it is bound"));
     tokio::spawn(serve::serve(app.clone(), listener));

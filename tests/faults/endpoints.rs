@@ -1,0 +1,230 @@
+//! Every endpoint, what to send it, and what it answers without Redis and without MySQL.
+
+use portcullis_tests::{Login, PASSWORD, Service, wait_until};
+use reqwest::{Method, RequestBuilder};
+use serde_json::json;
+
+/// The name and secret of the service that introspects.
+pub(crate) const INTROSPECTOR: &str = "gateway:a secret of no use elsewhere";
+
+/// Who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Nobody in particular.
+    Anyone,
+    /// The person, in the first of two sessions.
+    Bearer,
+    /// An administrator.
+    Admin,
+    /// A service with a name and a secret; it sends a form.
+    Gateway,
+    /// Somebody who watches the service; the path is not under `/api/v1/auth`.
+    Watcher,
+    /// The same on the operations listener.
+    Operator,
+}
+
+/// Which sessions of the person a success ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ends {
+    Nothing,
+    First,
+    Second,
+    Both,
+}
+
+/// One endpoint; `{…}` stands for something of the person's.
+#[derive(Clone, Copy)]
+pub(crate) struct Endpoint {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    who: Who,
+    body: &'static str,
+    /// The status while Redis is wounded.
+    pub(crate) without_redis: u16,
+    /// The status while MySQL is wounded.
+    pub(crate) without_mysql: u16,
+    pub(crate) ends: Ends,
+}
+
+const fn endpoint(
+    (method, path): (&'static str, &'static str),
+    who: Who,
+    body: &'static str,
+    (without_redis, without_mysql): (u16, u16),
+    ends: Ends,
+) -> Endpoint {
+    Endpoint { method, path, who, body, without_redis, without_mysql, ends }
+}
+
+/// Ends everybody, so it is called after all others.
+pub(crate) const LOGOUT_EVERYONE: Endpoint =
+    endpoint(("POST", "/admin/logout-everyone"), Who::Admin, "{}", (200, 503), Ends::Both);
+
+/// All others.
+#[rustfmt::skip]
+pub(crate) const ENDPOINTS: &[Endpoint] = &{
+    use Ends::{Both, First, Nothing, Second};
+    use Who::{Admin, Anyone, Bearer, Gateway, Operator, Watcher};
+    // The truth is needed; Redis is not.
+    const NEEDS_MYSQL: (u16, u16) = (200, 503);
+    const NEEDS_NEITHER: (u16, u16) = (200, 200);
+    const TELLS: (u16, u16) = (503, 503);
+    [
+        endpoint(("POST", "/register"), Anyone, r#"{"email":"new-{email}","password":"{password}","first_name":"New","last_name":"Comer"}"#, (201, 503), Nothing),
+        endpoint(("POST", "/verify-email"), Anyone, r#"{"token":"{verify}"}"#, NEEDS_MYSQL, Nothing),
+        endpoint(("POST", "/resend-verification"), Anyone, r#"{"email":"{email}"}"#, NEEDS_MYSQL, Nothing),
+        endpoint(("POST", "/forgot-password"), Anyone, r#"{"email":"{email}"}"#, NEEDS_MYSQL, Nothing),
+        endpoint(("POST", "/reset-password"), Anyone, r#"{"token":"{reset}","new_password":"another horse battery staple"}"#, NEEDS_MYSQL, Both),
+        endpoint(("POST", "/change-password"), Bearer, r#"{"current_password":"{password}","new_password":"another horse battery staple"}"#, NEEDS_MYSQL, Both),
+        endpoint(("POST", "/login-enhanced"), Anyone, r#"{"email":"{email}","password":"{password}"}"#, NEEDS_MYSQL, Nothing),
+        endpoint(("POST", "/login"), Anyone, r#"{"email":"{email}","password":"{password}"}"#, NEEDS_MYSQL, Nothing),
+        endpoint(("POST", "/refresh"), Anyone, r#"{"refresh_token":"{refresh}"}"#, NEEDS_MYSQL, Nothing),
+        endpoint(("POST", "/revoke-refresh-token"), Bearer, r#"{"refresh_token":"{second refresh}"}"#, NEEDS_MYSQL, Second),
+        endpoint(("POST", "/logout"), Bearer, "{}", NEEDS_MYSQL, First),
+        endpoint(("POST", "/logout-all-devices"), Bearer, "{}", NEEDS_MYSQL, Both),
+        endpoint(("GET", "/sessions"), Bearer, "", NEEDS_MYSQL, Nothing),
+        endpoint(("DELETE", "/sessions"), Bearer, "", NEEDS_MYSQL, Second),
+        endpoint(("DELETE", "/sessions/{second session}"), Bearer, "", NEEDS_MYSQL, Second),
+        endpoint(("GET", "/me"), Bearer, "", NEEDS_MYSQL, Nothing),
+        endpoint(("GET", "/blacklist"), Bearer, "", NEEDS_MYSQL, Nothing),
+        endpoint(("GET", "/token-stats"), Bearer, "", NEEDS_MYSQL, Nothing),
+        endpoint(("GET", "/verify"), Bearer, "", NEEDS_NEITHER, Nothing),
+        endpoint(("POST", "/verify/{rest}"), Bearer, "", NEEDS_NEITHER, Nothing),
+        endpoint(("POST", "/introspect"), Gateway, "token={access}", NEEDS_NEITHER, Nothing),
+        endpoint(("POST", "/introspect"), Gateway, "token={refresh}", NEEDS_MYSQL, Nothing),
+        endpoint(("POST", "/revoke"), Gateway, "token={access}", NEEDS_MYSQL, First),
+        endpoint(("POST", "/revoke"), Gateway, "token={refresh}", NEEDS_MYSQL, First),
+        endpoint(("GET", "/admin/blacklist-stats"), Admin, "", NEEDS_MYSQL, Nothing),
+        endpoint(("GET", "/admin/users"), Admin, "", NEEDS_MYSQL, Nothing),
+        endpoint(("GET", "/admin/users/{user}/sessions"), Admin, "", NEEDS_MYSQL, Nothing),
+        endpoint(("GET", "/admin/audit"), Admin, "", NEEDS_MYSQL, Nothing),
+        endpoint(("DELETE", "/admin/users/{user}/sessions"), Admin, "", NEEDS_MYSQL, Both),
+        endpoint(("POST", "/admin/users/{user}/disable"), Admin, "", NEEDS_MYSQL, Both),
+        endpoint(("POST", "/admin/users/{user}/enable"), Admin, "", NEEDS_MYSQL, Nothing),
+        endpoint(("POST", "/admin/users/{user}/role"), Admin, r#"{"role":"user"}"#, NEEDS_MYSQL, Nothing),
+        endpoint(("DELETE", "/admin/users/{user}"), Admin, "", NEEDS_MYSQL, Both),
+        endpoint(("GET", "/.well-known/jwks.json"), Watcher, "", NEEDS_NEITHER, Nothing),
+        endpoint(("GET", "/health"), Watcher, "", TELLS, Nothing),
+        endpoint(("GET", "/livez"), Watcher, "", NEEDS_NEITHER, Nothing),
+        endpoint(("GET", "/readyz"), Watcher, "", TELLS, Nothing),
+        endpoint(("GET", "/metrics"), Operator, "", NEEDS_NEITHER, Nothing),
+        endpoint(("GET", "/openapi.json"), Operator, "", NEEDS_NEITHER, Nothing),
+        endpoint(("GET", "/docs"), Operator, "", NEEDS_NEITHER, Nothing),
+    ]
+};
+
+/// Who an endpoint is called for or about: somebody with two sessions, and two mails to answer.
+pub(crate) struct Person {
+    pub(crate) first: Login,
+    pub(crate) second: Login,
+    email: String,
+    verify: String,
+    reset: String,
+}
+
+impl Person {
+    pub(crate) async fn of(auth: &Service, name: &str) -> Self {
+        let (first, second) = (auth.logged_in(name).await, auth.logged_in(name).await);
+        let email = format!("{name}@example.com");
+        Self { first, second, email, verify: String::new(), reset: String::new() }
+    }
+
+    /// The same, with the mails that this endpoint wants answered.
+    pub(crate) async fn for_endpoint(auth: &Service, name: &str, endpoint: &Endpoint) -> Self {
+        let mut person = Self::of(auth, name).await;
+        if endpoint.body.contains("{verify}") {
+            let body = json!({ "email": format!("also-{name}@example.com"), "password": PASSWORD,
+                               "first_name": "Al", "last_name": "So" });
+            auth.post("/register", body).await.must_be(201);
+            person.verify = mailed_to(auth, &format!("also-{name}@example.com"));
+        }
+        if endpoint.body.contains("{reset}") {
+            auth.post("/forgot-password", json!({ "email": person.email })).await.must_be(200);
+            person.reset = mailed_to(auth, &person.email);
+        }
+        person
+    }
+
+    fn fill(&self, text: &str) -> String {
+        let Self { first, second, email, verify, reset } = self;
+        text.replace("{email}", email)
+            .replace("{password}", PASSWORD)
+            .replace("{verify}", verify)
+            .replace("{reset}", reset)
+            .replace("{access}", &first.access)
+            .replace("{refresh}", &first.refresh)
+            .replace("{second refresh}", &second.refresh)
+            .replace("{second session}", &second.session)
+            .replace("{user}", &first.user_id.to_string())
+    }
+
+    /// Those of the two that this is about.
+    pub(crate) fn logins(&self, ends: Ends) -> Vec<&Login> {
+        match ends {
+            Ends::Nothing => Vec::new(),
+            Ends::First => vec![&self.first],
+            Ends::Second => vec![&self.second],
+            Ends::Both => vec![&self.first, &self.second],
+        }
+    }
+}
+
+/// Whom requests are sent to, and who administers.
+pub(crate) struct Called<'a> {
+    pub(crate) auth: &'a Service,
+    pub(crate) admin: &'a Login,
+    pub(crate) operations: &'a str,
+}
+
+impl Endpoint {
+    pub(crate) fn request(&self, called: &Called<'_>, person: &Person) -> RequestBuilder {
+        let Called { auth, admin, operations } = called;
+        let method = Method::from_bytes(self.method.as_bytes()).unwrap();
+        let (path, body) = (person.fill(self.path), person.fill(self.body));
+        let request = match self.who {
+            Who::Watcher => auth.raw(method, &path),
+            Who::Operator => auth.http.request(method, format!("{operations}{path}")),
+            Who::Anyone | Who::Bearer | Who::Admin | Who::Gateway => auth.request(method, &path),
+        };
+        let request = match self.who {
+            Who::Bearer => request.bearer_auth(&person.first.access),
+            Who::Admin => request.bearer_auth(&admin.access),
+            Who::Gateway => {
+                let (name, secret) = INTROSPECTOR.split_once(':').unwrap();
+                request.basic_auth(name, Some(secret))
+            }
+            Who::Anyone | Who::Watcher | Who::Operator => request,
+        };
+        let is_form = self.who == Who::Gateway;
+        let kind = if is_form { "application/x-www-form-urlencoded" } else { "application/json" };
+        if body.is_empty() { request } else { request.header("content-type", kind).body(body) }
+    }
+}
+
+/// The longest word of the newest mail to an address: its token.
+fn mailed_to(auth: &Service, email: &str) -> String {
+    let to = format!("To: {email}");
+    let found = || auth.mails().into_iter().rev().find(|mail| mail.contains(&to));
+    wait_until("the mail is there", || found().is_some());
+    let mail = found().unwrap();
+    let words = mail.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c)));
+    words.max_by_key(|word| word.len()).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn every_route_is_among_the_endpoints() {
+    let source = include_str!("../../api/src/lib.rs");
+    let blank = |path: &str| -> Vec<String> {
+        let parts = path.strip_prefix("/admin").unwrap_or(path).split('/');
+        parts.map(|part| if part.starts_with('{') { "{}".into() } else { part.into() }).collect()
+    };
+    let all = || ENDPOINTS.iter().chain([&LOGOUT_EVERYONE]);
+    let ours = |route: &str| all().any(|endpoint| blank(endpoint.path) == blank(route));
+    let routes = source.match_indices(".route(\"").map(|(at, start)| {
+        let rest = &source[at + start.len()..];
+        &rest[..rest.find('"').unwrap()]
+    });
+    let missing: Vec<&str> = routes.filter(|route| !ours(route)).collect();
+    assert!(missing.is_empty(), "not in the matrix: {missing:?}");
+}

@@ -1,0 +1,112 @@
+//! The primary is lost and its replica takes over.
+
+use portcullis_tests::{Login, MariaDb, Redis, RedisOptions, Service};
+use serde_json::{Value, json};
+
+use crate::proxy::{Proxy, Wound};
+use crate::talk::{accepted, agree, ask, confirming, ready};
+
+/// A service, and a replica that may take its primary's place.
+struct Pair {
+    auth: Service,
+    replica: Redis,
+    address: Proxy,
+    /// From the primary to the replica.
+    stream: Proxy,
+}
+
+/// Both started so, and a service that waits for that many replicas.
+async fn pair(options: RedisOptions, replicas: u8) -> Pair {
+    let (primary, replica) = (options.clone().tcp().start(), options.tcp().start());
+    let stream = Proxy::before(primary.port()).await;
+    replica.follow(stream.port);
+    let address = Proxy::before(primary.port()).await;
+    let url = format!("redis://127.0.0.1:{}", address.port);
+    let auth = Service::on(primary, &MariaDb::shared().fresh_database("pair"), |settings| {
+        settings.stores.redis_url = Some(url.into());
+        settings.stores.redis_wait_replicas = replicas;
+        // Half of it is what a replica has; on a busy machine it needs more than usual.
+        settings.stores.redis_deadline = std::time::Duration::from_secs(3);
+    })
+    .await;
+    ready(&auth);
+    Pair { auth, replica, address, stream }
+}
+
+impl Pair {
+    async fn people(&self, count: usize) -> Vec<Login> {
+        let mut people = Vec::new();
+        for number in 0..count {
+            people.push(self.auth.logged_in(&format!("user{number}")).await);
+        }
+        people
+    }
+
+    /// What the answer to a logout says of its propagation.
+    async fn log_out(&self, login: &Login) -> Value {
+        let answer = self.auth.post_as(&login.access, "/logout", json!({})).await.must_be(200);
+        answer.json["propagation"].clone()
+    }
+
+    /// Kills the primary; the replica is the primary from now on.
+    fn fail_over(self) -> Service {
+        let Self { mut auth, replica, address, .. } = self;
+        auth.redis.kill();
+        let mut connection = replica.connection();
+        redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut connection).unwrap();
+        address.lead_to(replica.port());
+        auth.redis = replica;
+        // The proxy stays as long as the test.
+        std::mem::forget(address);
+        auth
+    }
+}
+
+/// The replica has it before the answer is given, so it holds whatever becomes of the primary, also
+/// for those who ask the replica themselves and whose module wants no confirmation.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_replica_acknowledged_is_dead_the_moment_it_takes_over() {
+    let pair = pair(Redis::options(), 1).await;
+    let people = pair.people(6).await;
+    let (dead, alive) = people.split_at(3);
+    for login in dead {
+        assert_eq!(pair.log_out(login).await, Value::Null, "a replica has it");
+    }
+    let auth = pair.fail_over();
+    assert!(dead.iter().all(|login| ask(&auth, login) == "NO_SESSION"));
+    assert_eq!(accepted(&auth, dead).await, 0);
+    assert_eq!(accepted(&auth, alive).await, 3);
+    ready(&auth);
+    assert!(dead.iter().all(|login| ask(&auth, login) == "NO_SESSION"));
+    assert!(alive.iter().all(|login| ask(&auth, login) == "OK"));
+    println!("failover: revocations acknowledged 3, revoked accepted 0, sessions lost 0");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_replica_acknowledged_is_told_to_be_pending_until_one_has_it() {
+    let pair = pair(Redis::options(), 1).await;
+    let people = pair.people(2).await;
+    pair.stream.inflict(Wound::Blackhole);
+    assert_eq!(pair.log_out(&people[0]).await, "pending");
+    assert_eq!(accepted(&pair.auth, &people).await, 1, "this instance acts on it already");
+    pair.stream.heal();
+    agree(&pair.auth).await;
+    assert_eq!(pair.log_out(&people[1]).await, Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promoted_replica_that_missed_a_logout_is_brought_up_to_date() {
+    let pair = pair(confirming(), 0).await;
+    let people = pair.people(4).await;
+    // The replica hears nothing more: what follows is lost with the primary.
+    pair.stream.inflict(Wound::Blackhole);
+    assert_eq!(pair.log_out(&people[0]).await, Value::Null, "nobody asked for replicas");
+    let auth = pair.fail_over();
+    assert_ne!(ask(&auth, &people[0]), "OK", "direct callers are told to wait");
+    assert_eq!(accepted(&auth, &people[..1]).await, 0);
+    ready(&auth);
+    assert_eq!(accepted(&auth, &people[..1]).await, 0);
+    assert_eq!(accepted(&auth, &people[1..]).await, 3);
+    assert_eq!(ask(&auth, &people[0]), "NO_SESSION");
+    assert_eq!(ask(&auth, &people[1]), "OK");
+}

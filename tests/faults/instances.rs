@@ -1,0 +1,184 @@
+//! Several instances on the same stores: there is no truth of one's own, and each job is done once.
+
+use std::time::Duration;
+
+use portcullis_api::config::Settings;
+use portcullis_tests::{
+    Client, Directory, Instance, Login, MariaDb, Process, Service, binary_path,
+};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::proxy::{Proxy, Wound};
+use crate::stage::{Stage, stage};
+use crate::talk::{agree, ask, confirming, eventually, ready};
+
+struct Three {
+    stage: Stage,
+    second: Instance,
+    third: Instance,
+}
+
+async fn three(adjust: impl FnOnce(&mut Settings)) -> Three {
+    let stage = stage(|settings| {
+        // On a busy machine Redis must not seem to be wounded.
+        settings.stores.redis_deadline = Duration::from_secs(5);
+        adjust(settings);
+    })
+    .await;
+    let second = stage.auth.another(2, |_| {}).await;
+    let third = stage.auth.another(3, |_| {}).await;
+    let three = Three { stage, second, third };
+    three.all_ready();
+    three
+}
+
+impl Three {
+    fn clients(&self) -> [&Client; 3] {
+        [&self.stage.auth, &self.second, &self.third]
+    }
+
+    fn all_ready(&self) {
+        eventually("all are ready", async || {
+            for client in self.clients() {
+                if client.raw(Method::GET, "/readyz").send().await.unwrap().status() != 200 {
+                    return false;
+                }
+            }
+            true
+        });
+    }
+
+    /// How often the module has been given this command since the counts began.
+    fn calls(&self, command: &str) -> u64 {
+        let mut redis = self.stage.auth.redis.connection();
+        let info: String = redis::cmd("INFO").arg("commandstats").query(&mut redis).unwrap();
+        let line = info.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:")));
+        let calls = line.and_then(|line| line.strip_prefix("calls=")?.split(',').next());
+        calls.map_or(0, |calls| calls.parse().unwrap())
+    }
+
+    fn count_calls_from_now(&self) {
+        let mut redis = self.stage.auth.redis.connection();
+        redis::cmd("CONFIG").arg("RESETSTAT").exec(&mut redis).unwrap();
+    }
+}
+
+async fn log_out(client: &Client, login: &Login) -> bool {
+    let answer = client.post_as(&login.access, "/logout", json!({})).await.must_be(200);
+    answer.json["propagation"] != "pending"
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_instance_ended_no_other_accepts() {
+    let three = three(|_| {}).await;
+    for (round, client) in three.clients().into_iter().enumerate() {
+        let login = three.stage.auth.logged_in(&format!("user{round}")).await;
+        for other in three.clients() {
+            assert!(other.is_good(&login.access).await);
+        }
+        assert!(log_out(client, &login).await);
+        for other in three.clients() {
+            assert!(!other.is_good(&login.access).await);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waited_for_redis_is_delivered_in_order_and_once() {
+    let three = three(|settings| settings.sessions.max_sessions_per_user = 100).await;
+    let auth = &three.stage.auth;
+    let mut before = Vec::new();
+    for number in 0..10 {
+        before.push(auth.logged_in(&format!("user{number}")).await);
+    }
+    agree(auth).await;
+    three.count_calls_from_now();
+    three.stage.redis.inflict(Wound::Refuse);
+    // Each begins a session with one instance, ends the old one with the next, and so on.
+    for (number, old) in before.iter().enumerate() {
+        let email = format!("user{number}@example.com");
+        let body = json!({ "email": email, "password": portcullis_tests::PASSWORD });
+        let mut last = old.clone();
+        for turn in 0..3 {
+            let [one, other] = [number + turn, number + turn + 1].map(|n| three.clients()[n % 3]);
+            let answer = one.post("/login-enhanced", body.clone()).await.must_be(200);
+            assert!(!log_out(other, &last).await, "Redis is away");
+            last = Login::from(answer);
+        }
+    }
+    three.stage.redis.heal();
+    agree(auth).await;
+    three.all_ready();
+    let commands = ["auth.session|create", "auth.session|revoke", "auth.confirm"];
+    let calls = commands.map(|command| three.calls(command));
+    assert_eq!(calls, [30, 30, 0], "{commands:?}: once each, and this Redis has lost nothing");
+    println!("three instances: changes that waited {}, delivered twice 0", 60);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_limits_are_everybodys() {
+    let three = three(|settings| {
+        settings.limits.rate_limit_login = "5/15m".parse().unwrap();
+    })
+    .await;
+    let body = json!({ "email": "nobody@example.com", "password": "not the right one" });
+    for turn in 0..5 {
+        three.clients()[turn % 3].post("/login-enhanced", body.clone()).await.must_be(401);
+    }
+    for client in three.clients() {
+        client.post("/login-enhanced", body.clone()).await.must_be(429);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_instance_fills_an_empty_redis_and_all_believe_it_afterwards() {
+    let three = three(|_| {}).await;
+    let auth = &three.stage.auth;
+    let (alice, bob) = (auth.logged_in("alice").await, auth.logged_in("bob").await);
+    assert!(log_out(auth, &bob).await);
+    three.count_calls_from_now();
+    redis::cmd("FLUSHALL").exec(&mut auth.redis.connection()).unwrap();
+    agree(auth).await;
+    three.all_ready();
+    assert_eq!(three.calls("auth.confirm"), 1);
+    for client in three.clients() {
+        assert!(client.is_good(&alice.access).await);
+        assert!(!client.is_good(&bob.access).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_killed_while_filling_redis_another_takes_over() {
+    let database = MariaDb::shared().fresh_database("taken_over");
+    let redis = confirming().tcp().start();
+    // Slow enough to be met at work.
+    let slow = Proxy::before(redis.port()).await;
+    slow.inflict(Wound::Delay(Duration::from_millis(50)));
+    let auth = Service::on(redis, &database, |_| {}).await;
+    ready(&auth);
+    let mut people = Vec::new();
+    for number in 0..20 {
+        people.push(auth.logged_in(&format!("user{number}")).await);
+    }
+    let directory = Directory::new();
+    let settings = [
+        ("DATABASE_URL", database.clone()),
+        ("REDIS_URL", format!("redis://127.0.0.1:{}", slow.port)),
+        ("REDIS_DEADLINE", "5s".to_owned()),
+        ("JWT_SECRET", "a secret for tests and of no use elsewhere".to_owned()),
+        ("MAIL_DIR", directory.path().display().to_string()),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value));
+    let log = directory.path().join("log");
+    let other = Process::start(binary_path(), &["hydrate"], &settings, &log);
+    let mark = || -> String {
+        let mut get = redis::cmd("GET");
+        get.arg("portcullis:sentinel:user:").query(&mut auth.redis.connection()).unwrap()
+    };
+    eventually("the other is at work", async || mark().starts_with("hydrating-"));
+    drop(other);
+    ready(&auth);
+    agree(&auth).await;
+    assert!(people.iter().all(|login| ask(&auth, login) == "OK"));
+}

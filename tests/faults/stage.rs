@@ -1,0 +1,73 @@
+//! A service that reaches each of its stores through a proxy.
+
+use std::sync::LazyLock;
+
+use portcullis_api::config::Settings;
+use portcullis_tests::{MariaDb, Redis, Service};
+
+use crate::proxy::Proxy;
+use crate::talk::{confirming, ready};
+
+/// A service between two proxies.
+pub(crate) struct Stage {
+    pub(crate) auth: Service,
+    pub(crate) redis: Proxy,
+    pub(crate) mysql: Proxy,
+    database: String,
+}
+
+static MARIADB: LazyLock<MariaDb> = LazyLock::new(MariaDb::start_on_tcp);
+
+/// A service that is ready, on a Redis that wants to be confirmed.
+pub(crate) async fn stage(adjust: impl FnOnce(&mut Settings)) -> Stage {
+    stage_on(confirming().tcp().start(), adjust).await
+}
+
+/// The same, on a Redis of the test's own.
+pub(crate) async fn stage_on(store: Redis, adjust: impl FnOnce(&mut Settings)) -> Stage {
+    let redis = Proxy::before(store.port()).await;
+    let mysql = Proxy::before(MARIADB.port()).await;
+    let url = MARIADB.fresh_database("stage");
+    let database = url.rsplit('/').next().unwrap().to_owned();
+    let url = url.replace(&format!(":{}/", MARIADB.port()), &format!(":{}/", mysql.port));
+    let redis_url = format!("redis://127.0.0.1:{}", redis.port);
+    let auth = Service::on(store, &url, |settings| {
+        settings.stores.redis_url = Some(redis_url.into());
+        adjust(settings);
+    })
+    .await;
+    ready(&auth);
+    Stage { auth, redis, mysql, database }
+}
+
+impl Stage {
+    /// Everything that requests change, as MySQL has it. Left out is what the service writes down
+    /// in its own time: when a session was last used and when Redis heard of a change.
+    pub(crate) fn rows(&self) -> String {
+        let tables =
+            ["users", "refresh_tokens", "token_blacklist_enhanced", "email_tokens", "audit_events"];
+        let all = tables.map(|table| format!("select * from {table} order by id;"));
+        MARIADB.execute(&format!(
+            "use `{}`; {}
+             select id, user_id, is_active, ended_at, ended_reason from user_sessions order by id;
+             select id, user_id, change_set from revocation_outbox order by id;",
+            self.database,
+            all.concat(),
+        ))
+    }
+
+    /// A number, as it is seen from outside.
+    pub(crate) fn number(&self, select: &str) -> u64 {
+        let told = MARIADB.execute(&format!("use `{}`; {select}", self.database));
+        told.trim().parse().unwrap()
+    }
+
+    /// How many transactions MySQL has open here, whoever began them.
+    pub(crate) fn open_transactions(&self) -> u64 {
+        self.number(
+            "select count(*) from information_schema.innodb_trx t
+               join information_schema.processlist p on p.id = t.trx_mysql_thread_id
+              where p.db = database()",
+        )
+    }
+}

@@ -1,0 +1,44 @@
+//! Further instances of the service in this process, on the stores that one has already.
+
+use std::ops::Deref;
+
+use portcullis_api::App;
+use portcullis_api::config::Settings;
+use portcullis_api::secret::Random;
+
+use crate::client::Client;
+use crate::service::{Service, served};
+
+/// An instance beside another.
+pub struct Instance {
+    /// The instance's own state.
+    pub app: App,
+    client: Client,
+}
+
+impl Deref for Instance {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Service {
+    /// Starts instance `number` (2 for the second): the same stores, settings and clock.
+    pub async fn another(&self, number: u64, adjust: impl FnOnce(&mut Settings)) -> Instance {
+        let mut settings = self.app.settings.clone();
+        adjust(&mut settings);
+        // What is random must not be made a second time, here or by a restart.
+        let random = Random::seeded(1_000_000 * number);
+        let app = App::new(settings, self.clock.clone(), random).expect("the service starts");
+        let client = served(&app).await;
+        Instance { app, client }
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.app.stop.cancel();
+    }
+}
