@@ -237,7 +237,8 @@ pub(crate) static SUBCOMMANDS: [Command; 7] = [
         key: Some((2, DELETE)),
         arity: -4,
         summary: c"Ends sessions.",
-        complexity: c"O(N*S) with N ids given and S the number of sessions in the ledger",
+        complexity:
+            c"O((N+S)*log(N+S)) with N ids given and S the number of sessions in the ledger",
         tips: Some(TIMED),
         args: &REVOKE_ARGS,
     },

@@ -100,12 +100,24 @@ impl Ledger {
         moves
     }
 
-    /// Ends one session. Answers what it was, `None` if there is none of this id.
-    pub fn end(&mut self, id: &[u8], now: UnixMs) -> Option<State> {
-        let at = self.place(id).ok()?;
-        let state = self.sessions.get(at)?.state(now);
-        self.edit_sessions(|sessions| drop(sessions.remove(at)));
-        Some(state)
+    /// Ends sessions, in one pass however many they are. Answers which of them there were and what
+    /// each was, by id.
+    pub fn end<'a>(
+        &mut self,
+        ids: impl IntoIterator<Item = &'a [u8]>,
+        now: UnixMs,
+    ) -> Vec<(&'a [u8], State)> {
+        let mut ids: Vec<&[u8]> = ids.into_iter().filter(|id| self.find(id).is_some()).collect();
+        if ids.is_empty() {
+            return Vec::new();
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        let ends = |it: &mut Session| ids.binary_search(&it.id()).is_ok();
+        let states: Vec<State> = self.edit_sessions(|sessions| {
+            sessions.extract_if(.., ends).map(|it| it.state(now)).collect()
+        });
+        ids.into_iter().zip(states).collect()
     }
 
     /// Ends every session begun at or before `until`, except the one of that id, if any. Answers
@@ -233,6 +245,22 @@ mod tests {
         {
             assert_eq!(ledger.verdict(&issued(at), UnixMs(600)), verdict, "issued at {at}");
         }
+    }
+
+    #[test]
+    fn many_sessions_end_at_once_and_each_is_told_once() {
+        let mut ledger = ledger_with(&[
+            session("a"),
+            Facts { idle_s: 1, ..session("b") },
+            Facts { expires: UnixMs(20), ..session("c") },
+            session("d"),
+        ]);
+        let ids = ["d", "b", "none", "c", "b"].map(str::as_bytes);
+        let ended: [(&[u8], State); 3] =
+            [(b"b", State::Live), (b"c", State::Expired), (b"d", State::Live)];
+        assert_eq!(ledger.end(ids, UnixMs(20)), ended);
+        assert_eq!(ledger.end(ids, UnixMs(20)), []);
+        assert_eq!(ledger.sessions().iter().map(Session::id).collect::<Vec<_>>(), [b"a"]);
     }
 
     #[test]

@@ -84,13 +84,13 @@ impl Ledger {
         let is_new = known.is_none();
         let mut created = Created { is_new, ..Created::default() };
         if is_new {
-            let others = self.others_by_eviction_order(request.id, now);
+            let others = self.live_but(request.id, now).count();
             let stay = request.keep.unwrap_or(request.limit).saturating_sub(1);
-            let excess = others.len().saturating_sub(stay);
+            let excess = others.saturating_sub(stay);
             if excess > 0 && request.keep.is_none() {
                 return Err(TooManySessions);
             }
-            created.evicted = others.into_iter().take(excess).map(|it| it.id().into()).collect();
+            created.evicted = self.first_to_go(request.id, excess, now);
             created.forgotten = self.long_idle(request, now);
         }
         let earlier = known.map_or(UnixMs(0), |it| it.seen);
@@ -103,9 +103,7 @@ impl Ledger {
             expires: request.expires,
             idle_s: request.idle_s.or(known.map(|it| it.idle_s)).unwrap_or_default(),
         });
-        for id in created.forgotten.iter().chain(&created.evicted) {
-            self.end(id, now);
-        }
+        self.end(created.forgotten.iter().chain(&created.evicted).map(AsRef::as_ref), now);
         self.put(&session.facts());
         Ok(created)
     }
@@ -138,17 +136,24 @@ impl Ledger {
     /// The live sessions, most recently seen first: the reverse of the order of eviction.
     #[must_use]
     pub fn live_sessions(&self, now: UnixMs) -> Vec<&Session> {
-        let mut live = self.others_by_eviction_order(&[], now);
-        live.reverse();
+        let mut live: Vec<_> = self.live_but(&[], now).collect();
+        live.sort_unstable_by(|one, other| eviction_order(other, one));
         live
     }
 
-    /// The live sessions but `id`: least recently seen first, then oldest, then by id.
-    fn others_by_eviction_order(&self, id: &[u8], now: UnixMs) -> Vec<&Session> {
-        let others = self.sessions().iter().filter(|it| it.is_live(now) && it.id() != id);
-        let mut others: Vec<_> = others.collect();
+    /// The first `count` of the live sessions but `id` in the order of eviction.
+    fn first_to_go(&self, id: &[u8], count: usize, now: UnixMs) -> Vec<Box<[u8]>> {
+        if count == 0 {
+            return Vec::new();
+        }
+        let mut others: Vec<_> = self.live_but(id, now).collect();
         others.sort_unstable_by(|one, other| eviction_order(one, other));
-        others
+        others.into_iter().take(count).map(|it| it.id().into()).collect()
+    }
+
+    /// The live sessions but `id`.
+    fn live_but<'a>(&'a self, id: &'a [u8], now: UnixMs) -> impl Iterator<Item = &'a Session> {
+        self.sessions().iter().filter(move |it| it.is_live(now) && it.id() != id)
     }
 
     /// A few sessions so long idle that nobody needs to hear `IDLE` any more. Where many are
@@ -166,6 +171,7 @@ impl Ledger {
     }
 }
 
+/// Least recently seen first, then oldest, then by id.
 fn eviction_order(one: &Session, other: &Session) -> Ordering {
     let place = |it: &Session| (it.seen, it.created);
     place(one).cmp(&place(other)).then_with(|| one.id().cmp(other.id()))

@@ -255,7 +255,8 @@ mod tests {
         };
         assert!((0..100_000).all(|n| is_let_through(&n)));
         let strangers = (100_000..200_000).filter(is_let_through).count();
-        assert!(strangers < 5_000, "{strangers} of 100,000");
+        // One in twenty is expected where half of the buckets wait for their split.
+        assert!(strangers < 8_000, "{strangers} of 100,000");
     }
 
     #[test]

@@ -221,10 +221,10 @@ impl Pair {
     }
 
     fn end(&mut self, id: &'static str) {
-        let ended = self.ledger.end(id.as_bytes(), UnixMs(self.now));
+        let ended = self.ledger.end([id.as_bytes()], UnixMs(self.now));
         let known = self.model.sessions.remove(id);
         assert_eq!(
-            ended == Some(portcullis_core::State::Live),
+            matches!(ended[..], [(_, portcullis_core::State::Live)]),
             known.is_some_and(|it| it.live(self.now))
         );
     }

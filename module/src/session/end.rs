@@ -15,17 +15,12 @@ pub(super) fn revoke(call: &Call<'_>) -> Reply {
     let now = call.now();
     let Ok(mut ledger) = WriteLedger::open(call, key) else { return info::rejected(WRONG_TYPE) };
 
-    let mut live = 0_usize;
-    let mut args: Vec<&[u8]> = vec![b"REVOKE", key.bytes()];
-    let fixed = args.len();
-    for id in call.args_from(3).map(Arg::bytes) {
-        if let Some(state) = ledger.end(id, now) {
-            live = live.saturating_add(usize::from(state == State::Live));
-            args.push(id);
-        }
-    }
-    if args.len() > fixed {
+    let ended = ledger.end(call.args_from(3).map(Arg::bytes), now);
+    let live = ended.iter().filter(|(_, state)| *state == State::Live).count();
+    if !ended.is_empty() {
         info::SESSIONS_REVOKED.add(if call.is_replay() { 0 } else { live });
+        let ids = ended.iter().map(|(id, _)| *id);
+        let args: Vec<&[u8]> = [b"REVOKE", key.bytes()].into_iter().chain(ids).collect();
         call.replicate(c"AUTH.SESSION", &args);
         ledger.settle(c"auth.session.revoke", now);
     }
