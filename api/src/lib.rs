@@ -17,6 +17,7 @@ pub mod change_password;
 pub mod cleanup;
 pub mod clock;
 pub mod config;
+mod connections;
 pub mod cookies;
 mod cors;
 pub mod database;

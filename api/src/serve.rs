@@ -1,27 +1,21 @@
 //! `portcullis serve`: from a listening socket to a clean end.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{App, metrics};
+use crate::{App, connections, metrics};
 
 /// Serves until told to stop, lets running requests finish for a while, then ends the background
 /// work. What is still unanswered after that while is cut off.
 pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
     app.start_background().await;
-    let router = crate::app(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    // An answer is one small write: waiting for more to send would only delay it.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let stop = app.stop.clone();
-    let serving =
-        axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
-    let grace = app.settings.server.shutdown_grace;
+    let server = &app.settings.server;
+    let (header_timeout, grace) = (server.header_timeout, server.shutdown_grace);
+    let router = crate::app(app.clone());
     tokio::select! {
-        ended = async { serving.await } => ended?,
+        () = connections::serve(listener, router, header_timeout, app.stop.clone()) => {}
         () = cut_off(&app, grace) => tracing::warn!("requests were cut off at the end"),
     }
     app.shut_down().await;
@@ -29,11 +23,9 @@ pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
 }
 
 /// Serves those who run the service, on a listener that the public cannot reach.
-pub async fn serve_operations(app: App, listener: TcpListener) -> std::io::Result<()> {
-    let stop = app.stop.clone();
-    axum::serve(listener, metrics::operations(app))
-        .with_graceful_shutdown(async move { stop.cancelled().await })
-        .await
+pub async fn serve_operations(app: App, listener: TcpListener) {
+    let (header_timeout, stop) = (app.settings.server.header_timeout, app.stop.clone());
+    connections::serve(listener, metrics::operations(app), header_timeout, stop).await;
 }
 
 async fn cut_off(app: &App, grace: Duration) {

@@ -3,8 +3,10 @@
 
 mod admin;
 mod answers;
+mod connections;
 mod cors;
 mod gates;
+mod keys;
 mod limits;
 mod login;
 mod logout;

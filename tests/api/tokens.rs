@@ -139,7 +139,7 @@ pub(crate) async fn with_client() -> Service {
     .await
 }
 
-async fn ask(auth: &Service, path: &str, token: &str) -> Answer {
+pub(crate) async fn ask(auth: &Service, path: &str, token: &str) -> Answer {
     let request = auth.request(Method::POST, path).basic_auth("gateway", Some(SECRET));
     send(request.form(&[("token", token), ("token_type_hint", "whatever")])).await
 }

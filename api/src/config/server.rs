@@ -39,6 +39,10 @@ pub struct Server {
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or one of them per module.
     #[arg(long, env, default_value = "info")]
     pub log_level: String,
+    /// How long a client may take to send the head of a request, and how long a connection is kept
+    /// without one (1s to 10m).
+    #[arg(long, env, default_value = "30s", value_parser = duration("1s", "10m"))]
+    pub header_timeout: Duration,
     /// How long running requests may take to finish when the service stops (0s to 10m).
     #[arg(long, env, default_value = "10s", value_parser = duration("0s", "10m"))]
     pub shutdown_grace: Duration,
