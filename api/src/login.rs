@@ -28,8 +28,9 @@ use crate::limit::Scope;
 use crate::new_device;
 use crate::opening::{self, Opened};
 use crate::outbox::{self, Propagation};
+use crate::refresh_tokens::session_of;
 use crate::request::Client;
-use crate::secret::Password;
+use crate::secret::{Password, RefreshToken};
 use crate::session_id::SessionId;
 use crate::token::Role;
 
@@ -293,7 +294,12 @@ async fn keep_upgraded_hash(app: &App, user: &Stored, given: Password) -> Result
 /// The session of a token that came with the login, if it is the same user's.
 async fn presented_session(app: &App, headers: &HeaderMap, user_id: u64) -> Option<SessionId> {
     // The old cookie counts here whatever the method, because it is only ever ended.
-    let token = token_in(headers, &Method::GET).ok()?;
-    let caller = authenticate(app, token.token).await.ok()?;
-    (caller.user_id == user_id).then_some(caller.session)
+    if let Ok(token) = token_in(headers, &Method::GET)
+        && let Ok(caller) = authenticate(app, token.token).await
+    {
+        return (caller.user_id == user_id).then_some(caller.session);
+    }
+    // A browser drops the access token first.
+    let token = RefreshToken::parse(cookie(headers, cookies::REFRESH)?)?;
+    session_of(app, &token, user_id).await.ok()?
 }

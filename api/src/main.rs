@@ -43,7 +43,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(settings) => run_service(settings.check()?).await,
         Command::Migrate(migrate) => run_migrate(*migrate).await,
         Command::User(User { what: UserCommand::Create(new) }) => create_user(*new).await,
-        Command::Cleanup(settings) => clean(settings.check()?).await,
+        Command::Cleanup(settings) => clean(*settings).await,
         Command::Keys(command) => Ok(command.run(Clock::system().now(), &mut std::io::stdout())?),
         Command::Import(import) => run_import(*import).await,
         Command::Hydrate(settings) => run_hydrate(settings.check()?).await,
@@ -142,7 +142,9 @@ fn tell_losses(losses: &[(String, u64)]) -> anyhow::Result<()> {
     anyhow::bail!("nothing was done: save the database, then repeat with --yes")
 }
 
+/// Needs the database and nothing else, least of all the secrets of the service.
 async fn clean(settings: Settings) -> anyhow::Result<()> {
+    settings.stores.check()?;
     let db = database(&settings.stores).await?;
     match cleanup::clean(&db, &settings, Clock::system().now()).await? {
         Some(deleted) => println!("{deleted}"),

@@ -40,16 +40,8 @@ pub async fn revoke(
     Body(request): Body<Request>,
 ) -> Result<Success> {
     let token = RefreshToken::parse(&request.refresh_token).ok_or(Error::NotFound("token"))?;
-    let digest = token.digest();
-    let session = sqlx::query_scalar!(
-        r#"select session_id as "id: SessionId" from refresh_tokens
-            where token_hash = ? and user_id = ?"#,
-        digest.as_bytes().as_slice(),
-        caller.user_id,
-    )
-    .fetch_optional(&app.db)
-    .await?
-    .ok_or(Error::NotFound("token"))?;
+    let session = session_of(&app, &token, caller.user_id).await?;
+    let session = session.ok_or(Error::NotFound("token"))?;
     let at = app.clock.now();
     let mut tx = app.db.begin().await?;
     let ending = Ending { reason: Reason::Revoked, at, client: &client };
@@ -59,6 +51,22 @@ pub async fn revoke(
     tx.commit().await?;
     Ok(Success::message("Refresh token revoked successfully")
         .propagated(outbox::deliver(&app, caller.user_id).await))
+}
+
+/// The session of a user's refresh token, spent or not.
+pub(crate) async fn session_of(
+    app: &App,
+    token: &RefreshToken,
+    user_id: u64,
+) -> Result<Option<SessionId>> {
+    let digest = token.digest();
+    let session = sqlx::query_scalar!(
+        r#"select session_id as "id: SessionId" from refresh_tokens
+            where token_hash = ? and user_id = ?"#,
+        digest.as_bytes().as_slice(),
+        user_id,
+    );
+    Ok(session.fetch_optional(&app.db).await?)
 }
 
 /// What `/token-stats` counts.
