@@ -30,22 +30,36 @@ impl Screen {
     }
 
     pub(crate) fn command(self, line: &str) {
-        println!("  {} {}", self.paint("32", "$"), self.paint("36", &shortened(line)));
+        println!("  {} {}", self.paint("32", "$"), self.paint("36", &shown(line)));
     }
 
     pub(crate) fn answer(self, text: &str) {
-        for line in shortened(text).lines() {
+        for line in shown(text).lines() {
             println!("    {}", self.paint("37", line));
         }
     }
 
     pub(crate) fn failure(self, text: &str) {
-        eprintln!("\n{}", self.paint("31", &shortened(text)));
+        eprintln!("\n{}", self.paint("31", &shown(text)));
     }
 
     fn paint(self, colour: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+fn shown(text: &str) -> String {
+    shortened(&text.split_inclusive(char::is_whitespace).map(without_password).collect::<String>())
+}
+
+/// The address of a server that is not ours may carry its password.
+fn without_password(word: &str) -> String {
+    let parts = word.split_once("://").and_then(|(scheme, rest)| {
+        let (login, host) = rest.rsplit_once('@')?;
+        let (user, _password) = login.split_once(':')?;
+        Some(format!("{scheme}://{user}:…@{host}"))
+    });
+    parts.unwrap_or_else(|| word.to_owned())
 }
 
 /// Tokens and ids are longer than any word; their ends are enough to tell them apart.
@@ -116,6 +130,14 @@ mod tests {
         let told = indented(r#"{"b":[1,{"a":"x,{\"y\":1}"}],"c":{}}"#);
         let wanted = "{\n  \"b\": [\n    1,\n    {\n      \"a\": \"x,{\\\"y\\\":1}\"\n    }\n  ],\n  \"c\": {}\n}";
         assert_eq!(told, wanted);
+    }
+
+    #[test]
+    fn no_password_of_a_given_server_is_shown() {
+        let told =
+            shown("database  mysql://root:p@ss:w@db:3306/name\nredis  redis://:geheim@r:6379 x");
+        assert_eq!(told, "database  mysql://root:…@db:3306/name\nredis  redis://:…@r:6379 x");
+        assert_eq!(shown("http://127.0.0.1:3000/health"), "http://127.0.0.1:3000/health");
     }
 
     #[test]
