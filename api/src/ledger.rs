@@ -72,7 +72,11 @@ impl Ledger {
     /// A session that is refused for good (its end has come, say) is given up, which refuses too
     /// much at worst. Anything else that is refused is an error and will be told again.
     pub async fn apply(&self, user_id: u64, changes: &[Change]) -> RedisResult<()> {
+        // Without a line, what an earlier one was told may yet be heard: even nothing has to wait.
         let line = self.lines.any()?;
+        if changes.is_empty() {
+            return Ok(());
+        }
         let told = self.tell(&mut line.tell.clone(), user_id, changes).await;
         self.lines.heard(&line, told)
     }

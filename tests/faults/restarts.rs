@@ -84,6 +84,21 @@ async fn ledgers_of_unknown_age_are_swept() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_instance_delivered_meanwhile_costs_no_belief() {
+    let auth = on(confirming().start()).await;
+    auth.user("alice").await;
+    auth.redis.freeze();
+    let login = auth.log_in("alice").await.must_be(200);
+    assert_eq!(login.json["propagation"], "pending");
+    // As another instance would leave it.
+    let delivered = "update revocation_outbox set delivered_at = now(3)";
+    sqlx::query(delivered).execute(auth.db()).await.unwrap();
+    auth.redis.thaw();
+    eventually("nothing is left to tell", async || auth.settle().await == 0);
+    ready(&auth);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_logs_in_again_by_a_fast_clock_is_there_again_after_a_wipe() {
     let auth = on(confirming().start()).await;
     auth.clock.advance(Duration::from_mins(10));

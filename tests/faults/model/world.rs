@@ -31,7 +31,7 @@ pub(super) struct World {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Figures {
     sequences: usize,
-    requests: usize,
+    pub(super) requests: usize,
     faults: usize,
     verdicts: usize,
     asked_directly: usize,
