@@ -129,35 +129,48 @@ async fn r_22_r_23_a_public_key_signs_nothing_and_a_token_brings_no_key_along() 
         let auth = with_key(&dir, kind).await;
         let alice = auth.logged_in("alice").await;
         let public = key_set(&auth).await.remove(0);
-        let kid = header(&alice.access).kid;
-        let payload = URL_SAFE_NO_PAD.decode(alice.access.split('.').nth(1).unwrap()).unwrap();
-        let claims: Value = serde_json::from_slice(&payload).unwrap();
-        let forged = |header: Header, key: EncodingKey| {
-            let header = Header { typ: Some("at+jwt".to_owned()), ..header };
-            jsonwebtoken::encode(&header, &claims, &key).unwrap()
-        };
-        let x = public["x"].as_str().unwrap();
-        let bytes = URL_SAFE_NO_PAD.decode(x).unwrap();
-        let secrets = [x.as_bytes().to_vec(), bytes, public.to_string().into_bytes(), Vec::new()];
-        for secret in secrets {
-            for kid in [kid.clone(), None, Some("../../../../dev/null".to_owned())] {
-                let header = Header { kid, ..Header::new(Algorithm::HS256) };
-                let token = forged(header, EncodingKey::from_secret(&secret));
-                assert!(!auth.is_good(&token).await, "{token}");
-            }
-        }
-        let (foreign, jwk) = foreign_key().await;
-        let brought = Header { jwk: Some(jwk), ..Header::new(Algorithm::ES256) };
-        let url = Some("https://evil.example.com/jwks.json".to_owned());
-        let named = Header { jku: url.clone(), x5u: url, ..Header::new(Algorithm::ES256) };
-        for header in [brought, named] {
-            for kid in [kid.clone(), None] {
-                let token = forged(Header { kid, ..header.clone() }, foreign.clone());
-                assert!(!auth.is_good(&token).await, "{token}");
-            }
+        let mut forged = signed_with_what_is_public(&alice.access, &public);
+        forged.extend(signed_with_a_foreign_key(&alice.access).await);
+        for token in forged {
+            assert!(!auth.is_good(&token).await, "{token}");
         }
         assert!(auth.is_good(&alice.access).await);
     }
+}
+
+/// Tokens whose secret is the public key in one of its forms, or nothing.
+fn signed_with_what_is_public(model: &str, public: &Value) -> Vec<String> {
+    let x = public["x"].as_str().unwrap();
+    let bytes = URL_SAFE_NO_PAD.decode(x).unwrap();
+    let secrets = [x.as_bytes().to_vec(), bytes, public.to_string().into_bytes(), Vec::new()];
+    let forged = |secret: &Vec<u8>| {
+        let names = [header(model).kid, None, Some("../../../../dev/null".to_owned())];
+        names.map(|kid| {
+            let header = Header { kid, ..Header::new(Algorithm::HS256) };
+            like(model, header, &EncodingKey::from_secret(secret))
+        })
+    };
+    secrets.iter().flat_map(forged).collect()
+}
+
+/// Tokens that say where their key is, or bring it along.
+async fn signed_with_a_foreign_key(model: &str) -> Vec<String> {
+    let (key, jwk) = foreign_key().await;
+    let url = Some("https://evil.example.com/jwks.json".to_owned());
+    let brought = Header { jwk: Some(jwk), ..Header::new(Algorithm::ES256) };
+    let named = Header { jku: url.clone(), x5u: url, ..Header::new(Algorithm::ES256) };
+    let forged = |header_of: Header| {
+        [header(model).kid, None].map(|kid| like(model, Header { kid, ..header_of.clone() }, &key))
+    };
+    [brought, named].into_iter().flat_map(forged).collect()
+}
+
+/// A token that says the same as `model`.
+fn like(model: &str, header: Header, key: &EncodingKey) -> String {
+    let payload = URL_SAFE_NO_PAD.decode(model.split('.').nth(1).unwrap()).unwrap();
+    let claims: Value = serde_json::from_slice(&payload).unwrap();
+    let header = Header { typ: Some("at+jwt".to_owned()), ..header };
+    jsonwebtoken::encode(&header, &claims, key).unwrap()
 }
 
 /// A key that the service does not have, with its public half.
