@@ -12,10 +12,12 @@ run: release ## the same servers and the service, until Ctrl-C, with three comma
 
 test: install ## every test, on real servers
 	@cargo build -p portcullis-module
+	@cargo build -p portcullis-api
 	@cargo test --workspace --no-fail-fast
 
-test-long: install ## the tests that take minutes: soak, kills and races by the thousand
+test-long: install ## the tests that take minutes: soak, kills, races and random lives by the hundred
 	@cargo build -p portcullis-module
+	@cargo build -p portcullis-api
 	@cargo test --workspace --no-fail-fast -- --ignored
 
 lint: install-demo ## formatting and clippy, every warning an error
