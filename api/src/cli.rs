@@ -109,7 +109,8 @@ pub(crate) struct CreateUser {
 
 const FIRST_STEPS: &str = "The first time: check-config, migrate up, user create --admin, serve.";
 const ALSO_SETTINGS: &str = "The settings of `portcullis serve` hold here too, as flags and from the \
-    environment; JWT_SECRET or JWT_KEYS_DIR must be among them. `portcullis serve --help` lists them.";
+    environment; `portcullis serve --help` lists them. Except for cleanup, JWT_SECRET or \
+    JWT_KEYS_DIR must be set.";
 
 impl Cli {
     /// What was typed. Only `serve` and `check-config` tell all settings in their help; elsewhere
