@@ -54,12 +54,12 @@ async fn a_session_that_still_waits_for_redis_is_not_told_a_second_time() {
         redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(limit).exec(&mut redis).unwrap();
     };
     crate::talk::ready(auth);
-    set("1");
-    let alice = auth.logged_in("alice").await;
     let beside = auth.another(2, |_| {}).await;
     eventually("the other instance believes Redis", async || {
         beside.raw(Method::GET, "/readyz").send().await.unwrap().status() == 200
     });
+    set("1");
+    let alice = auth.logged_in("alice").await;
     assert!(beside.is_good(&alice.access).await);
     set("0");
     agree(auth).await;
