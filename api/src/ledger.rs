@@ -48,10 +48,11 @@ impl Ledger {
         session: &SessionId,
     ) -> RedisResult<Verdict> {
         let line = self.lines.believed_about(user_id)?;
-        let mut command = redis::cmd("AUTH.CHECK");
-        command.arg(self.key(user_id)).arg("DIGEST").arg(digest.to_hex().as_slice());
+        let mut command = Cmd::with_capacity(6, 192);
+        command.arg("AUTH.CHECK").arg(self.key(user_id));
+        command.arg("DIGEST").arg(digest.to_hex().as_slice());
         command.arg("SESSION").arg(session.as_str());
-        let answer = command.query_async::<Value>(&mut line.ask.clone()).await;
+        let answer = line.checks.ask(command).await;
         match self.lines.heard(&line, answer)? {
             Value::Okay => Ok(Verdict::Ok),
             Value::SimpleString(word) => match word.as_str() {

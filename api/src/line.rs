@@ -15,6 +15,8 @@
 //! asked, which is the circuit breaker. Of a user whose changes are still on their way, Redis is
 //! not believed either.
 
+mod checks;
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -25,10 +27,14 @@ use tokio::sync::Notify;
 
 use crate::sentinel::{Sight, sight};
 
+use checks::Checks;
+
 /// Connections to one life of Redis.
 pub(crate) struct Line {
     /// For questions.
     pub(crate) ask: MultiplexedConnection,
+    /// For those of the hot path, on the same connection.
+    pub(crate) checks: Checks,
     /// For changes, which may have to wait for replicas.
     pub(crate) tell: MultiplexedConnection,
     /// Which life it is.
@@ -159,7 +165,8 @@ impl Lines {
         }
         self.silence_ended(&mut tell, &told.run_id).await?;
         let tell_id = redis::cmd("CLIENT").arg("ID").query_async(&mut tell).await?;
-        let line = Arc::new(Line { ask, tell, run_id: told.run_id, tell_id });
+        let checks = Checks::on(ask.clone());
+        let line = Arc::new(Line { ask, checks, tell, run_id: told.run_id, tell_id });
         self.write().line = Some(line.clone());
         Ok(line)
     }

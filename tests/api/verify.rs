@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use portcullis_tests::Service;
 use reqwest::Method;
 use serde_json::json;
@@ -24,6 +25,24 @@ async fn forward_auth_says_who_the_caller_is_whatever_method_and_path_a_proxy_us
             assert!(answer.bytes().await.unwrap().is_empty());
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_many_checks_at_one_moment_hears_about_its_own_token() {
+    let auth = Service::start().await;
+    let (mut tokens, mut expected) = (Vec::new(), Vec::new());
+    for number in 0..24 {
+        let someone = auth.logged_in(&format!("user{number}")).await;
+        let stays = number % 3 > 0;
+        if !stays {
+            auth.post_as(&someone.access, "/logout", json!({})).await.must_be(200);
+        }
+        tokens.push(someone.access);
+        expected.push(stays);
+    }
+    let asked = tokens.iter().cycle().take(192).map(|token| auth.is_good(token));
+    let answers = join_all(asked).await;
+    assert!(answers.chunks(24).all(|round| round == expected), "{answers:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
