@@ -106,11 +106,11 @@ pub fn app(app: App) -> Router {
         .route("/revoke", post(introspect::revoke))
         .nest("/admin", admin)
         .method_not_allowed_fallback(not_allowed)
-        .layer(option_layer(cors::layer(&app.settings.server)))
-        .route("/verify", any(verify::verify))
-        .route("/verify/{*rest}", any(verify::verify));
+        .layer(option_layer(cors::layer(&app.settings.server)));
     Router::new()
         .nest("/api/v1/auth", auth)
+        .route("/api/v1/auth/verify", any(verify::verify))
+        .route("/api/v1/auth/verify/{*rest}", any(verify::verify))
         .route("/.well-known/jwks.json", get(jwks::jwks))
         .route("/health", get(health::health))
         .route("/livez", get(health::livez))

@@ -95,7 +95,7 @@ impl RequestId {
         let given = headers.get(REQUEST_ID).filter(plain).cloned();
         let made = || {
             let id = u64::from_le_bytes(app.random.bytes::<8>());
-            HeaderValue::from_str(&format!("{id:016x}")).unwrap_or(HeaderValue::from_static("-"))
+            HeaderValue::try_from(format!("{id:016x}")).unwrap_or(HeaderValue::from_static("-"))
         };
         Self(given.unwrap_or_else(made))
     }
