@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
+use mimalloc::MiMalloc;
 use portcullis_api::clock::Clock;
 use portcullis_api::config::{LogFormat, Server, Settings, Stores};
 use portcullis_api::hydrate::{self, Counts, Extent};
@@ -15,6 +16,10 @@ use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, CreateUser, Direction, Import, Migrate, User, UserCommand};
+
+/// A request allocates some dozens of small things and frees them at once.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 mod cli;
 
