@@ -1,5 +1,7 @@
 //! The primary is lost and its replica takes over.
 
+use std::time::Duration;
+
 use portcullis_tests::{Login, MariaDb, Redis, RedisOptions, Service};
 use serde_json::{Value, json};
 
@@ -15,8 +17,8 @@ struct Pair {
     stream: Proxy,
 }
 
-/// Both started so, and a service that waits for that many replicas.
-async fn pair(options: RedisOptions, replicas: u8) -> Pair {
+/// Both started so, and a service that waits for that many replicas, for half of the deadline.
+async fn pair(options: RedisOptions, replicas: u8, deadline: Duration) -> Pair {
     let (primary, replica) = (options.clone().tcp().start(), options.tcp().start());
     let stream = Proxy::before(primary.port()).await;
     replica.follow(stream.port);
@@ -25,8 +27,7 @@ async fn pair(options: RedisOptions, replicas: u8) -> Pair {
     let auth = Service::on(primary, &MariaDb::shared().fresh_database("pair"), |settings| {
         settings.stores.redis_url = Some(url.into());
         settings.stores.redis_wait_replicas = replicas;
-        // Half of it is what a replica has; on a busy machine it needs more than usual.
-        settings.stores.redis_deadline = std::time::Duration::from_secs(3);
+        settings.stores.redis_deadline = deadline;
     })
     .await;
     ready(&auth);
@@ -66,9 +67,11 @@ impl Pair {
 /// for those who ask the replica themselves and whose module wants no confirmation.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_replica_acknowledged_is_dead_the_moment_it_takes_over() {
-    let pair = pair(Redis::options(), 1).await;
+    let pair = pair(Redis::options(), 1, Duration::from_secs(20)).await;
     let people = pair.people(6).await;
     let (dead, alive) = people.split_at(3);
+    // Whoever does not wait for the replica is ahead of it.
+    pair.stream.inflict(Wound::Delay(Duration::from_millis(50)));
     for login in dead {
         assert_eq!(pair.log_out(login).await, Value::Null, "a replica has it");
     }
@@ -84,7 +87,7 @@ async fn what_a_replica_acknowledged_is_dead_the_moment_it_takes_over() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_no_replica_acknowledged_is_told_to_be_pending_until_one_has_it() {
-    let pair = pair(Redis::options(), 1).await;
+    let pair = pair(Redis::options(), 1, Duration::from_secs(3)).await;
     let people = pair.people(2).await;
     pair.stream.inflict(Wound::Blackhole);
     assert_eq!(pair.log_out(&people[0]).await, "pending");
@@ -96,7 +99,7 @@ async fn what_no_replica_acknowledged_is_told_to_be_pending_until_one_has_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_promoted_replica_that_missed_a_logout_is_brought_up_to_date() {
-    let pair = pair(confirming(), 0).await;
+    let pair = pair(confirming(), 0, Duration::from_secs(3)).await;
     let people = pair.people(4).await;
     // The replica hears nothing more: what follows is lost with the primary.
     pair.stream.inflict(Wound::Blackhole);
