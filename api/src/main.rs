@@ -218,7 +218,7 @@ fn read_password(variable: Option<&str>) -> anyhow::Result<String> {
         return std::env::var(name).with_context(|| format!("{name} is not set"));
     }
     if std::io::stdin().is_terminal() {
-        eprintln!("Password, then Enter and Ctrl-D:");
+        return rpassword::prompt_password("Password: ").context("no password");
     }
     let mut password = String::new();
     std::io::stdin().take(4096).read_to_string(&mut password).context("no password")?;

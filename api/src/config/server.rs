@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::values::{List, Network, Origin, duration};
+use super::values::{List, Network, Origin, duration, log_level};
 
 /// Where the service listens, and what stands in front of it.
 #[derive(Args, Clone)]
@@ -36,8 +36,9 @@ pub struct Server {
     /// Format of the log; by default pretty on a terminal, json otherwise.
     #[arg(long, env, value_enum)]
     pub log_format: Option<LogFormat>,
-    /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or one of them per module.
-    #[arg(long, env, default_value = "info")]
+    /// What is logged: `off`, `error`, `warn`, `info`, `debug` or `trace`, also per module:
+    /// `info,portcullis_api=debug`.
+    #[arg(long, env, default_value = "info", value_parser = log_level)]
     pub log_level: String,
     /// How long a client may take to send the head of a request, and how long a connection is kept
     /// without one (1s to 10m).

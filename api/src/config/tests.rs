@@ -289,3 +289,14 @@ fn name_of(arg: &Arg) -> String {
 fn default_of(arg: &Arg) -> String {
     arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect()
 }
+
+#[test]
+fn a_level_of_the_log_is_one_that_exists() {
+    for good in ["info", "WARN", "info,portcullis_api=debug", "warn, hyper=off"] {
+        assert!(with(&["--log-level", good]).is_ok(), "{good}");
+    }
+    for bad in ["loud", "", "info,", "info,portcullis_api", "portcullis_api=much"] {
+        let error = with(&["--log-level", bad]).err().unwrap();
+        assert!(error.contains("must be one of off, error"), "{bad}: {error}");
+    }
+}

@@ -81,3 +81,18 @@ impl FromStr for Origin {
         }
     }
 }
+
+/// Levels for the log. A word that is no level would be taken for a module's name, and nothing else
+/// logged.
+pub(super) fn log_level(text: &str) -> Result<String, String> {
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |part: &str| {
+        let level = part.split_once('=').map_or(part, |(_, level)| level);
+        levels.iter().any(|known| known.eq_ignore_ascii_case(level.trim()))
+    };
+    if text.split(',').all(is_level) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("must be one of {}, or like info,portcullis_api=debug", levels.join(", ")))
+    }
+}
