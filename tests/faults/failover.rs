@@ -20,9 +20,9 @@ struct Pair {
 /// Both started so, and a service that waits for that many replicas, for half of the deadline.
 async fn pair(options: RedisOptions, replicas: u8, deadline: Duration) -> Pair {
     let (primary, replica) = (options.clone().tcp().start(), options.tcp().start());
-    let stream = Proxy::before(primary.port()).await;
+    let stream = Proxy::before(primary.port());
     replica.follow(stream.port);
-    let address = Proxy::before(primary.port()).await;
+    let address = Proxy::before(primary.port());
     let url = format!("redis://127.0.0.1:{}", address.port);
     let auth = Service::on(primary, &MariaDb::shared().fresh_database("pair"), |settings| {
         settings.stores.redis_url = Some(url.into());

@@ -27,7 +27,7 @@ async fn nobody_who_logs_out_while_ledgers_are_filled_is_revived_for_a_moment() 
         let name = format!("user{number}");
         people.push((auth.logged_in(&name).await, auth.logged_in(&name).await));
     }
-    let slow = Proxy::before(auth.redis.port()).await;
+    let slow = Proxy::before(auth.redis.port());
     slow.inflict(Wound::Lag(Duration::from_millis(200)));
     let beside = auth.another(2, |settings| {
         settings.stores.redis_url = Some(format!("redis://127.0.0.1:{}", slow.port).into());

@@ -39,14 +39,11 @@ impl Three {
     }
 
     fn all_ready(&self) {
-        eventually("all are ready", async || {
-            for client in self.clients() {
-                if client.raw(Method::GET, "/readyz").send().await.unwrap().status() != 200 {
-                    return false;
-                }
-            }
-            true
-        });
+        for client in self.clients() {
+            eventually("it is ready", async || {
+                client.raw(Method::GET, "/readyz").send().await.unwrap().status() == 200
+            });
+        }
     }
 
     /// How often the module has been given this command since the counts began.
@@ -153,7 +150,7 @@ async fn whoever_is_killed_while_filling_redis_another_takes_over() {
     let database = MariaDb::shared().fresh_database("taken_over");
     let redis = confirming().tcp().start();
     // Slow enough to be met at work.
-    let slow = Proxy::before(redis.port()).await;
+    let slow = Proxy::before(redis.port());
     slow.inflict(Wound::Delay(Duration::from_millis(50)));
     let auth = Service::on(redis, &database, |_| {}).await;
     ready(&auth);

@@ -22,6 +22,22 @@ struct Seen {
     turned_away: AtomicUsize,
 }
 
+impl Seen {
+    /// One round.
+    async fn look(&self, client: &Client, url: &str, dead: &[Login], alive: &[Login]) {
+        for login in dead {
+            let revived = client.get_as(&login.access, "/verify").await.status == 200
+                || says_ok(url, login).await;
+            self.revived.fetch_add(usize::from(revived), Ordering::SeqCst);
+        }
+        for login in alive {
+            let answer = client.get_as(&login.access, "/verify").await;
+            self.turned_away.fetch_add(usize::from(answer.status == 401), Ordering::SeqCst);
+        }
+        self.asked.fetch_add(2 * dead.len() + alive.len(), Ordering::SeqCst);
+    }
+}
+
 /// Asks about everybody, again and again, the service and the module itself.
 struct Watchman {
     seen: Arc<Seen>,
@@ -37,16 +53,7 @@ impl Watchman {
         let (dead, alive) = (dead.to_vec(), alive.to_vec());
         let task = tokio::spawn(async move {
             while !own.enough.load(Ordering::SeqCst) {
-                for login in &dead {
-                    let revived = client.get_as(&login.access, "/verify").await.status == 200
-                        || says_ok(&url, login).await;
-                    own.revived.fetch_add(usize::from(revived), Ordering::SeqCst);
-                }
-                for login in &alive {
-                    let answer = client.get_as(&login.access, "/verify").await;
-                    own.turned_away.fetch_add(usize::from(answer.status == 401), Ordering::SeqCst);
-                }
-                own.asked.fetch_add(2 * dead.len() + alive.len(), Ordering::SeqCst);
+                own.look(&client, &url, &dead, &alive).await;
             }
         });
         Self { seen, task }

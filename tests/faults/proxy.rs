@@ -54,7 +54,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) async fn before(port: u16) -> Self {
+    pub(crate) fn before(port: u16) -> Self {
         let kept = bound(0);
         let own = kept.local_addr().unwrap().port();
         let sound = State { wound: Wound::None, healings: 0, closed_before: 0, silent_before: 0 };
@@ -189,15 +189,13 @@ impl End {
             if let Wound::Lag(lag) = self.wound() {
                 tokio::time::sleep(lag).await;
             }
-            let Some(Trap { wound, is_heard, .. }) = self.traps.pass(&mut place, packet) else {
-                if to.write_all(packet).await.is_err() {
-                    return;
-                }
-                continue;
-            };
-            self.sender.send_modify(|state| state.wound = wound);
-            if is_heard {
-                drop(to.write_all(packet).await);
+            let sprung = self.traps.pass(&mut place, packet);
+            if let Some(Trap { wound, .. }) = sprung {
+                self.sender.send_modify(|state| state.wound = wound);
+            }
+            let is_heard = sprung.is_none_or(|trap| trap.is_heard);
+            if is_heard && to.write_all(packet).await.is_err() {
+                return;
             }
         }
     }

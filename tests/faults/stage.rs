@@ -25,8 +25,8 @@ pub(crate) async fn stage(adjust: impl FnOnce(&mut Settings)) -> Stage {
 
 /// The same, on a Redis of the test's own.
 pub(crate) async fn stage_on(store: Redis, adjust: impl FnOnce(&mut Settings)) -> Stage {
-    let redis = Proxy::before(store.port()).await;
-    let mysql = Proxy::before(MARIADB.port()).await;
+    let redis = Proxy::before(store.port());
+    let mysql = Proxy::before(MARIADB.port());
     let url = MARIADB.fresh_database("stage");
     let database = url.rsplit('/').next().unwrap().to_owned();
     let url = url.replace(&format!(":{}/", MARIADB.port()), &format!(":{}/", mysql.port));

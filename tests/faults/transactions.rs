@@ -118,9 +118,8 @@ async fn a_change_that_mysql_falls_silent_in_leaves_no_lock_and_no_connection_be
             assert!(!answer.header("retry-after").is_empty(), "{what}");
             mysql.heal_for_newcomers();
             // The server itself gives up the locks of a session that it never hears of again.
-            eventually(&format!("the repetition works: {what}"), async || {
-                send(endpoint.request(&called, &person)).await.status == 200
-            });
+            let repeat = async || send(endpoint.request(&called, &person)).await.status == 200;
+            eventually(&format!("the repetition works: {what}"), repeat);
             assert_eq!(stage.open_transactions(), 0, "{what}");
             agree(auth).await;
             faults += 1;

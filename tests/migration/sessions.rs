@@ -175,7 +175,7 @@ async fn the_cap_keeps_the_latest_used() {
 async fn a_crowd_is_taken_in_batches_and_none_is_forgotten() {
     let (auth, old) = (Service::start().await, Old::new(Version::A));
     old.run(
-        r#"insert into users (id, email, password, email_verified_at)
+        r"insert into users (id, email, password, email_verified_at)
            select seq * 3, concat(seq, '@example.com'), 'unknown', utc_timestamp()
              from seq_1_to_250;
            insert into user_sessions (id, user_id, device_info, last_activity, created_at,
@@ -188,7 +188,7 @@ async fn a_crowd_is_taken_in_batches_and_none_is_forgotten() {
              from user_sessions;
            insert into token_blacklist_enhanced (token_hash, token_type, token_expiry)
            select sha2(seq, 256), 'refresh', utc_timestamp() + interval 1 day
-             from seq_1_to_2500"#,
+             from seq_1_to_2500",
     );
     let tally = old.import(&auth).await;
     assert_eq!(tally.of("users", "imported, to choose a new password by mail"), 250, "{tally}");
