@@ -4,13 +4,14 @@
 //! waiting are bounded; beyond that the answer is "busy", at once. An unknown user costs the same
 //! hash as a known one.
 
+mod memory;
 mod old;
 mod policy;
 
 use std::sync::Arc;
 
+use argon2::password_hash::PasswordHasher as _;
 use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
@@ -22,6 +23,7 @@ pub use policy::Weakness;
 
 use crate::config::Settings;
 use crate::secret::{Password, Random};
+use memory::Memory;
 use old::Old;
 
 /// What a password said of the account it was given for.
@@ -61,6 +63,7 @@ pub struct Passwords {
     app_name: Arc<str>,
     random: Random,
     old: Arc<Old>,
+    memory: Arc<Memory>,
     /// Those at work and those waiting.
     places: Arc<Semaphore>,
     /// Those at work.
@@ -84,6 +87,7 @@ impl Passwords {
             shortest: accounts.password_min_length.into(),
             app_name: server.app_name.as_str().into(),
             old: Arc::default(),
+            memory: Arc::default(),
             argon2,
             random,
         })
@@ -109,7 +113,8 @@ impl Passwords {
         let is_known = stored.is_some();
         let stored = stored.unwrap_or(&self.decoy).to_owned();
         let (params, old) = (self.argon2.params().clone(), self.old.clone());
-        let outcome = self.run(move || compare(&stored, &given, &params, &old)).await?;
+        let memory = self.memory.clone();
+        let outcome = self.run(move || compare(&stored, &given, &params, (&old, &memory))).await?;
         let is_known = |said: bool| said && is_known;
         let Outcome { matches, is_outdated, kind } = outcome;
         Ok(Outcome { matches: is_known(matches), is_outdated: is_known(is_outdated), kind })
@@ -148,7 +153,12 @@ fn hash(argon2: &Argon2<'_>, password: &str, salt: [u8; 16]) -> Result<String, F
         .map_err(failed)
 }
 
-fn compare(stored: &str, given: &Password, live: &Params, old: &Old) -> Outcome {
+fn compare(
+    stored: &str,
+    given: &Password,
+    live: &Params,
+    (old, memory): (&Old, &Memory),
+) -> Outcome {
     if let Some(cost) = cost_of_bcrypt(stored) {
         let kind = Kind::Bcrypt { cost };
         old.count(kind);
@@ -161,7 +171,7 @@ fn compare(stored: &str, given: &Password, live: &Params, old: &Old) -> Outcome 
         return Outcome { matches: false, is_outdated: false, kind };
     };
     old.count(kind);
-    let matches = Argon2::default().verify_password(&bytes(given.expose()), &parsed).is_ok();
+    let matches = memory.verify(&bytes(given.expose()), &parsed);
     let is_current = Params::try_from(&parsed).is_ok_and(|params| {
         parsed.algorithm == Algorithm::Argon2id.ident()
             && params.m_cost() >= live.m_cost()

@@ -60,6 +60,21 @@ async fn a_cheaper_hash_than_now_is_outdated() {
 }
 
 #[tokio::test]
+async fn memory_that_was_used_changes_no_verdict() {
+    let mut dearer = settings();
+    dearer.accounts.password_memory_kib *= 2;
+    let dearer = Passwords::new(&dearer, Random::seeded(1)).unwrap();
+    let cheap = passwords().hash(typed("five red kites")).await.unwrap();
+    let dear = dearer.hash(typed("two grey owls")).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(check(&dearer, Some(&dear), "two grey owls").await, "yes");
+        assert_eq!(check(&dearer, Some(&dear), "five red kites").await, "no");
+        assert_eq!(check(&dearer, Some(&cheap), "five red kites").await, "outdated");
+        assert_eq!(check(&dearer, Some(&cheap), "two grey owls").await, "no");
+    }
+}
+
+#[tokio::test]
 async fn old_bcrypt_hashes_match_and_are_outdated() {
     let hash = bcrypt::hash("five red kites", 4).unwrap();
     for prefix in ["$2a$", "$2b$", "$2y$"] {
