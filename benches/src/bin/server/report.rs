@@ -169,7 +169,9 @@ pub(crate) fn write(half: &str, sections: &[(&str, String)]) -> Result<()> {
     let mut page = "# Results\n\nWritten by `make bench`; do not edit.\n".to_owned();
     for name in [MODULE, LONG, SERVICE] {
         let text = if name == half { &written } else { under(&old, name) };
-        line(&mut page, &format!("\n## {name}\n{}", text.trim_end()));
+        if !text.trim().is_empty() {
+            line(&mut page, &format!("\n## {name}\n{}", text.trim_end()));
+        }
     }
     fs::write(path, page)?;
     Ok(())
