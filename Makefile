@@ -38,7 +38,7 @@ bench: install-bench ## ten minutes of measurements, written to benches/RESULTS.
 
 bench-long: install-bench ## the same, criterion at length, and ten million revoked tokens
 	@cargo bench -p portcullis-benches --bench core
-	@cargo run --quiet -p portcullis-benches --bin server -- --long
+	@cargo run --quiet -p portcullis-benches --bin server -- module long service
 
 db: install-demo ## describe the SQL anew (.sqlx/) after a query or a migration has changed
 	@cargo run --quiet -p portcullis-tests --no-default-features --bin queries

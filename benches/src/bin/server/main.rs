@@ -1,9 +1,9 @@
 //! The module and the service beside what people use today, on real servers, with ratios taken in
 //! one run.
 //!
-//! `make bench` runs this; `--long` adds a ledger of ten million, `module` or `service` measures only
-//! that half. It prints the bars and writes `benches/RESULTS.md` with its charts. What is measured
-//! has core 0, the load core 1.
+//! `make bench` runs this. Named parts are measured by themselves: `module`, `service`, and `long`,
+//! which is a ledger of ten million. It prints the bars and writes `benches/RESULTS.md` with its
+//! charts. What is measured has core 0, the load core 1.
 //!
 //! Instructions of one command at `-P 100`, by `valgrind --tool=callgrind` on Redis 7.0.15,
 //! everything from parsing to the reply included (without SHA-NI, which callgrind does not know):
@@ -50,20 +50,24 @@ use anyhow::{Result, ensure};
 const MILLION: usize = 1_000_000;
 const ROUNDS: usize = 3;
 
+/// What can be measured by itself.
+const PARTS: [&str; 3] = ["module", "long", "service"];
+
 fn main() -> Result<()> {
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let is_long = arguments.first().is_some_and(|first| first == "--long");
-    arguments.drain(..usize::from(is_long));
-    let wants = |half: &str| arguments.is_empty() || arguments == [half];
-    ensure!(wants("module") || wants("service"), "usage: server [--long] [module | service]");
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    let is_known = |part: &String| PARTS.contains(&part.as_str());
+    ensure!(given.iter().all(is_known), "usage: server [{}]…", PARTS.join(" | "));
+    let wants = |part: &str| {
+        if given.is_empty() { part != "long" } else { given.iter().any(|named| named == part) }
+    };
     stage::pin_ourselves()?;
 
     let mut bars = Vec::new();
     if wants("module") {
         bars.extend(module::measure()?);
-        if is_long {
-            bars.extend(long::measure()?);
-        }
+    }
+    if wants("long") {
+        bars.extend(long::measure()?);
     }
     if wants("service") {
         bars.extend(http::measure()?);
