@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use portcullis_tests::Redis;
 use redis::Connection;
 
-use crate::speed::median;
+use crate::speed::{load, median};
 use crate::stage::{Stage, pin};
 use crate::subjects::{
-    log_in, log_in_by_hashes, log_in_by_plain_hashes, revoke, revoke_by_strings,
+    TTL_S, log_in, log_in_by_hashes, log_in_by_plain_hashes, revoke, revoke_by_strings,
 };
 
 /// Bytes of `used_memory` for each entry: ours and the usual layout's.
@@ -98,25 +98,27 @@ pub(crate) struct Stall {
 }
 
 /// Measures both: the least of three fillings each, for a pause that the table makes is in each of
-/// them, one that another program makes is not.
+/// them, one that another program makes is not. Fast ones, so that few others have time for theirs.
 pub(crate) fn longest_stall(stage: &Stage, count: usize) -> Result<Stall> {
     let mut least = Stall { ours_ms: f64::MAX, set_ms: f64::MAX };
     for round in 1..=3 {
         println!("stall: {count} digests into one ledger, and as many strings, round {round} of 3");
-        let ours = longest_ms(stage, "auth.blacklist", |redis| revoke(redis, "revoked", count))?;
-        let set = longest_ms(stage, "set", |redis| revoke_by_strings(redis, count))?;
+        let revoke = ["AUTH.BLACKLIST", "revoked", "__rand_int__", "EX", TTL_S];
+        let ours = longest_ms(stage, count, &revoke)?;
+        let set = longest_ms(stage, count, &["SET", "bl:__rand_int__", "1", "EX", TTL_S])?;
         least = Stall { ours_ms: least.ours_ms.min(ours), set_ms: least.set_ms.min(set) };
     }
     Ok(least)
 }
 
-fn longest_ms(stage: &Stage, command: &str, fill: impl Fn(&Redis) -> Result<()>) -> Result<f64> {
+fn longest_ms(stage: &Stage, count: usize, arguments: &[&str]) -> Result<f64> {
     let redis = stage.server()?;
     let mut connection = redis.connection();
     let percentiles = ["SET", "latency-tracking-info-percentiles", "100"];
     redis::cmd("CONFIG").arg(&percentiles).exec(&mut connection)?;
-    fill(&redis)?;
+    load(&redis, count, 16, arguments)?;
     let told: String = redis::cmd("INFO").arg("latencystats").query(&mut connection)?;
+    let command = arguments.first().copied().unwrap_or_default().to_lowercase();
     let field = format!("latency_percentiles_usec_{command}:p100=");
     let longest = told.lines().find_map(|line| line.strip_prefix(&field)?.trim().parse().ok());
     let longest_us: f64 = longest.with_context(|| format!("INFO latencystats says {told}"))?;

@@ -61,7 +61,7 @@ pub(crate) fn rates_table(rates: &Rates) -> String {
 pub(crate) fn elsewhere(measured: &[(String, Vec<Bar>, Rates)]) -> String {
     let names: Vec<&str> = measured.iter().map(|(name, ..)| name.as_str()).collect();
     let Some((_, first, _)) = measured.first() else {
-        return "Only one server was present; `tests/install tests` fetches others.".to_owned();
+        return "Only one server was present; `tests/install bench` fetches others.".to_owned();
     };
     let mut table = format!("| what | bar | {} |\n", names.join(" | "));
     line(&mut table, &format!("|---|---|{}", "---|".repeat(names.len())));

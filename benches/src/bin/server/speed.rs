@@ -6,6 +6,7 @@
 //! this is the ratio of the rates, and other programs disturb it least.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -180,25 +181,35 @@ fn prepare(redis: &Redis, many: usize) -> Result<Vec<Contender>> {
     Ok(NAMES.into_iter().zip(sent.map(owned)).collect())
 }
 
-/// One run of redis-benchmark, on the core of this program.
+/// One run of a contender.
 fn benchmark(redis: &Redis, pipeline: usize, arguments: &[String]) -> Result<Reached> {
-    let requests: u32 = if pipeline == 1 { 60_000 } else { 500_000 };
+    let requests = if pipeline == 1 { 60_000 } else { 500_000 };
     let before = cpu_ns(redis)?;
+    let rate = load(redis, requests, pipeline, arguments)?;
+    Ok(Reached { rate, cpu_ns: (cpu_ns(redis)? - before) / requests as f64 })
+}
+
+/// Sends a command so many times by redis-benchmark, on the core of this program; answers how many
+/// were answered in a second.
+pub(crate) fn load(
+    redis: &Redis,
+    requests: usize,
+    pipeline: usize,
+    arguments: &[impl AsRef<OsStr>],
+) -> Result<f64> {
     let out = Command::new("redis-benchmark")
         .arg("-s")
         .arg(redis.socket())
-        .args(["-c", "50", "-r", "100000000", "--csv"])
+        .args(["-c", "50", "-r", "2000000000", "--csv"])
         .args(["-n", &requests.to_string(), "-P", &pipeline.to_string()])
         .args(arguments)
         .output()
         .context("redis-benchmark runs; is redis-tools installed?")?;
-    let cpu_ns = (cpu_ns(redis)? - before) / f64::from(requests);
     let text = String::from_utf8_lossy(&out.stdout);
     ensure!(out.status.success(), "redis-benchmark failed: {text}");
     let row = text.lines().last().unwrap_or_default();
     let rate = row.split("\",\"").nth(1).and_then(|rate| rate.parse().ok());
-    let rate = rate.with_context(|| format!("redis-benchmark says no rate: {text}"))?;
-    Ok(Reached { rate, cpu_ns })
+    rate.with_context(|| format!("redis-benchmark says no rate: {text}"))
 }
 
 /// The time that the server's main thread has run so far.
