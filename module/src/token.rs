@@ -12,11 +12,11 @@ use crate::call::{Arg, Call};
 pub(crate) fn parse<'a>(
     call: &Call<'a>,
 ) -> Option<(TokenRef<'a>, impl Iterator<Item = Arg<'a>> + use<'a>)> {
-    let token = call.arg(2)?;
-    if token.is("DIGEST")
+    let token = call.arg(2)?.bytes();
+    if token.eq_ignore_ascii_case(b"DIGEST")
         && let Some(digest) = call.arg(3).and_then(|hex| Digest::from_hex(hex.bytes()))
     {
         return Some((TokenRef::Digest(digest), call.args_from(4)));
     }
-    Some((TokenRef::Token(token.bytes()), call.args_from(3)))
+    Some((TokenRef::Token(token), call.args_from(3)))
 }
