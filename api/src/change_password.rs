@@ -60,8 +60,8 @@ pub async fn change_password(
     let user = user(&app, caller.user_id).await?;
     let device = cookie(&headers, DEVICE_COOKIE);
     let attempt = app.limits.attempt(&user.email, &client, device).await?;
-    let given = request.current_password;
-    if !app.passwords.check(Some(&user.password_hash), given).await?.matches {
+    let checked = app.passwords.check(Some(&user.password_hash), request.current_password).await;
+    if !app.limits.outcome(&attempt, &client, checked).await?.matches {
         let event = Event::of("authn_password_change_fail", caller.user_id);
         audit::record(&app.db, &client, app.clock.now(), event).await?;
         return Err(Error::BadCredentials);

@@ -158,11 +158,18 @@ impl Limits {
         Ok(attempt)
     }
 
-    /// Takes back a try whose outcome nobody knows: an outage is not the caller's failure.
-    pub async fn withdraw(&self, attempt: &Attempt, client: &Client) {
-        if !address::is_in(&self.unlimited, client.ip) {
+    /// Passes on what a check said, and takes the try back if that is nothing: an outage is not the
+    /// caller's failure.
+    pub async fn outcome<T, E>(
+        &self,
+        attempt: &Attempt,
+        client: &Client,
+        checked: Result<T, E>,
+    ) -> Result<T, E> {
+        if checked.is_err() && !address::is_in(&self.unlimited, client.ip) {
             self.accounts.withdraw(&self.store, attempt).await;
         }
+        checked
     }
 
     /// Forgets the failures before a successful login and remembers the device.

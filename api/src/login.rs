@@ -190,10 +190,8 @@ async fn log_in(
     let device = cookie(headers, DEVICE_COOKIE);
     let attempt = app.limits.attempt(&email, client, device).await?;
     let checked = check_password(app, client, &email, request.password).await;
-    if checked.is_err() {
-        app.limits.withdraw(&attempt, client).await;
-    }
-    let Some(user) = checked? else { return Err(Error::BadCredentials) };
+    let user = app.limits.outcome(&attempt, client, checked).await?;
+    let Some(user) = user else { return Err(Error::BadCredentials) };
     app.limits.succeeded(&attempt).await;
     let presented = presented_session(app, headers, user.id).await;
 
