@@ -224,6 +224,7 @@ pub async fn set_role(
     )
     .execute(&mut *deed.tx)
     .await?;
+    deed.detail["role"] = role.as_str().into();
     let done = deed.commit("authz_change").await?;
     Ok(Success::message("Role changed").propagated(done))
 }

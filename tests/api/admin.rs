@@ -138,6 +138,11 @@ async fn users_the_audit_trail_and_the_blacklist_are_shown() {
         .map(|event| event["event"].as_str().unwrap())
         .collect();
     assert_eq!(names, ["session_ended", "authn_login_success"]);
+    set_role(&auth, &root, alice.user_id, "admin").await;
+    let trail = get(&format!("/admin/audit?user_id={}&limit=1", alice.user_id)).await;
+    let (event, detail) =
+        (&trail["data"]["events"][0], json!({ "by": root.user_id, "role": "admin" }));
+    assert_eq!((&event["event"], &event["detail"]), (&json!("authz_change"), &detail));
     let stats = get("/admin/blacklist-stats").await;
     assert_eq!((&stats["data"]["total"], &stats["data"]["active"]), (&json!(2), &json!(2)));
     assert_eq!(stats["data"]["by_type"], json!({ "access": 1, "refresh": 1 }));

@@ -1,6 +1,6 @@
 //! One deed of an administrator.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{MySql, Transaction};
 
 use crate::App;
@@ -16,10 +16,11 @@ use crate::request::Client;
 pub(super) struct Deed<'a> {
     app: &'a App,
     client: &'a Client,
-    by: u64,
     user_id: u64,
     pub(super) at: UnixMs,
     pub(super) tx: Transaction<'static, MySql>,
+    /// What the audit trail says of it beside its name: who did it, and more if there is more.
+    pub(super) detail: Value,
 }
 
 impl<'a> Deed<'a> {
@@ -30,7 +31,8 @@ impl<'a> Deed<'a> {
         user_id: u64,
     ) -> Result<Self> {
         let tx = app.db.begin().await?;
-        Ok(Self { app, client, by: caller.user_id, user_id, at: app.clock.now(), tx })
+        let (at, detail) = (app.clock.now(), json!({ "by": caller.user_id }));
+        Ok(Self { app, client, user_id, at, tx, detail })
     }
 
     /// Refuses to take power from the last active administrator. The others are held until the
@@ -58,7 +60,7 @@ impl<'a> Deed<'a> {
     }
 
     pub(super) async fn commit(mut self, event: &'static str) -> Result<outbox::Propagation> {
-        let event = Event::of(event, self.user_id).with(json!({ "by": self.by }));
+        let event = Event::of(event, self.user_id).with(self.detail);
         audit::record(&mut *self.tx, self.client, self.at, event).await?;
         self.tx.commit().await?;
         Ok(outbox::deliver(self.app, self.user_id).await)
