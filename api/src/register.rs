@@ -231,6 +231,13 @@ async fn insert(
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let Some(user_id) = user::insert(&mut tx, person, password_hash, now).await? else {
+        // Written down like a success, so that the time tells no more than the answer.
+        let owner = sqlx::query_scalar!("select id from users where email = ?", person.email)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let refused = Event { user_id: owner, ..Event::anonymous("user_create_fail") };
+        audit::record(&mut *tx, client, now, refused).await?;
+        tx.commit().await?;
         return Ok(None);
     };
     let lasts = app.settings.accounts.email_token_expires_in;

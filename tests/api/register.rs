@@ -30,6 +30,10 @@ async fn bug_37_a_known_address_gets_the_same_answer_and_another_mail() {
     let users: i64 =
         sqlx::query_scalar("select count(*) from users").fetch_one(auth.db()).await.unwrap();
     assert_eq!(users, 1);
+    let trail =
+        "select group_concat(event order by id) from audit_events where user_id is not null";
+    let trail: String = sqlx::query_scalar(trail).fetch_one(auth.db()).await.unwrap();
+    assert_eq!(trail, "user_created,user_create_fail");
     wait_until("the second mail is there", || auth.mails().len() == 2);
     assert!(!auth.mails()[1].contains(&token));
 }
