@@ -11,6 +11,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
 use portcullis_core::Digest;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
@@ -97,13 +98,20 @@ impl FromRequestParts<App> for Service {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let (id, secret) = basic(parts).ok_or(Error::BadClient)?;
         let clients = app.settings.tokens.introspection_clients().map_err(|_| Error::BadClient)?;
-        // Digests are compared, so that the time tells nothing about the secrets.
-        let given = Digest::of(secret.as_bytes());
         let known = clients.into_iter().find(|client| {
-            client.id == id && Digest::of(client.secret.expose_secret().as_bytes()) == given
+            is_spelled(&id, &client.id) && is_spelled(&secret, client.secret.expose_secret())
         });
         known.map(|client| Self { id: client.id }).ok_or(Error::BadClient)
     }
+}
+
+/// Whether somebody gave this, as it is or form-encoded, as OAuth asks for and many do not do.
+/// Digests are compared, so that the time tells nothing about secrets.
+fn is_spelled(given: &str, known: &str) -> bool {
+    let plain = given.replace('+', " ");
+    let decoded: Vec<u8> = percent_decode_str(&plain).collect();
+    let known = Digest::of(known.as_bytes());
+    (Digest::of(given.as_bytes()) == known) | (Digest::of(&decoded) == known)
 }
 
 fn basic(parts: &Parts) -> Option<(String, String)> {

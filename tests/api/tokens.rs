@@ -104,6 +104,24 @@ async fn r_21_only_known_services_may_introspect_and_revoke() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_may_form_encode_its_name_and_secret_or_not() {
+    let auth = Service::with(|settings| {
+        settings.tokens.introspection_clients = Some("the gate:100% of 20+3=23 here".into());
+    })
+    .await;
+    let form = [("token", "garbage")];
+    let ask = async |id: &str, secret: &str| {
+        let request = auth.request(Method::POST, "/introspect").basic_auth(id, Some(secret));
+        send(request.form(&form)).await
+    };
+    ask("the gate", "100% of 20+3=23 here").await.must_be(200);
+    ask("the+gate", "100%25+of+20%2B3%3D23+here").await.must_be(200);
+    ask("the%20gate", "100%25%20of%2020%2b3%3d23%20here").await.must_be(200);
+    ask("the gate", "100% of 20%2B3=23 her").await.must_be(401);
+    ask("the_gate", "100% of 20+3=23 here").await.must_be(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn r_20_a_service_revokes_an_access_token_alone_and_a_refresh_token_with_its_family() {
     let auth = with_client().await;
     let alice = auth.logged_in("alice").await;
