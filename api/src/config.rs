@@ -17,6 +17,7 @@ pub use limits::{Limit, Limits};
 pub use server::{LogFormat, Server};
 pub use sessions::{AddressGate, DeviceGate, Sessions};
 pub use stores::Stores;
+pub(crate) use tokens::LONGEST_LEEWAY;
 pub use tokens::{Client, Tokens};
 pub(crate) use values::secret;
 pub use values::{List, Network, Origin};

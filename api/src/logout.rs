@@ -13,6 +13,7 @@ use crate::audit::{self, Event};
 use crate::body::OptionalBody;
 use crate::caller::Caller;
 use crate::clock::UnixMs;
+use crate::config::LONGEST_LEEWAY;
 use crate::cookies::forget;
 use crate::ending::{self, Ended, Ending, Reason};
 use crate::error::{Error, Result};
@@ -127,13 +128,14 @@ async fn everywhere(app: &App, client: &Client, caller: &Caller) -> Result<Respo
     Ok((forget(), done).into_response())
 }
 
-/// The token in hand is ended by itself as well, for services that only ask about tokens.
+/// The token in hand is ended by itself as well, for services that only ask about tokens; until
+/// nobody takes it any more, whatever leeway they grant.
 pub(crate) async fn blacklist_presented(
     tx: &mut MySqlConnection,
     caller: &Caller,
     ending: Ending<'_>,
 ) -> sqlx::Result<()> {
-    let expires_at = UnixMs::from_seconds(caller.expires_at_s);
+    let expires_at = UnixMs::from_seconds(caller.expires_at_s).plus(LONGEST_LEEWAY);
     sqlx::query!(
         "insert into token_blacklist_enhanced
             (token_hash, token_type, token_expiry, blacklisted_at, reason, user_id, session_id,

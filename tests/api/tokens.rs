@@ -1,6 +1,9 @@
 //! `/revoke-refresh-token`, `/blacklist`, `/token-stats`, `/introspect`, `/revoke`, JWKS.
 
-use portcullis_tests::{Answer, Service, send};
+use std::time::Duration;
+
+use portcullis_api::config::Settings;
+use portcullis_tests::{Answer, Service, send, wait_until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -141,6 +144,32 @@ async fn r_20_a_service_revokes_an_access_token_alone_and_a_refresh_token_with_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn r_20_a_revoked_token_stays_dead_while_others_of_its_age_are_taken_with_leeway() {
+    let (life, leeway) = (Duration::from_secs(1), Duration::from_mins(1));
+    let mut auth = with_client_and(|settings| {
+        (settings.tokens.jwt_expires_in, settings.tokens.jwt_leeway) = (life, leeway);
+    })
+    .await;
+    let (alice, bob) = (auth.logged_in("alice").await, auth.logged_in("bob").await);
+    ask(&auth, "/revoke", &alice.access).await.must_be(200);
+    let expired = auth.clock.now().plus(life);
+
+    // Redis has a clock of its own.
+    wait_until("the token has expired for Redis", || {
+        let mut redis = auth.redis.connection();
+        let (seconds, _): (u64, u64) = redis::cmd("TIME").query(&mut redis).unwrap();
+        seconds > expired.seconds()
+    });
+    assert!(auth.is_good(&bob.access).await);
+    assert!(!auth.is_good(&alice.access).await);
+
+    auth.clock.set(expired.plus(leeway / 2));
+    auth.redis.kill();
+    assert!(auth.is_good(&bob.access).await, "MySQL says so");
+    assert!(!auth.is_good(&alice.access).await, "and this");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_public_key_is_shown_while_a_secret_signs() {
     let auth = Service::start().await;
     let answer = send(auth.raw(Method::GET, "/.well-known/jwks.json")).await.must_be(200);
@@ -151,8 +180,13 @@ async fn no_public_key_is_shown_while_a_secret_signs() {
 pub(crate) const SECRET: &str = "a secret of the gateway";
 
 pub(crate) async fn with_client() -> Service {
+    with_client_and(|_| ()).await
+}
+
+async fn with_client_and(adjust: impl FnOnce(&mut Settings)) -> Service {
     Service::with(|settings| {
         settings.tokens.introspection_clients = Some(format!("gateway:{SECRET}").into());
+        adjust(settings);
     })
     .await
 }

@@ -10,6 +10,9 @@ use secrecy::SecretString;
 use super::Invalid;
 use super::values::{duration, given, secret};
 
+/// The upper bound of `JWT_LEEWAY`: so much longer than its `exp` some service may take a token.
+pub(crate) const LONGEST_LEEWAY: Duration = Duration::from_mins(1);
+
 /// Access and refresh tokens.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Tokens")]
