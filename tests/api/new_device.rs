@@ -16,14 +16,6 @@ async fn log_in(auth: &Service, browser: &str, cookie: &str) -> Answer {
     send(request.header("user-agent", browser).header("cookie", cookie)).await.must_be(200)
 }
 
-/// All mails, once everything in the background is done.
-async fn mails(auth: &Service) -> Vec<String> {
-    auth.app.stop.cancel();
-    auth.app.background.close();
-    auth.app.background.wait().await;
-    auth.mails()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn r_50_the_owner_hears_of_a_login_from_a_device_not_seen_before() {
     let auth = Service::start().await;
@@ -31,7 +23,7 @@ async fn r_50_the_owner_hears_of_a_login_from_a_device_not_seen_before() {
     for browser in [FIREFOX, FIREFOX, SAFARI, SAFARI] {
         log_in(&auth, browser, "").await;
     }
-    let mails = mails(&auth).await;
+    let mails = auth.all_mails().await;
     assert_eq!(mails.len(), 1, "{mails:#?}");
     assert!(mails[0].contains("To: alice@example.com") && mails[0].contains("Safari on iOS"));
 }
@@ -43,7 +35,7 @@ async fn a_device_that_shows_its_cookie_is_not_new() {
     let first = log_in(&auth, FIREFOX, "").await;
     let cookie = first.header("set-cookie").split(';').next().unwrap().to_owned();
     log_in(&auth, SAFARI, &cookie).await;
-    assert_eq!(mails(&auth).await, Vec::<String>::new());
+    assert_eq!(auth.all_mails().await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,7 +44,7 @@ async fn an_account_that_slept_is_warned_of_its_first_login() {
     auth.user("alice").await;
     auth.clock.advance(Duration::from_hours(24));
     log_in(&auth, FIREFOX, "").await;
-    assert_eq!(mails(&auth).await.len(), 1);
+    assert_eq!(auth.all_mails().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,5 +53,5 @@ async fn an_operator_may_want_no_such_mails() {
     auth.user("alice").await;
     log_in(&auth, FIREFOX, "").await;
     log_in(&auth, SAFARI, "").await;
-    assert_eq!(mails(&auth).await, Vec::<String>::new());
+    assert_eq!(auth.all_mails().await, Vec::<String>::new());
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_tests::{PASSWORD, Service, captured_log, send};
+use portcullis_tests::{PASSWORD, captured_log, send};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -64,14 +64,6 @@ async fn r_50_the_trail_says_who_did_what_when_and_from_where() {
     }
 }
 
-/// All mails, once everything in the background is done.
-async fn mails(auth: &Service) -> Vec<String> {
-    auth.app.stop.cancel();
-    auth.app.background.close();
-    auth.app.background.wait().await;
-    auth.mails()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn r_50_the_owner_hears_of_what_happens_to_the_account() {
     let Some(auth) = own(|_| ()).await else { return };
@@ -84,7 +76,7 @@ async fn r_50_the_owner_hears_of_what_happens_to_the_account() {
     let new = "seven new words for an old gate";
     let body = json!({ "current_password": PASSWORD, "new_password": new });
     auth.post_as(&here.access, "/change-password", body).await.must_be(200);
-    let mails = mails(&auth).await;
+    let mails = auth.all_mails().await;
     assert_eq!(mails.len(), 2, "{mails:#?}");
     assert!(mails.iter().all(|mail| mail.contains("To: alice@example.com")));
     assert!(mails.iter().all(|mail| !mail.contains(new) && !mail.contains("prt_")));

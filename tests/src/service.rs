@@ -191,6 +191,14 @@ impl Service {
         files.iter().map(|file| std::fs::read_to_string(file).expect("mails are text")).collect()
     }
 
+    /// All mails, once everything in the background is done; it does nothing more after that.
+    pub async fn all_mails(&self) -> Vec<String> {
+        self.app.stop.cancel();
+        self.app.background.close();
+        self.app.background.wait().await;
+        self.mails()
+    }
+
     /// The token in the mail of this number, once it has been sent: its longest word.
     pub fn mailed_token(&self, number: usize) -> String {
         wait_until("the mail is there", || self.mails().len() > number);
