@@ -1,7 +1,7 @@
 //! The tables: what is kept, in which unit, and for how long.
 
 use portcullis_api::migrate;
-use portcullis_tests::{MariaDb, Service};
+use portcullis_tests::{MariaDb, PASSWORD, Service};
 use serde_json::json;
 use sqlx::MySqlPool;
 
@@ -184,7 +184,14 @@ async fn bug_06_a_deleted_user_takes_no_revocation_along() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bug_35_an_account_has_no_session_before_its_first_login() {
     let Some(auth) = database().await else { return };
+    let newcomer = json!({
+        "email": "alice@example.com", "password": PASSWORD, "first_name": "A", "last_name": "B",
+    });
+    auth.post("/register", newcomer).await.must_be(201);
     let user_id = auth.user("alice").await;
+    assert_eq!(auth.live_sessions(user_id).await, 0);
+    let proof = json!({ "token": auth.mailed_token(0) });
+    auth.post("/verify-email", proof).await.must_be(200);
     auth.settle().await;
     assert_eq!(auth.live_sessions(user_id).await, 0);
     assert!(auth.ledger_sessions(user_id).is_empty());
