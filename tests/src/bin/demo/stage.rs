@@ -38,6 +38,8 @@ pub(crate) struct Stage {
     pub(crate) screen: Screen,
     /// `http://127.0.0.1:port`
     pub(crate) url: String,
+    /// The same of its operations listener.
+    operations_url: String,
     /// How `redis-cli` is told where the server is.
     pub(crate) redis_cli: Vec<String>,
     /// Whether somebody else's data may be there.
@@ -65,11 +67,12 @@ impl Stage {
         };
         ensure_module(&redis_cli)?;
 
-        let address = format!("127.0.0.1:{}", free_port());
-        let settings = settings(&directory, &address, &database_url, &redis_url)?;
+        let [address, operations] = [(); 2].map(|()| format!("127.0.0.1:{}", free_port()));
+        let stores = (database_url.as_str(), redis_url.as_str());
+        let settings = settings(&directory, &address, &operations, stores)?;
         migrate(screen, &settings)?;
         let service = start_service(screen, &directory, &address, &settings)?;
-        let url = format!("http://{address}");
+        let (url, operations_url) = (format!("http://{address}"), format!("http://{operations}"));
         Ok(Self {
             service,
             _redis: redis,
@@ -77,6 +80,7 @@ impl Stage {
             directory,
             screen,
             url,
+            operations_url,
             redis_cli,
             is_private,
             database_url,
@@ -107,11 +111,11 @@ impl Stage {
     pub(crate) fn show_around(&self) {
         let screen = self.screen;
         screen.heading("Portcullis is running. Ctrl-C ends it.");
-        screen.answer(&format!(
-            "service   {}\ndatabase  {}\nredis     {}",
-            self.url, self.database_url, self.redis_url
-        ));
-        screen.answer(&format!("mails     {}", mail_directory(&self.directory).display()));
+        screen.answer(&format!("service    {}", self.url));
+        screen.answer(&format!("operators  {}/docs and /metrics", self.operations_url));
+        screen.answer(&format!("database   {}", self.database_url));
+        screen.answer(&format!("redis      {}", self.redis_url));
+        screen.answer(&format!("mails      {}", mail_directory(&self.directory).display()));
         screen.heading("Three commands to try");
         let register = serde_json::json!({
             "email": "ada@example.org", "password": "correct horse battery staple",
@@ -170,8 +174,8 @@ fn ensure_module(redis_cli: &[String]) -> Result<()> {
 fn settings(
     directory: &Directory,
     address: &str,
-    database: &str,
-    redis: &str,
+    operations: &str,
+    (database, redis): (&str, &str),
 ) -> Result<Vec<(String, String)>> {
     let (host, port) = address.split_once(':').context("an address has a port")?;
     let mail = mail_directory(directory);
@@ -179,7 +183,7 @@ fn settings(
     let settings = [
         ("HOST", host),
         ("PORT", port),
-        ("OPS_ADDR", &format!("127.0.0.1:{}", free_port())),
+        ("OPS_ADDR", operations),
         ("DATABASE_URL", database),
         ("REDIS_URL", redis),
         ("JWT_SECRET", &random_secret()?),
