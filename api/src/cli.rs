@@ -6,7 +6,7 @@ use portcullis_api::{import, keys};
 
 /// Login, refresh, logout and sessions over HTTP, with instant revocation through Redis.
 #[derive(Parser)]
-#[command(version, after_help = FIRST_STEPS)]
+#[command(name = "portcullis", version, after_help = FIRST_STEPS)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
