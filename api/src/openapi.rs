@@ -102,13 +102,14 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 
 fn complete(document: &mut Value) {
     name_data(&mut document["components"]["schemas"]);
+    let mut shared = Map::new();
     let Some(paths) = document["paths"].as_object_mut() else { return };
     for (path, item) in paths.iter_mut() {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
             operation["operationId"] = name(method, path).into();
             admit_cookies(operation, method);
             admit_no_body(operation);
-            refusals::add(operation);
+            refusals::add(operation, &mut shared);
         }
     }
     let below = "/api/v1/auth/verify/{rest}";
@@ -117,6 +118,7 @@ fn complete(document: &mut Value) {
     let components = &mut document["components"];
     components["examples"] = refusals::examples();
     components["headers"] = refusals::headers();
+    components["responses"] = shared.into();
     components["securitySchemes"] = json!({
         "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
         "cookie": { "type": "apiKey", "in": "cookie", "name": "__Host-access" },

@@ -57,9 +57,26 @@ async fn the_page_shows_every_operation_and_runs_no_script() {
     let page = send(auth.http.get(operations(&auth).await + "/docs")).await.must_be(200);
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert!(page.header("content-security-policy").starts_with("default-src 'none'; style-src"));
-    for path in paths() {
-        assert!(page.text.contains(&path.replace("{*rest}", "{rest}")), "{path}");
+    for (path, item) in document(&auth).await["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            must_show(&page.text, &format!("{} {path}", method.to_uppercase()), operation);
+        }
     }
+}
+
+/// In the list, and by itself with each of its answers.
+fn must_show(page: &str, name: &str, operation: &Value) {
+    let id = operation["operationId"].as_str().unwrap();
+    assert!(page.contains(&format!("<a href=\"#{id}\">{name}</a>")), "{name}");
+    let (_, rest) = page.split_once(&format!("<article id=\"{id}\">")).expect(name);
+    let (article, _) = rest.split_once("</article>").expect(name);
+    let (method, path) = name.split_once(' ').expect(name);
+    let title = format!("<span class=\"method\">{method}</span><code>{path}</code>");
+    assert!(article.contains(&title), "{name}");
+    for status in operation["responses"].as_object().unwrap().keys() {
+        assert!(article.contains(&format!("<tr><td>{status} ")), "{name}: {status}");
+    }
+    assert!(!article.contains("<td></td>"), "{name}: nothing is said of an answer");
 }
 
 #[tokio::test(flavor = "multi_thread")]

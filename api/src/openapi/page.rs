@@ -70,7 +70,7 @@ fn contents(document: &Value, tag: &Value) -> String {
 
 fn section(document: &Value, tag: &Value) -> String {
     let operations =
-        tagged(document, tag).map(|(path, method, what)| operation(path, method, what));
+        tagged(document, tag).map(|(path, method, what)| operation(document, path, method, what));
     format!(
         "<h2>{}</h2>{}{}",
         escape(text(&tag["name"])),
@@ -79,7 +79,7 @@ fn section(document: &Value, tag: &Value) -> String {
     )
 }
 
-fn operation(path: &str, method: &str, operation: &Value) -> String {
+fn operation(document: &Value, path: &str, method: &str, operation: &Value) -> String {
     let mut out = format!(
         "<article id=\"{}\"><h3><span class=\"method\">{}</span><code>{}</code></h3><p>{}.</p>{}",
         escape(text(&operation["operationId"])),
@@ -103,23 +103,31 @@ fn operation(path: &str, method: &str, operation: &Value) -> String {
         let of = kind_of(&content["schema"]);
         out += &["<h4>Body</h4><p>", &of, " as ", kind, may, "</p>"].concat();
     }
-    let answers = entries(&operation["responses"]).map(|(status, answer)| {
-        let content = entries(&answer["content"]).next();
-        let of = content.map(|(_, content)| kind_of(&content["schema"])).unwrap_or_default();
-        let headers: BTreeSet<&str> = entries(&answer["headers"]).map(|(name, _)| name).collect();
-        let headers: Vec<&str> =
-            headers.into_iter().filter(|name| *name != "X-Request-Id").collect();
-        let headers = if headers.is_empty() {
-            String::new()
-        } else {
-            format!("<br>With {}", escape(&headers.join(", ")))
-        };
-        format!(
-            "<tr><td>{status} {of}</td><td>{}{headers}</td></tr>",
-            inline(text(&answer["description"]))
-        )
-    });
+    let answers =
+        entries(&operation["responses"]).map(|(status, it)| answer(status, referred(document, it)));
     out + &table("Answers", answers) + "</article>"
+}
+
+/// What is meant, where it may stand among the components.
+fn referred<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    let place = value["$ref"].as_str().and_then(|at| at.strip_prefix('#'));
+    place.and_then(|place| document.pointer(place)).unwrap_or(value)
+}
+
+fn answer(status: &str, answer: &Value) -> String {
+    let content = entries(&answer["content"]).next();
+    let of = content.map(|(_, content)| kind_of(&content["schema"])).unwrap_or_default();
+    let headers: BTreeSet<&str> = entries(&answer["headers"]).map(|(name, _)| name).collect();
+    let headers: Vec<&str> = headers.into_iter().filter(|name| *name != "X-Request-Id").collect();
+    let headers = if headers.is_empty() {
+        String::new()
+    } else {
+        format!("<br>With {}", escape(&headers.join(", ")))
+    };
+    format!(
+        "<tr><td>{status} {of}</td><td>{}{headers}</td></tr>",
+        inline(text(&answer["description"]))
+    )
 }
 
 /// One way to be let in: `bearer`, or `cookie and csrf`.

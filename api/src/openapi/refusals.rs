@@ -54,28 +54,44 @@ fn errors() -> Vec<Error> {
     ]
 }
 
-/// Adds to an operation what it may be refused with.
-pub(super) fn add(operation: &mut Value) {
+/// Adds to an operation what it may be refused with. The refusals themselves go into `shared`, once
+/// each, because most operations have the same ones.
+pub(super) fn add(operation: &mut Value, shared: &mut Map<String, Value>) {
     let codes = codes(operation);
     if let Some(object) = operation.as_object_mut() {
         object.remove("x-problems");
     }
     let responses = operation.pointer_mut("/responses").and_then(Value::as_object_mut);
     let Some(responses) = responses else { return };
+    let is_limited = codes.iter().any(|code| code == "throttled");
+    for response in responses.values_mut() {
+        refer_to_headers_of_all(response, is_limited);
+    }
     let mut by_status = BTreeMap::<u16, Vec<Sample>>::new();
     for sample in samples().filter(|sample| codes.contains(&sample.code)) {
         by_status.entry(sample.status).or_default().push(sample);
     }
     for (status, samples) in by_status {
-        responses.entry(status.to_string()).or_insert_with(|| response(status, &samples));
+        responses.entry(status.to_string()).or_insert_with(|| {
+            let name = name(&samples, is_limited);
+            let reference = reference("responses", &name);
+            shared.entry(name).or_insert_with(|| response(status, &samples, is_limited));
+            reference
+        });
     }
-    let is_limited = codes.iter().any(|code| code == "throttled");
-    for response in responses.values_mut() {
-        refer(response, "X-Request-Id");
-        if is_limited {
-            refer(response, "RateLimit");
-            refer(response, "RateLimit-Policy");
-        }
+}
+
+/// `no_token-invalid_token`, or `no_token-invalid_token-limited`.
+fn name(samples: &[Sample], is_limited: bool) -> String {
+    let codes = samples.iter().map(|sample| sample.code.as_str());
+    codes.chain(is_limited.then_some("limited")).collect::<Vec<_>>().join("-")
+}
+
+fn refer_to_headers_of_all(response: &mut Value, is_limited: bool) {
+    refer(response, "X-Request-Id");
+    if is_limited {
+        refer(response, "RateLimit");
+        refer(response, "RateLimit-Policy");
     }
 }
 
@@ -126,7 +142,7 @@ fn samples() -> impl Iterator<Item = Sample> {
     })
 }
 
-fn response(status: u16, samples: &[Sample]) -> Value {
+fn response(status: u16, samples: &[Sample], is_limited: bool) -> Value {
     let codes: Vec<&str> = samples.iter().map(|sample| sample.code.as_str()).collect();
     let words = |sample: &Sample| {
         format!("`{}`: {}", sample.code, sample.body["detail"].as_str().unwrap_or_default())
@@ -146,6 +162,7 @@ fn response(status: u16, samples: &[Sample]) -> Value {
     for (name, _) in samples.iter().flat_map(|sample| &sample.headers) {
         refer(&mut response, name);
     }
+    refer_to_headers_of_all(&mut response, is_limited);
     response
 }
 

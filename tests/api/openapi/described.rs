@@ -47,13 +47,19 @@ impl Api {
         let asked = format!("{method} {path}");
         let answer = send(request).await.must_be(status);
         let (template, operation) = self.operation(&method, path);
-        let described = &operation["responses"][status.to_string()];
+        let described = self.referred(&operation["responses"][status.to_string()]);
         assert!(described.is_object(), "{asked}: {status} is not described");
         must_describe_headers(&asked, described, &answer);
         self.must_describe_body(&asked, described, &answer);
         if status < 300 {
             self.tried.insert(format!("{method} {template}"));
         }
+    }
+
+    /// What is meant, where it may stand among the components.
+    fn referred<'a>(&'a self, value: &'a Value) -> &'a Value {
+        let place = value["$ref"].as_str().map(|at| at.trim_start_matches('#'));
+        place.map_or(value, |place| self.document.pointer(place).expect("it is there"))
     }
 
     /// The operation of a path, with the path as the document writes it.
