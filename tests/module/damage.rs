@@ -160,6 +160,31 @@ fn a_payload_that_promises_more_than_it_has_reserves_nothing() {
     });
 }
 
+/// No client can make such a ledger, but a payload can. If reading one moved all the sessions for
+/// each of them, the server would stand still for minutes, longer than any answer may take here.
+#[test]
+fn a_payload_of_very_many_sessions_is_read_in_one_pass() {
+    const SESSIONS: u32 = 300_000;
+    everywhere(|redis| {
+        let mut talk = talk::to(redis);
+        let payload = dumped(&mut talk);
+        let (value, version) = opened(&payload);
+        // No watermark, 300,000 sessions (a varint), no digests.
+        let mut block = vec![0, 0xe0, 0xa7, 0x12, 0];
+        for n in 0..SESSIONS {
+            block.push(4);
+            block.extend(n.to_be_bytes());
+            // No device, begun and seen at 1 ms, ends in the year 9999, no idle limit.
+            block.extend([0, 1, 1, 0xff, 0xb7, 0xff, 0x90, 0xfd, 0xce, 0x39, 0]);
+        }
+        let length = u32::try_from(block.len()).expect("short").to_be_bytes();
+        let many = [&value[..10], &[5, 0x80], &length, &block, &[0]].concat();
+        assert_eq!(talk.tell("RESTORE many 0 %", &[&sealed(&many, version)]), "OK");
+        assert_eq!(talk.tell("AUTH.CHECK many t SESSION %", &[b"\0\x04\x93\xdf"]), "OK");
+        assert_eq!(talk.tell("AUTH.CHECK many t SESSION %", &[b"\0\x04\x93\xe0"]), "NO_SESSION");
+    });
+}
+
 /// One string as modules save it in an RDB: an opcode, a length of one or two bytes, the bytes.
 fn string(bytes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(bytes.len()).expect("short").to_be_bytes();

@@ -22,7 +22,7 @@ use core::fmt;
 use self::bytes::{Bytes, in_range};
 use crate::ledger::Ledger;
 use crate::revoked::{Revocation, Row};
-use crate::session::Facts;
+use crate::session::{Facts, Session};
 use crate::{Digest, UnixMs};
 
 /// The version of this encoding, from the first release.
@@ -85,27 +85,35 @@ pub fn encode(ledger: &Ledger, mut write: impl FnMut(&[u8])) {
 pub fn decode<B: AsRef<[u8]>>(mut next: impl FnMut() -> Option<B>) -> Result<Ledger, Damage> {
     let first = next().ok_or(Damage::Truncated)?;
     let mut block = Bytes(first.as_ref());
-    let mut ledger = Ledger::default();
-    ledger.raise_watermark(block.instant()?);
+    let watermark = block.instant()?;
     let sessions = block.varint()?;
     let rows = block.varint()?;
-    if sessions == 0 && rows == 0 && ledger.watermark().is_none() {
+    if sessions == 0 && rows == 0 && watermark == UnixMs(0) {
         return Err(Damage::Empty);
     }
 
-    for _ in 0..sessions {
-        let facts = block.session()?;
-        if ledger.sessions().last().is_some_and(|last| last.id() >= facts.id) {
-            return Err(Damage::Order);
-        }
-        ledger.put(&facts);
-    }
+    let mut ledger = Ledger::with_sessions(read_sessions(&mut block, sessions)?);
+    ledger.raise_watermark(watermark);
     let mut reader = Rows { ledger, left: rows, last: None };
     reader.take(block.0)?;
     while reader.left > 0 {
         reader.take(next().ok_or(Damage::Truncated)?.as_ref())?;
     }
     Ok(reader.ledger)
+}
+
+/// Collected first and stored at once: a ledger that took them one by one would move all of them
+/// each time.
+fn read_sessions(block: &mut Bytes<'_>, count: u64) -> Result<Vec<Session>, Damage> {
+    let mut sessions: Vec<Session> = Vec::new();
+    for _ in 0..count {
+        let facts = block.session()?;
+        if sessions.last().is_some_and(|last| last.id() >= facts.id) {
+            return Err(Damage::Order);
+        }
+        sessions.push(Session::new(&facts));
+    }
+    Ok(sessions)
 }
 
 /// Fills a ledger with digests, block by block.

@@ -25,6 +25,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// A ledger of these sessions, which are in the order of their ids.
+    pub(crate) fn with_sessions(sessions: Vec<Session>) -> Self {
+        Self { sessions: sessions.into_boxed_slice(), ..Self::default() }
+    }
+
     // --- the question ---
 
     /// Is this token good now? Session, idle limit, watermark, digest, in this order: the digest
