@@ -23,6 +23,7 @@ use crate::metrics;
 use crate::outbox::{self, Change};
 use crate::request::Client;
 use crate::token::Role;
+use crate::transaction::Transaction;
 
 /// An administrator who sent a live access token.
 pub struct Admin(pub Caller);
@@ -112,7 +113,7 @@ pub async fn log_out_everyone(
 ) -> Result<Success<Counts>> {
     caller.must_have_logged_in_lately(&app)?;
     let at = app.clock.now();
-    let mut tx = app.db.begin().await?;
+    let mut tx = Transaction::begin(&app.db).await?;
     sqlx::query!(
         "update users u
             set tokens_valid_after = greatest(coalesce(tokens_valid_after, ?), ?)

@@ -24,6 +24,7 @@ use crate::opening;
 use crate::outbox;
 use crate::request::Client;
 use crate::secret::Password;
+use crate::transaction::Transaction;
 use crate::user::fault_of_password;
 
 /// What `/change-password` takes.
@@ -75,7 +76,7 @@ pub async fn change_password(
     let hash = app.passwords.hash(new).await?;
     let role = role(&app, caller.user_id).await?; // the token in hand may be older than a promotion
 
-    let mut tx = app.db.begin().await?;
+    let mut tx = Transaction::begin(&app.db).await?;
     let at = opening::lock(&app, &mut tx, caller.user_id).await?;
     let changed = sqlx::query!(
         "update users set password_hash = ?, updated_at = ? where id = ? and password_hash = ?",

@@ -4,8 +4,8 @@
 //! ever, and a connection that waits keeps its place in the pool and its locks in the server. So
 //!
 //!     a request    ends with its own deadline (`request.rs`); what nobody waits for, in its `time`
-//!     a connection goes back to the pool only if it answers in time, and outside a transaction:
-//!                  a request that was given up may have left one open
+//!     a connection goes back to the pool only if it answers in time, and outside a transaction
+//!                  (`transaction.rs`)
 //!     the server   ends a session that has gone silent, and gives its locks back
 
 use std::io;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySqlPool};
 
 use crate::config::Stores;
@@ -50,8 +50,9 @@ pub fn pool(stores: &Stores) -> anyhow::Result<MySqlPool> {
         .before_acquire(move |connection, _| {
             Box::pin(async move { time(deadline / 4, connection.ping()).await.map(|()| true) })
         })
+        // sqlx does the same afterwards, but would wait for ever.
         .after_release(move |connection, _| {
-            Box::pin(async move { time(deadline, clear(connection)).await.map(|()| true) })
+            Box::pin(async move { time(deadline, connection.ping()).await.map(|()| true) })
         })
         .connect_lazy_with(options))
 }
@@ -63,10 +64,6 @@ pub(crate) async fn time<T>(
 ) -> sqlx::Result<T> {
     let late = || sqlx::Error::Io(io::ErrorKind::TimedOut.into());
     tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err(late()))
-}
-
-async fn clear(connection: &mut MySqlConnection) -> sqlx::Result<()> {
-    connection.execute("rollback").await.map(drop)
 }
 
 /// MySQL and MariaDB spell the isolation level alike only as a statement. MariaDB can also end a

@@ -18,7 +18,6 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use clap::Args;
 use secrecy::SecretString;
-use sqlx::{MySql, Transaction};
 
 use crate::App;
 use crate::clock::UnixMs;
@@ -26,6 +25,7 @@ use crate::config::secret;
 use crate::hydrate::{self, Extent};
 use crate::migrate;
 use crate::request::Client;
+use crate::transaction::Transaction;
 
 use old::Old;
 use revocations::Revoked;
@@ -150,7 +150,10 @@ struct Import<'a> {
 
 impl Import<'_> {
     /// Keeps what was done, unless it was only tried.
-    async fn settle(&self, tx: Transaction<'_, MySql>) -> sqlx::Result<()> {
-        if self.options.dry_run { tx.rollback().await } else { tx.commit().await }
+    async fn settle(&self, tx: Transaction) -> sqlx::Result<()> {
+        if self.options.dry_run {
+            return Ok(()); // rolled back where it is dropped
+        }
+        tx.commit().await
     }
 }

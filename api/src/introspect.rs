@@ -31,6 +31,7 @@ use crate::request::Client;
 use crate::secret::RefreshToken;
 use crate::session_id::SessionId;
 use crate::token::Role;
+use crate::transaction::Transaction;
 
 /// What both endpoints take. `token_type_hint` is not needed: the two kinds differ in shape.
 #[derive(Deserialize, ToSchema)]
@@ -234,7 +235,7 @@ pub async fn revoke(
     let by = json!({ "by": service.id });
     let user_id = if let Some(token) = RefreshToken::parse(&request.token) {
         let Some(row) = find(&app, &token, at).await? else { return Ok(StatusCode::OK) };
-        let mut tx = app.db.begin().await?;
+        let mut tx = Transaction::begin(&app.db).await?;
         ending::end(&mut tx, row.user_id, std::slice::from_ref(&row.session), ending).await?;
         let event =
             Event::of("authn_token_revoked", row.user_id).in_session(row.session.as_str()).with(by);
@@ -260,7 +261,7 @@ async fn revoke_access_token(
     ending: Ending<'_>,
     by: Value,
 ) -> Result<()> {
-    let mut tx = app.db.begin().await?;
+    let mut tx = Transaction::begin(&app.db).await?;
     blacklist_presented(&mut tx, caller, ending).await?;
     let event = Event::of("authn_token_revoked", caller.user_id)
         .in_session(caller.session.as_str())

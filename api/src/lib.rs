@@ -60,6 +60,7 @@ pub mod session_id;
 pub mod sessions;
 pub mod state;
 pub mod token;
+mod transaction;
 pub mod user;
 pub mod verify;
 mod watch;

@@ -33,6 +33,7 @@ use crate::request::Client;
 use crate::secret::{Password, RefreshToken};
 use crate::session_id::SessionId;
 use crate::token::Role;
+use crate::transaction::Transaction;
 
 /// Names a device that has logged in before.
 pub(crate) const DEVICE_COOKIE: &str = "__Host-device";
@@ -195,7 +196,7 @@ async fn log_in(
     app.limits.succeeded(&attempt).await;
     let presented = presented_session(app, headers, user.id).await;
 
-    let mut tx = app.db.begin().await?;
+    let mut tx = Transaction::begin(&app.db).await?;
     let now = opening::lock(app, &mut tx, user.id).await?;
     if let Some(old) = presented {
         let ending = Ending { reason: Reason::Replaced, at: now, client };

@@ -22,6 +22,7 @@ use crate::metrics;
 use crate::outbox::{self, Change};
 use crate::request::Client;
 use crate::session_id::SessionId;
+use crate::transaction::Transaction;
 
 /// What `/logout` takes; nothing at all ends the caller's own session.
 #[derive(Deserialize, ToSchema)]
@@ -73,7 +74,7 @@ pub async fn logout(
         Some(named) => SessionId::parse(&named).ok_or(Error::NotFound("session"))?,
     };
     let at = app.clock.now();
-    let mut tx = app.db.begin().await?;
+    let mut tx = Transaction::begin(&app.db).await?;
     let ending = Ending { reason: Reason::Logout, at, client: &client };
     let ended =
         ending::end(&mut tx, caller.user_id, std::slice::from_ref(&session), ending).await?;
@@ -115,7 +116,7 @@ pub async fn logout_all_devices(
 
 async fn everywhere(app: &App, client: &Client, caller: &Caller) -> Result<Response> {
     let at = app.clock.now();
-    let mut tx = app.db.begin().await?;
+    let mut tx = Transaction::begin(&app.db).await?;
     let ending = Ending { reason: Reason::LogoutAll, at, client };
     let ended = ending::end_all(&mut tx, caller.user_id, ending).await?;
     blacklist_presented(&mut tx, caller, ending).await?;

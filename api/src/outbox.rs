@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use portcullis_core::Digest;
 use serde::{Deserialize, Serialize};
+use sqlx::MySqlConnection;
 use sqlx::types::Json;
-use sqlx::{Connection as _, MySqlConnection};
 use utoipa::ToSchema;
 
 use crate::App;
@@ -26,6 +26,7 @@ use crate::clock::UnixMs;
 use crate::database;
 use crate::line::Delivery;
 use crate::session_id::SessionId;
+use crate::transaction::Transaction;
 
 /// How often the worker looks for what could not be delivered at once.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -134,8 +135,7 @@ pub async fn deliver(app: &App, user_id: u64) -> Propagation {
 
 async fn try_deliver(app: &App, user_id: u64, delivery: Delivery) -> Result<(), Undelivered> {
     app.ledger.lines.any()?;
-    let mut db = app.db.acquire().await?;
-    let mut tx = db.begin().await?;
+    let mut tx = Transaction::begin(&app.db).await?;
     let rows = sqlx::query!(
         r#"select id, change_set as "changes: Json<Vec<Change>>",
                   (delivered_at is null) as "is_waiting: bool"

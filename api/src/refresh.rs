@@ -12,8 +12,9 @@ use axum::response::{IntoResponse as _, Response};
 use portcullis_core::Digest;
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::Connection as _;
+use sqlx::pool::PoolConnection;
 use sqlx::types::Json;
+use sqlx::{MySql, MySqlConnection};
 use utoipa::ToSchema;
 
 use crate::App;
@@ -35,6 +36,7 @@ use crate::request::Client;
 use crate::secret::RefreshToken;
 use crate::session_id::SessionId;
 use crate::token::Role;
+use crate::transaction::Transaction;
 
 /// What `/refresh` takes.
 #[derive(Deserialize, ToSchema)]
@@ -71,15 +73,16 @@ pub async fn refresh(
     let token = RefreshToken::parse(token).ok_or(Error::DeadRefreshToken)?;
     let successor = token.successor(&app.refresh_key);
 
-    let row = find(&app, &token, &successor).await?.ok_or(Error::DeadRefreshToken)?;
+    let mut db = app.db.acquire().await?;
+    let row = find(&mut db, &token, &successor).await?;
     if by_cookie {
         app.csrf.check(&headers, &row.session)?;
     }
     if request.session_id.is_some_and(|named| named != row.session.as_str()) {
-        return refuse_mismatch(&app, &client, &row).await;
+        return refuse_mismatch(&app, &mut db, &client, &row).await;
     }
     let now = app.clock.now();
-    let row = spend(&app, &client, row, (&token, &successor), now).await?;
+    let row = spend(&app, &client, (db, row), (&token, &successor), now).await?;
     Event::of("authn_token_created", row.user_id).in_session(row.session.as_str()).log(&client);
     let grant = Grant {
         user_id: row.user_id,
@@ -113,19 +116,25 @@ fn presented<'a>(headers: &'a HeaderMap, request: &'a Request) -> Result<(&'a st
 async fn spend(
     app: &App,
     client: &Client,
-    mut row: Row,
+    (db, mut row): (PoolConnection<MySql>, Row),
     (token, successor): (&RefreshToken, &RefreshToken),
     now: UnixMs,
 ) -> Result<Row> {
     if !row.session_lives(app, now) {
         return Err(Error::DeadRefreshToken);
     }
-    if !gate::admits(app, client, row.user_id, &row.session).await? {
-        return Err(Error::DeadRefreshToken);
-    }
-    if row.spent_at.is_none() && !exchange(app, client, &row, successor, now).await? {
+    let db = admitted(app, client, db, &row).await?;
+    if row.spent_at.is_some() {
+        drop(db);
+    } else if exchange(Transaction::begin_on(db).await?, client, &row, successor, now).await? {
+        if let Err(cause) = app.ledger.touch(row.user_id, &row.session, now).await {
+            tracing::debug!(%cause, "Redis did not hear of the activity");
+        }
+        return Ok(row);
+    } else {
         // Somebody else was faster: see what became of the token.
-        row = find(app, token, successor).await?.ok_or(Error::DeadRefreshToken)?;
+        let mut db = app.db.acquire().await?;
+        row = find(&mut db, token, successor).await?;
         if row.spent_at.is_none() || !row.session_lives(app, now) {
             return Err(Error::DeadRefreshToken);
         }
@@ -134,6 +143,23 @@ async fn spend(
         return end_family(app, client, &row, now).await;
     }
     Ok(row)
+}
+
+/// Asks the gates. They may need a connection, and whoever holds one must not wait for another.
+async fn admitted(
+    app: &App,
+    client: &Client,
+    db: PoolConnection<MySql>,
+    row: &Row,
+) -> Result<PoolConnection<MySql>> {
+    if app.gate.is_open() {
+        return Ok(db);
+    }
+    drop(db);
+    if !gate::admits(app, client, row.user_id, &row.session).await? {
+        return Err(Error::DeadRefreshToken);
+    }
+    Ok(app.db.acquire().await?)
 }
 
 /// A refresh token with its session, its user and what became of it.
@@ -171,9 +197,13 @@ impl Row {
     }
 }
 
-async fn find(app: &App, token: &RefreshToken, successor: &RefreshToken) -> Result<Option<Row>> {
+async fn find(
+    db: &mut MySqlConnection,
+    token: &RefreshToken,
+    successor: &RefreshToken,
+) -> Result<Row> {
     let hash = |digest: Digest| digest.as_bytes().to_vec();
-    let row = sqlx::query_as!(
+    sqlx::query_as!(
         Row,
         r#"select t.id, t.user_id, t.session_id as "session: SessionId",
                   t.spent_at as "spent_at: UnixMs", t.revoked_at as "revoked_at: UnixMs",
@@ -191,22 +221,20 @@ async fn find(app: &App, token: &RefreshToken, successor: &RefreshToken) -> Resu
         hash(successor.digest()),
         hash(token.digest()),
     )
-    .fetch_optional(&app.db)
-    .await?;
-    Ok(row)
+    .fetch_optional(db)
+    .await?
+    .ok_or(Error::DeadRefreshToken)
 }
 
 /// Spends the token and inserts its successor; false if the token or its session was ended or
 /// spent in the meantime. Locks the session before the token, as `ending.rs` does.
 async fn exchange(
-    app: &App,
+    mut tx: Transaction,
     client: &Client,
     row: &Row,
     successor: &RefreshToken,
     now: UnixMs,
 ) -> Result<bool> {
-    let mut db = app.db.acquire().await?;
-    let mut tx = db.begin().await?;
     let spent = sqlx::query!(
         "update user_sessions s straight_join refresh_tokens t on t.session_id = s.id
             set s.last_activity = greatest(s.last_activity, ?), t.spent_at = ?
@@ -242,24 +270,26 @@ async fn exchange(
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    if let Err(cause) = app.ledger.touch(row.user_id, &row.session, now).await {
-        tracing::debug!(%cause, "Redis did not hear of the activity");
-    }
     Ok(true)
 }
 
-async fn refuse_mismatch<T>(app: &App, client: &Client, row: &Row) -> Result<T> {
+async fn refuse_mismatch<T>(
+    app: &App,
+    db: &mut MySqlConnection,
+    client: &Client,
+    row: &Row,
+) -> Result<T> {
     let event = Event::of("authz_fail", row.user_id)
         .in_session(row.session.as_str())
         .with(json!({ "reason": "session_mismatch" }));
-    audit::record(&app.db, client, app.clock.now(), event).await?;
+    audit::record(db, client, app.clock.now(), event).await?;
     Err(Error::SessionMismatch)
 }
 
 /// Ends the session of a token that came back, with everything issued in it (R-16).
 async fn end_family<T>(app: &App, client: &Client, row: &Row, now: UnixMs) -> Result<T> {
     let label = if row.successor_is_live { "late_retry" } else { "stale_lineage" };
-    let mut tx = app.db.begin().await?;
+    let mut tx = Transaction::begin(&app.db).await?;
     let ending = Ending { reason: Reason::TokenReuse, at: now, client };
     ending::end(&mut tx, row.user_id, std::slice::from_ref(&row.session), ending).await?;
     let event = Event::of("authn_token_reuse", row.user_id)

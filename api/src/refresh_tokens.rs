@@ -15,6 +15,7 @@ use crate::outbox;
 use crate::request::Client;
 use crate::secret::RefreshToken;
 use crate::session_id::SessionId;
+use crate::transaction::Transaction;
 
 /// What `/revoke-refresh-token` takes.
 #[derive(Deserialize, ToSchema)]
@@ -43,7 +44,7 @@ pub async fn revoke(
     let session = session_of(&app, &token, caller.user_id).await?;
     let session = session.ok_or(Error::NotFound("token"))?;
     let at = app.clock.now();
-    let mut tx = app.db.begin().await?;
+    let mut tx = Transaction::begin(&app.db).await?;
     let ending = Ending { reason: Reason::Revoked, at, client: &client };
     ending::end(&mut tx, caller.user_id, std::slice::from_ref(&session), ending).await?;
     let event = Event::of("authn_token_revoked", caller.user_id).in_session(session.as_str());

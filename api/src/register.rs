@@ -19,6 +19,7 @@ use crate::limit::Scope;
 use crate::mail::Message;
 use crate::request::Client;
 use crate::secret::EmailToken;
+use crate::transaction::Transaction;
 use crate::user::{self, Newcomer};
 
 /// `POST /register`: 201 and a mail, whether the address is new or not.
@@ -75,7 +76,7 @@ pub async fn verify_email(
     app.limits.take(Scope::Mail, &client).await?;
     let token = EmailToken::parse(&proof.token).ok_or(Error::DeadEmailToken)?;
     let now = app.clock.now();
-    let mut tx = app.db.begin().await?;
+    let mut tx = Transaction::begin(&app.db).await?;
     let user_id = use_token(&mut tx, &token, "verify_email", now).await?;
     sqlx::query!(
         "update users set email_verified_at = ?, updated_at = ?
@@ -146,7 +147,7 @@ pub(crate) fn send_token_later(
     let app = app.clone();
     app.clone().do_later(async move {
         let made = async {
-            let mut tx = app.db.begin().await?;
+            let mut tx = Transaction::begin(&app.db).await?;
             let token = insert_token(&app, &mut tx, user_id, kind).await?;
             tx.commit().await?;
             Ok::<_, Error>(token)
@@ -229,7 +230,7 @@ async fn insert(
     password_hash: &str,
 ) -> Result<Option<EmailToken>> {
     let now = app.clock.now();
-    let mut tx = app.db.begin().await?;
+    let mut tx = Transaction::begin(&app.db).await?;
     let Some(user_id) = user::insert(&mut tx, person, password_hash, now).await? else {
         // Written down like a success, so that the time tells no more than the answer.
         let owner = sqlx::query_scalar!("select id from users where email = ?", person.email)

@@ -19,6 +19,7 @@ use crate::clock::UnixMs;
 use crate::hydrate::device_text;
 use crate::outbox::{self, Change};
 use crate::session_id::SessionId;
+use crate::transaction::Transaction;
 
 /// How long one user's ledger is left alone after an attempt. It may be a session that Redis does
 /// not take, or has not heard of yet.
@@ -63,7 +64,7 @@ pub(crate) fn put_back_later(app: &App, user_id: u64) {
 /// False if there is nothing to put back, or if Redis will hear of it anyhow.
 async fn put_back(app: &App, user_id: u64) -> sqlx::Result<bool> {
     let now = app.clock.now();
-    let mut tx = app.db.begin().await?;
+    let mut tx = Transaction::begin(&app.db).await?;
     let held = sqlx::query!(
         r#"select tokens_valid_after as "watermark: UnixMs",
                   exists (select 1 from revocation_outbox o

@@ -17,6 +17,7 @@ use crate::outbox;
 use crate::register::{send_token_later, use_token};
 use crate::request::Client;
 use crate::secret::{EmailToken, Password};
+use crate::transaction::Transaction;
 use crate::user::{checked_email, fault_of_password};
 
 const PURPOSE: &str = "reset_password";
@@ -99,7 +100,7 @@ pub async fn reset(
     let hash = app.passwords.hash(new_password).await?;
 
     let at = app.clock.now();
-    let mut tx = app.db.begin().await?;
+    let mut tx = Transaction::begin(&app.db).await?;
     let user_id = use_token(&mut tx, &token, PURPOSE, at).await?;
     sqlx::query!(
         "update users

@@ -21,6 +21,7 @@ use crate::logout::blacklist_presented;
 use crate::outbox;
 use crate::request::Client;
 use crate::session_id::SessionId;
+use crate::transaction::Transaction;
 
 /// The caller's sessions.
 #[derive(Serialize, ToSchema)]
@@ -125,7 +126,7 @@ pub async fn revoke(
 ) -> Result<Success> {
     let id = SessionId::parse(&id).ok_or(Error::NotFound("session"))?;
     let at = app.clock.now();
-    let mut tx = app.db.begin().await?;
+    let mut tx = Transaction::begin(&app.db).await?;
     let ending = Ending { reason: Reason::Revoked, at, client: &client };
     let ended = ending::end(&mut tx, caller.user_id, std::slice::from_ref(&id), ending).await?;
     if ended.sessions == 0 {
@@ -167,7 +168,7 @@ pub async fn revoke_others(
     let Query(Including { include_current }) =
         including.map_err(|_| Error::Malformed("include_current is true or false."))?;
     let at = app.clock.now();
-    let mut tx = app.db.begin().await?;
+    let mut tx = Transaction::begin(&app.db).await?;
     let ended = if include_current {
         let ending = Ending { reason: Reason::LogoutAll, at, client: &client };
         let ended = ending::end_all(&mut tx, caller.user_id, ending).await?;

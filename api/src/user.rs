@@ -10,6 +10,7 @@ use crate::config::Settings;
 use crate::error::{Error, Result, Violation};
 use crate::password::Passwords;
 use crate::secret::{Password, Random};
+use crate::transaction::Transaction;
 
 /// A person who wants an account; what `/register` takes.
 #[derive(Deserialize, ToSchema)]
@@ -74,7 +75,7 @@ pub async fn create(
         other => anyhow::anyhow!("{other:?}"),
     })?;
     let hash = passwords.hash(person.password.clone()).await?;
-    let mut tx = db.begin().await?;
+    let mut tx = Transaction::begin(db).await?;
     let id = insert(&mut tx, &person, &hash, now)
         .await
         .map_err(|error| anyhow::anyhow!("{error:?}"))?

@@ -119,3 +119,22 @@ async fn a_refused_stranger_does_not_keep_the_session_in_use() {
     assert_eq!(verify(&auth, &alice.access, HOME, FIREFOX).await, 200);
     assert_ne!(last().await, before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_gate_one_connection_is_enough_for_a_refresh_and_for_a_reuse() {
+    let auth = service(|settings| {
+        settings.sessions.session_ip_validation = AddressGate::Exact;
+        settings.stores.db_pool_size = 3;
+    })
+    .await;
+    let alice = logged_in(&auth).await;
+    let _others = [auth.db().acquire().await.unwrap(), auth.db().acquire().await.unwrap()];
+
+    let second = refresh(&auth, &alice.refresh, HOME, FIREFOX).await.must_be(200);
+    let second = second.text_at("/data/refresh/token");
+    refresh(&auth, &second, AWAY, FIREFOX).await.must_be(401);
+    refresh(&auth, &second, HOME, FIREFOX).await.must_be(200);
+    let reuse = refresh(&auth, &alice.refresh, HOME, FIREFOX).await;
+
+    assert_eq!(reuse.must_be(401).json["code"], "invalid_grant");
+}

@@ -23,6 +23,7 @@ mod routes;
 mod schemathesis;
 mod secrets;
 mod sessions;
+mod statements;
 mod tls;
 mod tokens;
 mod verify;

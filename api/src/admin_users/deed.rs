@@ -1,7 +1,6 @@
 //! One deed of an administrator.
 
 use serde_json::{Value, json};
-use sqlx::{MySql, Transaction};
 
 use crate::App;
 use crate::admin::Admin;
@@ -11,6 +10,7 @@ use crate::ending::{self, Ended, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::outbox;
 use crate::request::Client;
+use crate::transaction::Transaction;
 
 /// Something an administrator does to a person, in one transaction with its trace in the audit.
 pub(super) struct Deed<'a> {
@@ -18,7 +18,7 @@ pub(super) struct Deed<'a> {
     client: &'a Client,
     user_id: u64,
     pub(super) at: UnixMs,
-    pub(super) tx: Transaction<'static, MySql>,
+    pub(super) tx: Transaction,
     /// What the audit trail says of it beside its name: who did it, and more if there is more.
     pub(super) detail: Value,
 }
@@ -30,7 +30,7 @@ impl<'a> Deed<'a> {
         Admin(caller): &Admin,
         user_id: u64,
     ) -> Result<Self> {
-        let tx = app.db.begin().await?;
+        let tx = Transaction::begin(&app.db).await?;
         let (at, detail) = (app.clock.now(), json!({ "by": caller.user_id }));
         Ok(Self { app, client, user_id, at, tx, detail })
     }

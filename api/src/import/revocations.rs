@@ -14,6 +14,7 @@ use super::{IMPORTED, Import, THERE};
 use crate::clock::UnixMs;
 use crate::ending::Reason;
 use crate::session_id::SessionId;
+use crate::transaction::Transaction;
 
 const KIND: &str = "revocations";
 
@@ -84,7 +85,7 @@ impl Import<'_> {
             let rows = self.old.revocations(table, after).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = last.id;
-            let mut tx = self.app.db.begin().await?;
+            let mut tx = Transaction::begin(&self.app.db).await?;
             for row in &rows {
                 self.revoked.note(row);
                 let fate = self.revocation(&mut tx, row).await?;

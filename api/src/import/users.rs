@@ -15,6 +15,7 @@ use super::{IMPORTED, Import, THERE};
 use crate::clock::UnixMs;
 use crate::ending::{self, Ending, Reason};
 use crate::token::Role;
+use crate::transaction::Transaction;
 use crate::user::checked_email;
 
 const KIND: &str = "users";
@@ -65,7 +66,7 @@ impl Import<'_> {
             let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(()) };
             let (first, last) = (first.id, last.id);
             (after, done) = (last, done + batch.len() as u64);
-            let mut tx = self.app.db.begin().await?;
+            let mut tx = Transaction::begin(&self.app.db).await?;
             let here = here(&mut tx, first, last).await?;
             let mut people = HashSet::new();
             for old in batch {

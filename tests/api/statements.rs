@@ -1,0 +1,49 @@
+//! How often the frequent requests ask MySQL: each statement is a round trip.
+
+use portcullis_tests::{Answer, MariaDb, Redis, Service, wait_until};
+
+/// What the service asks by itself now and then: what waits, how many sessions live, who was seen.
+const BESIDE: [&str; 3] = ["delivered_at is null group by", "as double", "set last_activity ="];
+const CLIENT: &str = "proxy:secret of the proxy";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_frequent_requests_ask_mysql_no_more_than_they_must() {
+    let mariadb = MariaDb::start();
+    let database = mariadb.fresh_database("counted");
+    let auth = Service::on(Redis::start(), &database, |settings| {
+        settings.tokens.introspection_clients = Some(CLIENT.into());
+    })
+    .await;
+    let alice = auth.logged_in("alice").await;
+
+    let refresh = asked(&mariadb, &auth, auth.refresh(&alice.refresh)).await;
+    assert_eq!(refresh, ["select", "BEGIN", "update", "insert", "COMMIT"]);
+
+    let verify = asked(&mariadb, &auth, auth.get_as(&alice.access, "/verify")).await;
+    assert_eq!(verify, [] as [&str; 0]);
+}
+
+/// The first word of each statement that the request made the service send.
+async fn asked(
+    mariadb: &MariaDb,
+    auth: &Service,
+    request: impl Future<Output = Answer>,
+) -> Vec<String> {
+    let rest = || auth.app.db.size() as usize == auth.app.db.num_idle();
+    let pause = || tokio::task::block_in_place(|| wait_until("every connection is back", rest));
+    pause();
+    mariadb.execute(
+        "set global log_output = 'TABLE'; truncate mysql.general_log; set global general_log = 1",
+    );
+    request.await.must_be(200);
+    pause();
+    let told = mariadb.execute(
+        "set global general_log = 0;
+         select regexp_replace(argument, '[[:space:]]+', ' ') from mysql.general_log
+          where command_type in ('Query', 'Execute') and argument not like '%general_log%'",
+    );
+    told.lines()
+        .filter(|statement| !BESIDE.iter().any(|part| statement.contains(part)))
+        .map(|statement| statement.split(' ').next().unwrap_or_default().to_owned())
+        .collect()
+}
