@@ -86,11 +86,9 @@ pub(crate) fn register(ctx: *mut raw::RedisModuleCtx, args: &[ffi::LoadArg]) -> 
         let known = ALL.iter().find(|setting| setting.name.to_bytes().eq_ignore_ascii_case(name));
         let setting = known
             .ok_or_else(|| format!("unknown argument '{shown}'; the settings are {}", names()))?;
-        let value = setting.parse(value).ok_or_else(|| {
-            let (min, max) = (setting.min, setting.max);
-            let takes = if setting.is_switch() { "yes or no" } else { "an integer" };
-            format!("argument '{shown}' takes {takes}, from {min} to {max}")
-        })?;
+        let value = setting
+            .parse(value)
+            .ok_or_else(|| format!("argument '{shown}' takes {}", setting.domain()))?;
         setting.value.store(value, Ordering::Relaxed);
     }
     for setting in ALL {
@@ -98,9 +96,9 @@ pub(crate) fn register(ctx: *mut raw::RedisModuleCtx, args: &[ffi::LoadArg]) -> 
     }
     // SAFETY: `ctx` is that of the load.
     let status = unsafe { ffi::load_configs(ctx) };
-    (status == ffi::OK)
-        .then_some(())
-        .ok_or_else(|| "a portcullis.* line of the configuration file was refused".to_owned())
+    (status == ffi::OK).then_some(()).ok_or_else(|| {
+        "the server refused a portcullis.* setting; the line above says which".to_owned()
+    })
 }
 
 fn names() -> String {
@@ -123,6 +121,15 @@ impl Setting {
             "yes" if self.is_switch() => Some(1),
             "no" if self.is_switch() => Some(0),
             _ => value.parse().ok().filter(|value| (self.min..=self.max).contains(value)),
+        }
+    }
+
+    /// What it takes, in words.
+    fn domain(&self) -> String {
+        if self.is_switch() {
+            "yes or no".to_owned()
+        } else {
+            format!("an integer, from {} to {}", self.min, self.max)
         }
     }
 

@@ -60,6 +60,7 @@ fn a_bad_load_argument_stops_the_start_with_its_name() {
             (&["leeway", "soon"], "argument 'leeway' takes an integer, from 0 to 86400"),
             (&["leeway", "-1"], "argument 'leeway' takes an integer, from 0 to 86400"),
             (&["max-sessions", "0"], "argument 'max-sessions' takes an integer, from 1 to 10000"),
+            (&["require-confirm", "maybe"], "argument 'require-confirm' takes yes or no\n"),
             (&["leeway"], "arguments come in pairs"),
         ] {
             let started = Redis::options().server(server).module_arguments(arguments).try_start();
@@ -82,7 +83,8 @@ fn lines_of_the_configuration_file_are_read_and_outrank_load_arguments() {
     );
     on_each_server(|server| {
         let bad = Redis::options().server(server).arguments(&["--portcullis.leeway", "-1"]);
-        assert!(bad.try_start().is_err(), "a line out of bounds stops the start");
+        let log = bad.try_start().err().expect("a line out of bounds stops the start");
+        assert!(log.contains("a portcullis.* setting; the line above says which"), "{log}");
     });
 }
 
