@@ -151,7 +151,7 @@ async fn whoever_is_killed_while_filling_redis_another_takes_over() {
     let redis = confirming().tcp().start();
     // Slow enough to be met at work.
     let slow = Proxy::before(redis.port());
-    slow.inflict(Wound::Delay(Duration::from_millis(50)));
+    slow.inflict(Wound::Delay(Duration::from_millis(300)));
     let auth = Service::on(redis, &database, |_| {}).await;
     ready(&auth);
     let mut people = Vec::new();
@@ -174,8 +174,12 @@ async fn whoever_is_killed_while_filling_redis_another_takes_over() {
         get.arg("portcullis:sentinel:user:").query(&mut auth.redis.connection()).unwrap()
     };
     eventually("the other is at work", async || mark().starts_with("hydrating-"));
+    for login in &people {
+        let mut lose = redis::cmd("DEL");
+        lose.arg(format!("user:{}", login.user_id)).exec(&mut auth.redis.connection()).unwrap();
+    }
     drop(other);
-    ready(&auth);
     agree(&auth).await;
+    ready(&auth);
     assert!(people.iter().all(|login| ask(&auth, login) == "OK"));
 }
