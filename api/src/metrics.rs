@@ -78,14 +78,22 @@ pub(crate) async fn run(app: App) {
     loop {
         let started = Instant::now();
         if started >= count_at {
-            count_sessions(&app).await;
-            count_at = started + COUNT_EVERY.max(started.elapsed() * SHARE_OF_TIME);
+            match live_sessions(&app).await {
+                Ok(live) => gauge!("portcullis_sessions_active").set(live),
+                Err(cause) => tracing::debug!(%cause, "live sessions could not be counted"),
+            }
+            count_at = started + pause_after(started.elapsed());
         }
         tokio::select! {
             () = tokio::time::sleep(FOLD_EVERY) => handle().run_upkeep(),
             () = app.stop.cancelled() => return,
         }
     }
+}
+
+/// When to count again, seen from the beginning of a count that took so long.
+fn pause_after(took: Duration) -> Duration {
+    COUNT_EVERY.max(took * SHARE_OF_TIME)
 }
 
 async fn render(State(app): State<App>) -> impl IntoResponse {
@@ -144,7 +152,8 @@ fn numbers(info: &str) -> impl Iterator<Item = (&str, f64)> {
     })
 }
 
-async fn count_sessions(app: &App) {
+/// How many sessions have neither ended nor expired.
+pub async fn live_sessions(app: &App) -> sqlx::Result<f64> {
     let now = app.clock.now();
     let counted = sqlx::query_scalar!(
         r#"select cast(count(*) as double) as "live!: f64"
@@ -152,10 +161,7 @@ async fn count_sessions(app: &App) {
         now,
     )
     .fetch_one(&app.db);
-    match database::time(app.settings.stores.db_deadline, counted).await {
-        Ok(live) => gauge!("portcullis_sessions_active").set(live),
-        Err(cause) => tracing::debug!(%cause, "live sessions could not be counted"),
-    }
+    database::time(app.settings.stores.db_deadline, counted).await
 }
 
 /// The one recorder of this process.
@@ -188,6 +194,12 @@ fn describe() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_count_takes_a_hundredth_of_the_time_at_most() {
+        assert_eq!(pause_after(Duration::from_millis(1)), Duration::from_mins(1));
+        assert_eq!(pause_after(Duration::from_secs(3)), Duration::from_mins(5));
+    }
 
     #[test]
     fn what_the_module_says_becomes_numbers() {

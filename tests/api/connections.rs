@@ -59,3 +59,12 @@ async fn a_request_that_runs_when_the_service_stops_is_answered_and_nothing_new_
     let address = auth.url.trim_start_matches("http://").to_owned();
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_told_to_stop_ends_all_its_work_and_then_its_connections_to_mysql() {
+    let auth = Service::start().await;
+    auth.app.stop.cancel();
+    let ended = timeout(Duration::from_mins(1), auth.app.db.close_event()).await;
+    ended.expect("nothing goes on in the background");
+    assert!(auth.app.background.is_empty());
+}

@@ -3,6 +3,7 @@
 
 mod admin;
 mod answers;
+mod command;
 mod connections;
 mod cors;
 mod gates;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use portcullis_api::metrics::live_sessions;
 use portcullis_tests::Service;
 use reqwest::Method;
 use serde_json::json;
@@ -45,6 +46,19 @@ async fn operators_see_what_happened() {
     assert_eq!(value(&text, "portcullis_store_up{store=\"redis\"}"), "1");
     assert_eq!(value(&text, "portcullis_outbox_waiting"), "0");
     assert_ne!(value(&text, "portcullis_ledger_checks_ok"), "");
+}
+
+/// The gauge itself belongs to all services of this process.
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_ended_or_expired_are_not_counted_as_live() {
+    let auth = Service::start().await;
+    let (alice, _) = (auth.logged_in("alice").await, auth.logged_in("bob").await);
+    let live = async || live_sessions(&auth.app).await.unwrap().to_string();
+    assert_eq!(live().await, "2");
+    auth.post_as(&alice.access, "/logout", json!({})).await.must_be(200);
+    assert_eq!(live().await, "1");
+    auth.clock.advance(auth.app.settings.sessions.session_expires_in);
+    assert_eq!(live().await, "0");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,34 @@
+//! The command `portcullis` where it does not serve.
+
+use std::process::Command;
+
+use portcullis_tests::{MariaDb, binary_path};
+use sqlx::MySqlPool;
+
+/// What it says with nothing but a database in its environment.
+fn portcullis(arguments: &[&str], database: &str) -> String {
+    let mut command = Command::new(binary_path());
+    let output = command.args(arguments).env_clear().env("DATABASE_URL", database).output();
+    let output = output.expect("the command runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_command_says_its_own_name_and_version() {
+    let version = format!("portcullis {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(portcullis(&["--version"], ""), version);
+}
+
+#[tokio::test]
+async fn a_cleanup_by_hand_needs_the_database_and_no_secret_and_ends_by_itself() {
+    let database = MariaDb::shared().migrated_database("command");
+    let db = MySqlPool::connect(&database).await.unwrap();
+    let old = "insert into audit_events (at, event, detail) values ('2020-01-01', 'x', '{}')";
+    sqlx::query(old).execute(&db).await.unwrap();
+    for rows in [1, 0] {
+        let told = portcullis(&["cleanup"], &database);
+        assert_eq!(told.lines().count(), 6, "a line for each table: {told}");
+        assert!(told.ends_with(&format!("{rows}  audit_events\n")), "{told}");
+    }
+}
