@@ -1,69 +1,19 @@
-//! The ledger against a model too simple to be wrong: lists that are searched from front to back,
-//! never swept, never sorted. Random requests at random times; the clock also steps back.
+//! The ledger against a model too simple to be wrong (`simple.rs`). Random requests at random times;
+//! the clock also steps back.
 
-use std::collections::BTreeMap;
+mod simple;
+
 use std::time::Duration;
 
 use portcullis_core::{
-    Create, Digest, Ledger, Question, Revocation, TokenRef, Touched, UnixMs, Verdict, encoding,
+    Create, Digest, Ledger, Question, Revocation, TokenRef, Touched, UnixMs, encoding,
 };
 use proptest::prelude::*;
 
+use crate::simple::{Model, Session};
+
 const LIMIT: usize = 4;
 const IDS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
-
-#[derive(Clone, Debug)]
-struct Session {
-    created: u64,
-    seen: u64,
-    expires: u64,
-    idle_s: u32,
-    device: Vec<u8>,
-}
-
-impl Session {
-    fn idle(&self, now: u64) -> bool {
-        self.idle_s > 0 && now >= self.seen + u64::from(self.idle_s) * 1000
-    }
-
-    fn live(&self, now: u64) -> bool {
-        now < self.expires && !self.idle(now)
-    }
-}
-
-/// Everything that ever mattered, by name.
-#[derive(Default)]
-struct Model {
-    sessions: BTreeMap<&'static str, Session>,
-    revoked: BTreeMap<u8, u64>,
-    watermark: u64,
-}
-
-impl Model {
-    fn live(&self, now: u64) -> Vec<&'static str> {
-        let mut live: Vec<_> = self.sessions.iter().filter(|(_, it)| it.live(now)).collect();
-        live.sort_by_key(|(id, it)| (it.seen, it.created, **id));
-        live.into_iter().map(|(id, _)| *id).collect()
-    }
-
-    fn verdict(&self, id: Option<&str>, token: u8, issued_ms: Option<i64>, now: u64) -> Verdict {
-        if let Some(id) = id {
-            match self.sessions.get(id) {
-                Some(session) if now >= session.expires => return Verdict::NoSession,
-                Some(session) if session.idle(now) => return Verdict::Idle,
-                Some(_) => {}
-                None => return Verdict::NoSession,
-            }
-        }
-        if issued_ms.is_some_and(|at| self.watermark > 0 && at <= self.watermark.cast_signed()) {
-            Verdict::LoggedOut
-        } else if self.revoked.get(&token).is_some_and(|expires| now < *expires) {
-            Verdict::Revoked
-        } else {
-            Verdict::Ok
-        }
-    }
-}
 
 #[derive(Clone, Debug)]
 enum Step {
