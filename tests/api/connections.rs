@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use portcullis_api::serve;
 use portcullis_tests::Service;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 async fn connect(url: &str) -> TcpStream {
@@ -24,10 +23,7 @@ async fn rest(stream: &mut TcpStream) -> String {
 async fn a_request_whose_head_never_ends_is_given_up_by_both_listeners() {
     let auth =
         Service::with(|settings| settings.server.header_timeout = Duration::from_secs(1)).await;
-    let operations = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = operations.local_addr().unwrap().to_string();
-    tokio::spawn(serve::serve_operations(auth.app.clone(), operations));
-    for listener in [&auth.url, &address] {
+    for listener in [&auth.url, &auth.operations().await] {
         for head in ["", "GET /livez HTTP/1.1\r\nHost: example.com\r\nX-Slow:"] {
             let mut stream = connect(listener).await;
             stream.write_all(head.as_bytes()).await.unwrap();

@@ -5,26 +5,16 @@ mod described;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use portcullis_api::serve;
 use portcullis_tests::{PASSWORD, Service, send};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use crate::routes::{allowed_methods, paths};
 use crate::tokens::{SECRET, with_client};
 use described::Api;
 
-/// Where the operations listener of a service is.
-pub(crate) async fn operations(auth: &Service) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(serve::serve_operations(auth.app.clone(), listener));
-    url
-}
-
 async fn document(auth: &Service) -> Value {
-    let url = operations(auth).await + "/openapi.json";
+    let url = auth.operations().await + "/openapi.json";
     send(auth.http.get(url)).await.must_be(200).json
 }
 
@@ -54,7 +44,7 @@ async fn every_route_is_described_with_its_methods_and_nothing_else_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_shows_every_operation_and_runs_no_script() {
     let auth = Service::start().await;
-    let page = send(auth.http.get(operations(&auth).await + "/docs")).await.must_be(200);
+    let page = send(auth.http.get(auth.operations().await + "/docs")).await.must_be(200);
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert!(page.header("content-security-policy").starts_with("default-src 'none'; style-src"));
     for (path, item) in document(&auth).await["paths"].as_object().unwrap() {
