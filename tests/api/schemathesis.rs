@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use portcullis_tests::{PASSWORD, Service, target, workspace};
 use tokio::process::Command;
 
-use crate::openapi::operations;
 use crate::tokens::SECRET;
 
 /// Requests a kind and operation.
@@ -31,11 +30,12 @@ async fn no_request_made_up_from_the_description_gets_an_answer_beside_it() {
     auth.admin("root").await;
     auth.user("alice").await;
     let output = Command::new(program)
-        .args(["run", &(operations(&auth).await + "/openapi.json"), "--url", &auth.url])
+        .args(["run", &(auth.operations().await + "/openapi.json"), "--url", &auth.url])
         .args(["--checks", CHECKS, "--phases", "examples,coverage,fuzzing"])
         .args(["--max-examples", EXAMPLES, "--generation-deterministic", "--no-shrink"])
         .args(["--suppress-health-check", "all", "--continue-on-failure"])
-        .args(["--workers", "2", "--warnings", "off", "--no-color"])
+        // One at a time: Python 3.11 miscounts how deep it parses where two threads do so at once.
+        .args(["--workers", "1", "--warnings", "off", "--no-color"])
         .env("SCHEMATHESIS_HOOKS", workspace().join("tests/api/schemathesis.py"))
         .env("PORTCULLIS_URL", &auth.url)
         .env("PORTCULLIS_PASSWORD", PASSWORD)
