@@ -20,8 +20,14 @@ test-long: install ## the tests that take minutes: soak, kills, races and random
 	@cargo build -p portcullis-api
 	@cargo test --workspace --no-fail-fast -- --ignored
 
+fuzz: ## ten minutes of hostile bytes for the core; needs a nightly compiler and cargo-fuzz
+	@cd module/core && for target in stored claims lives; do \
+		cargo +nightly fuzz run $$target -- -max_total_time=$${FUZZ_SECONDS:-200} -max_len=4096 || exit 1; \
+	done
+
 lint: install-demo ## formatting and clippy, every warning an error
 	@cargo fmt --all --check
+	@cargo fmt --check --manifest-path module/core/fuzz/Cargo.toml
 	@cargo clippy --workspace --all-targets -- -D warnings
 
 audit: install ## licences, bans, sources and advisories of our crates; the SQL against the schema
@@ -61,4 +67,4 @@ install-demo:
 install-bench:
 	@tests/install bench
 
-.PHONY: help demo run test test-long lint audit bench bench-long db clean install release install-demo install-bench
+.PHONY: help demo run test test-long fuzz lint audit bench bench-long db clean install release install-demo install-bench
