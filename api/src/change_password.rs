@@ -98,8 +98,7 @@ pub async fn change_password(
     let event =
         Event::of("authn_password_change", caller.user_id).in_session(opened.session.as_str());
     audit::record(&mut *tx, &client, at, event).await?;
-    tx.commit().await?;
-    let propagation = outbox::deliver(&app, caller.user_id).await;
+    let propagation = outbox::commit(&app, tx, caller.user_id).await?;
     let scene = Scene { device: client.device, ip: client.ip };
     app.send_later(user.email, Message::PasswordChanged(scene));
     let grant = Grant {

@@ -233,25 +233,23 @@ pub async fn revoke(
     let at = app.clock.now();
     let ending = Ending { reason: Reason::Revoked, at, client: &client };
     let by = json!({ "by": service.id });
-    let user_id = if let Some(token) = RefreshToken::parse(&request.token) {
+    let (tx, user_id) = if let Some(token) = RefreshToken::parse(&request.token) {
         let Some(row) = find(&app, &token, at).await? else { return Ok(StatusCode::OK) };
         let mut tx = Transaction::begin(&app.db).await?;
         ending::end(&mut tx, row.user_id, std::slice::from_ref(&row.session), ending).await?;
         let event =
             Event::of("authn_token_revoked", row.user_id).in_session(row.session.as_str()).with(by);
         audit::record(&mut *tx, &client, at, event).await?;
-        tx.commit().await?;
-        row.user_id
+        (tx, row.user_id)
     } else {
         let caller = match authenticate(&app, &request.token).await {
             Ok(caller) => caller,
             Err(Error::DeadToken) => return Ok(StatusCode::OK),
             Err(outage) => return Err(outage),
         };
-        revoke_access_token(&app, &caller, ending, by).await?;
-        caller.user_id
+        (revoke_access_token(&app, &caller, ending, by).await?, caller.user_id)
     };
-    outbox::deliver(&app, user_id).await;
+    outbox::commit(&app, tx, user_id).await?;
     Ok(StatusCode::OK)
 }
 
@@ -260,12 +258,12 @@ async fn revoke_access_token(
     caller: &Caller,
     ending: Ending<'_>,
     by: Value,
-) -> Result<()> {
+) -> Result<Transaction> {
     let mut tx = Transaction::begin(&app.db).await?;
     blacklist_presented(&mut tx, caller, ending).await?;
     let event = Event::of("authn_token_revoked", caller.user_id)
         .in_session(caller.session.as_str())
         .with(by);
     audit::record(&mut *tx, ending.client, ending.at, event).await?;
-    Ok(tx.commit().await?)
+    Ok(tx)
 }

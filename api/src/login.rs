@@ -193,21 +193,10 @@ async fn log_in(
     let checked = check_password(app, client, &email, request.password).await;
     let user = app.limits.outcome(&attempt, client, checked).await?;
     let Some(user) = user else { return Err(Error::BadCredentials) };
-    app.limits.succeeded(&attempt).await;
-    let presented = presented_session(app, headers, user.id).await;
-
-    let mut tx = Transaction::begin(&app.db).await?;
-    let now = opening::lock(app, &mut tx, user.id).await?;
-    if let Some(old) = presented {
-        let ending = Ending { reason: Reason::Replaced, at: now, client };
-        ending::end(&mut tx, user.id, &[old], ending).await?;
-    }
-    let Opened { session, refresh, expires_at } =
-        opening::open(app, &mut tx, user.id, client, now).await?;
-    let event = Event::of("authn_login_success", user.id).in_session(session.as_str());
-    audit::record(&mut *tx, client, now, event).await?;
-    tx.commit().await?;
-    let propagation = outbox::deliver(app, user.id).await;
+    // Each waits for another store.
+    let ((), begun) =
+        tokio::join!(app.limits.succeeded(&attempt), begin_session(app, client, headers, user.id),);
+    let (now, Opened { session, refresh, expires_at }, propagation) = begun?;
     if app.settings.accounts.notify_new_device && !app.limits.knows(&email, device) {
         new_device::tell_later(app, client, user.id, email, session.clone());
     }
@@ -226,6 +215,27 @@ async fn log_in(
     let Stored { id, email, first_name, last_name, is_active, .. } = user;
     let user = User { id, email, first_name, last_name, is_active };
     Ok((LoggedIn { user, tokens, session }, propagation))
+}
+
+/// Begins a session in place of the one that the client may still hold, and tells when it began.
+async fn begin_session(
+    app: &App,
+    client: &Client,
+    headers: &HeaderMap,
+    user_id: u64,
+) -> Result<(UnixMs, Opened, Propagation)> {
+    let presented = presented_session(app, headers, user_id).await;
+    let mut tx = Transaction::begin(&app.db).await?;
+    let now = opening::lock(app, &mut tx, user_id).await?;
+    if let Some(old) = presented {
+        let ending = Ending { reason: Reason::Replaced, at: now, client };
+        ending::end(&mut tx, user_id, &[old], ending).await?;
+    }
+    let opened = opening::open(app, &mut tx, user_id, client, now).await?;
+    let event = Event::of("authn_login_success", user_id).in_session(opened.session.as_str());
+    audit::record(&mut *tx, client, now, event).await?;
+    let propagation = outbox::commit(app, tx, user_id).await?;
+    Ok((now, opened, propagation))
 }
 
 /// A user as stored.

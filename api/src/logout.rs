@@ -87,9 +87,8 @@ pub async fn logout(
     }
     let event = Event::of("session_ended", caller.user_id).in_session(session.as_str());
     audit::record(&mut *tx, &client, at, event).await?;
-    tx.commit().await?;
     let done = Success::message("Successfully logged out")
-        .propagated(outbox::deliver(&app, caller.user_id).await);
+        .propagated(outbox::commit(&app, tx, caller.user_id).await?);
     Ok(if own { (forget(), done).into_response() } else { done.into_response() })
 }
 
@@ -122,10 +121,9 @@ async fn everywhere(app: &App, client: &Client, caller: &Caller) -> Result<Respo
     blacklist_presented(&mut tx, caller, ending).await?;
     let event = Event::of("session_ended_all", caller.user_id).in_session(caller.session.as_str());
     audit::record(&mut *tx, client, at, event).await?;
-    tx.commit().await?;
     let done = Success::data(ended)
         .saying("Logged out from all devices successfully")
-        .propagated(outbox::deliver(app, caller.user_id).await);
+        .propagated(outbox::commit(app, tx, caller.user_id).await?);
     Ok((forget(), done).into_response())
 }
 

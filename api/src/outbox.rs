@@ -3,8 +3,8 @@
 //! The transaction that decides a change also writes down what the ledger must be told; after the
 //! commit it is told. Redis may therefore be behind but never ahead:
 //!
-//!     login    insert + row -> commit -> AUTH.SESSION CREATE -> row marked
-//!     revoke   update + row -> commit -> AUTH.SESSION REVOKE -> row marked
+//!     login    insert + row -> commit -> AUTH.SESSION CREATE -> answer, row marked
+//!     revoke   update + row -> commit -> AUTH.SESSION REVOKE -> answer, row marked
 //!
 //! Changes of one user are delivered in order: whoever delivers first locks the user's oldest
 //! waiting row. Every change is safe to deliver twice, in order. From the commit until Redis has
@@ -12,90 +12,26 @@
 //! arrive, after what another instance delivered meanwhile; so the next attempt repeats the endings
 //! from there on.
 
+mod change;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
-use portcullis_core::Digest;
-use serde::{Deserialize, Serialize};
 use sqlx::MySqlConnection;
 use sqlx::types::Json;
-use utoipa::ToSchema;
+
+pub use change::{Change, Propagation};
 
 use crate::App;
 use crate::clock::UnixMs;
 use crate::database;
 use crate::line::Delivery;
-use crate::session_id::SessionId;
 use crate::transaction::Transaction;
 
 /// How often the worker looks for what could not be delivered at once.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How many users' changes one round of the worker delivers.
 const USERS_A_ROUND: u32 = 200;
-
-/// One thing that a user's ledger must be told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "change", rename_all = "snake_case")]
-pub enum Change {
-    /// A login: `AUTH.SESSION CREATE`.
-    Create {
-        /// The new session.
-        session: SessionId,
-        /// When it was made.
-        created_at: UnixMs,
-        /// When it was last used, if that is later.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        seen_at: Option<UnixMs>,
-        /// When it ends at the latest.
-        expires_at: UnixMs,
-        /// Seconds without activity that end it; 0: no limit.
-        idle_s: u32,
-        /// What a listing shows of the device.
-        device: String,
-    },
-    /// Some sessions end: `AUTH.SESSION REVOKE`.
-    Revoke {
-        /// The sessions.
-        sessions: Vec<SessionId>,
-    },
-    /// Everything up to an instant ends: `AUTH.SESSION REVOKEALL`.
-    RevokeAll {
-        /// The instant.
-        at: UnixMs,
-    },
-    /// One token ends: `AUTH.BLACKLIST`.
-    Blacklist {
-        /// 64 hex digits.
-        digest: String,
-        /// When the token dies anyway.
-        expires_at: UnixMs,
-    },
-}
-
-impl Change {
-    /// Ends one token.
-    pub fn blacklist(digest: Digest, expires_at: UnixMs) -> Self {
-        let digest = String::from_utf8_lossy(&digest.to_hex()).into_owned();
-        Self::Blacklist { digest, expires_at }
-    }
-}
-
-/// Whether Redis has confirmed a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Propagation {
-    /// Redis has it.
-    Confirmed,
-    /// It is safe in MySQL and will reach Redis later.
-    Pending,
-}
-
-impl Propagation {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-    pub(crate) const fn is_confirmed(&self) -> bool {
-        matches!(self, Self::Confirmed)
-    }
-}
 
 /// Writes a change down in the transaction that decides it.
 pub async fn add(
@@ -115,13 +51,48 @@ pub async fn add(
     Ok(())
 }
 
+/// Commits what was decided and tells the user's ledger everything that waits for it. The answer
+/// does not wait until that is written down.
+pub(crate) async fn commit(
+    app: &App,
+    mut tx: Transaction,
+    user_id: u64,
+) -> sqlx::Result<Propagation> {
+    tx.commit_and_begin().await?;
+    let delivery = app.ledger.lines.begin_delivery(user_id);
+    let delivered = Box::pin(async {
+        app.ledger.lines.any()?;
+        if let Some(told) = tell(app, user_id, delivery, tx).await? {
+            mark_later(app, user_id, told);
+        }
+        Ok(())
+    });
+    Ok(confirmed(app, user_id, delivery, delivered).await)
+}
+
 /// Tells a user's ledger everything that waits for it. Never fails: what stays is pending.
 pub async fn deliver(app: &App, user_id: u64) -> Propagation {
     let delivery = app.ledger.lines.begin_delivery(user_id);
+    let delivered = Box::pin(async {
+        app.ledger.lines.any()?;
+        let tx = Transaction::begin(&app.db).await?;
+        if let Some(told) = tell(app, user_id, delivery, tx).await? {
+            mark(app, user_id, told).await?;
+        }
+        Ok(())
+    });
+    confirmed(app, user_id, delivery, delivered).await
+}
+
+async fn confirmed(
+    app: &App,
+    user_id: u64,
+    delivery: Delivery,
+    delivered: impl Future<Output = Result<(), Undelivered>>,
+) -> Propagation {
     // Both stores may take their time; an answer that waits for this one still comes in time.
     let limit = app.settings.stores.db_deadline + app.settings.stores.redis_deadline;
-    let told = tokio::time::timeout(limit, try_deliver(app, user_id, delivery));
-    match told.await.unwrap_or(Err(Undelivered::Late)) {
+    match tokio::time::timeout(limit, delivered).await.unwrap_or(Err(Undelivered::Late)) {
         Ok(()) => {
             app.ledger.lines.delivered(user_id, delivery);
             Propagation::Confirmed
@@ -133,9 +104,19 @@ pub async fn deliver(app: &App, user_id: u64) -> Propagation {
     }
 }
 
-async fn try_deliver(app: &App, user_id: u64, delivery: Delivery) -> Result<(), Undelivered> {
-    app.ledger.lines.any()?;
-    let mut tx = Transaction::begin(&app.db).await?;
+/// What Redis has confirmed up to a row; the rows are held until that is marked.
+struct Told {
+    tx: Transaction,
+    last: u64,
+}
+
+/// Nothing, if nothing waits.
+async fn tell(
+    app: &App,
+    user_id: u64,
+    delivery: Delivery,
+    mut tx: Transaction,
+) -> Result<Option<Told>, Undelivered> {
     let rows = sqlx::query!(
         r#"select id, change_set as "changes: Json<Vec<Change>>",
                   (delivered_at is null) as "is_waiting: bool"
@@ -147,7 +128,7 @@ async fn try_deliver(app: &App, user_id: u64, delivery: Delivery) -> Result<(), 
     )
     .fetch_all(&mut *tx)
     .await?;
-    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(None) };
     let (first, last) = (first.id, last.id);
     let changes: Vec<Change> = rows
         .into_iter()
@@ -157,6 +138,20 @@ async fn try_deliver(app: &App, user_id: u64, delivery: Delivery) -> Result<(), 
     // Said before, because this attempt may be cut short at any point.
     app.ledger.lines.uncertain(user_id, first);
     app.ledger.apply(user_id, &changes).await?;
+    Ok(Some(Told { tx, last }))
+}
+
+fn mark_later(app: &App, user_id: u64, told: Told) {
+    let own = app.clone();
+    app.do_later(async move {
+        if let Err(cause) = mark(&own, user_id, told).await {
+            tracing::warn!(user_id, %cause, "a delivery was not marked and will be repeated");
+        }
+    });
+}
+
+async fn mark(app: &App, user_id: u64, told: Told) -> sqlx::Result<()> {
+    let Told { mut tx, last } = told;
     sqlx::query!(
         "update revocation_outbox set delivered_at = ?
           where user_id = ? and delivered_at is null and id <= ?",
@@ -166,8 +161,7 @@ async fn try_deliver(app: &App, user_id: u64, delivery: Delivery) -> Result<(), 
     )
     .execute(&mut *tx)
     .await?;
-    tx.commit().await?;
-    Ok(())
+    tx.commit().await
 }
 
 #[derive(Debug, thiserror::Error)]

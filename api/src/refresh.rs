@@ -296,8 +296,7 @@ async fn end_family<T>(app: &App, client: &Client, row: &Row, now: UnixMs) -> Re
         .in_session(row.session.as_str())
         .with(json!({ "label": label }));
     audit::record(&mut *tx, client, now, event).await?;
-    tx.commit().await?;
-    outbox::deliver(app, row.user_id).await;
+    outbox::commit(app, tx, row.user_id).await?;
     let scene = Scene { device: client.device.clone(), ip: client.ip };
     app.send_later(row.email.clone(), Message::TokenReuse(scene));
     Err(Error::DeadRefreshToken)

@@ -49,9 +49,8 @@ pub async fn revoke(
     ending::end(&mut tx, caller.user_id, std::slice::from_ref(&session), ending).await?;
     let event = Event::of("authn_token_revoked", caller.user_id).in_session(session.as_str());
     audit::record(&mut *tx, &client, at, event).await?;
-    tx.commit().await?;
-    Ok(Success::message("Refresh token revoked successfully")
-        .propagated(outbox::deliver(&app, caller.user_id).await))
+    let propagation = outbox::commit(&app, tx, caller.user_id).await?;
+    Ok(Success::message("Refresh token revoked successfully").propagated(propagation))
 }
 
 /// The session of a user's refresh token, spent or not.

@@ -80,8 +80,7 @@ async fn put_back(app: &App, user_id: u64) -> sqlx::Result<bool> {
     changes.extend(revoked_tokens(&mut tx, user_id, now).await?);
     changes.extend(live_sessions(&mut tx, user_id, now).await?);
     outbox::add(&mut tx, user_id, &changes, now).await?;
-    tx.commit().await?;
-    outbox::deliver(app, user_id).await;
+    outbox::commit(app, tx, user_id).await?;
     Ok(true)
 }
 

@@ -117,8 +117,7 @@ pub async fn reset(
     let ending = Ending { reason: Reason::PasswordReset, at, client: &client };
     ending::end_all(&mut tx, user_id, ending).await?;
     audit::record(&mut *tx, &client, at, Event::of("authn_password_reset", user_id)).await?;
-    tx.commit().await?;
-    let propagation = outbox::deliver(&app, user_id).await;
+    let propagation = outbox::commit(&app, tx, user_id).await?;
     app.limits.forgive(&owner.email).await;
     let scene = Scene { device: client.device, ip: client.ip };
     app.send_later(owner.email, Message::PasswordChanged(scene));

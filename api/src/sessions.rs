@@ -134,9 +134,8 @@ pub async fn revoke(
     }
     let event = Event::of("session_ended", caller.user_id).in_session(id.as_str());
     audit::record(&mut *tx, &client, at, event).await?;
-    tx.commit().await?;
-    Ok(Success::message("Session revoked successfully")
-        .propagated(outbox::deliver(&app, caller.user_id).await))
+    let propagation = outbox::commit(&app, tx, caller.user_id).await?;
+    Ok(Success::message("Session revoked successfully").propagated(propagation))
 }
 
 /// What `DELETE /sessions` may be asked.
@@ -182,9 +181,8 @@ pub async fn revoke_others(
     };
     let event = Event::of("session_ended_all", caller.user_id).in_session(caller.session.as_str());
     audit::record(&mut *tx, &client, at, event).await?;
-    tx.commit().await?;
     let done = Success::data(ended)
         .saying(format!("Revoked {} sessions successfully", ended.sessions))
-        .propagated(outbox::deliver(&app, caller.user_id).await);
+        .propagated(outbox::commit(&app, tx, caller.user_id).await?);
     Ok(if include_current { (forget(), done).into_response() } else { done.into_response() })
 }

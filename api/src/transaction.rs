@@ -9,7 +9,7 @@ use std::ops::{Deref, DerefMut};
 
 use sqlx::mysql::MySqlTransactionManager;
 use sqlx::pool::PoolConnection;
-use sqlx::{MySql, MySqlConnection, MySqlPool};
+use sqlx::{Executor as _, MySql, MySqlConnection, MySqlPool};
 use sqlx_core::transaction::TransactionManager as _;
 
 /// What is not committed before it is dropped is rolled back.
@@ -30,6 +30,11 @@ impl Transaction {
         MySqlTransactionManager::begin(&mut tx.connection, None).await?;
         tx.has_begun = true;
         Ok(tx)
+    }
+
+    /// Makes it last and begins the next one on the same connection, in one round trip.
+    pub(crate) async fn commit_and_begin(&mut self) -> sqlx::Result<()> {
+        self.connection.execute("commit and chain").await.map(drop)
     }
 
     /// Makes it last.

@@ -1,26 +1,47 @@
 //! How often the frequent requests ask MySQL: each statement is a round trip.
 
-use portcullis_tests::{Answer, MariaDb, Redis, Service, wait_until};
+use portcullis_tests::{Answer, MariaDb, Redis, Service, send, wait_until};
+use reqwest::Method;
+use serde_json::json;
 
 /// What the service asks by itself now and then: what waits, how many sessions live, who was seen.
 const BESIDE: [&str; 3] = ["delivered_at is null group by", "as double", "set last_activity ="];
-const CLIENT: &str = "proxy:secret of the proxy";
+const ID: &str = "proxy";
+const SECRET: &str = "a secret that only the proxy knows";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_frequent_requests_ask_mysql_no_more_than_they_must() {
     let mariadb = MariaDb::start();
     let database = mariadb.fresh_database("counted");
     let auth = Service::on(Redis::start(), &database, |settings| {
-        settings.tokens.introspection_clients = Some(CLIENT.into());
+        settings.accounts.notify_new_device = false;
+        settings.tokens.introspection_clients = Some(format!("{ID}:{SECRET}").into());
     })
     .await;
     let alice = auth.logged_in("alice").await;
 
+    let login = asked(&mariadb, &auth, auth.log_in("alice")).await;
+    assert_eq!(
+        login.join(" "),
+        "select BEGIN select select insert insert insert insert commit select update COMMIT"
+    );
+
     let refresh = asked(&mariadb, &auth, auth.refresh(&alice.refresh)).await;
-    assert_eq!(refresh, ["select", "BEGIN", "update", "insert", "COMMIT"]);
+    assert_eq!(refresh.join(" "), "select BEGIN update insert COMMIT");
 
     let verify = asked(&mariadb, &auth, auth.get_as(&alice.access, "/verify")).await;
-    assert_eq!(verify, [] as [&str; 0]);
+    assert_eq!(verify.join(" "), "");
+
+    let form = [("token", alice.access.as_str())];
+    let ask = auth.request(Method::POST, "/introspect").basic_auth(ID, Some(SECRET)).form(&form);
+    let introspect = asked(&mariadb, &auth, send(ask)).await;
+    assert_eq!(introspect.join(" "), "");
+
+    let logout = asked(&mariadb, &auth, auth.post_as(&alice.access, "/logout", json!({}))).await;
+    assert_eq!(
+        logout.join(" "),
+        "BEGIN update insert update insert insert insert insert commit select update COMMIT"
+    );
 }
 
 /// The first word of each statement that the request made the service send.

@@ -62,7 +62,8 @@ impl Traps {
             (armed.trap, armed.has_sprung, *place) = (None, true, None);
             return Some(trap);
         }
-        if packet.ends_with(b"\x03COMMIT") {
+        let commits = [b"\x03COMMIT".as_slice(), b"\x03commit and chain"];
+        if commits.iter().any(|end| packet.ends_with(end)) {
             *place = None;
         }
         None

@@ -108,8 +108,8 @@ impl Accounts {
     }
 
     pub(super) async fn succeeded(&self, store: &Store, attempt: &Attempt) {
-        store.forget(&[&attempt.failures, &attempt.gate]).await;
-        store.add(&attempt.seen, KNOWN).await;
+        let forgotten = [attempt.failures.as_str(), attempt.gate.as_str()];
+        tokio::join!(store.forget(&forgotten), store.add(&attempt.seen, KNOWN));
     }
 
     pub(super) async fn forgive(&self, store: &Store, email: &str) {
