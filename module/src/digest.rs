@@ -8,7 +8,7 @@ use crate::ffi;
 /// Where the elements go.
 pub(crate) struct Sink(pub(crate) *mut raw::RedisModuleDigest);
 
-/// Adds the watermark, each session that is not expired, and each unexpired revocation. Elements
+/// Adds the watermark, each live session, and each unexpired revocation. Elements
 /// are combined without regard to order.
 pub(crate) fn of_live(ledger: &Ledger, now: UnixMs, sink: &Sink) {
     sink.element(b"watermark", &[ledger.watermark().unwrap_or_default().0]);
