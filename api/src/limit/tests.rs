@@ -172,6 +172,18 @@ async fn a_success_forgets_the_failures_before_it(#[values(true, false)] shared:
 
 #[rstest]
 #[tokio::test]
+async fn a_try_that_nobody_could_check_is_no_failure(#[values(true, false)] shared: bool) {
+    let bench = Bench::new(shared, |_| ());
+    for _ in 0..20 {
+        let attempt = bench.attempt(HOME, None).await.unwrap();
+        let unknown = Err::<(), _>("an outage");
+        let told = bench.limits.outcome(&attempt, &Client::operator(), unknown).await;
+        assert_eq!(told, unknown);
+    }
+}
+
+#[rstest]
+#[tokio::test]
 async fn no_stranger_locks_a_known_device_out(#[values(true, false)] shared: bool) {
     let bench = Bench::new(shared, |_| ());
     let owner = bench.attempt(HOME, None).await.unwrap();
