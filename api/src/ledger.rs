@@ -109,13 +109,19 @@ impl Ledger {
     }
 
     /// Half the deadline, so that missing replicas are not taken for a broken line.
+    ///
+    /// `WAIT` waits for what this connection has written. A change that was told before on another
+    /// one changes nothing, so something is written that always counts as a change, means nothing
+    /// and is not refused by a full server: the sentinel's expiry, at the end of time.
     async fn wait_for_replicas(&self, redis: &mut MultiplexedConnection) -> RedisResult<()> {
         if self.replicas == 0 {
             return Ok(());
         }
         let patience = u64::try_from(self.deadline.as_millis() / 2).unwrap_or(1).max(1);
-        let mut command = redis::cmd("WAIT");
-        let have: u8 = command.arg(self.replicas).arg(patience).query_async(redis).await?;
+        let mut questions = redis::pipe();
+        questions.cmd("PEXPIREAT").arg(self.lines.sentinel()).arg(UnixMs::MAX.0).ignore();
+        questions.cmd("WAIT").arg(self.replicas).arg(patience);
+        let (have,): (u8,) = questions.query_async(redis).await?;
         if have < self.replicas {
             return Err(RedisError::from((
                 redis::ErrorKind::UnexpectedReturnType,

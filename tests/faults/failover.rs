@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use portcullis_tests::{Login, MariaDb, Redis, RedisOptions, Service};
+use portcullis_tests::{Login, MariaDb, Redis, RedisOptions, Service, servers};
 use serde_json::{Value, json};
 
 use crate::proxy::{Proxy, Wound};
-use crate::talk::{accepted, agree, ask, confirming, ready};
+use crate::talk::{accepted, agree, ask, confirming, eventually, ready, waiting};
 
 /// A service, and a replica that may take its primary's place.
 struct Pair {
@@ -95,6 +95,37 @@ async fn what_no_replica_acknowledged_is_told_to_be_pending_until_one_has_it() {
     pair.stream.heal();
     agree(&pair.auth).await;
     assert_eq!(pair.log_out(&people[1]).await, Value::Null);
+}
+
+/// Told again on another connection the change changes nothing, and servers since Redis 7.2 then say
+/// of every connected replica that it has it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_replica_acknowledged_stays_pending_when_it_is_told_again_on_another_connection() {
+    for server in servers() {
+        let pair = pair(Redis::options().server(server), 1, Duration::from_secs(3)).await;
+        let people = pair.people(1).await;
+        pair.stream.inflict(Wound::Blackhole);
+        assert_eq!(pair.log_out(&people[0]).await, "pending");
+        let untold = waiting(&pair.auth).await;
+        let mut primary = pair.auth.redis.connection();
+        let kill = ["KILL", "TYPE", "normal", "SKIPME", "yes"];
+        let killed: u32 = redis::cmd("CLIENT").arg(&kill).query(&mut primary).unwrap();
+        assert!(killed > 0, "the service has lost its connections");
+        let before = waits(&mut primary);
+        eventually("the change is told again, and again", async || {
+            waits(&mut primary) >= before + 2
+        });
+        assert_eq!(waiting(&pair.auth).await, untold, "no replica has it: {}", server.name);
+        pair.stream.heal();
+        agree(&pair.auth).await;
+    }
+}
+
+/// How often the server was told to wait for replicas.
+fn waits(connection: &mut redis::Connection) -> u64 {
+    let info: String = redis::cmd("INFO").arg("commandstats").query(connection).unwrap();
+    let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_wait:calls="));
+    line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -38,13 +38,16 @@ pub(crate) async fn accepted(auth: &Service, logins: &[Login]) -> usize {
     accepted
 }
 
+/// How many changes Redis has not confirmed.
+pub(crate) async fn waiting(auth: &Service) -> i64 {
+    let waiting = "select count(*) from revocation_outbox where delivered_at is null";
+    sqlx::query_scalar(waiting).fetch_one(auth.db()).await.unwrap()
+}
+
 /// Waits until nothing is on its way, and each session is in its ledger if and only if it is live in
 /// MySQL.
 pub(crate) async fn agree(auth: &Service) {
-    let waiting = "select count(*) from revocation_outbox where delivered_at is null";
-    eventually("the outbox is empty", async || {
-        sqlx::query_scalar::<_, i64>(waiting).fetch_one(auth.db()).await.unwrap() == 0
-    });
+    eventually("the outbox is empty", async || waiting(auth).await == 0);
     let all: Vec<(u64, String, bool)> =
         sqlx::query_as("select user_id, id, is_active from user_sessions order by id")
             .fetch_all(auth.db())
