@@ -43,6 +43,8 @@ pub struct Attempt {
     failures: String,
     gate: String,
     seen: String,
+    /// How long the gate stays shut.
+    shut: Option<Duration>,
 }
 
 pub(super) struct Accounts {
@@ -66,24 +68,29 @@ impl Accounts {
         }
     }
 
-    /// Finds out whose count a try belongs to.
+    /// Finds out whose count a try belongs to, and whether more may be tried, in one question.
     pub(super) async fn attempt(&self, store: &Store, who: &Who<'_>) -> Attempt {
         let account = short(who.email.as_bytes());
         let place = [address::prefix(who.ip).to_string(), who.device.fingerprint.clone()].join(" ");
         let place = short(place.as_bytes());
         let seen = format!("account:{account}:seen:{place}");
-        let bucket = match who.device_cookie.filter(|cookie| self.knows(who.email, cookie)) {
-            Some(cookie) => short(cookie.as_bytes()),
-            None if store.remaining(&seen).await.is_some() => place,
-            None => STRANGERS.to_owned(),
-        };
-        let [failures, gate] = keys(&account, &bucket);
-        Attempt { failures, gate, seen }
+        let known = who.device_cookie.filter(|cookie| self.knows(who.email, cookie));
+        if let Some(cookie) = known {
+            let [failures, gate] = keys(&account, &short(cookie.as_bytes()));
+            let [shut] = store.remaining([&gate]).await;
+            return Attempt { failures, gate, seen, shut };
+        }
+        let (own, strangers) = (keys(&account, &place), keys(&account, STRANGERS));
+        let [is_seen, own_shut, strangers_shut] =
+            store.remaining([&seen, &own[1], &strangers[1]]).await;
+        let ([failures, gate], shut) =
+            if is_seen.is_some() { (own, own_shut) } else { (strangers, strangers_shut) };
+        Attempt { failures, gate, seen, shut }
     }
 
     /// Lets a try in and counts it, or tells when the next may come.
     pub(super) async fn admit(&self, store: &Store, attempt: &Attempt) -> Result<(), Throttled> {
-        if let Some(wait) = store.remaining(&attempt.gate).await {
+        if let Some(wait) = attempt.shut {
             return Err(self.throttled(wait));
         }
         let counted = store.add(&attempt.failures, MEMORY).await;

@@ -83,20 +83,24 @@ impl Store {
         }
     }
 
-    /// How long a key still has, if it is there.
-    pub(super) async fn remaining(&self, key: &str) -> Option<Duration> {
-        let mut command = redis::cmd("PTTL");
-        command.arg([PREFIX, key].concat());
-        let ttl_ms = self.ask(async |mut redis| command.query_async::<i64>(&mut redis).await).await;
-        let ttl = match ttl_ms {
-            Some(ttl_ms) => Duration::from_millis(u64::try_from(ttl_ms).unwrap_or(0)),
-            None => self
-                .here()
-                .get(key)
-                .map(|entry| entry.ends.since(self.clock.now()))
-                .unwrap_or_default(),
+    /// How long each key still has, if it is there.
+    pub(super) async fn remaining<const N: usize>(&self, keys: [&str; N]) -> [Option<Duration>; N] {
+        let mut pipeline = redis::pipe();
+        for key in keys {
+            pipeline.cmd("PTTL").arg([PREFIX, key].concat());
+        }
+        let told =
+            self.ask(async |mut redis| pipeline.query_async::<[i64; N]>(&mut redis).await).await;
+        let left = match told {
+            Some(told) => told.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))),
+            None => keys.map(|key| self.remaining_here(key)),
         };
-        Some(ttl).filter(|ttl| !ttl.is_zero())
+        left.map(|left| Some(left).filter(|left| !left.is_zero()))
+    }
+
+    fn remaining_here(&self, key: &str) -> Duration {
+        let here = self.here();
+        here.get(key).map(|entry| entry.ends.since(self.clock.now())).unwrap_or_default()
     }
 
     /// Forgets keys.
