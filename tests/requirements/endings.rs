@@ -3,6 +3,7 @@
 use portcullis_tests::{Login, PASSWORD};
 use serde_json::json;
 
+use crate::forged::{decoded, parts};
 use crate::site::{Site, own, site, without_propagation};
 
 async fn is_dead(site: &Site, login: &Login) {
@@ -148,12 +149,20 @@ async fn r_13_a_demoted_administrator_is_refused_with_the_token_from_before() {
     let site = site().await;
     let Some(root) = site.admin().await else { return };
     let alice = site.logged_in("alice").await;
-    let asks = async || site.get_as(&alice.access, "/admin/users").await.status.as_u16();
+    let asks = async |login: &Login, status| {
+        site.get_as(&login.access, "/admin/users").await.must_be(status);
+    };
     let path = format!("/admin/users/{}/role", alice.user_id);
-    assert_eq!(asks().await, 403);
-    for (role, status) in [("admin", 200), ("user", 403)] {
-        site.post_as(&root.access, &path, json!({ "role": role })).await.must_be(200);
-        assert_eq!(asks().await, status);
+    asks(&alice, 403).await;
+    site.post_as(&root.access, &path, json!({ "role": "admin" })).await.must_be(200);
+    let promoted = site.logged_in("alice").await;
+    assert_eq!(decoded(parts(&promoted.access)[1])["role"], "admin");
+    for login in [&alice, &promoted] {
+        asks(login, 200).await;
+    }
+    site.post_as(&root.access, &path, json!({ "role": "user" })).await.must_be(200);
+    for login in [&alice, &promoted] {
+        asks(login, 403).await;
     }
 }
 
