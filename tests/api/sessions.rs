@@ -84,3 +84,16 @@ async fn an_expired_session_is_not_listed() {
     let answer = auth.get_as(&here.access, "/sessions").await.must_be(200);
     assert_eq!(answer.json["data"]["other_sessions"], json!([]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_session_that_was_used_last_is_listed_first() {
+    let auth = Service::start().await;
+    let here = auth.logged_in("alice").await;
+    let (older, younger) = (auth.logged_in("alice").await, auth.logged_in("alice").await);
+    for last in [&older, &younger, &older] {
+        auth.clock.advance(Duration::from_mins(2));
+        assert!(auth.is_good(&last.access).await);
+        let list = auth.get_as(&here.access, "/sessions").await.must_be(200);
+        assert_eq!(list.json["data"]["other_sessions"][0]["id"], last.session);
+    }
+}
