@@ -34,6 +34,17 @@ async fn a_request_whose_head_never_ends_is_given_up_by_both_listeners() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_never_ends_is_refused() {
+    let auth = Service::start().await;
+    let mut stream = connect(&auth.url).await;
+    let begun = "POST /api/v1/auth/refresh HTTP/1.1\r\nHost: example.com\r\n\
+                 Content-Type: application/json\r\nContent-Length: 27\r\n\r\n{";
+    stream.write_all(begun.as_bytes()).await.unwrap();
+    let text = rest(&mut stream).await;
+    assert!(text.starts_with("HTTP/1.1 408 ") && text.contains("slow_body"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_runs_when_the_service_stops_is_answered_and_nothing_new_is_taken() {
     let auth = Service::start().await;
     let (mut running, mut idle) = (connect(&auth.url).await, connect(&auth.url).await);
