@@ -39,9 +39,14 @@ impl Three {
     }
 
     fn all_ready(&self) {
+        self.all_say(200);
+    }
+
+    /// What they say when asked whether they are ready.
+    fn all_say(&self, status: u16) {
         for client in self.clients() {
-            eventually("it is ready", async || {
-                client.raw(Method::GET, "/readyz").send().await.unwrap().status() == 200
+            eventually("it is ready, or is not", async || {
+                client.raw(Method::GET, "/readyz").send().await.unwrap().status() == status
             });
         }
     }
@@ -92,6 +97,8 @@ async fn what_waited_for_redis_is_delivered_in_order_and_once() {
     agree(auth).await;
     three.count_calls_from_now();
     three.stage.redis.inflict(Wound::Refuse);
+    // What is tried before they know is uncertain, and told again.
+    three.all_say(503);
     // Each begins a session with one instance, ends the old one with the next, and so on.
     for (number, old) in before.iter().enumerate() {
         let email = format!("user{number}@example.com");
