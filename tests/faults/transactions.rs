@@ -1,6 +1,6 @@
 //! MySQL is lost in the middle of a transaction: before a statement, after it, at the commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use portcullis_tests::send;
@@ -64,7 +64,11 @@ async fn die_at_each_packet(
         let before = stage.rows();
         let wound = if is_heard { Wound::CutAfter(0) } else { Wound::Refuse };
         set_on_new_connections(stage, Trap { earlier: 0, packet, is_heard, wound });
+        let at_rest = auth.app.background.len();
         let answer = send(endpoint.request(&called, &person)).await;
+        eventually("what goes on behind the answer is done", async || {
+            auth.app.background.len() <= at_rest
+        });
         let has_sprung = mysql.has_sprung();
         mysql.heal();
         if !has_sprung {
@@ -76,6 +80,7 @@ async fn die_at_each_packet(
         assert!([503, endpoint.without_redis].contains(&answer.status.as_u16()), "{what}");
         ready(auth);
         let after = stage.rows();
+        let before: HashSet<&str> = before.lines().collect();
         done = after.lines().filter(|row| !before.contains(row)).map(String::from).collect();
         assert!(is_heard || done.is_empty(), "{what}: done, though never committed: {done:#?}");
         let again = send(endpoint.request(&called, &person)).await.status.as_u16();
