@@ -14,16 +14,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::answer::Success;
-use crate::audit::{self, Event};
 use crate::caller::{Caller, role};
 use crate::clock::UnixMs;
-use crate::ending::Reason;
 use crate::error::{Error, Result};
-use crate::metrics;
-use crate::outbox::{self, Change};
-use crate::request::Client;
 use crate::token::Role;
-use crate::transaction::Transaction;
 
 /// An administrator who sent a live access token.
 pub struct Admin(pub Caller);
@@ -88,74 +82,6 @@ pub async fn blacklist_stats(
         *stats.by_reason.entry(row.reason).or_default() += row.total;
     }
     Ok(Success::data(stats))
-}
-
-/// What `/admin/logout-everyone` ended.
-#[derive(Serialize, ToSchema)]
-#[schema(as = EveryoneEnded)]
-pub struct Counts {
-    users: u64,
-    sessions_revoked: u64,
-}
-
-/// `POST /admin/logout-everyone`: every session of every user ends, the caller's own included.
-#[utoipa::path(
-    post, path = "/logout-everyone", tag = "Administration",
-    summary = "Ends every session of every user",
-    security(("bearer" = [])),
-    responses((status = 200, description = "What has ended", body = Success<Counts>)),
-    extensions(("x-problems" = json!("forbidden insufficient_user_authentication")))
-)]
-pub async fn log_out_everyone(
-    State(app): State<App>,
-    client: Client,
-    Admin(caller): Admin,
-) -> Result<Success<Counts>> {
-    caller.must_have_logged_in_lately(&app)?;
-    let at = app.clock.now();
-    let mut tx = Transaction::begin(&app.db).await?;
-    sqlx::query!(
-        "update users u
-            set tokens_valid_after = greatest(coalesce(tokens_valid_after, ?), ?)
-          where exists (select 1 from user_sessions s where s.user_id = u.id and s.is_active)",
-        at,
-        at,
-    )
-    .execute(&mut *tx)
-    .await?;
-    let sessions = sqlx::query!(
-        "update user_sessions set is_active = false, ended_at = ?, ended_reason = ?
-          where is_active",
-        at,
-        Reason::Admin.as_str(),
-    )
-    .execute(&mut *tx)
-    .await?
-    .rows_affected();
-    // By name as well: a session is ended even if its host's clock was ahead.
-    let users = sqlx::query!(
-        "insert into revocation_outbox (user_id, change_set, created_at)
-         select user_id,
-                json_merge_preserve(?, json_array(
-                    json_object('change', 'revoke', 'sessions', json_arrayagg(id)))),
-                ?
-           from user_sessions where ended_at = ? and ended_reason = ? group by user_id",
-        Json([Change::RevokeAll { at }]),
-        at,
-        at,
-        Reason::Admin.as_str(),
-    )
-    .execute(&mut *tx)
-    .await?
-    .rows_affected();
-    audit::record(&mut *tx, &client, at, Event::of("session_ended_everyone", caller.user_id))
-        .await?;
-    tx.commit().await?;
-    metrics::sessions_revoked(Reason::Admin.as_str(), sessions);
-    let propagation = outbox::deliver_everybodys(&app).await;
-    Ok(Success::data(Counts { users, sessions_revoked: sessions })
-        .saying("Everybody has been logged out")
-        .propagated(propagation))
 }
 
 /// Which events `/admin/audit` shows.

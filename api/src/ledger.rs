@@ -67,36 +67,34 @@ impl Ledger {
         }
     }
 
-    /// Tells a ledger some changes, in order, in one round trip and outside `MULTI`: a full server
+    /// Tells ledgers some changes, in order, in one round trip and outside `MULTI`: a full server
     /// refuses queued writes, and a revocation must go through.
     ///
     /// A session that is refused for good (its end has come, say) is given up, which refuses too
     /// much at worst. Anything else that is refused is an error and will be told again.
-    pub async fn apply(&self, user_id: u64, changes: &[Change]) -> RedisResult<()> {
+    pub async fn apply(&self, changes: &[(u64, Change)]) -> RedisResult<()> {
         // Without a line, what an earlier one was told may yet be heard: even nothing has to wait.
         let line = self.lines.any()?;
         if changes.is_empty() {
             return Ok(());
         }
-        let told = self.tell(&mut line.tell.clone(), user_id, changes).await;
+        let told = self.tell(&mut line.tell.clone(), changes).await;
         self.lines.heard(&line, told)
     }
 
     async fn tell(
         &self,
         redis: &mut MultiplexedConnection,
-        user_id: u64,
-        changes: &[Change],
+        changes: &[(u64, Change)],
     ) -> RedisResult<()> {
-        let key = self.key(user_id);
         let now = now_if_needed(redis, changes).await?;
         let mut pipeline = Pipeline::new();
-        for change in changes {
-            pipeline.add_command(change.command(&key, now));
+        for (user_id, change) in changes {
+            pipeline.add_command(change.command(&self.key(*user_id), now));
         }
         pipeline.ignore_errors();
         let replies: Vec<Value> = pipeline.query_async(redis).await?;
-        for (change, reply) in changes.iter().zip(replies) {
+        for ((user_id, change), reply) in changes.iter().zip(replies) {
             let Value::ServerError(refusal) = reply else { continue };
             let module_is_there = !refusal.details().is_some_and(|d| d.contains("unknown command"));
             let for_good = module_is_there && refusal.code() == "ERR";
@@ -235,9 +233,9 @@ impl Change {
 /// held back to Redis' own time.
 async fn now_if_needed(
     redis: &mut MultiplexedConnection,
-    changes: &[Change],
+    changes: &[(u64, Change)],
 ) -> RedisResult<UnixMs> {
-    if !changes.iter().any(|change| matches!(change, Change::RevokeAll { .. })) {
+    if !changes.iter().any(|(_, change)| matches!(change, Change::RevokeAll { .. })) {
         return Ok(UnixMs::MAX);
     }
     redis_now(redis).await

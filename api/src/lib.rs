@@ -38,6 +38,7 @@ pub mod limit;
 mod line;
 pub mod login;
 pub mod logout;
+pub mod logout_everyone;
 pub mod mail;
 pub mod me;
 pub mod metrics;
@@ -83,7 +84,7 @@ pub fn app(app: App) -> Router {
         .route("/users/{id}/disable", post(admin_users::disable))
         .route("/users/{id}/enable", post(admin_users::enable))
         .route("/users/{id}/role", post(admin_users::set_role))
-        .route("/logout-everyone", post(admin::log_out_everyone))
+        .route("/logout-everyone", post(logout_everyone::log_out_everyone))
         .route("/audit", get(admin::audit));
     let auth = Router::new()
         .route("/register", post(register::register))

@@ -218,10 +218,9 @@ impl Lines {
         Delivery { number, uncertain_from: behind.uncertain_from }
     }
 
-    /// Redis is not believed about these users, all that there are, until a delivery has succeeded.
+    /// Redis is not believed about these users until a delivery has succeeded.
     pub(crate) fn doubt_about(&self, users: &[u64]) {
         let mut state = self.write();
-        state.knows_who_waits = true;
         for user_id in users {
             state.behind.entry(*user_id).or_default();
         }
@@ -232,9 +231,9 @@ impl Lines {
         self.read().knows_who_waits
     }
 
-    /// More users have something to wait for than this instance knows.
-    pub(crate) fn forget_who_waits(&self) {
-        self.write().knows_who_waits = false;
+    /// Redis is not believed about anybody for whom something waited when this was asked.
+    pub(crate) fn know_who_waits(&self) {
+        self.write().knows_who_waits = true;
     }
 
     /// Redis may or may not hear the changes from this outbox row on.
@@ -243,6 +242,11 @@ impl Lines {
         let behind = state.behind.entry(user_id).or_default();
         behind.uncertain_from =
             Some(behind.uncertain_from.map_or(from, |earlier| earlier.min(from)));
+    }
+
+    /// Whether an earlier attempt to tell this user's changes may yet arrive.
+    pub(crate) fn is_uncertain_about(&self, user_id: u64) -> bool {
+        self.read().behind.get(&user_id).is_some_and(|behind| behind.uncertain_from.is_some())
     }
 
     /// Redis has confirmed everything, unless a later delivery is on its way.

@@ -16,7 +16,10 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use crate::error::Problem;
-use crate::{admin, admin_users, blacklist, change_password, health, introspect, jwks, login};
+use crate::{
+    admin, admin_users, blacklist, change_password, health, introspect, jwks, login,
+    logout_everyone,
+};
 use crate::{logout, me, refresh, refresh_tokens, register, reset_password, sessions, verify};
 
 /// How everything works that is not said again at each operation.
@@ -68,7 +71,7 @@ struct Auth;
 #[derive(OpenApi)]
 #[openapi(paths(
     admin::blacklist_stats,
-    admin::log_out_everyone,
+    logout_everyone::log_out_everyone,
     admin::audit,
     admin_users::list,
     admin_users::remove,

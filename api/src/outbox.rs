@@ -13,12 +13,14 @@
 //! from there on.
 
 mod change;
+mod together;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use sqlx::MySqlConnection;
 use sqlx::types::Json;
+use tokio::time::Instant;
 
 pub use change::{Change, Propagation};
 
@@ -130,14 +132,16 @@ async fn tell(
     .await?;
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(None) };
     let (first, last) = (first.id, last.id);
-    let changes: Vec<Change> = rows
+    let changes: Vec<(u64, Change)> = rows
         .into_iter()
         .flat_map(|row| row.changes.0.into_iter().map(move |change| (row.is_waiting, change)))
-        .filter_map(|(is_waiting, change)| (is_waiting || change.names_its_end()).then_some(change))
+        .filter_map(|(is_waiting, change)| {
+            (is_waiting || change.names_its_end()).then_some((user_id, change))
+        })
         .collect();
     // Said before, because this attempt may be cut short at any point.
     app.ledger.lines.uncertain(user_id, first);
-    app.ledger.apply(user_id, &changes).await?;
+    app.ledger.apply(&changes).await?;
     Ok(Some(Told { tx, last }))
 }
 
@@ -153,7 +157,7 @@ fn mark_later(app: &App, user_id: u64, told: Told) {
 async fn mark(app: &App, user_id: u64, told: Told) -> sqlx::Result<()> {
     let Told { mut tx, last } = told;
     sqlx::query!(
-        "update revocation_outbox set delivered_at = ?
+        "update revocation_outbox force index (idx_outbox_user_id) set delivered_at = ?
           where user_id = ? and delivered_at is null and id <= ?",
         app.clock.now(),
         user_id,
@@ -211,19 +215,15 @@ pub(crate) async fn doubt_waiting(app: &App) -> sqlx::Result<()> {
     )
     .fetch_all(&app.db);
     app.ledger.lines.doubt_about(&database::time(app.settings.stores.db_deadline, asked).await?);
+    app.ledger.lines.know_who_waits();
     Ok(())
 }
 
-/// Delivers what waits for however many users, for as long as an answer may wait for MySQL.
-pub(crate) async fn deliver_everybodys(app: &App) -> Propagation {
-    app.ledger.lines.forget_who_waits();
-    let delivered = async {
-        doubt_waiting(app).await?;
-        deliver_all(app).await
-    };
-    match database::time(app.settings.stores.db_deadline, delivered).await {
-        Ok(0) => Propagation::Confirmed,
-        Ok(_) | Err(_) => Propagation::Pending,
+/// Delivers what waits for however many users, until an answer has to be given.
+pub(crate) async fn deliver_everybodys(app: &App, until: Instant) -> Propagation {
+    match tokio::time::timeout_at(until, deliver_all(app)).await {
+        Ok(Ok(0)) => Propagation::Confirmed,
+        Ok(Ok(_) | Err(_)) | Err(_) => Propagation::Pending,
     }
 }
 
@@ -263,8 +263,8 @@ async fn round(app: &App) -> sqlx::Result<Round> {
         return Ok(Round { users: count, behind: count });
     }
     let mut behind = 0;
-    for user_id in users {
-        behind += usize::from(deliver(app, user_id).await == Propagation::Pending);
+    for some in users.chunks(USERS_A_ROUND as usize) {
+        behind += together::deliver(app, some).await;
     }
     Ok(Round { users: count, behind })
 }

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use portcullis_tests::{MariaDb, Redis, tell};
+use portcullis_tests::{Login, MariaDb, Redis, tell};
+use serde_json::json;
 use sqlx::MySqlPool;
 
 use crate::outside::Outside;
@@ -38,6 +39,47 @@ async fn wipe(people: u64) {
     ));
     // The sentinel is the one key beside the ledgers.
     assert_eq!(ledgers(&redis), people + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_administrator_logs_everybody_out() {
+    log_everyone_out(10_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a minute: the full count of sessions"]
+async fn one_administrator_logs_a_hundred_thousand_out() {
+    log_everyone_out(100_000).await;
+}
+
+async fn log_everyone_out(people: u64) {
+    let database = MariaDb::shared().fresh_database("everyone");
+    let redis = confirming().start();
+    let service = Outside::new(&database, &redis.url(), 1);
+    let db = MySqlPool::connect(&database).await.unwrap();
+    sqlx::query("update users set role = 'admin'").execute(&db).await.unwrap();
+    populate(&db, people).await;
+    let process = service.serve();
+    let root = Login::from(service.log_in(0).await.must_be(200));
+    let started = Instant::now();
+    let mut calls = 0;
+    eventually("everybody is logged out", async || {
+        calls += 1;
+        let answer = service.client.post_as(&root.access, "/admin/logout-everyone", json!({}));
+        answer.await.status == 200
+    });
+    let decided = started.elapsed();
+    let count = async |what| sqlx::query_scalar::<_, i64>(what).fetch_one(&db).await.unwrap();
+    assert_eq!(count("select count(*) from user_sessions where is_active").await, 0);
+    eventually("Redis has heard it", async || {
+        count("select count(*) from revocation_outbox where delivered_at is null").await == 0
+    });
+    let told = started.elapsed();
+    drop(process);
+    tell(&format!(
+        "logging everybody out: people {people}, decided after {decided:.2?} in {calls} calls, \
+         Redis has heard it after {told:.2?}"
+    ));
 }
 
 fn ledgers(redis: &Redis) -> u64 {

@@ -1,0 +1,171 @@
+//! `POST /admin/logout-everyone`: every session of every user ends.
+//!
+//! There may be more users than one transaction can end before an answer is due, so they are ended
+//! some at a time, each of them as a whole. The caller comes last, and only then the answer is 200.
+//! One who is told to come back, or whose service is killed, is still logged in, and the next call
+//! goes on with those who are left.
+
+use axum::extract::State;
+use serde::Serialize;
+use sqlx::MySqlConnection;
+use sqlx::types::Json;
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::admin::Admin;
+use crate::answer::Success;
+use crate::audit::{self, Event};
+use crate::clock::UnixMs;
+use crate::ending::Reason;
+use crate::error::Result;
+use crate::metrics;
+use crate::outbox::{self, Change};
+use crate::request::Client;
+use crate::transaction::Transaction;
+
+/// How many users are ended in one transaction.
+const BATCH: u32 = 500;
+
+/// What `/admin/logout-everyone` ended.
+#[derive(Default, Serialize, ToSchema)]
+#[schema(as = EveryoneEnded)]
+pub struct Counts {
+    users: u64,
+    sessions_revoked: u64,
+}
+
+/// `POST /admin/logout-everyone`: every session of every user ends, the caller's own included.
+#[utoipa::path(
+    post, path = "/logout-everyone", tag = "Administration",
+    summary = "Ends every session of every user",
+    description = "With very many users the answer may be 503: repeat the call until it is 200. \
+                   Each goes on where the one before had to stop.",
+    security(("bearer" = [])),
+    responses((status = 200, description = "What has ended", body = Success<Counts>)),
+    extensions(("x-problems" = json!("forbidden insufficient_user_authentication")))
+)]
+pub async fn log_out_everyone(
+    State(app): State<App>,
+    client: Client,
+    Admin(caller): Admin,
+) -> Result<Success<Counts>> {
+    caller.must_have_logged_in_lately(&app)?;
+    let until = Instant::now() + app.settings.stores.db_deadline;
+    let at = app.clock.now();
+    let mut counts = Counts::default();
+    let mut after = 0;
+    loop {
+        let mut tx = Transaction::begin(&app.db).await?;
+        let Some(last) = hold_next(&mut tx, after).await? else { break };
+        let others = Range { after, last, except: caller.user_id };
+        end(&app, tx, others, at, &mut counts).await?;
+        after = last;
+    }
+    let mut tx = Transaction::begin(&app.db).await?;
+    audit::record(&mut *tx, &client, at, Event::of("session_ended_everyone", caller.user_id))
+        .await?;
+    let own = Range { after: caller.user_id - 1, last: caller.user_id, except: 0 };
+    end(&app, tx, own, at, &mut counts).await?;
+    let propagation = outbox::deliver_everybodys(&app, until).await;
+    Ok(Success::data(counts).saying("Everybody has been logged out").propagated(propagation))
+}
+
+/// Users by their ids: after one, up to another, without a third.
+#[derive(Clone, Copy)]
+struct Range {
+    after: u64,
+    last: u64,
+    except: u64,
+}
+
+/// Holds the next users, so that a login of theirs is either seen or comes later; the last of them.
+async fn hold_next(tx: &mut MySqlConnection, after: u64) -> sqlx::Result<Option<u64>> {
+    let held = sqlx::query_scalar!(
+        "select id from users where id > ? order by id limit ? for update",
+        after,
+        BATCH,
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(held.last().copied())
+}
+
+async fn end(
+    app: &App,
+    mut tx: Transaction,
+    range: Range,
+    at: UnixMs,
+    counts: &mut Counts,
+) -> sqlx::Result<()> {
+    let users = with_sessions(&mut tx, range).await?;
+    sqlx::query!(
+        "update users u
+            set tokens_valid_after = greatest(coalesce(tokens_valid_after, ?), ?)
+          where id > ? and id <= ? and id <> ?
+            and exists (select 1 from user_sessions s where s.user_id = u.id and s.is_active)",
+        at,
+        at,
+        range.after,
+        range.last,
+        range.except,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let sessions = end_sessions(&mut tx, range, at).await?;
+    // Said before the commit: from then on Redis may be asked about them and be behind.
+    app.ledger.lines.doubt_about(&users);
+    tx.commit().await?;
+    metrics::sessions_revoked(Reason::Admin.as_str(), sessions);
+    counts.users += users.len() as u64;
+    counts.sessions_revoked += sessions;
+    Ok(())
+}
+
+/// Those of the users who have live sessions.
+async fn with_sessions(tx: &mut MySqlConnection, range: Range) -> sqlx::Result<Vec<u64>> {
+    sqlx::query_scalar!(
+        "select distinct user_id from user_sessions force index (idx_user_session_user_id)
+          where user_id > ? and user_id <= ? and user_id <> ? and is_active",
+        range.after,
+        range.last,
+        range.except,
+    )
+    .fetch_all(tx)
+    .await
+}
+
+/// Ends their live sessions, and writes down what their ledgers must be told.
+async fn end_sessions(tx: &mut MySqlConnection, range: Range, at: UnixMs) -> sqlx::Result<u64> {
+    // By name as well: a session is ended even if its host's clock was ahead.
+    sqlx::query!(
+        "insert into revocation_outbox (user_id, change_set, created_at)
+         select user_id,
+                json_merge_preserve(?, json_array(
+                    json_object('change', 'revoke', 'sessions', json_arrayagg(id)))),
+                ?
+           from user_sessions force index (idx_user_session_user_id)
+          where user_id > ? and user_id <= ? and user_id <> ? and is_active
+          group by user_id",
+        Json([Change::RevokeAll { at }]),
+        at,
+        range.after,
+        range.last,
+        range.except,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let ended = sqlx::query!(
+        "update user_sessions force index (idx_user_session_user_id)
+            set is_active = false, ended_at = ?, ended_reason = ?
+          where user_id > ? and user_id <= ? and user_id <> ? and is_active",
+        at,
+        Reason::Admin.as_str(),
+        range.after,
+        range.last,
+        range.except,
+    )
+    .execute(tx)
+    .await?;
+    Ok(ended.rows_affected())
+}
