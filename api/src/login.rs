@@ -5,6 +5,8 @@
 //! ones beyond the cap end in the same transaction, which holds the user's row, so that no number
 //! of parallel logins leaves more than the cap.
 
+mod account;
+
 use axum::extract::State;
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, Method};
@@ -19,7 +21,6 @@ use crate::body::Body;
 use crate::caller::{OLD_COOKIE, authenticate, cookie, token_in};
 use crate::clock::UnixMs;
 use crate::cookies::{self, Mode};
-use crate::database;
 use crate::device::Device;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
@@ -32,8 +33,8 @@ use crate::refresh_tokens::session_of;
 use crate::request::Client;
 use crate::secret::{Password, RefreshToken};
 use crate::session_id::SessionId;
-use crate::token::Role;
 use crate::transaction::Transaction;
+use account::{Stored, check_password};
 
 /// Names a device that has logged in before.
 pub(crate) const DEVICE_COOKIE: &str = "__Host-device";
@@ -236,68 +237,6 @@ async fn begin_session(
     audit::record(&mut *tx, client, now, event).await?;
     let propagation = outbox::commit(app, tx, user_id).await?;
     Ok((now, opened, propagation))
-}
-
-/// A user as stored.
-struct Stored {
-    id: u64,
-    email: String,
-    password_hash: String,
-    first_name: String,
-    last_name: String,
-    role: Role,
-    is_active: bool,
-    email_is_verified: bool,
-}
-
-/// The user, if the password is theirs and they may log in. A refusal costs the same whoever it was.
-async fn check_password(
-    app: &App,
-    client: &Client,
-    email: &str,
-    given: Password,
-) -> Result<Option<Stored>> {
-    let stored = sqlx::query_as!(
-        Stored,
-        r#"select id, email, password_hash, first_name, last_name, role as "role: Role",
-                  is_active as "is_active: bool",
-                  (email_verified_at is not null) as "email_is_verified!: bool"
-             from users where email = ?"#,
-        email,
-    )
-    .fetch_optional(&app.db);
-    let stored = database::time(app.settings.stores.db_deadline, stored).await?;
-    let user_id = stored.as_ref().map(|user| user.id);
-    let hash = stored.as_ref().map(|user| user.password_hash.as_str());
-    let outcome = app.passwords.check(hash, given.clone()).await?;
-    let unverified_may = !app.settings.accounts.email_verification_required;
-    let user = stored
-        .filter(|_| outcome.matches)
-        .filter(|user| user.is_active && (user.email_is_verified || unverified_may));
-    match &user {
-        Some(user) if outcome.is_outdated => keep_upgraded_hash(app, user, given).await?,
-        Some(_) => {}
-        None => {
-            app.passwords.even_out(&outcome, given).await?;
-            let event = Event { user_id, ..Event::anonymous("authn_login_fail") };
-            audit::record(&app.db, client, app.clock.now(), event).await?;
-        }
-    }
-    Ok(user)
-}
-
-/// An old hash is replaced by one of today's strength, unless the password changed meanwhile.
-async fn keep_upgraded_hash(app: &App, user: &Stored, given: Password) -> Result<()> {
-    let upgraded = app.passwords.hash(given).await?;
-    sqlx::query!(
-        "update users set password_hash = ? where id = ? and password_hash = ?",
-        upgraded,
-        user.id,
-        user.password_hash,
-    )
-    .execute(&app.db)
-    .await?;
-    Ok(())
 }
 
 /// The session of a token that came with the login, if it is the same user's (R-02).

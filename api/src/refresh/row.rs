@@ -1,0 +1,77 @@
+//! What is known of a refresh token.
+
+use portcullis_core::Digest;
+use sqlx::MySqlConnection;
+
+use crate::App;
+use crate::clock::UnixMs;
+use crate::error::{Error, Result};
+use crate::secret::RefreshToken;
+use crate::session_id::SessionId;
+use crate::token::Role;
+
+/// A refresh token with its session, its user and what became of it.
+pub(super) struct Row {
+    pub(super) id: u64,
+    pub(super) user_id: u64,
+    pub(super) session: SessionId,
+    pub(super) spent_at: Option<UnixMs>,
+    revoked_at: Option<UnixMs>,
+    pub(super) successor_is_live: bool,
+    session_is_active: bool,
+    user_is_active: bool,
+    pub(super) email: String,
+    pub(super) role: Role,
+    pub(super) authenticated_at: UnixMs,
+    last_activity: UnixMs,
+    pub(super) expires_at: UnixMs,
+    idle_timeout_s: u32,
+}
+
+impl Row {
+    /// The token may be spent, but session and user must be in good standing (BUG-03).
+    pub(super) fn session_lives(&self, app: &App, now: UnixMs) -> bool {
+        let waiting = app.activity.waiting(self.session.as_str()).unwrap_or_default();
+        let unused_for = now.since(self.last_activity.max(waiting));
+        let idle = self.idle_timeout_s > 0 && unused_for.as_secs() >= self.idle_timeout_s.into();
+        let standing = self.session_is_active && self.user_is_active && self.revoked_at.is_none();
+        standing && !idle && now < self.expires_at
+    }
+
+    /// Whether it is in the wrong hands: it came back late, or after its successor was spent.
+    pub(super) fn is_reused(&self, app: &App, now: UnixMs) -> bool {
+        self.spent_at.is_some_and(|spent_at| {
+            now.since(spent_at) > app.settings.tokens.refresh_grace || !self.successor_is_live
+        })
+    }
+}
+
+/// Looks a token up by its digest.
+pub(super) async fn find(
+    db: &mut MySqlConnection,
+    token: &RefreshToken,
+    successor: &RefreshToken,
+) -> Result<Row> {
+    let hash = |digest: Digest| digest.as_bytes().to_vec();
+    sqlx::query_as!(
+        Row,
+        r#"select t.id, t.user_id, t.session_id as "session: SessionId",
+                  t.spent_at as "spent_at: UnixMs", t.revoked_at as "revoked_at: UnixMs",
+                  (c.id is not null and c.spent_at is null and c.revoked_at is null)
+                      as "successor_is_live!: bool",
+                  s.is_active as "session_is_active: bool", u.is_active as "user_is_active: bool",
+                  u.email, u.role as "role: Role", s.authenticated_at as "authenticated_at: UnixMs",
+                  s.last_activity as "last_activity: UnixMs", s.expires_at as "expires_at: UnixMs",
+                  s.idle_timeout_s
+             from refresh_tokens t
+             join user_sessions s on s.id = t.session_id
+             join users u on u.id = t.user_id
+             left join refresh_tokens c on c.token_hash = ? and c.parent_id = t.id
+            where t.token_hash = ?"#,
+        hash(successor.digest()),
+        hash(token.digest()),
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or(Error::DeadRefreshToken)
+}
