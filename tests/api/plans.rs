@@ -73,7 +73,7 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
         ("left join refresh_tokens c", &[successor, spent]),
         ("straight_join refresh_tokens t", &[NOW, NOW, session, "2"]),
         (
-            "set tokens_valid_after = greatest(coalesce(tokens_valid_after, ?), ?) where id",
+            "set tokens_valid_after = greatest(coalesce(tokens_valid_after, ?), ?) where id =",
             &[NOW, NOW, user],
         ),
         ("where id = ? and user_id = ? and is_active", &[NOW, "'logout'", session, user]),
@@ -81,7 +81,7 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
         (r#"last_activity as "seen_at: UnixMs""#, &[user, NOW]),
         ("from token_blacklist_enhanced where user_id = ? and token_type", &[user, NOW]),
         ("where user_id = ? and (delivered_at is null or id >= ?)", &[user, "7"]),
-        ("update revocation_outbox set delivered_at", &[NOW, user, "7"]),
+        ("update revocation_outbox force index", &[NOW, user, "7"]),
         (r#"select 1 as "live: i64""#, &[session, user, NOW, NOW, NOW, successor, NOW]),
         (r#"role as "role: Role" from users where id = ? and is_active"#, &[user]),
         (r#"ip_address, last_activity as "last_activity: UnixMs""#, &[user, NOW]),
@@ -92,10 +92,10 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
     statements.iter().map(|(part, values)| filled_in(part, values)).collect()
 }
 
-/// The statements of cleanup, outbox, hydration and written down activity.
+/// The statements of cleanup, outbox, hydration, written down activity and a logout of everyone.
 fn of_the_background() -> Vec<String> {
     let id = "'session_5'";
-    let statements: [(&str, &[&str]); 14] = [
+    let statements: [(&str, &[&str]); 18] = [
         ("delete from refresh_tokens where expires_at", &[LONG_AGO, "1000"]),
         ("delete from user_sessions where expires_at", &[LONG_AGO, "1000"]),
         ("delete from token_blacklist_enhanced where", &[LONG_AGO, "1000"]),
@@ -110,6 +110,10 @@ fn of_the_background() -> Vec<String> {
         ("s.id > ? and s.is_active and s.expires_at", &[id, NOW, "1000"]),
         ("from revocation_outbox where id > ? order by id", &["880", "1000"]),
         ("and is_active and last_activity < ?", &[NOW, id, NOW]),
+        ("select id from users where id > ? order by id limit ? for update", &["880", "500"]),
+        ("select distinct user_id from user_sessions", &["880", "890", "7"]),
+        ("json_arrayagg(id)", &["'[]'", NOW, "880", "890", "7"]),
+        ("ended_reason = ? where user_id > ?", &[NOW, "'admin'", "880", "890", "7"]),
     ];
     statements.iter().map(|(part, values)| filled_in(part, values)).collect()
 }
