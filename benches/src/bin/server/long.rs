@@ -7,7 +7,7 @@ use crate::report::{self, Bar, at_least, at_most};
 use crate::speed::{self, Course, MANY, ONE};
 use crate::stage::Stage;
 use crate::subjects::{log_in, revoke};
-use crate::{MILLION, ROUNDS, footprint, module};
+use crate::{MILLION, footprint, module};
 
 const COUNT: usize = 10 * MILLION;
 
@@ -17,7 +17,7 @@ pub(crate) fn measure() -> Result<Vec<Bar>> {
     let stage = Stage::build()?;
     let machine = module::machine(usual);
     let course = Course { names: &[ONE, MANY], pipelines: &[16, 100], revoked: COUNT };
-    let rates = speed::measure(&stage, usual, &course, ROUNDS)?;
+    let rates = speed::measure(&stage, usual, &course)?;
     println!("memory: {COUNT} of each kind");
     let token = footprint::bytes_each(&stage, COUNT, |redis| revoke(redis, "revoked", COUNT))?;
     let user = footprint::bytes_each(&stage, COUNT, |redis| log_in(redis, COUNT))?;

@@ -18,7 +18,7 @@ pub(crate) fn measure() -> Result<Vec<Bar>> {
     let stage = Stage::build()?;
     let machine = machine(usual);
     let course = Course { names: &NAMES, pipelines: &PIPELINES, revoked: MILLION };
-    let rates = speed::measure(&stage, usual, &course, ROUNDS)?;
+    let rates = speed::measure(&stage, usual, &course)?;
     let p99 = latency::measure(&stage, rates.median(CHECK, 1) / 2.0, ROUNDS)?;
     let memory = footprint::memory(&stage, MILLION)?;
     let snapshots = footprint::snapshots(&stage, MILLION, ROUNDS)?;
@@ -56,7 +56,7 @@ pub(crate) fn machine(server: &Server) -> String {
 fn elsewhere(stage: &Stage, others: &[Server]) -> Result<Vec<(String, Vec<Bar>, Rates)>> {
     let course = Course { names: &NAMES, pipelines: &PIPELINES[1..], revoked: MILLION };
     let on = |server: &Server| {
-        let rates = speed::measure(stage, server, &course, ROUNDS)?;
+        let rates = speed::measure(stage, server, &course)?;
         Ok((server.name.clone(), speed_bars(&rates), rates))
     };
     others.iter().map(on).collect()
@@ -88,12 +88,14 @@ fn footprint_bars(memory: &Memory, [ledgers, hashes]: &[Snapshot; 2]) -> Vec<Bar
 
 fn about_speed(p99: &P99) -> String {
     format!(
-        "\nredis-benchmark with 50 connections and a token of 295 bytes; medians of {ROUNDS} \
+        "\nredis-benchmark with 50 connections and a token of 295 bytes; medians of {} \
          rounds. Ratios are of the server's CPU time for a command. *Any token* is another one in each request, \
          *many* revoked are 10⁶. *Three commands* are `EXISTS`, `GET` and `HGET`, their \
          times added.\n\n\
          p99 at half of saturation: {:.0} µs, `EXISTS` {:.0} µs, at a steady rate on 8 \
          connections.\n",
-        p99.check_us, p99.exists_us
+        speed::ROUNDS,
+        p99.check_us,
+        p99.exists_us
     )
 }
