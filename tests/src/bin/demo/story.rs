@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use portcullis_tests::wait_until;
 use serde_json::{Value, json};
 
 use crate::shell::{Answer, Request, redis_cli};
@@ -137,6 +138,8 @@ fn email(stage: &Stage) -> String {
 
 /// The longest word of the last mail that looks like a token.
 fn mailed_token(stage: &Stage) -> Result<String> {
+    // It is sent behind the answer, whose time must not tell who has an account.
+    wait_until("the mail is there", || stage.mails().is_ok_and(|mails| !mails.is_empty()));
     let mails = stage.mails()?;
     let mail = fs::read_to_string(mails.last().context("no mail was sent")?)?;
     let body = mail.split_once("\r\n\r\n").map_or(mail.as_str(), |(_, body)| body);
