@@ -99,20 +99,21 @@ impl FromRequestParts<App> for Service {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let (id, secret) = basic(parts).ok_or(Error::BadClient)?;
         let clients = app.settings.tokens.introspection_clients().map_err(|_| Error::BadClient)?;
+        let (ids, secrets) = (spellings(&id), spellings(&secret));
         let known = clients.into_iter().find(|client| {
-            is_spelled(&id, &client.id) && is_spelled(&secret, client.secret.expose_secret())
+            ids.contains(&Digest::of(client.id.as_bytes()))
+                && secrets.contains(&Digest::of(client.secret.expose_secret().as_bytes()))
         });
         known.map(|client| Self { id: client.id }).ok_or(Error::BadClient)
     }
 }
 
-/// Whether somebody gave this, as it is or form-encoded, as OAuth asks for and many do not do.
-/// Digests are compared, so that the time tells nothing about secrets.
-fn is_spelled(given: &str, known: &str) -> bool {
+/// What somebody gave, as it is and form-decoded, as OAuth asks for and many do not do. Digests are
+/// compared, so that the time tells nothing about secrets.
+fn spellings(given: &str) -> [Digest; 2] {
     let plain = given.replace('+', " ");
     let decoded: Vec<u8> = percent_decode_str(&plain).collect();
-    let known = Digest::of(known.as_bytes());
-    (Digest::of(given.as_bytes()) == known) | (Digest::of(&decoded) == known)
+    [given.as_bytes(), &decoded].map(Digest::of)
 }
 
 fn basic(parts: &Parts) -> Option<(String, String)> {

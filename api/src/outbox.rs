@@ -93,7 +93,7 @@ async fn confirmed(
     delivered: impl Future<Output = Result<(), Undelivered>>,
 ) -> Propagation {
     // Both stores may take their time; an answer that waits for this one still comes in time.
-    let limit = app.settings.stores.db_deadline + app.settings.stores.redis_deadline;
+    let limit = app.stores_deadline();
     match tokio::time::timeout(limit, delivered).await.unwrap_or(Err(Undelivered::Late)) {
         Ok(()) => {
             app.ledger.lines.delivered(user_id, delivery);

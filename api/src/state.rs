@@ -154,6 +154,11 @@ impl App {
 
     /// How long an answer may take: what both stores may take, and a little.
     pub(crate) fn deadline(&self) -> Duration {
-        self.settings.stores.redis_deadline + self.settings.stores.db_deadline + OWN_TIME
+        self.stores_deadline() + OWN_TIME
+    }
+
+    /// How long both stores may take, one after the other.
+    pub(crate) fn stores_deadline(&self) -> Duration {
+        self.settings.stores.redis_deadline + self.settings.stores.db_deadline
     }
 }

@@ -21,8 +21,7 @@ pub(super) async fn deliver(app: &App, users: &[u64]) -> usize {
     let behind = alone(app, &careful).await;
     let together: Vec<_> =
         together.into_iter().map(|user_id| (user_id, lines.begin_delivery(user_id))).collect();
-    let limit = app.settings.stores.db_deadline + app.settings.stores.redis_deadline;
-    let told = tokio::time::timeout(limit, try_deliver(app, &together));
+    let told = tokio::time::timeout(app.stores_deadline(), try_deliver(app, &together));
     match told.await.unwrap_or(Err(Undelivered::Late)) {
         Ok(()) => {
             for (user_id, delivery) in together {
