@@ -125,7 +125,9 @@ async fn a_change_that_mysql_falls_silent_in_leaves_no_lock_and_no_connection_be
             // The server itself gives up the locks of a session that it never hears of again.
             let repeat = async || send(endpoint.request(&called, &person)).await.status == 200;
             eventually(&format!("the repetition works: {what}"), repeat);
-            assert_eq!(stage.open_transactions(), 0, "{what}");
+            // The service writes something by itself now and then, which may be on its way just now.
+            let none_is_left = async || stage.open_transactions() == 0;
+            eventually(&format!("no transaction is left: {what}"), none_is_left);
             agree(auth).await;
             faults += 1;
         }
