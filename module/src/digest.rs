@@ -1,6 +1,6 @@
 //! `DEBUG DIGEST-VALUE`: equal for ledgers that say the same, whenever each of them was last swept.
 
-use portcullis_core::{Ledger, State, UnixMs};
+use portcullis_core::{Ledger, UnixMs};
 use redis_module::raw;
 
 use crate::ffi;
@@ -12,7 +12,7 @@ pub(crate) struct Sink(pub(crate) *mut raw::RedisModuleDigest);
 /// are combined without regard to order.
 pub(crate) fn of_live(ledger: &Ledger, now: UnixMs, sink: &Sink) {
     sink.element(b"watermark", &[ledger.watermark().unwrap_or_default().0]);
-    for session in ledger.sessions().iter().filter(|it| it.state(now) == State::Live) {
+    for session in ledger.sessions().iter().filter(|it| ledger.is_live(it, now)) {
         let facts = session.facts();
         let id_length = u64::try_from(facts.id.len()).unwrap_or(0);
         let text = [facts.id, facts.device].concat();

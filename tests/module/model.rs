@@ -15,6 +15,8 @@ use crate::talk::{self, Talk};
 
 const IDS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const TOKENS: [&str; 4] = ["t1", "t2", "t3", "t4"];
+const ENDED: &str =
+    "ENDED the session began at or before a logout of everything; do not begin it again";
 
 /// Steps of the grid, the present lying between -1 and 0.
 type Step = i64;
@@ -208,6 +210,9 @@ impl Model {
             "AUTH.SESSION CREATE KEY {} PXAT {expires} CREATED {created} SEEN {seen}",
             IDS[*id]
         );
+        if created <= self.watermark {
+            return (line, ENDED.into());
+        }
         let known = self.sessions.get(id).filter(|_| self.is_live(*id)).cloned();
         let mut evicted = Vec::new();
         if let Some(max) = max {

@@ -37,13 +37,15 @@ impl Ledger {
     #[must_use]
     pub fn verdict(&self, question: &Question<'_>, now: impl Now) -> Verdict {
         if let Some(id) = question.session {
-            match self.find(id).map(|session| session.state(now)) {
+            match self.find(id).map(|session| self.state(session, now)) {
                 Some(State::Live) => {}
                 Some(State::Idle) => return Verdict::Idle,
+                Some(State::LoggedOut) => return Verdict::LoggedOut,
                 Some(State::Expired) | None => return Verdict::NoSession,
             }
         }
-        if question.issued_ms.is_some_and(|issued_ms| self.watermark_covers(issued_ms)) {
+        let issued = question.issued_ms.map(|ms| UnixMs(u64::try_from(ms).unwrap_or(0)));
+        if issued.is_some_and(|issued| self.watermark_covers(issued)) {
             return Verdict::LoggedOut;
         }
         match &self.revoked {
@@ -61,9 +63,8 @@ impl Ledger {
         self.revoked.as_ref().is_some_and(|revoked| !now.has_reached(revoked.latest()))
     }
 
-    fn watermark_covers(&self, issued_ms: i64) -> bool {
-        let issued = UnixMs(u64::try_from(issued_ms).unwrap_or(0));
-        self.watermark > UnixMs(0) && issued <= self.watermark
+    fn watermark_covers(&self, begun: UnixMs) -> bool {
+        self.watermark > UnixMs(0) && begun <= self.watermark
     }
 
     // --- sessions ---
@@ -72,6 +73,22 @@ impl Ledger {
     #[must_use]
     pub fn find(&self, id: &[u8]) -> Option<&Session> {
         self.place(id).ok().and_then(|at| self.sessions.get(at))
+    }
+
+    /// What a stored session is now. One that began at or before the watermark is dead, however it
+    /// came to be stored: it was replayed, or comes from a server that did not know this rule.
+    #[must_use]
+    pub fn state(&self, session: &Session, now: impl Now) -> State {
+        match session.state(now) {
+            State::Live if self.watermark_covers(session.created) => State::LoggedOut,
+            state => state,
+        }
+    }
+
+    /// Whether a stored session is good now.
+    #[must_use]
+    pub fn is_live(&self, session: &Session, now: impl Now) -> bool {
+        self.state(session, now) == State::Live
     }
 
     /// Every stored session, by id, whatever its state.
@@ -118,10 +135,8 @@ impl Ledger {
         }
         ids.sort_unstable();
         ids.dedup();
-        let ends = |it: &mut Session| ids.binary_search(&it.id()).is_ok();
-        let states: Vec<State> = self.edit_sessions(|sessions| {
-            sessions.extract_if(.., ends).map(|it| it.state(now)).collect()
-        });
+        let ended = self.take_sessions(|it| ids.binary_search(&it.id()).is_ok());
+        let states = ended.iter().map(|it| self.state(it, now));
         ids.into_iter().zip(states).collect()
     }
 
@@ -133,10 +148,12 @@ impl Ledger {
         except: Option<&[u8]>,
         now: UnixMs,
     ) -> Vec<State> {
-        let ends = |it: &mut Session| it.created <= until && Some(it.id()) != except;
-        self.edit_sessions(|sessions| {
-            sessions.extract_if(.., ends).map(|it| it.state(now)).collect()
-        })
+        let ended = self.take_sessions(|it| it.created <= until && Some(it.id()) != except);
+        ended.iter().map(|it| self.state(it, now)).collect()
+    }
+
+    fn take_sessions(&mut self, ends: impl Fn(&Session) -> bool) -> Vec<Session> {
+        self.edit_sessions(|sessions| sessions.extract_if(.., |it| ends(it)).collect())
     }
 
     fn place(&self, id: &[u8]) -> Result<usize, usize> {
@@ -242,13 +259,32 @@ mod tests {
 
     #[test]
     fn a_token_of_the_watermarks_instant_is_dead() {
-        let mut ledger = ledger_with(&[session("s1")]);
+        let mut ledger = ledger_with(&[Facts { created: UnixMs(501), ..session("s1") }]);
         ledger.raise_watermark(UnixMs(500));
         let issued = |at| Question { issued_ms: Some(at), ..about("s1") };
         for (at, verdict) in
             [(-1, Verdict::LoggedOut), (500, Verdict::LoggedOut), (501, Verdict::Ok)]
         {
             assert_eq!(ledger.verdict(&issued(at), UnixMs(600)), verdict, "issued at {at}");
+        }
+    }
+
+    #[test]
+    fn a_session_begun_at_or_before_the_watermark_is_logged_out() {
+        let mut ledger = ledger_with(&[
+            session("s1"),
+            Facts { created: UnixMs(11), ..session("s2") },
+            Facts { idle_s: 1, expires: UnixMs(9_000), ..session("s3") },
+        ]);
+        ledger.raise_watermark(UnixMs(10));
+        for (id, now, verdict) in [
+            ("s1", 600, Verdict::LoggedOut),
+            ("s1", 1_000, Verdict::NoSession),
+            ("s2", 600, Verdict::Ok),
+            ("s3", 600, Verdict::LoggedOut),
+            ("s3", 2_000, Verdict::Idle),
+        ] {
+            assert_eq!(ledger.verdict(&about(id), UnixMs(now)), verdict, "{id} at {now}");
         }
     }
 
@@ -270,7 +306,7 @@ mod tests {
 
     #[test]
     fn the_session_is_asked_before_the_watermark_and_the_digest_last() {
-        let mut ledger = ledger_with(&[session("s1")]);
+        let mut ledger = ledger_with(&[Facts { created: UnixMs(501), ..session("s1") }]);
         ledger.raise_watermark(UnixMs(500));
         ledger.revoke(Digest::of(b"token"), UnixMs(900), UnixMs(0));
         let old = |id| Question { issued_ms: Some(1), ..about(id) };

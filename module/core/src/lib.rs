@@ -24,6 +24,7 @@
 mod claims;
 mod digest;
 pub mod encoding;
+mod fence;
 mod ledger;
 mod pieces;
 mod requests;
@@ -34,8 +35,9 @@ mod verdict;
 
 pub use claims::exp_ms;
 pub use digest::{Digest, jws_signing_input};
+pub use fence::{Beginning, Fence, FenceToken, MonotonicMs, REMEMBERED_MS, TOKEN_LIFE_MS};
 pub use ledger::{Ledger, Relocate};
-pub use requests::{Create, Created, LoggedOut, TooManySessions, Touched};
+pub use requests::{Create, Created, LoggedOut, Refusal, Touched};
 pub use revoked::{Revocation, Row};
 pub use session::{Facts, Session, State};
 pub use time::{Now, UnixMs};

@@ -26,7 +26,7 @@ pub struct Create<'a> {
     pub idle_s: Option<u32>,
     /// Empty if nothing is known.
     pub device: Option<&'a [u8]>,
-    /// Now if nothing is known.
+    /// Now if nothing is known, and always after the watermark.
     pub created: Option<UnixMs>,
     /// Now if not given. Never moves back.
     pub seen: Option<UnixMs>,
@@ -47,9 +47,16 @@ pub struct Created {
     pub is_new: bool,
 }
 
-/// The ledger is full and nobody may be evicted.
+/// Why a session may not begin; the first that holds, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooManySessions;
+pub enum Refusal {
+    /// What its sender knows may be out of date (`fence.rs`): ask for a token and read again.
+    Stale,
+    /// It began at or before an instant that ended everything of its subject.
+    Ended,
+    /// The ledger is full and nobody may be evicted.
+    TooManySessions,
+}
 
 /// What a touch did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,12 +82,14 @@ pub struct LoggedOut {
 
 impl Ledger {
     /// Begins or prolongs a session, atomically with the evictions that this takes.
-    pub fn create(
-        &mut self,
-        request: &Create<'_>,
-        now: UnixMs,
-    ) -> Result<Created, TooManySessions> {
-        let known = self.find(request.id).filter(|it| it.is_live(now)).map(Session::facts);
+    pub fn create(&mut self, request: &Create<'_>, now: UnixMs) -> Result<Created, Refusal> {
+        let first = self.watermark().map_or(UnixMs(0), |at| at.plus(Duration::from_millis(1)));
+        // What is said of the future is taken as now; nothing begins before what has ended.
+        let asked = request.created.map(|at| if at > now { now.max(first) } else { at });
+        if asked.is_some_and(|at| at < first) {
+            return Err(Refusal::Ended);
+        }
+        let known = self.find(request.id).filter(|it| self.is_live(it, now)).map(Session::facts);
         let is_new = known.is_none();
         let mut created = Created { is_new, ..Created::default() };
         if is_new {
@@ -88,17 +97,16 @@ impl Ledger {
             let stay = request.keep.unwrap_or(request.limit).saturating_sub(1);
             let excess = others.saturating_sub(stay);
             if excess > 0 && request.keep.is_none() {
-                return Err(TooManySessions);
+                return Err(Refusal::TooManySessions);
             }
             created.evicted = self.first_to_go(request.id, excess, now);
             created.forgotten = self.long_idle(request, now);
         }
         let earlier = known.map_or(UnixMs(0), |it| it.seen);
-        let asked = request.created.map(|at| at.min(now));
         let session = Session::new(&Facts {
             id: request.id,
             device: request.device.or(known.map(|it| it.device)).unwrap_or_default(),
-            created: asked.or(known.map(|it| it.created)).unwrap_or(now),
+            created: asked.or(known.map(|it| it.created)).unwrap_or(now.max(first)),
             seen: request.seen.unwrap_or(now).min(now).max(earlier),
             expires: request.expires,
             idle_s: request.idle_s.or(known.map(|it| it.idle_s)).unwrap_or_default(),
@@ -110,7 +118,7 @@ impl Ledger {
 
     /// Notes that a live session was used. An idle one is not revived.
     pub fn touch_live(&mut self, id: &[u8], at: Option<UnixMs>, now: UnixMs) -> Touched {
-        if !self.find(id).is_some_and(|it| it.is_live(now)) {
+        if !self.find(id).is_some_and(|it| self.is_live(it, now)) {
             return Touched::Dead;
         }
         let at = at.unwrap_or(now).min(now);
@@ -153,7 +161,7 @@ impl Ledger {
 
     /// The live sessions but `id`.
     fn live_but<'a>(&'a self, id: &'a [u8], now: UnixMs) -> impl Iterator<Item = &'a Session> {
-        self.sessions().iter().filter(move |it| it.is_live(now) && it.id() != id)
+        self.sessions().iter().filter(move |it| self.is_live(it, now) && it.id() != id)
     }
 
     /// A few sessions so long idle that nobody needs to hear `IDLE` any more. Where many are
@@ -162,7 +170,7 @@ impl Ledger {
         let crowded = self.sessions().len() >= request.limit;
         let kept = if crowded { Duration::ZERO } else { IDLE_KEPT };
         let forgettable = |it: &&Session| {
-            it.state(now) == State::Idle
+            self.state(it, now) == State::Idle
                 && it.id() != request.id
                 && it.idle_since().is_some_and(|since| now >= since.plus(kept))
         };

@@ -19,12 +19,14 @@ pub struct Session {
 /// What a session is at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Neither limit has passed.
+    /// Neither limit has passed, and it began after the watermark.
     Live,
     /// Not seen for its idle limit. Only a new `CREATE` makes a session of this id again.
     Idle,
     /// Past its absolute expiry.
     Expired,
+    /// Begun at or before the watermark of its ledger.
+    LoggedOut,
 }
 
 /// Everything that is known of a session, to be stored as it is.
@@ -79,8 +81,8 @@ impl Session {
     }
 
     /// Dead from `expires` on, and from `seen` plus the idle limit on; both ends count as dead.
-    #[must_use]
-    pub fn state(&self, now: impl Now) -> State {
+    /// What its ledger adds to this is in [`Ledger::state`](crate::Ledger::state).
+    pub(crate) fn state(&self, now: impl Now) -> State {
         if now.has_reached(self.expires) {
             return State::Expired;
         }
@@ -88,12 +90,6 @@ impl Session {
             Some(since) if now.has_reached(since) => State::Idle,
             _ => State::Live,
         }
-    }
-
-    /// Whether neither limit has passed.
-    #[must_use]
-    pub fn is_live(&self, now: UnixMs) -> bool {
-        self.state(now) == State::Live
     }
 
     /// The instant at which it goes idle unless it is seen before; `None` without such a limit.

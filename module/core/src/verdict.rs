@@ -32,7 +32,7 @@ pub enum Verdict {
     NoSession,
     /// The session was not used for longer than its idle limit.
     Idle,
-    /// Issued at or before the watermark.
+    /// Issued, or its session begun, at or before the watermark.
     LoggedOut,
     /// This very token was revoked.
     Revoked,

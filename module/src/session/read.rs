@@ -19,7 +19,7 @@ pub(super) fn get(call: &Call<'_>) -> Reply {
         Ok(None) => return Reply::Nil,
         Err(WrongType) => return info::rejected(WRONG_TYPE),
     };
-    match ledger.find(id.bytes()).filter(|session| session.is_live(now)) {
+    match ledger.find(id.bytes()).filter(|session| ledger.is_live(session, now)) {
         Some(session) => reply_session(call, session),
         None => Reply::Nil,
     }

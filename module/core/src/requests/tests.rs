@@ -79,7 +79,7 @@ fn a_full_ledger_refuses_where_nobody_may_be_evicted() {
     let mut ledger = Ledger::default();
     evicted(&mut ledger, &new("a"), 1);
     let request = Create { limit: 1, ..new("b") };
-    assert_eq!(ledger.create(&request, UnixMs(2)), Err(TooManySessions));
+    assert_eq!(ledger.create(&request, UnixMs(2)), Err(Refusal::TooManySessions));
     assert_eq!(live(&ledger, 2), [b"a"]);
     assert!(ledger.create(&Create { limit: 1, ..new("a") }, UnixMs(2)).is_ok());
 }
@@ -93,6 +93,47 @@ fn what_a_client_says_of_the_future_is_taken_as_now() {
     assert_eq!(instants, Some((UnixMs(10), UnixMs(10))));
     assert_eq!(ledger.touch_live(b"a", later, UnixMs(20)), Touched::To(UnixMs(20)));
     assert_eq!(ledger.touch_live(b"a", Some(UnixMs(15)), UnixMs(21)), Touched::Unmoved);
+}
+
+#[test]
+fn what_began_at_or_before_the_watermark_does_not_begin_again() {
+    let mut ledger = Ledger::default();
+    ledger.log_out(Some(UnixMs(50)), None, UnixMs(60));
+    for (created, expected) in [(49, false), (50, false), (51, true), (60, true), (61, true)] {
+        let request = Create { created: Some(UnixMs(created)), ..new("a") };
+        let outcome = ledger.create(&request, UnixMs(60));
+        assert_eq!(outcome.is_ok(), expected, "created at {created}");
+        assert!(expected || outcome == Err(Refusal::Ended));
+        assert_eq!(ledger.find(b"a").is_some(), expected, "created at {created}");
+    }
+}
+
+#[test]
+fn a_new_session_begins_after_the_watermark_even_in_its_own_millisecond() {
+    let mut ledger = Ledger::default();
+    ledger.log_out(None, None, UnixMs(60));
+    let later = Some(UnixMs(70));
+    for (created, now, begun) in [(None, 60, 61), (later, 60, 61), (None, 50, 61), (later, 65, 65)]
+    {
+        let id = format!("{created:?} {now}");
+        evicted(&mut ledger, &Create { created, ..new(&id) }, now);
+        assert_eq!(ledger.find(id.as_bytes()).map(|it| it.created), Some(UnixMs(begun)), "{id}");
+        assert!(ledger.find(id.as_bytes()).is_some_and(|it| ledger.is_live(it, UnixMs(now))));
+    }
+}
+
+#[test]
+fn a_stored_session_from_before_the_watermark_is_live_for_nothing() {
+    let mut ledger = Ledger::default();
+    evicted(&mut ledger, &new("a"), 10);
+    evicted(&mut ledger, &new("b"), 70);
+    ledger.raise_watermark(UnixMs(60));
+    assert_eq!(live(&ledger, 80), [b"b"]);
+    assert_eq!(ledger.touch_live(b"a", None, UnixMs(80)), Touched::Dead);
+    assert!(evicted(&mut ledger, &Create { keep: Some(2), ..new("c") }, 80).is_empty());
+    let outcome = ledger.log_out(None, Some(b"b"), UnixMs(90));
+    assert_eq!(outcome.ended, 1, "only c was live");
+    assert!(ledger.find(b"a").is_none());
 }
 
 #[test]

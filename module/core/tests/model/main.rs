@@ -6,7 +6,7 @@ mod simple;
 use std::time::Duration;
 
 use portcullis_core::{
-    Create, Digest, Ledger, Question, Revocation, TokenRef, Touched, UnixMs, encoding,
+    Create, Digest, Facts, Ledger, Question, Revocation, TokenRef, Touched, UnixMs, encoding,
 };
 use proptest::prelude::*;
 
@@ -24,6 +24,11 @@ enum Step {
         device: Option<Vec<u8>>,
         seen: Option<u64>,
         keep: Option<usize>,
+    },
+    /// What a log or a primary says, of a session begun whenever.
+    Replay {
+        id: usize,
+        created: u64,
     },
     Touch {
         id: usize,
@@ -49,6 +54,7 @@ fn steps() -> impl Strategy<Value = Vec<(i64, Step)>> {
     let step = prop_oneof![
         4 => (id.clone(), ticks(1..18), option(0_u32..4), option(prop::collection::vec(any::<u8>(), 0..4)), option(ticks(0..18)), option(1_usize..=LIMIT))
             .prop_map(|(id, ttl, idle_s, device, seen, keep)| Step::Create { id, ttl, idle_s, device, seen, keep }),
+        1 => (id.clone(), ticks(0..18)).prop_map(|(id, created)| Step::Replay { id, created }),
         2 => (id.clone(), option(ticks(0..18))).prop_map(|(id, at)| Step::Touch { id, at }),
         1 => id.clone().prop_map(|id| Step::End { id }),
         1 => (option(ticks(0..18)), option(id)).prop_map(|(at, except)| Step::LogOut { at, except }),
@@ -83,6 +89,7 @@ impl Pair {
             Step::Create { id, ttl, idle_s, device, seen, keep } => {
                 self.create(IDS[id], (ttl, idle_s, device, seen, keep));
             }
+            Step::Replay { id, created } => self.replay(IDS[id], created),
             Step::Touch { id, at } => self.touch(IDS[id], at),
             Step::End { id } => self.end(IDS[id]),
             Step::LogOut { at, except } => self.log_out(at, except.map(|id| IDS[id])),
@@ -120,7 +127,7 @@ impl Pair {
         };
         let outcome = self.ledger.create(&request, UnixMs(now));
 
-        let known = self.model.sessions.get(id).filter(|it| it.live(now)).cloned();
+        let known = self.model.sessions.get(id).filter(|it| self.model.is_live(it, now)).cloned();
         let mut others = self.model.live(now);
         others.retain(|other| *other != id);
         let excess = match &known {
@@ -146,7 +153,7 @@ impl Pair {
         }
         let seen = seen.unwrap_or(now).min(now);
         let session = Session {
-            created: known.as_ref().map_or(now, |it| it.created),
+            created: known.as_ref().map_or(now.max(self.model.first()), |it| it.created),
             seen: known.as_ref().map_or(seen, |it| it.seen.max(seen)),
             expires: now + ttl,
             idle_s: idle_s.or(known.as_ref().map(|it| it.idle_s)).unwrap_or(0),
@@ -155,11 +162,27 @@ impl Pair {
         self.model.sessions.insert(id, session);
     }
 
+    fn replay(&mut self, id: &'static str, created: u64) {
+        let (seen, expires, idle_s) = (self.now, self.now + 4_000, 2);
+        let session = Session { created, seen, expires, idle_s, device: Vec::new() };
+        self.ledger.put(&Facts {
+            id: id.as_bytes(),
+            device: b"",
+            created: UnixMs(created),
+            seen: UnixMs(seen),
+            expires: UnixMs(expires),
+            idle_s,
+        });
+        self.model.sessions.insert(id, session);
+    }
+
     fn touch(&mut self, id: &'static str, at: Option<u64>) {
         let now = self.now;
         let outcome = self.ledger.touch_live(id.as_bytes(), at.map(UnixMs), UnixMs(now));
         let at = at.unwrap_or(now).min(now);
-        let expected = match self.model.sessions.get_mut(id).filter(|it| it.live(now)) {
+        let watermark = self.model.watermark;
+        let live = |it: &&mut Session| it.live(now) && it.created > watermark;
+        let expected = match self.model.sessions.get_mut(id).filter(live) {
             None => Touched::Dead,
             Some(session) if session.seen >= at => Touched::Unmoved,
             Some(session) => {
@@ -175,7 +198,7 @@ impl Pair {
         let known = self.model.sessions.remove(id);
         assert_eq!(
             matches!(ended[..], [(_, portcullis_core::State::Live)]),
-            known.is_some_and(|it| it.live(self.now))
+            known.is_some_and(|it| self.model.is_live(&it, self.now))
         );
     }
 
@@ -185,10 +208,10 @@ impl Pair {
         let outcome = self.ledger.log_out(at.map(UnixMs), except.map(str::as_bytes), UnixMs(now));
         let newest = self.model.sessions.values().map(|it| it.created).max().unwrap_or(0);
         let until = at.unwrap_or(now.max(newest));
-        let mut ended = 0;
+        let (mut ended, watermark) = (0, self.model.watermark);
         self.model.sessions.retain(|id, it| {
             let ends = it.created <= until && Some(*id) != except;
-            ended += usize::from(ends && it.live(now));
+            ended += usize::from(ends && it.live(now) && it.created > watermark);
             !ends
         });
         if except.is_none() {

@@ -32,8 +32,18 @@ pub(crate) struct Model {
 }
 
 impl Model {
+    pub(crate) fn is_live(&self, session: &Session, now: u64) -> bool {
+        session.live(now) && (self.watermark == 0 || session.created > self.watermark)
+    }
+
+    /// The first instant at which a session may begin.
+    pub(crate) fn first(&self) -> u64 {
+        if self.watermark == 0 { 0 } else { self.watermark + 1 }
+    }
+
     pub(crate) fn live(&self, now: u64) -> Vec<&'static str> {
-        let mut live: Vec<_> = self.sessions.iter().filter(|(_, it)| it.live(now)).collect();
+        let mut live: Vec<_> =
+            self.sessions.iter().filter(|(_, it)| self.is_live(it, now)).collect();
         live.sort_by_key(|(id, it)| (it.seen, it.created, **id));
         live.into_iter().map(|(id, _)| *id).collect()
     }
@@ -49,6 +59,7 @@ impl Model {
             match self.sessions.get(id) {
                 Some(session) if now >= session.expires => return Verdict::NoSession,
                 Some(session) if session.idle(now) => return Verdict::Idle,
+                Some(session) if !self.is_live(session, now) => return Verdict::LoggedOut,
                 Some(_) => {}
                 None => return Verdict::NoSession,
             }
