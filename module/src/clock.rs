@@ -1,6 +1,6 @@
 //! What time it is, as the server sees it.
 
-use portcullis_core::{Now, UnixMs};
+use portcullis_core::{MonotonicMs, Now, UnixMs};
 use redis_module::raw;
 
 use crate::ffi;
@@ -16,6 +16,12 @@ pub(crate) fn now() -> UnixMs {
         None => unsafe { ffi::clock_ms() },
     };
     UnixMs(u64::try_from(now_ms).unwrap_or(0))
+}
+
+/// The server's clock that no administrator and no other host can set.
+pub(crate) fn monotonic_now() -> MonotonicMs {
+    // SAFETY: takes no pointers.
+    MonotonicMs(unsafe { ffi::monotonic_us() } / 1000)
 }
 
 /// Now for a question that compares it with a few instants, nearly always far from now. Redis 7.0

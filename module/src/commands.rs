@@ -6,7 +6,7 @@ use core::ffi::{CStr, c_int};
 
 use redis_module::raw;
 
-use crate::{blacklist, check, confirm, session};
+use crate::{blacklist, check, confirm, fence, session};
 
 const RO: u32 = raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS;
 const UPDATE: u32 = raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_UPDATE;
@@ -102,7 +102,7 @@ static BLACKLIST_ARGS: [Arg; 3] = [
     arg(c"subject-token", ONE_OF).of(&TOKEN),
     arg(c"expiry", ONE_OF).of(&EXPIRY).optional(),
 ];
-static CREATE_ARGS: [Arg; 8] = [
+static CREATE_ARGS: [Arg; 9] = [
     arg(c"key", KEY),
     arg(c"id", TEXT),
     arg(c"expiry", ONE_OF).of(&EXPIRY),
@@ -111,6 +111,7 @@ static CREATE_ARGS: [Arg; 8] = [
     arg(c"bytes", TEXT).after(c"DEVICE").optional(),
     arg(c"created-milliseconds", UNIX_TIME).after(c"CREATED").optional(),
     arg(c"seen-milliseconds", UNIX_TIME).after(c"SEEN").optional(),
+    arg(c"token", TEXT).after(c"FENCE").optional(),
 ];
 static GET_ARGS: [Arg; 2] = [arg(c"key", KEY), arg(c"id", TEXT)];
 static LIST_ARGS: [Arg; 1] = [arg(c"key", KEY)];
@@ -126,9 +127,10 @@ static REVOKEALL_ARGS: [Arg; 3] = [
     arg(c"unix-time-milliseconds", UNIX_TIME).after(c"AT").optional(),
 ];
 
-static CONFIRM_ARGS: [Arg; 1] = [arg(c"run-id", TEXT)];
+static CONFIRM_ARGS: [Arg; 2] =
+    [arg(c"run-id", TEXT), arg(c"life", INTEGER).after(c"LIFE").optional()];
 
-pub(crate) static COMMANDS: [Command; 3] = [
+pub(crate) static COMMANDS: [Command; 4] = [
     Command {
         name: c"auth.check",
         run: Some(check::entry),
@@ -159,11 +161,23 @@ pub(crate) static COMMANDS: [Command; 3] = [
         flags: c"write admin no-mandatory-keys",
         categories: c"write slow admin dangerous auth-ledger",
         key: None,
-        arity: 2,
+        arity: -2,
         summary: c"Says that the ledgers of this server are up to date.",
         complexity: c"O(1)",
         tips: Some(c"request_policy:special"),
         args: &CONFIRM_ARGS,
+    },
+    Command {
+        name: c"auth.fence",
+        run: Some(fence::entry),
+        flags: c"readonly fast no-monitor no-slowlog",
+        categories: c"read fast auth-ledger",
+        key: None,
+        arity: 1,
+        summary: c"Answers a token that a session begun from what is read now must carry.",
+        complexity: c"O(1)",
+        tips: Some(c"nondeterministic_output request_policy:special"),
+        args: &[],
     },
 ];
 

@@ -40,8 +40,15 @@ static MAX_ID_BYTES: Setting = Setting::new(c"max-id-bytes", 128, 1, 1024);
 /// Whether `AUTH.CHECK` refuses to answer until `AUTH.CONFIRM` (0 or 1; `yes` or `no`).
 static REQUIRE_CONFIRM: Setting = Setting::new(c"require-confirm", 0, 0, 1);
 
-static ALL: [&Setting; 7] = [
+/// Whether a client's `AUTH.SESSION CREATE` must carry `FENCE` (0 or 1; `yes` or `no`).
+static REQUIRE_FENCE: Setting = Setting::new(c"require-fence", 0, 0, 1);
+/// Endings that are remembered at most; 40 bytes or less each.
+static FENCE_ENDINGS: Setting = Setting::new(c"fence-endings", 1_000_000, 1_000, 100_000_000);
+
+static ALL: [&Setting; 9] = [
     &REQUIRE_CONFIRM,
+    &REQUIRE_FENCE,
+    &FENCE_ENDINGS,
     &LEEWAY,
     &MAX_TTL,
     &WATERMARK_TTL,
@@ -53,6 +60,14 @@ static ALL: [&Setting; 7] = [
 #[inline]
 pub(crate) fn requires_confirm() -> bool {
     REQUIRE_CONFIRM.value.load(Ordering::Relaxed) != 0
+}
+
+pub(crate) fn requires_fence() -> bool {
+    REQUIRE_FENCE.value.load(Ordering::Relaxed) != 0
+}
+
+pub(crate) fn fence_endings() -> usize {
+    usize::try_from(FENCE_ENDINGS.count()).unwrap_or(usize::MAX)
 }
 
 pub(crate) fn leeway() -> Duration {
@@ -135,6 +150,7 @@ impl Setting {
 
     fn is_switch(&self) -> bool {
         core::ptr::eq(self, &raw const REQUIRE_CONFIRM)
+            || core::ptr::eq(self, &raw const REQUIRE_FENCE)
     }
 
     fn register(&'static self, ctx: *mut raw::RedisModuleCtx) -> Result<(), String> {

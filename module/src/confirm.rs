@@ -9,6 +9,7 @@
 //! the server starts, from whatever data         no
 //! AUTH.CONFIRM with this server's own run id    yes; its replicas are told
 //! AUTH.CONFIRM with any other run id            unchanged: it was meant for another life
+//! AUTH.CONFIRM with another LIFE of the fence   unchanged: what was brought up to date is gone
 //! AUTH.CONFIRM found in an AOF while loading    unchanged: it was said in another life
 //! AUTH.CONFIRM from the primary                 yes
 //! a replica comes online                        it is told, if this primary is confirmed
@@ -23,10 +24,10 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use redis_module::raw;
 
 use crate::call::{self, Call, Origin};
-use crate::errors::RUN_ID;
+use crate::errors::{LIFE, RUN_ID, SYNTAX};
 use crate::ffi;
 use crate::reply::Reply;
-use crate::{config, info};
+use crate::{config, fence, info};
 
 static CONFIRMED: AtomicBool = AtomicBool::new(false);
 
@@ -51,13 +52,21 @@ pub(crate) unsafe extern "C" fn entry(
     unsafe { call::run_command(ctx, first, count, confirm) }
 }
 
-/// `AUTH.CONFIRM run-id`
+/// `AUTH.CONFIRM run-id [LIFE life]`
 fn confirm(call: &Call<'_>) -> Reply {
-    let (Some(run_id), None) = (call.arg(1), call.arg(2)) else { return Reply::WrongArity };
+    let Some(run_id) = call.arg(1) else { return Reply::WrongArity };
+    let life = match (call.arg(2), call.arg(3), call.arg(4)) {
+        (None, ..) => None,
+        (Some(option), Some(life), None) if option.is("LIFE") => Some(life),
+        _ => return info::rejected(SYNTAX),
+    };
     match call.origin() {
         Origin::Log => return Reply::Simple(c"OK"),
         Origin::Client if call.run_id().as_deref() != Some(run_id.bytes()) => {
             return info::rejected(RUN_ID);
+        }
+        Origin::Client if life.is_some_and(|life| !fence::is_life(life.bytes())) => {
+            return info::rejected(LIFE);
         }
         Origin::Client | Origin::Primary => CONFIRMED.store(true, Ordering::Relaxed),
     }

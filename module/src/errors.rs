@@ -22,6 +22,17 @@ pub(crate) const NO_EXP: Reply =
     Reply::Error(c"ERR token carries no exp claim; give EX, PX, EXAT or PXAT");
 /// The subject has as many live sessions as allowed, and no `MAX` says whom to evict.
 pub(crate) const TOO_MANY: Reply = Reply::Error(c"ERR too many sessions");
+/// The sender's knowledge may be out of date.
+pub(crate) const STALE: Reply = Reply::Error(c"STALE ask for a new fence and read again");
+/// The session is one of those that a logout of everything has ended.
+pub(crate) const ENDED: Reply = Reply::Error(
+    c"ENDED the session began at or before a logout of everything; do not begin it again",
+);
+/// What follows `FENCE` never came from `AUTH.FENCE`.
+pub(crate) const FENCE: Reply = Reply::Error(c"ERR invalid fence");
+/// `portcullis.require-fence` is on, and there is no `FENCE`.
+pub(crate) const NO_FENCE: Reply =
+    Reply::Error(c"ERR this server wants a fence; ask AUTH.FENCE and add FENCE with its answer");
 /// `MAX` is not 1 to `portcullis.max-sessions`.
 pub(crate) const MAX: Reply = Reply::Error(c"ERR MAX must be 1 to portcullis.max-sessions");
 /// A session id is empty or longer than `portcullis.max-id-bytes`.
@@ -33,6 +44,10 @@ pub(crate) const DEVICE: Reply =
 /// `AUTH.CONFIRM` was meant for another life of this server, or for another server.
 pub(crate) const RUN_ID: Reply =
     Reply::Error(c"ERR this is not the run id of this server; read run_id from INFO server");
+/// `AUTH.CONFIRM` was meant for an earlier life of this server's ledgers.
+pub(crate) const LIFE: Reply = Reply::Error(
+    c"STALE the ledgers were replaced or the role has changed; bring them up to date again",
+);
 /// Nobody has confirmed the ledgers since this server started.
 pub(crate) const NOT_READY: Reply =
     Reply::Error(c"NOTREADY ledgers are not confirmed since this server started; refuse the token");

@@ -68,6 +68,7 @@ functions! {
     create_string = RedisModule_CreateString(ctx: Ctx, bytes: *const c_char, length: usize) -> Str;
     free_string = RedisModule_FreeString(ctx: Ctx, string: Str);
     clock_ms = RedisModule_Milliseconds() -> core::ffi::c_longlong;
+    monotonic_us = RedisModule_MonotonicMicroseconds() -> u64;
     context_flags = RedisModule_GetContextFlags(ctx: Ctx) -> c_int;
     signal_modified = RedisModule_SignalModifiedKey(ctx: Ctx, key: Str) -> c_int;
     notify = RedisModule_NotifyKeyspaceEvent(ctx: Ctx, class: c_int, event: *const c_char, key: Str) -> c_int;

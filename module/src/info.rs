@@ -7,6 +7,7 @@ use portcullis_core::{Question, TokenRef, Verdict};
 use redis_module::raw;
 
 use crate::confirm;
+use crate::fence;
 use crate::ffi;
 use crate::reply::Reply;
 
@@ -35,9 +36,11 @@ pub(crate) static SESSIONS_EXPIRED_SEEN: Counter = Counter::new(c"sessions_expir
 pub(crate) static DIGESTS_COMPUTED: Counter = Counter::new(c"digests_computed");
 /// Checks that nobody may answer before `AUTH.CONFIRM`.
 static CHECKS_NOT_READY: Counter = Counter::new(c"checks_not_ready");
+/// Beginnings refused because what their sender knew may have been out of date.
+pub(crate) static FENCE_STALE: Counter = Counter::new(c"fence_stale");
 static REJECTED_ARGUMENTS: Counter = Counter::new(c"rejected_arguments");
 
-static ALL: [&Counter; 13] = [
+static ALL: [&Counter; 14] = [
     &CHECKS_OK,
     &CHECKS_NO_SESSION,
     &CHECKS_IDLE,
@@ -50,6 +53,7 @@ static ALL: [&Counter; 13] = [
     &SESSIONS_REVOKED,
     &SESSIONS_EXPIRED_SEEN,
     &DIGESTS_COMPUTED,
+    &FENCE_STALE,
     &REJECTED_ARGUMENTS,
 ];
 
@@ -120,11 +124,16 @@ unsafe extern "C" fn write(ctx: *mut raw::RedisModuleInfoCtx, _for_crash_report:
         // SAFETY: as above; the text ends with NUL.
         unsafe { ffi::info_text(ctx, name.as_ptr(), text.as_ptr().cast()) };
     }
-    // SAFETY: as above.
-    unsafe { ffi::info_number(ctx, c"confirmed".as_ptr(), u64::from(confirm::is_confirmed())) };
-    for counter in ALL {
-        let value = counter.value.load(Ordering::Relaxed);
+    let (life, endings, overflows) = fence::figures();
+    let states = [
+        (c"confirmed", u64::from(confirm::is_confirmed())),
+        (c"fence_life", life),
+        (c"fence_endings", u64::try_from(endings).unwrap_or(u64::MAX)),
+        (c"fence_overflows", overflows),
+    ];
+    let counters = ALL.map(|counter| (counter.name, counter.value.load(Ordering::Relaxed)));
+    for (name, value) in states.into_iter().chain(counters) {
         // SAFETY: as above.
-        unsafe { ffi::info_number(ctx, counter.name.as_ptr(), value) };
+        unsafe { ffi::info_number(ctx, name.as_ptr(), value) };
     }
 }

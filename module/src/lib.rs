@@ -24,6 +24,7 @@ mod digest;
 mod docs;
 mod errors;
 mod expiry;
+mod fence;
 mod ffi;
 mod info;
 mod ledger_key;
@@ -105,6 +106,7 @@ fn register(ctx: *mut raw::RedisModuleCtx, args: &[ffi::LoadArg]) -> Result<(), 
     config::register(ctx, args)?;
     info::register(ctx);
     confirm::register(ctx);
+    fence::register(ctx);
     reply::prepare_ok(ctx);
     warn_of_forgetting(ctx);
     Ok(())

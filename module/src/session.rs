@@ -66,7 +66,7 @@ fn help(call: &Call<'_>) -> Reply {
 
 const HELP: [&core::ffi::CStr; 16] = [
     c"AUTH.SESSION <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-    c"CREATE <key> <id> EX <s>|PX <ms>|EXAT <s>|PXAT <ms> [IDLE <s>] [MAX <n>] [DEVICE <bytes>] [CREATED <ms>] [SEEN <ms>]",
+    c"CREATE <key> <id> EX <s>|PX <ms>|EXAT <s>|PXAT <ms> [IDLE <s>] [MAX <n>] [DEVICE <bytes>] [CREATED <ms>] [SEEN <ms>] [FENCE <token>]",
     c"    Begin a session, or prolong a live one. Return the ids evicted to keep at most MAX.",
     c"GET <key> <id>",
     c"    Return what is known of a live session.",

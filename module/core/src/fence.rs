@@ -5,7 +5,9 @@
 //! comes late would bring a session back that was ended meanwhile, for good. So whoever begins one
 //! asks for a token *before* reading that the session lives, and gives it back with the beginning:
 //!
-//!     token asked ── the truth is read ── the session is ended ── the beginning arrives
+//! ```text
+//! a token is asked for -> the truth is read -> the session is ended -> the beginning arrives
+//! ```
 //!
 //! A beginning is refused if its token is older than [`TOKEN_LIFE_MS`], or if that session was ended
 //! here within [`REMEMBERED_MS`], which is much longer. Whatever was read before an ending therefore

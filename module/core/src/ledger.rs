@@ -140,16 +140,10 @@ impl Ledger {
         ids.into_iter().zip(states).collect()
     }
 
-    /// Ends every session begun at or before `until`, except the one of that id, if any. Answers
-    /// what they were.
-    pub fn end_begun_until(
-        &mut self,
-        until: UnixMs,
-        except: Option<&[u8]>,
-        now: UnixMs,
-    ) -> Vec<State> {
-        let ended = self.take_sessions(|it| it.created <= until && Some(it.id()) != except);
-        ended.iter().map(|it| self.state(it, now)).collect()
+    /// Ends every session begun at or before `until`, except the one of that id, if any. Gives them
+    /// back.
+    pub fn end_begun_until(&mut self, until: UnixMs, except: Option<&[u8]>) -> Vec<Session> {
+        self.take_sessions(|it| it.created <= until && Some(it.id()) != except)
     }
 
     fn take_sessions(&mut self, ends: impl Fn(&Session) -> bool) -> Vec<Session> {

@@ -70,12 +70,14 @@ pub enum Touched {
 }
 
 /// What a logout of many did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedOut {
     /// Sessions begun at or before this instant were ended.
     pub until: UnixMs,
-    /// Live ones among them.
-    pub ended: usize,
+    /// Those that were stored.
+    pub ended: Vec<Session>,
+    /// How many of them were live.
+    pub live: usize,
     /// Whether anything is different now, the watermark included.
     pub changed: bool,
 }
@@ -83,12 +85,11 @@ pub struct LoggedOut {
 impl Ledger {
     /// Begins or prolongs a session, atomically with the evictions that this takes.
     pub fn create(&mut self, request: &Create<'_>, now: UnixMs) -> Result<Created, Refusal> {
-        let first = self.watermark().map_or(UnixMs(0), |at| at.plus(Duration::from_millis(1)));
-        // What is said of the future is taken as now; nothing begins before what has ended.
-        let asked = request.created.map(|at| if at > now { now.max(first) } else { at });
-        if asked.is_some_and(|at| at < first) {
+        if self.has_ended(request, now) {
             return Err(Refusal::Ended);
         }
+        let first = self.first_instant();
+        let asked = request.created.map(|at| if at > now { now.max(first) } else { at });
         let known = self.find(request.id).filter(|it| self.is_live(it, now)).map(Session::facts);
         let is_new = known.is_none();
         let mut created = Created { is_new, ..Created::default() };
@@ -116,6 +117,18 @@ impl Ledger {
         Ok(created)
     }
 
+    /// Whether that session began at or before the watermark. What is said of the future is taken
+    /// as now, which is always later.
+    #[must_use]
+    pub fn has_ended(&self, request: &Create<'_>, now: UnixMs) -> bool {
+        request.created.is_some_and(|at| at <= now && at < self.first_instant())
+    }
+
+    /// The first instant after the watermark.
+    fn first_instant(&self) -> UnixMs {
+        self.watermark().map_or(UnixMs(0), |at| at.plus(Duration::from_millis(1)))
+    }
+
     /// Notes that a live session was used. An idle one is not revived.
     pub fn touch_live(&mut self, id: &[u8], at: Option<UnixMs>, now: UnixMs) -> Touched {
         if !self.find(id).is_some_and(|it| self.is_live(it, now)) {
@@ -132,13 +145,10 @@ impl Ledger {
         // If the clock has stepped back, sessions may have begun after now. They end as well.
         let newest = self.sessions().iter().map(|it| it.created).max();
         let until = at.unwrap_or_else(|| newest.map_or(now, |newest| newest.max(now)));
-        let ended = self.end_begun_until(until, except, now);
+        let ended = self.end_begun_until(until, except);
+        let live = ended.iter().filter(|it| self.is_live(it, now)).count();
         let raised = except.is_none() && self.raise_watermark(until);
-        LoggedOut {
-            until,
-            ended: ended.iter().filter(|state| **state == State::Live).count(),
-            changed: raised || !ended.is_empty(),
-        }
+        LoggedOut { until, live, changed: raised || !ended.is_empty(), ended }
     }
 
     /// The live sessions, most recently seen first: the reverse of the order of eviction.

@@ -1,22 +1,25 @@
 //! `AUTH.SESSION CREATE`: begins a session, or prolongs a live one.
 
-use portcullis_core::{Create, Created, Facts, UnixMs};
+use portcullis_core::{Beginning, Create, Created, Facts, FenceToken, Ledger, Refusal, UnixMs};
 
 use super::{instant, set_once};
 use crate::call::{Arg, Call};
-use crate::errors::{CREATE_EXPIRE, DEVICE, ID, INTEGER, MAX, SYNTAX, TOO_MANY, WRONG_TYPE};
+use crate::errors::{
+    CREATE_EXPIRE, DEVICE, ENDED, FENCE, ID, INTEGER, MAX, NO_FENCE, STALE, SYNTAX, TOO_MANY,
+    WRONG_TYPE,
+};
 use crate::expiry::{self, Clock};
 use crate::ledger_key::WriteLedger;
 use crate::reply::Reply;
-use crate::{config, info};
+use crate::{config, fence, info};
 
 /// `AUTH.SESSION CREATE key id EX s | PX ms | EXAT s | PXAT ms [IDLE s] [MAX n] [DEVICE bytes]
-/// [CREATED ms] [SEEN ms]`
+/// [CREATED ms] [SEEN ms] [FENCE token]`
 pub(super) fn create(call: &Call<'_>) -> Reply {
     let (Some(key), Some(id)) = (call.arg(2), call.arg(3)) else { return Reply::WrongArity };
     let clock = Clock { now: call.now(), replay: call.is_replay() };
-    let request = match parse_create(call, id, clock) {
-        Ok(request) => request,
+    let (request, token) = match parse_create(call, id, clock) {
+        Ok(parsed) => parsed,
         Err(refusal) => return info::rejected(refusal),
     };
     let Ok(mut ledger) = WriteLedger::open(call, key) else { return info::rejected(WRONG_TYPE) };
@@ -26,11 +29,12 @@ pub(super) fn create(call: &Call<'_>) -> Reply {
         ledger.put(&replayed(&request, clock.now));
         Created::default()
     } else {
-        match ledger.create(&request, clock.now) {
+        match begin(&mut ledger, key, (&request, token), clock.now) {
             Ok(created) => created,
-            Err(_) => return info::rejected(TOO_MANY),
+            Err(refusal) => return info::rejected(refusal),
         }
     };
+    fence::remember(key.bytes(), created.evicted.iter().map(AsRef::as_ref));
     let stored = ledger.find(request.id).map(|session| create_args(&session.facts()));
     info::SESSIONS_CREATED.add(usize::from(created.is_new));
     info::SESSIONS_EVICTED.add(created.evicted.len());
@@ -45,6 +49,30 @@ pub(super) fn create(call: &Call<'_>) -> Reply {
     }
     ledger.settle(c"auth.session.create", clock.now);
     reply_with_evicted(call, key, &created)
+}
+
+/// What a client asks for: the fence is asked first, then the watermark, then the limits.
+fn begin(
+    ledger: &mut Ledger,
+    key: Arg<'_>,
+    (request, token): (&Create<'_>, Option<FenceToken>),
+    now: UnixMs,
+) -> Result<Created, Reply> {
+    let wording = |refusal| match refusal {
+        Refusal::Stale => STALE,
+        Refusal::Ended => ENDED,
+        Refusal::TooManySessions => TOO_MANY,
+    };
+    if let Some(token) = token {
+        let created = request.created.filter(|at| *at <= now);
+        let beginning = Beginning { key: key.bytes(), id: request.id, created };
+        fence::judge(token, &beginning).map_err(wording)?;
+    }
+    if ledger.has_ended(request, now) {
+        return Err(ENDED);
+    }
+    hold_to_limits(request, now)?;
+    ledger.create(request, now).map_err(wording)
 }
 
 fn reply_with_evicted(call: &Call<'_>, key: Arg<'_>, created: &Created) -> Reply {
@@ -96,8 +124,10 @@ fn propagate_ends<'a>(call: &Call<'_>, key: Arg<'a>, ids: impl Iterator<Item = &
     }
 }
 
-fn parse_create<'a>(call: &Call<'a>, id: Arg<'a>, clock: Clock) -> Result<Create<'a>, Reply> {
-    let mut expires = None;
+type Parsed<'a> = (Create<'a>, Option<FenceToken>);
+
+fn parse_create<'a>(call: &Call<'a>, id: Arg<'a>, clock: Clock) -> Result<Parsed<'a>, Reply> {
+    let (mut expires, mut token) = (None, None);
     let mut request = Create {
         id: id.bytes(),
         expires: UnixMs(0),
@@ -126,15 +156,17 @@ fn parse_create<'a>(call: &Call<'a>, id: Arg<'a>, clock: Clock) -> Result<Create
             set_once(&mut request.created, instant(value)?)?;
         } else if option.is("SEEN") {
             set_once(&mut request.seen, instant(value)?)?;
+        } else if option.is("FENCE") {
+            set_once(&mut token, FenceToken::parse(value.bytes()).ok_or(FENCE)?)?;
         } else {
             return Err(SYNTAX);
         }
     }
     request.expires = expires.ok_or(SYNTAX)?;
-    if !clock.replay {
-        hold_to_limits(&request, clock.now)?;
+    if token.is_none() && !clock.replay && config::requires_fence() {
+        return Err(NO_FENCE);
     }
-    Ok(request)
+    Ok((request, token))
 }
 
 fn hold_to_limits(request: &Create<'_>, now: UnixMs) -> Result<(), Reply> {

@@ -1,13 +1,13 @@
 //! `AUTH.SESSION REVOKE` and `REVOKEALL`: ends some sessions, or everything issued until now.
 
-use portcullis_core::{State, UnixMs};
+use portcullis_core::{Session, State, UnixMs};
 
 use super::set_once;
 use crate::call::{Arg, Call};
 use crate::errors::{AT, INTEGER, SYNTAX, WRONG_TYPE};
-use crate::info;
 use crate::ledger_key::WriteLedger;
 use crate::reply::Reply;
+use crate::{fence, info};
 
 /// `AUTH.SESSION REVOKE key id [id …]`
 pub(super) fn revoke(call: &Call<'_>) -> Reply {
@@ -15,10 +15,14 @@ pub(super) fn revoke(call: &Call<'_>) -> Reply {
     let now = call.now();
     let Ok(mut ledger) = WriteLedger::open(call, key) else { return info::rejected(WRONG_TYPE) };
 
+    let is_replay = call.is_replay();
+    if !is_replay {
+        fence::remember(key.bytes(), call.args_from(3).map(Arg::bytes));
+    }
     let ended = ledger.end(call.args_from(3).map(Arg::bytes), now);
     let live = ended.iter().filter(|(_, state)| *state == State::Live).count();
     if !ended.is_empty() {
-        info::SESSIONS_REVOKED.add(if call.is_replay() { 0 } else { live });
+        info::SESSIONS_REVOKED.add(if is_replay { 0 } else { live });
         let ids = ended.iter().map(|(id, _)| *id);
         let args: Vec<&[u8]> = [b"REVOKE", key.bytes()].into_iter().chain(ids).collect();
         call.replicate(c"AUTH.SESSION", &args);
@@ -38,15 +42,19 @@ pub(super) fn revokeall(call: &Call<'_>) -> Reply {
     let Ok(mut ledger) = WriteLedger::open(call, key) else { return info::rejected(WRONG_TYPE) };
 
     let outcome = ledger.log_out(at, except, now);
+    if !call.is_replay() {
+        info::SESSIONS_REVOKED.add(outcome.live);
+        fence::remember(key.bytes(), outcome.ended.iter().map(Session::id));
+        fence::remember_all(key.bytes(), except, outcome.until);
+    }
     if outcome.changed {
-        info::SESSIONS_REVOKED.add(if call.is_replay() { 0 } else { outcome.ended });
         let until = outcome.until.0.to_string();
         let mut args = vec![b"REVOKEALL", key.bytes(), b"AT", until.as_bytes()];
         args.extend(except.iter().flat_map(|id| [b"EXCEPT".as_slice(), id]));
         call.replicate(c"AUTH.SESSION", &args);
         ledger.settle(c"auth.session.revokeall", now);
     }
-    Reply::count(outcome.ended)
+    Reply::count(outcome.live)
 }
 
 type Options<'a> = (Option<&'a [u8]>, Option<UnixMs>);

@@ -180,8 +180,8 @@ impl Pair {
         let now = self.now;
         let outcome = self.ledger.touch_live(id.as_bytes(), at.map(UnixMs), UnixMs(now));
         let at = at.unwrap_or(now).min(now);
-        let watermark = self.model.watermark;
-        let live = |it: &&mut Session| it.live(now) && it.created > watermark;
+        let first = self.model.first();
+        let live = |it: &&mut Session| it.live(now) && it.created >= first;
         let expected = match self.model.sessions.get_mut(id).filter(live) {
             None => Touched::Dead,
             Some(session) if session.seen >= at => Touched::Unmoved,
@@ -208,16 +208,16 @@ impl Pair {
         let outcome = self.ledger.log_out(at.map(UnixMs), except.map(str::as_bytes), UnixMs(now));
         let newest = self.model.sessions.values().map(|it| it.created).max().unwrap_or(0);
         let until = at.unwrap_or(now.max(newest));
-        let (mut ended, watermark) = (0, self.model.watermark);
+        let (mut ended, first) = (0, self.model.first());
         self.model.sessions.retain(|id, it| {
             let ends = it.created <= until && Some(*id) != except;
-            ended += usize::from(ends && it.live(now) && it.created > watermark);
+            ended += usize::from(ends && it.live(now) && it.created >= first);
             !ends
         });
         if except.is_none() {
             self.model.watermark = self.model.watermark.max(until);
         }
-        assert_eq!(outcome.ended, ended);
+        assert_eq!(outcome.live, ended);
     }
 
     fn revoke(&mut self, token: u8, expires: u64) {

@@ -33,7 +33,7 @@ pub(crate) struct Model {
 
 impl Model {
     pub(crate) fn is_live(&self, session: &Session, now: u64) -> bool {
-        session.live(now) && (self.watermark == 0 || session.created > self.watermark)
+        session.live(now) && session.created >= self.first()
     }
 
     /// The first instant at which a session may begin.

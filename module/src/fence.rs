@@ -1,0 +1,120 @@
+//! `AUTH.FENCE`, and this server's memory of what was ended lately.
+//!
+//! The rule is in `core/src/fence.rs`. The memory is in no key, so it outlives `DEL`, eviction and
+//! a ledger's own end, and it goes with the process. It is not replicated: a server that is
+//! promoted begins a new life, and so does one whose ledgers are replaced as a whole.
+//!
+//! ```text
+//! a new life begins when
+//!     the server starts
+//!     its role changes, or a replica loses its primary
+//!     a data set is loaded
+//!     FLUSHALL, FLUSHDB or SWAPDB
+//!     more endings than portcullis.fence-endings are to be remembered
+//! ```
+
+use core::ffi::{c_int, c_void};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use portcullis_core::{Beginning, Fence, FenceToken, Refusal, UnixMs};
+use redis_module::raw;
+
+use crate::call::{self, Call};
+use crate::clock::monotonic_now;
+use crate::reply::Reply;
+use crate::{config, ffi, info};
+
+/// Only the main thread takes it, so nobody ever waits.
+static FENCE: LazyLock<Mutex<Fence>> = LazyLock::new(|| {
+    let random = RandomState::new();
+    Mutex::new(Fence::new(random.hash_one(0), random.hash_one(1)))
+});
+
+fn fence() -> MutexGuard<'static, Fence> {
+    FENCE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The C entry.
+pub(crate) unsafe extern "C" fn entry(
+    ctx: *mut raw::RedisModuleCtx,
+    first: *mut *mut raw::RedisModuleString,
+    count: c_int,
+) -> c_int {
+    // SAFETY: the arguments are what Redis gave.
+    unsafe { call::run_command(ctx, first, count, ask) }
+}
+
+/// `AUTH.FENCE`
+fn ask(call: &Call<'_>) -> Reply {
+    if call.arg(1).is_some() {
+        return Reply::WrongArity;
+    }
+    call.reply_bytes(fence().token(monotonic_now()).text().as_bytes());
+    Reply::Sent
+}
+
+/// Whether a session may begin with this token.
+pub(crate) fn judge(token: FenceToken, beginning: &Beginning<'_>) -> Result<(), Refusal> {
+    let verdict = fence().judge(token, beginning, monotonic_now());
+    info::FENCE_STALE.add(usize::from(verdict == Err(Refusal::Stale)));
+    verdict
+}
+
+/// Remembers sessions that a client has ended, known ones or not.
+pub(crate) fn remember<'a>(key: &[u8], ids: impl IntoIterator<Item = &'a [u8]>) {
+    fence().remember(key, ids, monotonic_now(), config::fence_endings());
+}
+
+/// Remembers that a client has ended all sessions begun until an instant, but one if so said.
+pub(crate) fn remember_all(key: &[u8], except: Option<&[u8]>, until: UnixMs) {
+    fence().remember_all(key, except, until, (monotonic_now(), config::fence_endings()));
+}
+
+/// What `INFO` shows: the life, the endings remembered, and how often there were too many. Waits
+/// for nobody: a crash report asks as well, wherever the server stood.
+pub(crate) fn figures() -> (u64, usize, u64) {
+    let Ok(fence) = FENCE.try_lock() else { return (0, 0, 0) };
+    (fence.life(), fence.endings(), fence.overflows())
+}
+
+/// Whether this is the name of the present life, as `INFO` shows it.
+pub(crate) fn is_life(name: &[u8]) -> bool {
+    name == fence().life().to_string().as_bytes()
+}
+
+/// Asks to be told of what replaces ledgers, or the server's part in keeping them.
+pub(crate) fn register(ctx: *mut raw::RedisModuleCtx) {
+    let events: [(u64, raw::RedisModuleEventCallback); 5] = [
+        (raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, Some(replaced)),
+        (raw::REDISMODULE_EVENT_MASTER_LINK_CHANGE, Some(link_changed)),
+        (raw::REDISMODULE_EVENT_LOADING, Some(replaced)),
+        (raw::REDISMODULE_EVENT_FLUSHDB, Some(replaced)),
+        (raw::REDISMODULE_EVENT_SWAPDB, Some(replaced)),
+    ];
+    for (id, run) in events {
+        let event = raw::RedisModuleEvent { id, dataver: 1 };
+        // SAFETY: `ctx` is that of the load.
+        unsafe { ffi::subscribe(ctx, event, run) };
+    }
+}
+
+unsafe extern "C" fn replaced(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    _change: u64,
+    _data: *mut c_void,
+) {
+    fence().begin_life();
+}
+
+unsafe extern "C" fn link_changed(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    change: u64,
+    _data: *mut c_void,
+) {
+    if change == raw::REDISMODULE_SUBEVENT_MASTER_LINK_DOWN {
+        fence().begin_life();
+    }
+}
