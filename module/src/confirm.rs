@@ -74,55 +74,16 @@ fn confirm(call: &Call<'_>) -> Reply {
     Reply::Simple(c"OK")
 }
 
-/// Asks to be told of what makes a confirmation void, and of replicas that need one.
-pub(crate) fn register(ctx: *mut raw::RedisModuleCtx) {
-    let events: [(u64, raw::RedisModuleEventCallback); 5] = [
-        (raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, Some(made_void)),
-        (raw::REDISMODULE_EVENT_MASTER_LINK_CHANGE, Some(link_changed)),
-        (raw::REDISMODULE_EVENT_REPLICA_CHANGE, Some(replica_changed)),
-        (raw::REDISMODULE_EVENT_FLUSHDB, Some(made_void)),
-        (raw::REDISMODULE_EVENT_SWAPDB, Some(made_void)),
-    ];
-    for (id, run) in events {
-        let event = raw::RedisModuleEvent { id, dataver: 1 };
-        // SAFETY: `ctx` is that of the load.
-        unsafe { ffi::subscribe(ctx, event, run) };
-    }
-}
-
-fn void() {
+/// Nobody vouches for these ledgers any more.
+pub(crate) fn void() {
     CONFIRMED.store(false, Ordering::Relaxed);
 }
 
-unsafe extern "C" fn made_void(
-    _ctx: *mut raw::RedisModuleCtx,
-    _event: raw::RedisModuleEvent,
-    _change: u64,
-    _data: *mut c_void,
-) {
-    void();
-}
-
-unsafe extern "C" fn link_changed(
-    _ctx: *mut raw::RedisModuleCtx,
-    _event: raw::RedisModuleEvent,
-    change: u64,
-    _data: *mut c_void,
-) {
-    if change == raw::REDISMODULE_SUBEVENT_MASTER_LINK_DOWN {
-        void();
-    }
-}
-
-unsafe extern "C" fn replica_changed(
-    ctx: *mut raw::RedisModuleCtx,
-    _event: raw::RedisModuleEvent,
-    change: u64,
-    _data: *mut c_void,
-) {
-    if change == raw::REDISMODULE_SUBEVENT_REPLICA_CHANGE_ONLINE && is_confirmed() {
-        // Nothing may be replicated from within an event, but from a timer.
-        // SAFETY: `ctx` is good during this callback; the timer needs no data.
+/// Tells the replicas of a confirmed primary. Nothing may be replicated from within an event, but
+/// from a timer.
+pub(crate) fn tell_replicas_soon(ctx: ffi::Ctx) {
+    if is_confirmed() {
+        // SAFETY: `ctx` is that of a command or an event; the timer needs no data.
         unsafe { ffi::create_timer(ctx, 0, Some(tell_replicas), core::ptr::null_mut()) };
     }
 }

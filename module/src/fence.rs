@@ -2,18 +2,9 @@
 //!
 //! The rule is in `core/src/fence.rs`. The memory is in no key, so it outlives `DEL`, eviction and
 //! a ledger's own end, and it goes with the process. It is not replicated: a server that is
-//! promoted begins a new life, and so does one whose ledgers are replaced as a whole.
-//!
-//! ```text
-//! a new life begins when
-//!     the server starts
-//!     its role changes, or a replica loses its primary
-//!     a data set is loaded
-//!     FLUSHALL, FLUSHDB or SWAPDB
-//!     more endings than portcullis.fence-endings are to be remembered
-//! ```
+//! promoted begins a new life, and so does one whose ledgers are replaced as a whole (`events.rs`).
 
-use core::ffi::{c_int, c_void};
+use core::ffi::c_int;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -23,7 +14,7 @@ use redis_module::raw;
 use crate::call::{self, Call};
 use crate::clock::monotonic_now;
 use crate::reply::Reply;
-use crate::{config, ffi, info};
+use crate::{config, info};
 
 /// Only the main thread takes it, so nobody ever waits.
 static FENCE: LazyLock<Mutex<Fence>> = LazyLock::new(|| {
@@ -83,38 +74,7 @@ pub(crate) fn is_life(name: &[u8]) -> bool {
     name == fence().life().to_string().as_bytes()
 }
 
-/// Asks to be told of what replaces ledgers, or the server's part in keeping them.
-pub(crate) fn register(ctx: *mut raw::RedisModuleCtx) {
-    let events: [(u64, raw::RedisModuleEventCallback); 5] = [
-        (raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, Some(replaced)),
-        (raw::REDISMODULE_EVENT_MASTER_LINK_CHANGE, Some(link_changed)),
-        (raw::REDISMODULE_EVENT_LOADING, Some(replaced)),
-        (raw::REDISMODULE_EVENT_FLUSHDB, Some(replaced)),
-        (raw::REDISMODULE_EVENT_SWAPDB, Some(replaced)),
-    ];
-    for (id, run) in events {
-        let event = raw::RedisModuleEvent { id, dataver: 1 };
-        // SAFETY: `ctx` is that of the load.
-        unsafe { ffi::subscribe(ctx, event, run) };
-    }
-}
-
-unsafe extern "C" fn replaced(
-    _ctx: *mut raw::RedisModuleCtx,
-    _event: raw::RedisModuleEvent,
-    _change: u64,
-    _data: *mut c_void,
-) {
+/// Makes every token void: ledgers were replaced as a whole, or the server's part in keeping them.
+pub(crate) fn begin_life() {
     fence().begin_life();
-}
-
-unsafe extern "C" fn link_changed(
-    _ctx: *mut raw::RedisModuleCtx,
-    _event: raw::RedisModuleEvent,
-    change: u64,
-    _data: *mut c_void,
-) {
-    if change == raw::REDISMODULE_SUBEVENT_MASTER_LINK_DOWN {
-        fence().begin_life();
-    }
 }

@@ -23,6 +23,7 @@ mod confirm;
 mod digest;
 mod docs;
 mod errors;
+mod events;
 mod expiry;
 mod fence;
 mod ffi;
@@ -105,8 +106,7 @@ fn register(ctx: *mut raw::RedisModuleCtx, args: &[ffi::LoadArg]) -> Result<(), 
     docs::register(ctx).map_err(|name| format!("the server refused the command {name:?}"))?;
     config::register(ctx, args)?;
     info::register(ctx);
-    confirm::register(ctx);
-    fence::register(ctx);
+    events::register(ctx);
     reply::prepare_ok(ctx);
     warn_of_forgetting(ctx);
     Ok(())

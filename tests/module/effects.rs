@@ -73,7 +73,8 @@ fn what_is_propagated_is_the_effect_in_absolute_times() {
         let redis = aof::server(server).start();
         let mut talk = talk::to(&redis);
         let now = talk.now_ms();
-        let (at, seen, until) = (now + 900_000, now - 10, now - 5_000);
+        let (at, seen) = (now + 900_000, now - 10);
+        let (early, until) = (now - 6_000, now - 5_000);
         let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         for line in [
             format!(
@@ -83,8 +84,8 @@ fn what_is_propagated_is_the_effect_in_absolute_times() {
             format!("AUTH.SESSION TOUCH k b AT {now}"),
             format!("AUTH.BLACKLIST k abc PXAT {at}"),
             "AUTH.SESSION REVOKE k other b".into(),
-            format!("AUTH.SESSION REVOKEALL k AT {until}"),
-            format!("AUTH.SESSION CREATE k c PXAT {at} CREATED 9 SEEN {seen}"),
+            format!("AUTH.SESSION REVOKEALL k AT {early}"),
+            format!("AUTH.SESSION CREATE k c PXAT {at} CREATED {until} SEEN {seen}"),
             format!("AUTH.SESSION REVOKEALL k EXCEPT a AT {until}"),
         ] {
             talk.say(&line);
@@ -98,8 +99,8 @@ fn what_is_propagated_is_the_effect_in_absolute_times() {
             format!("AUTH.SESSION TOUCH k b AT {now}"),
             format!("AUTH.BLACKLIST k DIGEST {hex} PXAT {at}"),
             "AUTH.SESSION REVOKE k b".into(),
-            format!("AUTH.SESSION REVOKEALL k AT {until}"),
-            format!("AUTH.SESSION CREATE k c PXAT {at} IDLE 0 CREATED 9 SEEN {seen} DEVICE "),
+            format!("AUTH.SESSION REVOKEALL k AT {early}"),
+            format!("AUTH.SESSION CREATE k c PXAT {at} IDLE 0 CREATED {until} SEEN {seen} DEVICE "),
             format!("AUTH.SESSION REVOKEALL k AT {until} EXCEPT a"),
         ];
         assert_eq!(aof::commands(&redis), expected);

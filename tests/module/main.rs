@@ -14,6 +14,7 @@ mod confirm;
 mod create;
 mod damage;
 mod effects;
+mod fence;
 mod fixture;
 mod full;
 mod hostile;

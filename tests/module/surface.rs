@@ -6,9 +6,10 @@ use crate::talk::{self, Talk, jwt};
 use crate::{everywhere, everywhere_with};
 
 /// Each command with its arity, flags that count, and where its key is.
-const COMMANDS: [(&str, i64, &str, i64); 9] = [
+const COMMANDS: [(&str, i64, &str, i64); 10] = [
     ("auth.check", -3, "readonly", 1),
     ("auth.blacklist", -3, "write", 1),
+    ("auth.fence", 1, "readonly", 0),
     ("auth.session|create", -6, "write", 2),
     ("auth.session|get", 4, "readonly", 2),
     ("auth.session|list", 3, "readonly", 2),
@@ -72,7 +73,7 @@ fn command_docs_tell_summary_complexity_version_and_arguments() {
             assert!(docs.contains(part), "{part} not in {docs}");
         }
         let docs = talk.say("COMMAND DOCS auth.session");
-        for (name, ..) in COMMANDS.iter().skip(2) {
+        for (name, ..) in COMMANDS.iter().skip(3) {
             assert!(docs.contains(name), "{name} not in {docs}");
         }
         for part in ["EXAT", "IDLE", "MAX", "DEVICE", "CREATED", "SEEN", "EXCEPT", "multiple"] {
