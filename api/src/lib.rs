@@ -35,7 +35,7 @@ pub mod jwks;
 pub mod keys;
 pub mod ledger;
 pub mod limit;
-mod line;
+pub mod line;
 pub mod login;
 pub mod logout;
 pub mod logout_everyone;

@@ -13,11 +13,11 @@
 //!
 //! Whatever goes wrong on a line ends it. No request opens one: while there is none, Redis is not
 //! asked, which is the circuit breaker. Of a user whose changes are still on their way, Redis is
-//! not believed either.
+//! not believed either. What is believed is decided in `belief.rs`; here are the connections.
 
+pub mod belief;
 mod checks;
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -27,7 +27,10 @@ use tokio::sync::Notify;
 
 use crate::sentinel::{Sight, sight};
 
+use belief::{Belief, Doubt, LineId};
 use checks::Checks;
+
+pub(crate) use belief::Delivery;
 
 /// Connections to one life of Redis.
 pub(crate) struct Line {
@@ -39,6 +42,8 @@ pub(crate) struct Line {
     pub(crate) tell: MultiplexedConnection,
     /// Which life it is.
     run_id: String,
+    /// What this instance calls it.
+    id: LineId,
     /// What Redis calls `tell`.
     tell_id: u64,
 }
@@ -58,30 +63,9 @@ pub(crate) struct Lines {
 #[derive(Default)]
 struct State {
     line: Option<Arc<Line>>,
-    believed: bool,
+    belief: Belief,
     /// What Redis may still hear of lines that have ended: their run id and connection.
     ended: Vec<(String, u64)>,
-    /// Users whose ledger may lack something.
-    behind: HashMap<u64, Behind>,
-    deliveries: u64,
-    /// Whether `behind` has everybody for whom something waited when this instance began.
-    knows_who_waits: bool,
-}
-
-/// What is known about a user whose ledger may lack something.
-#[derive(Clone, Copy, Debug, Default)]
-struct Behind {
-    latest_delivery: u64,
-    /// From this outbox row on it is uncertain what Redis has heard, and when.
-    uncertain_from: Option<u64>,
-}
-
-/// One attempt to bring a ledger up to date.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Delivery {
-    number: u64,
-    /// From this outbox row on, an earlier attempt may yet arrive.
-    pub(crate) uncertain_from: Option<u64>,
 }
 
 impl Lines {
@@ -99,24 +83,20 @@ impl Lines {
     /// The line, if what it says about this user may be believed.
     pub(crate) fn believed_about(&self, user_id: u64) -> RedisResult<Arc<Line>> {
         let state = self.read();
-        let line = state.line.as_ref().filter(|_| state.believed);
-        let line = line.ok_or_else(|| unavailable("Redis is not believed"))?;
-        if state.behind.contains_key(&user_id) {
-            return Err(unavailable("the ledger is behind"));
-        }
-        Ok(line.clone())
+        state.belief.about(user_id).map_err(|doubt| match doubt {
+            Doubt::Line => unavailable("Redis is not believed"),
+            Doubt::Behind => unavailable("the ledger is behind"),
+        })?;
+        state.line.clone().ok_or_else(|| unavailable("there is no line"))
     }
 
     pub(crate) fn is_believed(&self) -> bool {
-        self.read().believed
+        self.read().belief.is_believed()
     }
 
     /// Believes the line, should it still be the current one.
     pub(crate) fn believe(&self, line: &Arc<Line>) {
-        let mut state = self.write();
-        let is_current = state.line.as_ref().is_some_and(|current| Arc::ptr_eq(current, line));
-        if is_current && !state.believed {
-            state.believed = true;
+        if self.write().belief.believe(line.id) {
             self.up.notify_one();
             tracing::info!(run_id = line.run_id, "Redis is up to date and believed");
         }
@@ -124,8 +104,7 @@ impl Lines {
 
     /// Stops believing without ending the line.
     pub(crate) fn doubt(&self) {
-        let mut state = self.write();
-        if std::mem::take(&mut state.believed) {
+        if self.write().belief.doubt() {
             tracing::warn!("Redis is not believed any more; MySQL answers");
             self.trouble.notify_one();
         }
@@ -143,10 +122,9 @@ impl Lines {
 
     fn end(&self, line: &Arc<Line>, cause: &RedisError) {
         let mut state = self.write();
-        if state.line.as_ref().is_some_and(|current| Arc::ptr_eq(current, line)) {
+        if state.belief.end_line(line.id) {
             tracing::warn!(run_id = line.run_id, %cause, "the line to Redis has ended; MySQL answers");
             state.line = None;
-            state.believed = false;
             state.ended.push((line.run_id.clone(), line.tell_id));
             self.trouble.notify_one();
         }
@@ -166,8 +144,10 @@ impl Lines {
         self.silence_ended(&mut tell, &told.run_id).await?;
         let tell_id = redis::cmd("CLIENT").arg("ID").query_async(&mut tell).await?;
         let checks = Checks::on(ask.clone());
-        let line = Arc::new(Line { ask, checks, tell, run_id: told.run_id, tell_id });
-        self.write().line = Some(line.clone());
+        let mut state = self.write();
+        let id = state.belief.begin_line();
+        let line = Arc::new(Line { ask, checks, tell, run_id: told.run_id, id, tell_id });
+        state.line = Some(line.clone());
         Ok(line)
     }
 
@@ -210,56 +190,42 @@ impl Lines {
 
     /// A delivery begins; until it has succeeded Redis is not believed about this user.
     pub(crate) fn begin_delivery(&self, user_id: u64) -> Delivery {
-        let mut state = self.write();
-        state.deliveries += 1;
-        let number = state.deliveries;
-        let behind = state.behind.entry(user_id).or_default();
-        behind.latest_delivery = number;
-        Delivery { number, uncertain_from: behind.uncertain_from }
+        self.write().belief.begin_delivery(user_id)
     }
 
     /// Redis is not believed about these users until a delivery has succeeded.
     pub(crate) fn doubt_about(&self, users: &[u64]) {
-        let mut state = self.write();
-        for user_id in users {
-            state.behind.entry(*user_id).or_default();
-        }
+        self.write().belief.doubt_about(users);
     }
 
     /// Whether this instance knows for whom something waits that it has answered for.
     pub(crate) fn knows_who_waits(&self) -> bool {
-        self.read().knows_who_waits
+        self.read().belief.knows_who_waits()
     }
 
     /// Redis is not believed about anybody for whom something waited when this was asked.
     pub(crate) fn know_who_waits(&self) {
-        self.write().knows_who_waits = true;
+        self.write().belief.know_who_waits();
     }
 
     /// Redis may or may not hear the changes from this outbox row on.
     pub(crate) fn uncertain(&self, user_id: u64, from: u64) {
-        let mut state = self.write();
-        let behind = state.behind.entry(user_id).or_default();
-        behind.uncertain_from =
-            Some(behind.uncertain_from.map_or(from, |earlier| earlier.min(from)));
+        self.write().belief.uncertain(user_id, from);
     }
 
     /// Whether an earlier attempt to tell this user's changes may yet arrive.
     pub(crate) fn is_uncertain_about(&self, user_id: u64) -> bool {
-        self.read().behind.get(&user_id).is_some_and(|behind| behind.uncertain_from.is_some())
+        self.read().belief.is_uncertain_about(user_id)
     }
 
     /// Redis has confirmed everything, unless a later delivery is on its way.
     pub(crate) fn delivered(&self, user_id: u64, delivery: Delivery) {
-        let mut state = self.write();
-        if state.behind.get(&user_id).is_some_and(|b| b.latest_delivery == delivery.number) {
-            state.behind.remove(&user_id);
-        }
+        self.write().belief.delivered(user_id, delivery);
     }
 
     /// Users whose ledger may lack something.
     pub(crate) fn behind(&self) -> Vec<u64> {
-        self.read().behind.keys().copied().collect()
+        self.read().belief.behind()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {

@@ -1,0 +1,256 @@
+//! What an instance believes of Redis. No I/O, no lock, no clock: each event is a call, so that the
+//! checker of the protocol (`tests/protocol`) drives the very rules that the service runs.
+//!
+//!     line      begins unbelieved; is believed until it ends or is doubted; a line that has been
+//!               replaced can be neither believed nor ended any more
+//!     user      behind from the commit of a change until the latest delivery has succeeded
+//!     answer    Redis is asked about a user only on a believed line, and not while behind
+
+use std::collections::BTreeMap;
+
+/// Names one line of an instance; a later one has another name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LineId(u64);
+
+/// What is believed, and about whom not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Belief {
+    line: Option<LineId>,
+    lines: u64,
+    believed: bool,
+    /// Users whose ledger may lack something.
+    behind: BTreeMap<u64, Behind>,
+    deliveries: u64,
+    /// Whether `behind` has everybody for whom something waited when this instance began.
+    knows_who_waits: bool,
+}
+
+/// What is known about a user whose ledger may lack something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Behind {
+    latest_delivery: u64,
+    /// From this outbox row on it is uncertain what Redis has heard, and when.
+    uncertain_from: Option<u64>,
+}
+
+/// One attempt to bring a ledger up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Delivery {
+    number: u64,
+    /// From this outbox row on, an earlier attempt may yet arrive.
+    pub uncertain_from: Option<u64>,
+}
+
+/// Why Redis is not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Doubt {
+    /// There is no line, or nobody has seen that the server lacks nothing.
+    Line,
+    /// Something may still be on its way to this user's ledger.
+    Behind,
+}
+
+impl Belief {
+    // --- the line ---
+
+    /// The current line, believed or not.
+    pub fn line(&self) -> Option<LineId> {
+        self.line
+    }
+
+    /// A new line is the current one, and not believed yet.
+    pub fn begin_line(&mut self) -> LineId {
+        self.lines += 1;
+        let line = LineId(self.lines);
+        self.line = Some(line);
+        self.believed = false;
+        line
+    }
+
+    /// The line is over. False if it was not the current one.
+    pub fn end_line(&mut self, line: LineId) -> bool {
+        let is_current = self.line == Some(line);
+        if is_current {
+            self.line = None;
+            self.believed = false;
+        }
+        is_current
+    }
+
+    /// Everything has been seen on this line that belief takes. False if that changes nothing.
+    pub fn believe(&mut self, line: LineId) -> bool {
+        let is_new = self.line == Some(line) && !self.believed;
+        self.believed |= is_new;
+        is_new
+    }
+
+    /// The line stays and is not believed any more. False if it was not.
+    pub fn doubt(&mut self) -> bool {
+        std::mem::take(&mut self.believed)
+    }
+
+    /// Whether the line is believed about users that are not behind.
+    pub fn is_believed(&self) -> bool {
+        self.believed
+    }
+
+    // --- users ---
+
+    /// The line on which Redis may be asked about this user.
+    pub fn about(&self, user_id: u64) -> Result<LineId, Doubt> {
+        let line = self.line.filter(|_| self.believed).ok_or(Doubt::Line)?;
+        if self.behind.contains_key(&user_id) { Err(Doubt::Behind) } else { Ok(line) }
+    }
+
+    /// Redis is not believed about these users until a delivery has succeeded.
+    pub fn doubt_about(&mut self, users: &[u64]) {
+        for user_id in users {
+            self.behind.entry(*user_id).or_default();
+        }
+    }
+
+    /// A delivery begins; until it has succeeded Redis is not believed about this user.
+    pub fn begin_delivery(&mut self, user_id: u64) -> Delivery {
+        self.deliveries += 1;
+        let number = self.deliveries;
+        let behind = self.behind.entry(user_id).or_default();
+        behind.latest_delivery = number;
+        Delivery { number, uncertain_from: behind.uncertain_from }
+    }
+
+    /// Redis has confirmed everything, unless a later delivery is on its way.
+    pub fn delivered(&mut self, user_id: u64, delivery: Delivery) {
+        let is_latest = |behind: &Behind| behind.latest_delivery == delivery.number;
+        if self.behind.get(&user_id).is_some_and(is_latest) {
+            self.behind.remove(&user_id);
+        }
+    }
+
+    /// Users whose ledger may lack something.
+    pub fn behind(&self) -> Vec<u64> {
+        self.behind.keys().copied().collect()
+    }
+
+    /// Whether this instance knows for whom something waits that it has answered for.
+    pub fn knows_who_waits(&self) -> bool {
+        self.knows_who_waits
+    }
+
+    /// Redis is not believed about anybody for whom something waited when this was asked.
+    pub fn know_who_waits(&mut self) {
+        self.knows_who_waits = true;
+    }
+}
+
+/// What an attempt may still do that failed on its way.
+impl Belief {
+    /// Redis may or may not hear the changes from this outbox row on.
+    pub fn uncertain(&mut self, user_id: u64, from: u64) {
+        let behind = self.behind.entry(user_id).or_default();
+        behind.uncertain_from =
+            Some(behind.uncertain_from.map_or(from, |earlier| earlier.min(from)));
+    }
+
+    /// Whether an earlier attempt to tell this user's changes may yet arrive.
+    pub fn is_uncertain_about(&self, user_id: u64) -> bool {
+        self.behind.get(&user_id).is_some_and(|behind| behind.uncertain_from.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn believing() -> (Belief, LineId) {
+        let mut belief = Belief::default();
+        let line = belief.begin_line();
+        assert!(belief.believe(line));
+        (belief, line)
+    }
+
+    #[test]
+    fn nothing_is_believed_before_a_line_is() {
+        let mut belief = Belief::default();
+        assert_eq!((belief.line(), belief.about(1)), (None, Err(Doubt::Line)));
+        let line = belief.begin_line();
+        assert_eq!((belief.line(), belief.about(1)), (Some(line), Err(Doubt::Line)));
+        assert!(belief.believe(line) && belief.is_believed());
+        assert!(!belief.believe(line), "believed again");
+        assert_eq!(belief.about(1), Ok(line));
+    }
+
+    #[test]
+    fn belief_ends_with_the_line_and_with_doubt() {
+        let (mut belief, line) = believing();
+        assert!(belief.doubt() && !belief.doubt());
+        assert_eq!((belief.line(), belief.about(1)), (Some(line), Err(Doubt::Line)));
+        assert!(belief.believe(line) && belief.end_line(line));
+        assert_eq!((belief.line(), belief.is_believed()), (None, false));
+    }
+
+    #[test]
+    fn a_replaced_line_is_neither_believed_nor_ended() {
+        let (mut belief, old) = believing();
+        let new = belief.begin_line();
+        assert!(!belief.is_believed(), "belief went over to a new line");
+        assert!(!belief.believe(old) && !belief.is_believed());
+        assert!(!belief.end_line(old));
+        assert!(belief.believe(new));
+        assert_eq!(belief.about(1), Ok(new));
+    }
+
+    #[test]
+    fn a_user_is_behind_until_the_latest_delivery_has_succeeded() {
+        let (mut belief, line) = believing();
+        let (first, second) = (belief.begin_delivery(1), belief.begin_delivery(1));
+        assert_eq!((belief.about(1), belief.about(2)), (Err(Doubt::Behind), Ok(line)));
+        belief.delivered(1, first);
+        assert_eq!((belief.about(1), belief.behind()), (Err(Doubt::Behind), vec![1]));
+        belief.delivered(1, second);
+        assert_eq!((belief.about(1), belief.behind()), (Ok(line), vec![]));
+    }
+
+    #[test]
+    fn a_doubted_user_waits_for_a_delivery_that_began_afterwards() {
+        let (mut belief, line) = believing();
+        let before = belief.begin_delivery(2);
+        belief.delivered(2, before);
+        belief.doubt_about(&[1, 2]);
+        belief.delivered(2, before);
+        assert_eq!(belief.behind(), [1, 2]);
+        let after = belief.begin_delivery(2);
+        belief.delivered(2, after);
+        assert_eq!((belief.about(1), belief.about(2)), (Err(Doubt::Behind), Ok(line)));
+    }
+
+    #[test]
+    fn who_is_behind_stays_so_on_the_next_line() {
+        let (mut belief, line) = believing();
+        belief.begin_delivery(1);
+        belief.end_line(line);
+        let next = belief.begin_line();
+        belief.believe(next);
+        assert_eq!((belief.about(1), belief.about(2)), (Err(Doubt::Behind), Ok(next)));
+    }
+
+    #[test]
+    fn the_earliest_uncertain_row_counts_until_a_delivery_has_succeeded() {
+        let (mut belief, _) = believing();
+        for row in [7, 5, 6] {
+            belief.uncertain(1, row);
+        }
+        assert!(belief.is_uncertain_about(1) && !belief.is_uncertain_about(2));
+        let delivery = belief.begin_delivery(1);
+        assert_eq!(delivery.uncertain_from, Some(5));
+        belief.delivered(1, delivery);
+        assert!(!belief.is_uncertain_about(1));
+    }
+
+    #[test]
+    fn who_waits_is_unknown_at_first() {
+        let mut belief = Belief::default();
+        assert!(!belief.knows_who_waits());
+        belief.know_who_waits();
+        assert!(belief.knows_who_waits());
+    }
+}
