@@ -79,7 +79,10 @@ pub async fn livez() -> StatusCode {
 pub async fn readyz(State(app): State<App>) -> StatusCode {
     let (waiting, redis) = tokio::join!(waiting(&app), redis_answers(&app));
     let limit = i64::from(app.settings.stores.outbox_limit);
-    code(redis && app.ledger.is_believed() && waiting.is_some_and(|waiting| waiting < limit))
+    let lacks = app.worker.lacks_since().map(|since| app.clock.now().since(since));
+    let is_late = lacks.is_some_and(|age| age >= app.settings.stores.outbox_max_age);
+    let is_short = waiting.is_some_and(|waiting| waiting < limit);
+    code(redis && app.ledger.is_believed() && is_short && !is_late)
 }
 
 /// Counted no further than it matters.

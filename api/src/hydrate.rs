@@ -10,11 +10,14 @@
 //!     fill     watermarks and revocations first, then every live session
 //!     end      endings from the outbox are told again: those that the data is too old for, and
 //!              those that happened while the sessions were being filled in
-//!     drain    what still waits in the outbox is delivered
-//!     confirm  sentinel and AUTH.CONFIRM in one step, unless the mark has gone
+//!     wait     so are the endings that wait now, whoever else is telling them; about users for
+//!              whom anything else waits nobody will believe Redis
+//!     confirm  sentinel and AUTH.CONFIRM in one step, unless the mark has gone or the module says
+//!              that the ledgers are others now
 //!
-//! Ending twice is harmless, and a session is only filled in before the endings are read: whatever
-//! is dead in MySQL is dead in Redis when the last step is done.
+//! Ending twice is harmless, and a session is only filled in before the endings are read and behind
+//! a fence (`ledger/telling.rs`): whatever is dead in MySQL is dead in Redis when the last step is
+//! done.
 
 use std::fmt;
 use std::time::Duration;
@@ -29,7 +32,7 @@ use crate::cleanup;
 use crate::clock::UnixMs;
 use crate::ledger::redis_now;
 use crate::outbox;
-use crate::sentinel::{self, Mark, Sight};
+use crate::sentinel::{self, Confirmation, Mark, Sight};
 
 pub(crate) use fill::device_text;
 
@@ -41,8 +44,6 @@ mod sweep;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many rows are read and told at a time.
 const BATCH: u32 = 1000;
-/// Transactions commit out of the order of their row numbers, but not by as many as this.
-const OUT_OF_ORDER: u64 = 10_000;
 
 /// How much is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,9 +182,8 @@ impl Work<'_> {
         let before_sessions = redis_now(&mut self.redis).await?.minus(Duration::from_millis(1));
         self.fill_sessions(now).await?;
         let from = known.map_or(newest, |mark| mark.position.min(newest));
-        let from = from.saturating_sub(OUT_OF_ORDER);
-        self.tell_endings(from, &waiting, before_sessions).await?;
-        self.drain().await?;
+        let told = self.tell_endings(from, &waiting, before_sessions).await?;
+        self.tell_waiting(told, before_sessions).await?;
         self.confirm(sight, &mark).await?;
         tracing::info!(counts = %self.counts, took = ?started.elapsed(), "the ledgers are up to date");
         Ok(self.counts)
@@ -213,12 +213,19 @@ impl Work<'_> {
     }
 
     async fn confirm(&mut self, sight: &Sight, mark: &Mark) -> Result<(), Fault> {
-        let position = outbox::position(self.app).await?;
+        let position = outbox::position(self.app, mark.position).await?;
         let done = Mark { run_id: sight.run_id.clone(), position, at: self.app.clock.now() };
         let key = self.app.ledger.lines.sentinel();
         let mark = mark.text();
-        let replaced = sentinel::replace_and_confirm(&mut self.redis, key, &mark, &done).await?;
-        replaced.then_some(()).ok_or(Fault::Disturbed)
+        let confirmation = Confirmation { mark: &mark, done: &done, life: &sight.life };
+        let confirmed = sentinel::confirm(&mut self.redis, key, confirmation).await;
+        match confirmed {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Fault::Disturbed),
+            // The ledgers that were brought up to date are not those that are there now.
+            Err(cause) if cause.code() == Some("STALE") => Err(Fault::Disturbed),
+            Err(cause) => Err(cause.into()),
+        }
     }
 
     /// The rows that wait already. What they say is in what is read from now on.
@@ -236,17 +243,6 @@ impl Work<'_> {
             sqlx::query_scalar!(r#"select max(id) as "newest: u64" from revocation_outbox"#)
                 .fetch_one(&mut *self.db);
         Ok(within(asked).await?.unwrap_or(0))
-    }
-
-    /// Delivers what was committed meanwhile.
-    async fn drain(&mut self) -> Result<(), Fault> {
-        for _ in 0..100 {
-            if self.waiting().await?.is_empty() {
-                return Ok(());
-            }
-            within(outbox::deliver_waiting(self.app)).await?;
-        }
-        Err(Fault::Late)
     }
 
     /// One round trip; whatever is refused stops the work, for Redis would lack it.
@@ -269,8 +265,11 @@ impl Work<'_> {
             let Value::ServerError(refusal) = reply else { continue };
             match refusal.code() {
                 "WRONGTYPE" => tracing::error!(%refusal, "a ledger's key holds something else"),
+                // Read again, all that was refused for other reasons is refused again.
+                "STALE" => refused = Some(refusal),
+                "ENDED" => refused = refused.or(Some(refusal)),
                 "ERR" if !refusal.details().is_some_and(|d| d.contains("unknown command")) => {
-                    refused = Some(refusal);
+                    refused = refused.or(Some(refusal));
                 }
                 _ => return Err(redis::RedisError::from(refusal).into()),
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use portcullis_core::{Digest, Verdict};
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
+use redis::{Cmd, RedisError, RedisResult, Value};
 use secrecy::ExposeSecret as _;
 
 use crate::clock::UnixMs;
@@ -16,6 +16,10 @@ use crate::config::Stores;
 use crate::line::Lines;
 use crate::outbox::Change;
 use crate::session_id::SessionId;
+
+mod telling;
+
+pub(crate) use telling::{Fence, Told};
 
 /// The ledgers of all users.
 pub struct Ledger {
@@ -67,68 +71,6 @@ impl Ledger {
         }
     }
 
-    /// Tells ledgers some changes, in order, in one round trip and outside `MULTI`: a full server
-    /// refuses queued writes, and a revocation must go through.
-    ///
-    /// A session that is refused for good (its end has come, say) is given up, which refuses too
-    /// much at worst. Anything else that is refused is an error and will be told again.
-    pub async fn apply(&self, changes: &[(u64, Change)]) -> RedisResult<()> {
-        // Without a line, what an earlier one was told may yet be heard: even nothing has to wait.
-        let line = self.lines.any()?;
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let told = self.tell(&mut line.tell.clone(), changes).await;
-        self.lines.heard(&line, told)
-    }
-
-    async fn tell(
-        &self,
-        redis: &mut MultiplexedConnection,
-        changes: &[(u64, Change)],
-    ) -> RedisResult<()> {
-        let now = now_if_needed(redis, changes).await?;
-        let mut pipeline = Pipeline::new();
-        for (user_id, change) in changes {
-            pipeline.add_command(change.command(&self.key(*user_id), now));
-        }
-        pipeline.ignore_errors();
-        let replies: Vec<Value> = pipeline.query_async(redis).await?;
-        for ((user_id, change), reply) in changes.iter().zip(replies) {
-            let Value::ServerError(refusal) = reply else { continue };
-            let module_is_there = !refusal.details().is_some_and(|d| d.contains("unknown command"));
-            let for_good = module_is_there && refusal.code() == "ERR";
-            if !(for_good && matches!(change, Change::Create { .. })) {
-                return Err(refusal.into());
-            }
-            tracing::error!(user_id, %refusal, "Redis does not take a session");
-        }
-        self.wait_for_replicas(redis).await
-    }
-
-    /// Half the deadline, so that missing replicas are not taken for a broken line.
-    ///
-    /// `WAIT` waits for what this connection has written. A change that was told before on another
-    /// one changes nothing, so something is written that always counts as a change, means nothing
-    /// and is not refused by a full server: the sentinel's expiry, at the end of time.
-    async fn wait_for_replicas(&self, redis: &mut MultiplexedConnection) -> RedisResult<()> {
-        if self.replicas == 0 {
-            return Ok(());
-        }
-        let patience = u64::try_from(self.deadline.as_millis() / 2).unwrap_or(1).max(1);
-        let mut questions = redis::pipe();
-        questions.cmd("PEXPIREAT").arg(self.lines.sentinel()).arg(UnixMs::MAX.0).ignore();
-        questions.cmd("WAIT").arg(self.replicas).arg(patience);
-        let (have,): (u8,) = questions.query_async(redis).await?;
-        if have < self.replicas {
-            return Err(RedisError::from((
-                redis::ErrorKind::UnexpectedReturnType,
-                "too few replicas have heard it",
-            )));
-        }
-        Ok(())
-    }
-
     /// Moves a session's last activity forward.
     pub async fn touch(&self, user_id: u64, session: &SessionId, at: UnixMs) -> RedisResult<()> {
         let mut command = redis::cmd("AUTH.SESSION");
@@ -177,24 +119,21 @@ impl Ledger {
 }
 
 impl Change {
-    /// Whether it only ends things, so that telling it late brings nothing back.
+    /// The session that it begins; `None` if it only ends things, so that telling it late, or twice,
+    /// brings nothing back.
+    pub(crate) const fn begins(&self) -> Option<&SessionId> {
+        match self {
+            Self::Create { session, .. } => Some(session),
+            Self::Revoke { .. } | Self::RevokeAll { .. } | Self::Blacklist { .. } => None,
+        }
+    }
+
     pub(crate) const fn is_ending(&self) -> bool {
-        match self {
-            Self::Create { .. } => false,
-            Self::Revoke { .. } | Self::RevokeAll { .. } | Self::Blacklist { .. } => true,
-        }
+        self.begins().is_none()
     }
 
-    /// Whether it may be told again whatever has come after it. Not so a watermark: of a host whose
-    /// clock is ahead it would, held back to another present, end what began since.
-    pub(crate) const fn names_its_end(&self) -> bool {
-        match self {
-            Self::Create { .. } | Self::RevokeAll { .. } => false,
-            Self::Revoke { .. } | Self::Blacklist { .. } => true,
-        }
-    }
-
-    pub(crate) fn command(&self, key: &str, now: UnixMs) -> Cmd {
+    /// The command that tells it. No watermark lies beyond `now`; a beginning carries the fence.
+    pub(crate) fn command(&self, key: &str, now: UnixMs, fence: Option<&Fence>) -> Cmd {
         match self {
             Self::Create { session, created_at, seen_at, expires_at, idle_s, device } => {
                 let mut command = redis::cmd("AUTH.SESSION");
@@ -205,6 +144,9 @@ impl Change {
                     command.arg("IDLE").arg(*idle_s);
                 }
                 command.arg("DEVICE").arg(device);
+                if let Some(fence) = fence {
+                    command.arg("FENCE").arg(fence.as_str());
+                }
                 command
             }
             Self::Revoke { sessions } => {
@@ -227,18 +169,6 @@ impl Change {
             }
         }
     }
-}
-
-/// The watermark may not lie in Redis' future, so one that comes from a host whose clock is ahead is
-/// held back to Redis' own time.
-async fn now_if_needed(
-    redis: &mut MultiplexedConnection,
-    changes: &[(u64, Change)],
-) -> RedisResult<UnixMs> {
-    if !changes.iter().any(|(_, change)| matches!(change, Change::RevokeAll { .. })) {
-        return Ok(UnixMs::MAX);
-    }
-    redis_now(redis).await
 }
 
 /// What time it is for Redis.

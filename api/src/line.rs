@@ -44,8 +44,6 @@ pub(crate) struct Line {
     run_id: String,
     /// What this instance calls it.
     id: LineId,
-    /// What Redis calls `tell`.
-    tell_id: u64,
 }
 
 /// The current line, if any, and what is known about it.
@@ -64,8 +62,6 @@ pub(crate) struct Lines {
 struct State {
     line: Option<Arc<Line>>,
     belief: Belief,
-    /// What Redis may still hear of lines that have ended: their run id and connection.
-    ended: Vec<(String, u64)>,
 }
 
 impl Lines {
@@ -125,7 +121,6 @@ impl Lines {
         if state.belief.end_line(line.id) {
             tracing::warn!(run_id = line.run_id, %cause, "the line to Redis has ended; MySQL answers");
             state.line = None;
-            state.ended.push((line.run_id.clone(), line.tell_id));
             self.trouble.notify_one();
         }
     }
@@ -141,33 +136,12 @@ impl Lines {
         if asked.run_id != told.run_id {
             return Err(unavailable("two connections reached two servers"));
         }
-        self.silence_ended(&mut tell, &told.run_id).await?;
-        let tell_id = redis::cmd("CLIENT").arg("ID").query_async(&mut tell).await?;
         let checks = Checks::on(ask.clone());
         let mut state = self.write();
         let id = state.belief.begin_line();
-        let line = Arc::new(Line { ask, checks, tell, run_id: told.run_id, id, tell_id });
+        let line = Arc::new(Line { ask, checks, tell, run_id: told.run_id, id });
         state.line = Some(line.clone());
         Ok(line)
-    }
-
-    /// What was sent on an ended line may still lie in the server's buffers, and a login that is
-    /// heard after its logout would live again. A closed connection is not read any more.
-    async fn silence_ended(
-        &self,
-        tell: &mut MultiplexedConnection,
-        run_id: &str,
-    ) -> RedisResult<()> {
-        let ended = std::mem::take(&mut self.write().ended);
-        for (life, id) in ended.iter().filter(|(life, _)| life == run_id) {
-            let killed: RedisResult<u64> =
-                redis::cmd("CLIENT").arg("KILL").arg("ID").arg(id).query_async(tell).await;
-            if let Err(cause) = killed {
-                self.write().ended.push((life.clone(), *id));
-                return Err(cause);
-            }
-        }
-        Ok(())
     }
 
     /// A connection of one's own, to wherever Redis is now.
@@ -208,16 +182,6 @@ impl Lines {
         self.write().belief.know_who_waits();
     }
 
-    /// Redis may or may not hear the changes from this outbox row on.
-    pub(crate) fn uncertain(&self, user_id: u64, from: u64) {
-        self.write().belief.uncertain(user_id, from);
-    }
-
-    /// Whether an earlier attempt to tell this user's changes may yet arrive.
-    pub(crate) fn is_uncertain_about(&self, user_id: u64) -> bool {
-        self.read().belief.is_uncertain_about(user_id)
-    }
-
     /// Redis has confirmed everything, unless a later delivery is on its way.
     pub(crate) fn delivered(&self, user_id: u64, delivery: Delivery) {
         self.write().belief.delivered(user_id, delivery);
@@ -244,11 +208,15 @@ impl Line {
     }
 }
 
-/// Not a refusal that concerns one key or one command, but the server or the way to it.
+/// Whether a refusal concerns the server and not one key or one command.
+pub(crate) fn is_of_the_server(code: &str) -> bool {
+    ["LOADING", "READONLY", "MASTERDOWN", "NOAUTH", "CLUSTERDOWN"].contains(&code)
+}
+
+/// The same of any fault, which may also be one of the way to the server.
 fn ends_line(cause: &RedisError) -> bool {
-    let of_the_server = ["LOADING", "READONLY", "MASTERDOWN", "NOAUTH", "CLUSTERDOWN"];
     match (cause.kind(), cause.code()) {
-        (_, Some(code)) => of_the_server.contains(&code),
+        (_, Some(code)) => is_of_the_server(code),
         (ErrorKind::UnexpectedReturnType, None) => false,
         (_, None) => true,
     }

@@ -25,6 +25,7 @@ use crate::device::Device;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::issue::{Grant, TokenPair, token_pair};
+use crate::ledger::Fence;
 use crate::limit::Scope;
 use crate::new_device;
 use crate::opening::{self, Opened};
@@ -191,12 +192,16 @@ async fn log_in(
     let email = spelled(&request.email);
     let device = cookie(headers, DEVICE_COOKIE);
     let attempt = app.limits.attempt(&email, client, device).await?;
-    let checked = check_password(app, client, &email, request.password).await;
+    // Asked for now, a fence costs no time: whatever ends the session comes after it.
+    let (checked, fence) =
+        tokio::join!(check_password(app, client, &email, request.password), app.ledger.fence());
     let user = app.limits.outcome(&attempt, client, checked).await?;
     let Some(user) = user else { return Err(Error::BadCredentials) };
     // Each waits for another store.
-    let ((), begun) =
-        tokio::join!(app.limits.succeeded(&attempt), begin_session(app, client, headers, user.id),);
+    let ((), begun) = tokio::join!(
+        app.limits.succeeded(&attempt),
+        begin_session(app, client, headers, (user.id, fence.ok()))
+    );
     let (now, Opened { session, refresh, expires_at }, propagation) = begun?;
     if app.settings.accounts.notify_new_device && !app.limits.knows(&email, device) {
         new_device::tell_later(app, client, user.id, email, session.clone());
@@ -223,7 +228,7 @@ async fn begin_session(
     app: &App,
     client: &Client,
     headers: &HeaderMap,
-    user_id: u64,
+    (user_id, fence): (u64, Option<Fence>),
 ) -> Result<(UnixMs, Opened, Propagation)> {
     let presented = presented_session(app, headers, user_id).await;
     let mut tx = Transaction::begin(&app.db).await?;
@@ -235,7 +240,7 @@ async fn begin_session(
     let opened = opening::open(app, &mut tx, user_id, client, now).await?;
     let event = Event::of("authn_login_success", user_id).in_session(opened.session.as_str());
     audit::record(&mut *tx, client, now, event).await?;
-    let propagation = outbox::commit(app, tx, user_id).await?;
+    let propagation = outbox::commit_fenced(app, tx, user_id, fence).await?;
     Ok((now, opened, propagation))
 }
 

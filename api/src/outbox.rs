@@ -6,34 +6,33 @@
 //!     login    insert + row -> commit -> AUTH.SESSION CREATE -> answer, row marked
 //!     revoke   update + row -> commit -> AUTH.SESSION REVOKE -> answer, row marked
 //!
-//! Changes of one user are delivered in order: whoever delivers first locks the user's oldest
-//! waiting row. Every change is safe to deliver twice, in order. From the commit until Redis has
-//! confirmed, this instance asks MySQL about the user. An attempt that failed on its way may still
-//! arrive, after what another instance delivered meanwhile; so the next attempt repeats the endings
-//! from there on.
+//! From the commit until Redis has confirmed, this instance asks MySQL about the user. Telling
+//! twice, late or in another order does no harm (`reading.rs`), so nobody waits for anybody: whoever
+//! finds a row waiting tells it (`worker.rs`).
 
 mod change;
-mod together;
-
-use std::collections::HashSet;
-use std::time::Duration;
+mod position;
+mod reading;
+mod worker;
 
 use sqlx::MySqlConnection;
 use sqlx::types::Json;
-use tokio::time::Instant;
 
 pub use change::{Change, Propagation};
+pub(crate) use position::{Positions, position};
+pub use worker::deliver_waiting;
+pub(crate) use worker::{Worker, deliver_everybodys, run};
 
 use crate::App;
 use crate::clock::UnixMs;
 use crate::database;
+use crate::ledger::Fence;
 use crate::line::Delivery;
 use crate::transaction::Transaction;
+use reading::Fate;
 
-/// How often the worker looks for what could not be delivered at once.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How many users' changes one round of the worker delivers.
-const USERS_A_ROUND: u32 = 200;
+/// How often one user's rows are read anew because what they said was out of date.
+const READINGS: usize = 4;
 
 /// Writes a change down in the transaction that decides it.
 pub async fn add(
@@ -55,35 +54,26 @@ pub async fn add(
 
 /// Commits what was decided and tells the user's ledger everything that waits for it. The answer
 /// does not wait until that is written down.
-pub(crate) async fn commit(
+pub(crate) async fn commit(app: &App, tx: Transaction, user_id: u64) -> sqlx::Result<Propagation> {
+    commit_fenced(app, tx, user_id, None).await
+}
+
+/// The same, with a fence that was asked for before the transaction began, which saves a round trip
+/// where a session begins.
+pub(crate) async fn commit_fenced(
     app: &App,
     mut tx: Transaction,
     user_id: u64,
+    fence: Option<Fence>,
 ) -> sqlx::Result<Propagation> {
     tx.commit_and_begin().await?;
     let delivery = app.ledger.lines.begin_delivery(user_id);
     let delivered = Box::pin(async {
-        app.ledger.lines.any()?;
-        if let Some(told) = tell(app, user_id, delivery, tx).await? {
-            mark_later(app, user_id, told);
-        }
+        let told = tell(app, &mut tx, user_id, fence).await?;
+        mark_later(app, user_id, tx, told);
         Ok(())
     });
     Ok(confirmed(app, user_id, delivery, delivered).await)
-}
-
-/// Tells a user's ledger everything that waits for it. Never fails: what stays is pending.
-pub async fn deliver(app: &App, user_id: u64) -> Propagation {
-    let delivery = app.ledger.lines.begin_delivery(user_id);
-    let delivered = Box::pin(async {
-        app.ledger.lines.any()?;
-        let tx = Transaction::begin(&app.db).await?;
-        if let Some(told) = tell(app, user_id, delivery, tx).await? {
-            mark(app, user_id, told).await?;
-        }
-        Ok(())
-    });
-    confirmed(app, user_id, delivery, delivered).await
 }
 
 async fn confirmed(
@@ -106,66 +96,45 @@ async fn confirmed(
     }
 }
 
-/// What Redis has confirmed up to a row; the rows are held until that is marked.
-struct Told {
-    tx: Transaction,
-    last: u64,
-}
-
-/// Nothing, if nothing waits.
+/// Tells the user's ledger everything that waits for it; the rows that were told.
 async fn tell(
     app: &App,
+    db: &mut MySqlConnection,
     user_id: u64,
-    delivery: Delivery,
-    mut tx: Transaction,
-) -> Result<Option<Told>, Undelivered> {
-    let rows = sqlx::query!(
-        r#"select id, change_set as "changes: Json<Vec<Change>>",
-                  (delivered_at is null) as "is_waiting: bool"
-             from revocation_outbox force index (idx_outbox_user_id)
-            where user_id = ? and (delivered_at is null or id >= ?)
-            order by id for update"#,
-        user_id,
-        delivery.uncertain_from.unwrap_or(u64::MAX),
-    )
-    .fetch_all(&mut *tx)
-    .await?;
-    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(None) };
-    let (first, last) = (first.id, last.id);
-    let changes: Vec<(u64, Change)> = rows
-        .into_iter()
-        .flat_map(|row| row.changes.0.into_iter().map(move |change| (row.is_waiting, change)))
-        .filter_map(|(is_waiting, change)| {
-            (is_waiting || change.names_its_end()).then_some((user_id, change))
-        })
-        .collect();
-    // Said before, because this attempt may be cut short at any point.
-    app.ledger.lines.uncertain(user_id, first);
-    app.ledger.apply(&changes).await?;
-    Ok(Some(Told { tx, last }))
+    mut fence: Option<Fence>,
+) -> Result<Vec<u64>, Undelivered> {
+    app.ledger.lines.any()?;
+    for _ in 0..READINGS {
+        let rows = reading::waiting(db, &[user_id]).await?;
+        let needs_a_fence = fence.is_none() && reading::holds_a_beginning(&rows);
+        if !needs_a_fence {
+            let fates = reading::tell(app, db, &rows, fence.as_ref()).await?;
+            if fates.iter().all(|fate| *fate == Fate::Told) {
+                return Ok(rows.into_iter().map(|row| row.id).collect());
+            }
+            if fates.iter().any(|fate| matches!(fate, Fate::Refused { .. })) {
+                return Err(Undelivered::Refused);
+            }
+        }
+        fence = Some(app.ledger.fence().await?);
+    }
+    Err(Undelivered::Stale)
 }
 
-fn mark_later(app: &App, user_id: u64, told: Told) {
-    let own = app.clone();
+fn mark_later(app: &App, user_id: u64, mut tx: Transaction, told: Vec<u64>) {
+    if told.is_empty() {
+        return;
+    }
+    let now = app.clock.now();
     app.do_later(async move {
-        if let Err(cause) = mark(&own, user_id, told).await {
+        let marked = async {
+            reading::mark(&mut tx, &told, now).await?;
+            tx.commit().await
+        };
+        if let Err(cause) = marked.await {
             tracing::warn!(user_id, %cause, "a delivery was not marked and will be repeated");
         }
     });
-}
-
-async fn mark(app: &App, user_id: u64, told: Told) -> sqlx::Result<()> {
-    let Told { mut tx, last } = told;
-    sqlx::query!(
-        "update revocation_outbox force index (idx_outbox_user_id) set delivered_at = ?
-          where user_id = ? and delivered_at is null and id <= ?",
-        app.clock.now(),
-        user_id,
-        last,
-    )
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -174,38 +143,12 @@ enum Undelivered {
     Database(#[from] sqlx::Error),
     #[error("redis: {0}")]
     Redis(#[from] redis::RedisError),
+    #[error("Redis does not take it")]
+    Refused,
+    #[error("what was read was out of date again and again")]
+    Stale,
     #[error("it took too long")]
     Late,
-}
-
-/// Delivers what waits, again and again, until the service stops.
-pub(crate) async fn run(app: App) {
-    loop {
-        let delivered = tokio::select! {
-            delivered = deliver_all(&app) => delivered,
-            () = app.stop.cancelled() => return,
-        };
-        if let Err(cause) = delivered {
-            tracing::warn!(%cause, "the outbox could not be read");
-        }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-            () = app.ledger.lines.up.notified() => {}
-            () = app.stop.cancelled() => return,
-        }
-    }
-}
-
-/// The row up to which everything has been delivered; 0 if that is not known.
-pub(crate) async fn position(app: &App) -> sqlx::Result<u64> {
-    let asked = sqlx::query!(
-        r#"select (select min(id) from revocation_outbox where delivered_at is null)
-                      as "first_waiting: u64",
-                  (select max(id) from revocation_outbox) as "newest: u64""#
-    )
-    .fetch_one(&app.db);
-    let row = database::time(app.settings.stores.db_deadline, asked).await?;
-    Ok(row.first_waiting.map(|first| first - 1).or(row.newest).unwrap_or(0))
 }
 
 /// Stops believing Redis about everybody for whom something waits.
@@ -217,54 +160,4 @@ pub(crate) async fn doubt_waiting(app: &App) -> sqlx::Result<()> {
     app.ledger.lines.doubt_about(&database::time(app.settings.stores.db_deadline, asked).await?);
     app.ledger.lines.know_who_waits();
     Ok(())
-}
-
-/// Delivers what waits for however many users, until an answer has to be given.
-pub(crate) async fn deliver_everybodys(app: &App, until: Instant) -> Propagation {
-    match tokio::time::timeout_at(until, deliver_all(app)).await {
-        Ok(Ok(0)) => Propagation::Confirmed,
-        Ok(Ok(_) | Err(_)) | Err(_) => Propagation::Pending,
-    }
-}
-
-/// Round after round, until nothing waits or something cannot be delivered.
-async fn deliver_all(app: &App) -> sqlx::Result<usize> {
-    loop {
-        let Round { users, behind } = round(app).await?;
-        if behind > 0 || users < USERS_A_ROUND as usize {
-            return Ok(behind);
-        }
-    }
-}
-
-/// Tries to deliver what has waited longest; tells how many users it could not be delivered for.
-pub async fn deliver_waiting(app: &App) -> sqlx::Result<usize> {
-    Ok(round(app).await?.behind)
-}
-
-/// For how many users something waited, and for how many it still does.
-struct Round {
-    users: usize,
-    behind: usize,
-}
-
-async fn round(app: &App) -> sqlx::Result<Round> {
-    let asked = sqlx::query_scalar!(
-        "select user_id from revocation_outbox where delivered_at is null
-          group by user_id order by min(id) limit ?",
-        USERS_A_ROUND,
-    )
-    .fetch_all(&app.db);
-    let mut users = database::time(app.settings.stores.db_deadline, asked).await?;
-    let listed: HashSet<u64> = users.iter().copied().collect();
-    users.extend(app.ledger.lines.behind().into_iter().filter(|id| !listed.contains(id)));
-    let count = users.len();
-    if app.ledger.lines.any().is_err() {
-        return Ok(Round { users: count, behind: count });
-    }
-    let mut behind = 0;
-    for some in users.chunks(USERS_A_ROUND as usize) {
-        behind += together::deliver(app, some).await;
-    }
-    Ok(Round { users: count, behind })
 }

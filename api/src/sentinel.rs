@@ -14,6 +14,8 @@ use crate::clock::UnixMs;
 pub(crate) struct Sight {
     /// Names this life of the server.
     pub(crate) run_id: String,
+    /// Names the life of its ledgers: they may be replaced while the server lives.
+    pub(crate) life: String,
     is_primary: bool,
     /// The module was told in this life that its ledgers are up to date.
     is_confirmed: bool,
@@ -74,6 +76,7 @@ pub(crate) async fn sight(redis: &mut MultiplexedConnection, key: &str) -> Redis
     };
     Ok(Sight {
         run_id: field("run_id").unwrap_or_default().to_owned(),
+        life: field("portcullis_fence_life").unwrap_or_default().to_owned(),
         is_primary: field("role") == Some("master"),
         is_confirmed: field("portcullis_confirmed") == Some("1"),
         mark,
@@ -93,18 +96,27 @@ pub(crate) async fn replace(
     eval(script, key, from, to).query_async(redis).await
 }
 
-/// The same, and tells the module that this life's ledgers are up to date.
-pub(crate) async fn replace_and_confirm(
+/// What is confirmed: that the mark is still there which said that work goes on, and that these are
+/// still the ledgers it was done on.
+#[derive(Clone, Copy)]
+pub(crate) struct Confirmation<'a> {
+    pub(crate) mark: &'a str,
+    pub(crate) done: &'a Mark,
+    pub(crate) life: &'a str,
+}
+
+/// Replaces the mark and tells the module that this life's ledgers are up to date, in one step.
+/// False if the mark has gone, an error if the ledgers have.
+pub(crate) async fn confirm(
     redis: &mut MultiplexedConnection,
     key: &str,
-    from: &str,
-    to: &Mark,
+    Confirmation { mark, done, life }: Confirmation<'_>,
 ) -> RedisResult<bool> {
     let script = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-        redis.call('AUTH.CONFIRM', ARGV[3])
+        redis.call('AUTH.CONFIRM', ARGV[3], 'LIFE', ARGV[4])
         redis.call('SET', KEYS[1], ARGV[2])
         return 1";
-    eval(script, key, from, to).arg(&to.run_id).query_async(redis).await
+    eval(script, key, mark, done).arg(&done.run_id).arg(life).query_async(redis).await
 }
 
 fn eval(script: &str, key: &str, from: &str, to: &Mark) -> Cmd {

@@ -20,6 +20,7 @@ use crate::gate::Gate;
 use crate::ledger::Ledger;
 use crate::limit::Limits;
 use crate::mail::{Mail, Message};
+use crate::outbox;
 use crate::password::Passwords;
 use crate::repair::Repairs;
 use crate::secret::{Random, RefreshKey};
@@ -59,6 +60,10 @@ pub struct Parts {
     pub random: Random,
     /// Lets some Bearer checks at a time ask MySQL while Redis is of no help.
     pub fallback: Fallback,
+    /// Delivers what could not be delivered at once.
+    pub(crate) worker: outbox::Worker,
+    /// Up to which row of the outbox nothing is missing.
+    pub(crate) positions: outbox::Positions,
     /// Which ledgers were put back lately, because Redis had lost them.
     pub repairs: Repairs,
     /// Says when Redis has been looked at for the first time.
@@ -99,6 +104,8 @@ impl App {
             gate: Gate::new(&settings.sessions),
             activity,
             fallback: Fallback::new(settings.stores.db_pool_size),
+            worker: outbox::Worker::default(),
+            positions: outbox::Positions::default(),
             repairs: Repairs::default(),
             looked: SetOnce::new(),
             background: TaskTracker::new(),

@@ -83,8 +83,7 @@ async fn round(app: &App, marked: &mut Instant) -> Result<(), Fault> {
         *marked = Instant::now();
         // Without MySQL, or refused by a full server, the mark is older, which costs time later and
         // no safety.
-        let Ok(position) = outbox::position(app).await else { return Ok(()) };
-        let position = position.max(mark.position);
+        let Ok(position) = outbox::position(app, mark.position).await else { return Ok(()) };
         let next = Mark { position, at: app.clock.now(), ..mark.clone() };
         let moved = sentinel::replace(&mut redis, lines.sentinel(), &mark.text(), &next).await;
         drop(lines.heard(&line, moved));

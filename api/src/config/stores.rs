@@ -71,6 +71,9 @@ pub struct Stores {
     /// Undelivered changes from which on the service is not ready (1 to 1000000).
     #[arg(long, env, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub outbox_limit: u32,
+    /// From how old an ending on that Redis refuses to take, the service is not ready (1s to 1h).
+    #[arg(long, env, default_value = "30s", value_parser = duration("1s", "1h"))]
+    pub outbox_max_age: Duration,
 }
 
 impl Stores {

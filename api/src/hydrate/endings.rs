@@ -14,14 +14,14 @@ use crate::clock::UnixMs;
 use crate::outbox::Change;
 
 impl Work<'_> {
-    /// Tells the endings of all rows after `from` and of those that waited, which then are done.
-    /// No watermark goes beyond `before_sessions`.
+    /// Tells the endings of all rows after `from` and of those that waited, which then are done; the
+    /// last row that was read. No watermark goes beyond `before_sessions`.
     pub(super) async fn tell_endings(
         &mut self,
         from: u64,
         waiting: &[u64],
         before_sessions: UnixMs,
-    ) -> Result<(), Fault> {
+    ) -> Result<u64, Fault> {
         let mut from = waiting.first().map_or(from, |first| from.min(first - 1));
         loop {
             let asked = sqlx::query!(
@@ -32,20 +32,55 @@ impl Work<'_> {
             )
             .fetch_all(&mut *self.db);
             let rows = within(asked).await?;
-            let mut pipeline = Pipeline::new();
-            let changes =
-                rows.iter().flat_map(|row| row.changes.0.iter().map(|c| (row.user_id, c)));
-            for (user_id, change) in changes.filter(|(_, change)| change.is_ending()) {
-                pipeline
-                    .add_command(change.command(&self.app.ledger.key(user_id), before_sessions));
-                self.counts.endings += 1;
-            }
-            self.tell(pipeline).await?;
-            match rows.last() {
-                Some(last) if rows.len() == BATCH as usize => from = last.id,
-                Some(_) | None => return self.mark_delivered(waiting).await,
+            let is_last = rows.len() < BATCH as usize;
+            from = rows.last().map_or(from, |last| last.id);
+            let rows = rows.into_iter().map(|row| (row.user_id, row.changes.0));
+            self.tell_endings_of(rows.collect(), before_sessions).await?;
+            if is_last {
+                self.mark_delivered(waiting).await?;
+                return Ok(from);
             }
         }
+    }
+
+    /// Tells the endings that wait now in rows after `from`. Whoever writes one later tells it to
+    /// these ledgers as well.
+    pub(super) async fn tell_waiting(
+        &mut self,
+        mut from: u64,
+        before_sessions: UnixMs,
+    ) -> Result<(), Fault> {
+        loop {
+            let asked = sqlx::query!(
+                r#"select id, user_id, change_set as "changes: Json<Vec<Change>>"
+                     from revocation_outbox where delivered_at is null and id > ?
+                    order by id limit ?"#,
+                from,
+                BATCH,
+            )
+            .fetch_all(&mut *self.db);
+            let rows = within(asked).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            from = last.id;
+            let rows = rows.into_iter().map(|row| (row.user_id, row.changes.0));
+            self.tell_endings_of(rows.collect(), before_sessions).await?;
+        }
+    }
+
+    async fn tell_endings_of(
+        &mut self,
+        rows: Vec<(u64, Vec<Change>)>,
+        before_sessions: UnixMs,
+    ) -> Result<(), Fault> {
+        let mut pipeline = Pipeline::new();
+        for (user_id, changes) in &rows {
+            for change in changes.iter().filter(|change| change.is_ending()) {
+                let key = self.app.ledger.key(*user_id);
+                pipeline.add_command(change.command(&key, before_sessions, None));
+                self.counts.endings += 1;
+            }
+        }
+        self.tell(pipeline).await
     }
 
     /// What these rows say has been told by now, in one way or another.

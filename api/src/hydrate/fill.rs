@@ -8,8 +8,9 @@ use sqlx::types::Json;
 
 use super::{BATCH, Fault, Work, within};
 use crate::clock::UnixMs;
-use crate::ledger::redis_now;
+use crate::ledger::{Fence, redis_now};
 use crate::outbox::Change;
+use crate::session_id::SessionId;
 
 /// How often one batch is begun anew before the whole work is.
 const MEETINGS: usize = 20;
@@ -30,7 +31,7 @@ impl Work<'_> {
             let mut pipeline = Pipeline::new();
             for row in &rows {
                 let change = Change::RevokeAll { at: row.at };
-                pipeline.add_command(change.command(&self.app.ledger.key(row.id), now));
+                pipeline.add_command(change.command(&self.app.ledger.key(row.id), now, None));
                 self.counts.watermarks += 1;
             }
             self.tell(pipeline).await?;
@@ -62,7 +63,7 @@ impl Work<'_> {
             for row in &rows {
                 let (digest, expires_at) = (row.digest.clone(), row.expires_at);
                 let change = Change::Blacklist { digest, expires_at };
-                pipeline.add_command(change.command(&self.app.ledger.key(row.user_id), now));
+                pipeline.add_command(change.command(&self.app.ledger.key(row.user_id), now, None));
                 self.counts.revocations += 1;
             }
             self.tell(pipeline).await?;
@@ -73,36 +74,49 @@ impl Work<'_> {
         }
     }
 
+    /// Behind a fence for each batch. One that comes too late is read again, in a smaller batch; one
+    /// that is refused by itself is left out, which refuses too much and is put back at its next use.
     pub(super) async fn fill_sessions(&mut self, now: UnixMs) -> Result<(), Fault> {
         let mut after = String::new();
+        let mut batch = BATCH;
         loop {
-            let rows = self.hold_sessions(&after, now).await?;
+            let fence = Fence::ask(&mut self.redis).await?;
+            let rows = self.hold_sessions((&after, batch), now).await?;
             let mut pipeline = Pipeline::new();
             for row in &rows {
-                pipeline.add_command(row.command(&self.app.ledger.key(row.user_id)));
-                self.counts.sessions += 1;
+                let key = self.app.ledger.key(row.user_id);
+                pipeline.add_command(row.change().command(&key, UnixMs::MAX, Some(&fence)));
             }
-            // One that is refused, because its end has come, say, is left out: that refuses too much.
-            if let Some(refusal) = self.try_tell(pipeline).await? {
+            let refused = self.try_tell(pipeline).await?;
+            within(self.db.execute("commit")).await?;
+            let is_stale = refused.as_ref().is_some_and(|refusal| refusal.code() == "STALE");
+            if is_stale && batch > 1 {
+                batch = batch.div_ceil(2).min(BATCH / 2);
+                continue;
+            }
+            if let Some(refusal) = refused {
                 tracing::error!(%refusal, "Redis does not take a session");
             }
-            within(self.db.execute("commit")).await?;
-            match rows.last() {
-                Some(last) if rows.len() == BATCH as usize => after.clone_from(&last.id),
-                Some(_) | None => return Ok(()),
-            }
+            self.counts.sessions += rows.len() as u64;
+            let Some(last) = rows.last() else { return Ok(()) };
+            last.id.as_str().clone_into(&mut after);
+            batch = (batch * 2).min(BATCH);
         }
     }
 
     /// The next live sessions, held until the transaction ends: whatever ends one of them is told
     /// after what Redis hears of them now. Whoever ends several at once may meet this half-way;
     /// MySQL then sends this one away.
-    async fn hold_sessions(&mut self, after: &str, now: UnixMs) -> Result<Vec<Live>, Fault> {
+    async fn hold_sessions(
+        &mut self,
+        (after, batch): (&str, u32),
+        now: UnixMs,
+    ) -> Result<Vec<Live>, Fault> {
         for _ in 0..MEETINGS {
             within(self.db.execute("start transaction")).await?;
             let asked = sqlx::query_as!(
                 Live,
-                r#"select s.id, s.user_id, s.device_info as "device: Json<Value>", s.ip_address,
+                r#"select s.id as "id: SessionId", s.user_id, s.device_info as "device: Json<Value>", s.ip_address,
                           s.created_at as "created_at: UnixMs",
                           s.last_activity as "last_activity: UnixMs",
                           s.expires_at as "expires_at: UnixMs", s.idle_timeout_s
@@ -112,7 +126,7 @@ impl Work<'_> {
                     order by s.id limit ? lock in share mode"#,
                 after,
                 now,
-                BATCH,
+                batch,
             )
             .fetch_all(&mut *self.db);
             match within(asked).await {
@@ -130,7 +144,7 @@ fn is_deadlock(cause: &sqlx::Error) -> bool {
 
 /// A live session as MySQL has it.
 struct Live {
-    id: String,
+    id: SessionId,
     user_id: u64,
     device: Json<Value>,
     ip_address: String,
@@ -141,15 +155,15 @@ struct Live {
 }
 
 impl Live {
-    fn command(&self, key: &str) -> redis::Cmd {
-        let mut command = redis::cmd("AUTH.SESSION");
-        command.arg("CREATE").arg(key).arg(&self.id).arg("PXAT").arg(self.expires_at.0);
-        command.arg("CREATED").arg(self.created_at.0).arg("SEEN").arg(self.last_activity.0);
-        if self.idle_timeout_s > 0 {
-            command.arg("IDLE").arg(self.idle_timeout_s);
+    fn change(&self) -> Change {
+        Change::Create {
+            session: self.id.clone(),
+            created_at: self.created_at,
+            seen_at: Some(self.last_activity),
+            expires_at: self.expires_at,
+            idle_s: self.idle_timeout_s,
+            device: device_text(&self.device.0, &self.ip_address),
         }
-        command.arg("DEVICE").arg(device_text(&self.device.0, &self.ip_address));
-        command
     }
 }
 

@@ -18,28 +18,16 @@ pub struct Belief {
     line: Option<LineId>,
     lines: u64,
     believed: bool,
-    /// Users whose ledger may lack something.
-    behind: BTreeMap<u64, Behind>,
+    /// Users whose ledger may lack something, each with the latest delivery to it.
+    behind: BTreeMap<u64, Option<Delivery>>,
     deliveries: u64,
     /// Whether `behind` has everybody for whom something waited when this instance began.
     knows_who_waits: bool,
 }
 
-/// What is known about a user whose ledger may lack something.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Behind {
-    latest_delivery: u64,
-    /// From this outbox row on it is uncertain what Redis has heard, and when.
-    uncertain_from: Option<u64>,
-}
-
 /// One attempt to bring a ledger up to date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Delivery {
-    number: u64,
-    /// From this outbox row on, an earlier attempt may yet arrive.
-    pub uncertain_from: Option<u64>,
-}
+pub struct Delivery(u64);
 
 /// Why Redis is not asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,26 +90,23 @@ impl Belief {
         if self.behind.contains_key(&user_id) { Err(Doubt::Behind) } else { Ok(line) }
     }
 
-    /// Redis is not believed about these users until a delivery has succeeded.
+    /// Redis is not believed about these users until a delivery has succeeded that begins after
+    /// this: one that is on its way has not read what they are doubted for.
     pub fn doubt_about(&mut self, users: &[u64]) {
-        for user_id in users {
-            self.behind.entry(*user_id).or_default();
-        }
+        self.behind.extend(users.iter().map(|user_id| (*user_id, None)));
     }
 
     /// A delivery begins; until it has succeeded Redis is not believed about this user.
     pub fn begin_delivery(&mut self, user_id: u64) -> Delivery {
         self.deliveries += 1;
-        let number = self.deliveries;
-        let behind = self.behind.entry(user_id).or_default();
-        behind.latest_delivery = number;
-        Delivery { number, uncertain_from: behind.uncertain_from }
+        let delivery = Delivery(self.deliveries);
+        self.behind.insert(user_id, Some(delivery));
+        delivery
     }
 
     /// Redis has confirmed everything, unless a later delivery is on its way.
     pub fn delivered(&mut self, user_id: u64, delivery: Delivery) {
-        let is_latest = |behind: &Behind| behind.latest_delivery == delivery.number;
-        if self.behind.get(&user_id).is_some_and(is_latest) {
+        if self.behind.get(&user_id) == Some(&Some(delivery)) {
             self.behind.remove(&user_id);
         }
     }
@@ -139,21 +124,6 @@ impl Belief {
     /// Redis is not believed about anybody for whom something waited when this was asked.
     pub fn know_who_waits(&mut self) {
         self.knows_who_waits = true;
-    }
-}
-
-/// What an attempt may still do that failed on its way.
-impl Belief {
-    /// Redis may or may not hear the changes from this outbox row on.
-    pub fn uncertain(&mut self, user_id: u64, from: u64) {
-        let behind = self.behind.entry(user_id).or_default();
-        behind.uncertain_from =
-            Some(behind.uncertain_from.map_or(from, |earlier| earlier.min(from)));
-    }
-
-    /// Whether an earlier attempt to tell this user's changes may yet arrive.
-    pub fn is_uncertain_about(&self, user_id: u64) -> bool {
-        self.behind.get(&user_id).is_some_and(|behind| behind.uncertain_from.is_some())
     }
 }
 
@@ -224,6 +194,18 @@ mod tests {
     }
 
     #[test]
+    fn a_delivery_on_its_way_says_nothing_about_a_later_doubt() {
+        let (mut belief, line) = believing();
+        let early = belief.begin_delivery(1);
+        belief.doubt_about(&[1]);
+        belief.delivered(1, early);
+        assert_eq!(belief.about(1), Err(Doubt::Behind));
+        let late = belief.begin_delivery(1);
+        belief.delivered(1, late);
+        assert_eq!(belief.about(1), Ok(line));
+    }
+
+    #[test]
     fn who_is_behind_stays_so_on_the_next_line() {
         let (mut belief, line) = believing();
         belief.begin_delivery(1);
@@ -231,19 +213,6 @@ mod tests {
         let next = belief.begin_line();
         belief.believe(next);
         assert_eq!((belief.about(1), belief.about(2)), (Err(Doubt::Behind), Ok(next)));
-    }
-
-    #[test]
-    fn the_earliest_uncertain_row_counts_until_a_delivery_has_succeeded() {
-        let (mut belief, _) = believing();
-        for row in [7, 5, 6] {
-            belief.uncertain(1, row);
-        }
-        assert!(belief.is_uncertain_about(1) && !belief.is_uncertain_about(2));
-        let delivery = belief.begin_delivery(1);
-        assert_eq!(delivery.uncertain_from, Some(5));
-        belief.delivered(1, delivery);
-        assert!(!belief.is_uncertain_about(1));
     }
 
     #[test]

@@ -1,0 +1,160 @@
+//! Waiting rows: read, told, marked.
+//!
+//! Nothing is locked meanwhile. Rows may be told twice, by two instances at once, or in another
+//! order than they were written: an ending may always be told, and a beginning is told only if
+//! MySQL, read after the fence was asked for, has the session as live.
+
+use std::collections::HashSet;
+
+use sqlx::mysql::MySqlRow;
+use sqlx::types::Json;
+use sqlx::{FromRow, MySql, MySqlConnection, QueryBuilder, Row as _};
+
+use super::{Change, Undelivered};
+use crate::App;
+use crate::clock::UnixMs;
+use crate::ledger::{Fence, Told};
+use crate::session_id::SessionId;
+
+/// A row of the outbox that waits.
+pub(super) struct Row {
+    pub(super) id: u64,
+    pub(super) user_id: u64,
+    pub(super) created_at: UnixMs,
+    pub(super) changes: Vec<Change>,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Redis has confirmed all of it.
+    Told,
+    /// It has to be read again behind a new fence.
+    Stale,
+    /// Redis does not take it, or not yet. Whether that is an ending, which is worse.
+    Refused { is_ending: bool },
+}
+
+impl FromRow<'_, MySqlRow> for Row {
+    fn from_row(row: &MySqlRow) -> sqlx::Result<Self> {
+        let Json(changes) = row.try_get("change_set")?;
+        Ok(Self {
+            id: row.try_get("id")?,
+            user_id: row.try_get("user_id")?,
+            created_at: row.try_get("created_at")?,
+            changes,
+        })
+    }
+}
+
+/// Everything that waits for these users.
+pub(super) async fn waiting(db: &mut MySqlConnection, users: &[u64]) -> sqlx::Result<Vec<Row>> {
+    let mut select = QueryBuilder::<MySql>::new(
+        "select id, user_id, created_at, change_set
+           from revocation_outbox force index (idx_outbox_user_id)
+          where delivered_at is null and user_id in (",
+    );
+    push_list(&mut select, users);
+    select.push(" order by user_id, id").build_query_as().fetch_all(db).await
+}
+
+/// Those of these rows that nobody else holds. They are held until the transaction ends.
+pub(super) async fn free_among(db: &mut MySqlConnection, ids: &[u64]) -> sqlx::Result<Vec<u64>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut select = QueryBuilder::<MySql>::new(
+        "select id from revocation_outbox force index (primary) where id in (",
+    );
+    push_list(&mut select, ids);
+    select.push(" for update skip locked").build_query_scalar().fetch_all(db).await
+}
+
+/// Writes down that Redis has confirmed these rows. By key: a statement that searches would wait
+/// for rows that others hold.
+pub(super) async fn mark(db: &mut MySqlConnection, ids: &[u64], now: UnixMs) -> sqlx::Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut update = QueryBuilder::<MySql>::new(
+        "update revocation_outbox force index (primary) set delivered_at = ",
+    );
+    update.push_bind(now).push(" where delivered_at is null and id in (");
+    push_list(&mut update, ids);
+    update.build().execute(db).await.map(drop)
+}
+
+/// `…, …)`
+fn push_list(query: &mut QueryBuilder<MySql>, ids: &[u64]) {
+    let mut list = query.separated(", ");
+    for id in ids {
+        list.push_bind(*id);
+    }
+    query.push(")");
+}
+
+/// Whether anything here begins.
+pub(super) fn holds_a_beginning(rows: &[Row]) -> bool {
+    rows.iter().flat_map(|row| &row.changes).any(|change| change.begins().is_some())
+}
+
+/// Tells the rows, and what became of each.
+pub(super) async fn tell(
+    app: &App,
+    db: &mut MySqlConnection,
+    rows: &[Row],
+    fence: Option<&Fence>,
+) -> Result<Vec<Fate>, Undelivered> {
+    let live = live_among(db, rows).await?;
+    let is_due = |change: &Change| change.begins().is_none_or(|id| live.contains(id.as_str()));
+    let mut places = Vec::new();
+    let mut changes = Vec::new();
+    for (place, row) in rows.iter().enumerate() {
+        for change in row.changes.iter().filter(|change| is_due(change)) {
+            places.push(place);
+            changes.push((row.user_id, change));
+        }
+    }
+    let told = app.ledger.tell(&changes, fence).await?;
+    let mut fates = vec![Fate::Told; rows.len()];
+    for ((place, (user_id, change)), told) in places.into_iter().zip(changes).zip(told) {
+        let fate = match told {
+            Told::Heard => Fate::Told,
+            Told::Stale => Fate::Stale,
+            Told::Refused(refusal) => {
+                tracing::warn!(user_id, %refusal, "Redis refused a change; it will be told again");
+                // About a key that holds something else Redis never says OK.
+                Fate::Refused { is_ending: change.is_ending() && refusal.code() != "WRONGTYPE" }
+            }
+        };
+        fates[place] = worse(fates[place], fate);
+    }
+    Ok(fates)
+}
+
+fn worse(one: Fate, other: Fate) -> Fate {
+    let weight = |fate| match fate {
+        Fate::Told => 0,
+        Fate::Stale => 1,
+        Fate::Refused { is_ending } => 2 + u8::from(is_ending),
+    };
+    if weight(one) >= weight(other) { one } else { other }
+}
+
+/// The sessions of these beginnings that have not ended.
+async fn live_among(db: &mut MySqlConnection, rows: &[Row]) -> sqlx::Result<HashSet<String>> {
+    let begun: Vec<&SessionId> =
+        rows.iter().flat_map(|row| &row.changes).filter_map(Change::begins).collect();
+    if begun.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let mut select =
+        QueryBuilder::<MySql>::new("select id from user_sessions where is_active and id in (");
+    let mut list = select.separated(", ");
+    for session in begun {
+        list.push_bind(session);
+    }
+    select.push(")");
+    let live: Vec<String> = select.build_query_scalar().fetch_all(db).await?;
+    Ok(live.into_iter().collect())
+}

@@ -1,0 +1,180 @@
+//! Delivers what could not be delivered at once, for however many users, again and again.
+//!
+//! One round goes through all that waits, a page of rows at a time, so that whoever is stuck stops
+//! nobody else: a row that somebody else holds is passed over, and a user whose ledger refuses is
+//! set aside for a while that grows. Everybody for whom something waits is doubted.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::reading::{self, Fate};
+use super::{Propagation, Undelivered};
+use crate::App;
+use crate::clock::UnixMs;
+use crate::database;
+use crate::transaction::Transaction;
+
+/// How often the worker looks for what could not be delivered at once.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How many waiting rows are read at a time.
+const PAGE: u32 = 500;
+/// How long a user is left alone whose ledger refuses, at first and at most.
+const FIRST_REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_mins(1);
+
+/// Users whose ledgers refuse.
+#[derive(Default)]
+pub(crate) struct Worker(Mutex<HashMap<u64, Aside>>);
+
+/// A user who is left alone for a while.
+struct Aside {
+    until: Instant,
+    rest: Duration,
+    /// When the ending was written that their ledger refuses, if it is one.
+    lacks_since: Option<UnixMs>,
+}
+
+impl Worker {
+    /// Since when an ending waits that Redis does not take.
+    pub(crate) fn lacks_since(&self) -> Option<UnixMs> {
+        self.aside().values().filter_map(|aside| aside.lacks_since).min()
+    }
+
+    fn rests(&self, user_id: u64) -> bool {
+        let now = Instant::now();
+        self.aside().get(&user_id).is_some_and(|aside| now < aside.until)
+    }
+
+    fn set_aside(&self, user_id: u64, lacks_since: Option<UnixMs>) {
+        let mut aside = self.aside();
+        let rest = aside.get(&user_id).map_or(FIRST_REST, |it| it.rest * 2).min(LONGEST_REST);
+        aside.insert(user_id, Aside { until: Instant::now() + rest, rest, lacks_since });
+    }
+
+    fn keep_aside(&self, waiting: &HashSet<u64>) {
+        self.aside().retain(|user_id, _| waiting.contains(user_id));
+    }
+
+    fn aside(&self) -> MutexGuard<'_, HashMap<u64, Aside>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Delivers what waits, again and again, until the service stops.
+pub(crate) async fn run(app: App) {
+    loop {
+        let delivered = tokio::select! {
+            delivered = deliver_all(&app, true) => delivered,
+            () = app.stop.cancelled() => return,
+        };
+        if let Err(cause) = delivered {
+            tracing::warn!(%cause, "the outbox could not be read");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = app.ledger.lines.up.notified() => {}
+            () = app.stop.cancelled() => return,
+        }
+    }
+}
+
+/// Delivers what waits for however many users, until an answer has to be given.
+pub(crate) async fn deliver_everybodys(app: &App, until: Instant) -> Propagation {
+    match tokio::time::timeout_at(until, deliver_all(app, false)).await {
+        Ok(Ok(0)) => Propagation::Confirmed,
+        Ok(Ok(_) | Err(_)) | Err(_) => Propagation::Pending,
+    }
+}
+
+/// Tries to deliver everything, also to those who are set aside; tells for how many users
+/// something waits still.
+pub async fn deliver_waiting(app: &App) -> sqlx::Result<usize> {
+    deliver_all(app, false).await
+}
+
+/// One round; tells for how many users something waits still. `spares` leaves those alone who are
+/// set aside.
+async fn deliver_all(app: &App, spares: bool) -> sqlx::Result<usize> {
+    let lines = &app.ledger.lines;
+    let mut seen = HashSet::new();
+    let (mut behind, mut after) = (0, 0);
+    loop {
+        let page = page(app, after).await?;
+        let is_last = page.len() < PAGE as usize;
+        after = page.last().map_or(after, |(id, _)| *id);
+        let users: Vec<u64> =
+            page.into_iter().map(|(_, user_id)| user_id).filter(|id| seen.insert(*id)).collect();
+        lines.doubt_about(&users);
+        let (resting, due): (Vec<u64>, Vec<u64>) =
+            users.into_iter().partition(|id| spares && app.worker.rests(*id));
+        behind += resting.len() + deliver(app, &due).await;
+        if is_last {
+            break;
+        }
+    }
+    // Whose changes others have delivered meanwhile, or nobody can have heard of yet.
+    let unseen: Vec<u64> = lines.behind().into_iter().filter(|id| !seen.contains(id)).collect();
+    for some in unseen.chunks(PAGE as usize) {
+        behind += deliver(app, some).await;
+    }
+    app.worker.keep_aside(&seen);
+    Ok(behind)
+}
+
+/// The next waiting rows and whose they are.
+async fn page(app: &App, after: u64) -> sqlx::Result<Vec<(u64, u64)>> {
+    let asked = sqlx::query!(
+        "select id, user_id from revocation_outbox
+          where delivered_at is null and id > ? order by id limit ?",
+        after,
+        PAGE,
+    )
+    .map(|row| (row.id, row.user_id))
+    .fetch_all(&app.db);
+    database::time(app.settings.stores.db_deadline, asked).await
+}
+
+/// Delivers to some users at once; for how many of them something waits still. Without a line, or
+/// if anything goes wrong, that is all.
+async fn deliver(app: &App, users: &[u64]) -> usize {
+    if users.is_empty() || app.ledger.lines.any().is_err() {
+        return users.len();
+    }
+    let delivered = tokio::time::timeout(app.stores_deadline() * 2, try_deliver(app, users));
+    delivered.await.unwrap_or(Err(Undelivered::Late)).unwrap_or_else(|cause| {
+        tracing::warn!(%cause, "ledgers are behind; delivery will be repeated");
+        users.len()
+    })
+}
+
+async fn try_deliver(app: &App, users: &[u64]) -> Result<usize, Undelivered> {
+    let lines = &app.ledger.lines;
+    let deliveries: Vec<_> = users.iter().map(|id| (*id, lines.begin_delivery(*id))).collect();
+    let fence = app.ledger.fence().await?;
+    let mut tx = Transaction::begin(&app.db).await?;
+    let rows = reading::waiting(&mut tx, users).await?;
+    let fates = reading::tell(app, &mut tx, &rows, Some(&fence)).await?;
+    let (mut told, mut behind) = (Vec::new(), HashSet::new());
+    for (row, fate) in rows.iter().zip(fates) {
+        if fate == Fate::Told {
+            told.push(row.id);
+            continue;
+        }
+        behind.insert(row.user_id);
+        if let Fate::Refused { is_ending } = fate {
+            app.worker.set_aside(row.user_id, is_ending.then_some(row.created_at));
+        }
+    }
+    let free = reading::free_among(&mut tx, &told).await?;
+    reading::mark(&mut tx, &free, app.clock.now()).await?;
+    tx.commit().await?;
+    for (user_id, delivery) in deliveries {
+        if !behind.contains(&user_id) {
+            lines.delivered(user_id, delivery);
+        }
+    }
+    Ok(behind.len())
+}
