@@ -52,9 +52,10 @@ impl Activity {
         true
     }
 
-    /// When the session was last used, as far as MySQL has not heard yet.
-    pub fn waiting(&self, session: &str) -> Option<UnixMs> {
-        self.seen().waiting.get(session).copied()
+    /// When the session was last used: what MySQL knows, or what it has not heard yet.
+    pub(crate) fn last_used(&self, session: &str, last_activity: UnixMs) -> UnixMs {
+        let waiting = self.seen().waiting.get(session).copied();
+        waiting.map_or(last_activity, |at| at.max(last_activity))
     }
 
     fn take_waiting(&self, now: UnixMs) -> HashMap<String, UnixMs> {
@@ -119,7 +120,8 @@ mod tests {
         assert!(!activity.due("s", UnixMs(59_999)));
         assert!(activity.due("other", UnixMs(59_999)));
         assert!(activity.due("s", UnixMs(60_000)));
-        assert_eq!(activity.waiting("s"), Some(UnixMs(60_000)));
+        assert_eq!(activity.last_used("s", UnixMs(1)), UnixMs(60_000));
+        assert_eq!(activity.last_used("s", UnixMs(60_001)), UnixMs(60_001));
     }
 
     #[test]
@@ -134,6 +136,6 @@ mod tests {
         let activity = Activity::new(Duration::from_mins(1), Duration::ZERO);
         activity.due("s", UnixMs(0));
         assert_eq!(activity.take_waiting(UnixMs(60_000)).len(), 1);
-        assert!(activity.seen().written.is_empty() && activity.waiting("s").is_none());
+        assert!(activity.seen().written.is_empty() && activity.seen().waiting.is_empty());
     }
 }

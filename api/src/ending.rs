@@ -121,8 +121,10 @@ pub async fn end_all(
     Ok(ended)
 }
 
-/// The ids of a user's sessions that were not ended early. Not locked: the end of each is decided
-/// when its row is changed, and who locks the user beforehand misses none.
+/// The ids of a user's sessions that were not ended early. More than are live: an idle one ends as
+/// well, or later news of its use would bring it back, and so does one that a clock calls expired.
+/// Not locked: the end of each is decided when its row is changed, and who locks the user beforehand
+/// misses none.
 pub async fn live_sessions(tx: &mut MySqlConnection, user_id: u64) -> sqlx::Result<Vec<SessionId>> {
     sqlx::query_scalar!(
         r#"select id as "id: SessionId" from user_sessions where user_id = ? and is_active"#,

@@ -10,6 +10,7 @@ use crate::App;
 use crate::caller::Caller;
 use crate::clock::UnixMs;
 use crate::error::{Error, Result};
+use crate::live::{self, standing};
 
 /// How many may wait for each one that asks.
 const WAITING_EACH: usize = 64;
@@ -37,28 +38,25 @@ impl Fallback {
 /// Refuses a caller whose session or token is not live.
 pub(crate) async fn must_live(app: &App, caller: &Caller, now: UnixMs) -> Result<()> {
     let _turn = app.fallback.turn().await?;
-    let seen_here = app.activity.waiting(caller.session.as_str()).unwrap_or_default();
-    let live = sqlx::query_scalar!(
-        r#"select 1 as "live: i64"
+    let row = standing!(query!(
+        r#"select s.last_activity as "last_activity: UnixMs", s.idle_timeout_s
              from user_sessions s
-             join users u on u.id = s.user_id
-            where s.id = ? and s.user_id = ? and s.is_active and s.expires_at > ? and u.is_active
-              and (u.tokens_valid_after is null or s.created_at > u.tokens_valid_after)
-              and (s.idle_timeout_s = 0
-                   or greatest(s.last_activity, ?) > ? - interval s.idle_timeout_s second)
+            where s.id = ? and s.user_id = ?
               and not exists (select 1 from token_blacklist_enhanced b
-                               where b.token_hash = ? and b.token_expiry > ?)"#,
+                               where b.token_hash = ? and b.token_expiry > ?)
+              and "#
+            + STANDING,
         caller.session,
         caller.user_id,
-        now,
-        seen_here,
-        now,
         caller.digest.as_bytes().as_slice(),
         now,
-    )
+        now,
+    ))
     .fetch_optional(&app.db)
-    .await?;
-    live.map(|_| ()).ok_or(Error::DeadToken)
+    .await?
+    .ok_or(Error::DeadToken)?;
+    let in_use = live::in_use(app, &caller.session, (row.last_activity, row.idle_timeout_s), now);
+    in_use.then_some(()).ok_or(Error::DeadToken)
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use crate::caller::{Caller, authenticate};
 use crate::clock::UnixMs;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
+use crate::live::{self, standing};
 use crate::logout::blacklist_presented;
 use crate::outbox;
 use crate::request::Client;
@@ -178,28 +179,30 @@ struct Row {
     session: SessionId,
     created_at: UnixMs,
     expires_at: UnixMs,
+    last_activity: UnixMs,
+    idle_timeout_s: u32,
 }
 
 async fn find(app: &App, token: &RefreshToken, now: UnixMs) -> Result<Option<Row>> {
     let digest = token.digest();
-    let row = sqlx::query_as!(
+    let row = standing!(query_as!(
         Row,
         r#"select t.user_id, t.session_id as "session: SessionId",
-                  t.created_at as "created_at: UnixMs", t.expires_at as "expires_at: UnixMs"
+                  t.created_at as "created_at: UnixMs", t.expires_at as "expires_at: UnixMs",
+                  s.last_activity as "last_activity: UnixMs", s.idle_timeout_s
              from refresh_tokens t
              join user_sessions s on s.id = t.session_id
-             join users u on u.id = t.user_id
-            where t.token_hash = ? and t.is_active and t.expires_at > ?
-              and s.is_active and u.is_active
-              and (s.idle_timeout_s = 0
-                   or s.last_activity > ? - interval s.idle_timeout_s second)"#,
+            where t.token_hash = ? and t.is_active and t.expires_at > ? and "#
+            + STANDING,
         digest.as_bytes().as_slice(),
         now,
         now,
-    )
+    ))
     .fetch_optional(&app.db)
     .await?;
-    Ok(row)
+    Ok(row.filter(|row| {
+        live::in_use(app, &row.session, (row.last_activity, row.idle_timeout_s), now)
+    }))
 }
 
 async fn about_refresh_token(app: &App, token: &RefreshToken) -> Result<Option<Introspection>> {

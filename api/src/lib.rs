@@ -36,6 +36,7 @@ pub mod keys;
 pub mod ledger;
 pub mod limit;
 pub mod line;
+mod live;
 pub mod login;
 pub mod logout;
 pub mod logout_everyone;

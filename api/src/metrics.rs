@@ -18,7 +18,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use crate::{App, database, openapi};
+use crate::{App, database, live, openapi};
 
 pub(crate) use times::answered;
 
@@ -28,6 +28,8 @@ const FOLD_EVERY: Duration = Duration::from_secs(5);
 /// than this share of its time is spent on it.
 const COUNT_EVERY: Duration = Duration::from_mins(1);
 const SHARE_OF_TIME: u32 = 100;
+/// What a count may take: it looks at every session, and nobody waits for it.
+const COUNT_PATIENCE: Duration = Duration::from_secs(30);
 /// Bounds of the latency histogram, in seconds.
 const BUCKETS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
@@ -78,7 +80,11 @@ pub(crate) async fn run(app: App) {
     loop {
         let started = Instant::now();
         if started >= count_at {
-            match live_sessions(&app).await {
+            let counted = tokio::select! {
+                counted = live_sessions(&app) => counted,
+                () = app.stop.cancelled() => return,
+            };
+            match counted {
                 Ok(live) => gauge!("portcullis_sessions_active").set(live),
                 Err(cause) => tracing::debug!(%cause, "live sessions could not be counted"),
             }
@@ -152,16 +158,9 @@ fn numbers(info: &str) -> impl Iterator<Item = (&str, f64)> {
     })
 }
 
-/// How many sessions have neither ended nor expired.
+/// How many sessions are live.
 pub async fn live_sessions(app: &App) -> sqlx::Result<f64> {
-    let now = app.clock.now();
-    let counted = sqlx::query_scalar!(
-        r#"select cast(count(*) as double) as "live!: f64"
-             from user_sessions where is_active and expires_at > ?"#,
-        now,
-    )
-    .fetch_one(&app.db);
-    database::time(app.settings.stores.db_deadline, counted).await
+    database::time(COUNT_PATIENCE, live::count(app, app.clock.now())).await
 }
 
 /// The one recorder of this process.

@@ -12,6 +12,7 @@ use crate::clock::UnixMs;
 use crate::device::Device;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
+use crate::live::{self, standing};
 use crate::metrics;
 use crate::outbox::{self, Change};
 use crate::request::Client;
@@ -69,20 +70,26 @@ async fn make_room(
     client: &Client,
     now: UnixMs,
 ) -> Result<()> {
-    let beyond = u64::from(app.settings.sessions.max_sessions_per_user).saturating_sub(1);
-    let evicted = sqlx::query_scalar!(
-        r#"select id as "id: SessionId" from user_sessions
-            where user_id = ? and is_active and expires_at > ?
-              and (idle_timeout_s = 0 or last_activity > ? - interval idle_timeout_s second)
-            order by last_activity desc, created_at desc, id desc
-            limit 18446744073709551615 offset ?"#,
+    let beyond = app.settings.sessions.max_sessions_per_user.saturating_sub(1) as usize;
+    let mut others = standing!(query!(
+        r#"select s.id as "id: SessionId", s.last_activity as "last_used: UnixMs",
+                  s.created_at as "created_at: UnixMs", s.idle_timeout_s
+             from user_sessions s where s.user_id = ? and "#
+            + STANDING,
         user_id,
         now,
-        now,
-        beyond,
-    )
+    ))
     .fetch_all(&mut *tx)
     .await?;
+    for other in &mut others {
+        other.last_used = app.activity.last_used(other.id.as_str(), other.last_used);
+    }
+    // An idle one takes nobody's place, and is not ended: it may be in use elsewhere.
+    others.retain(|it| live::is_in_use(it.last_used, it.idle_timeout_s, now));
+    others.sort_by(|a, b| {
+        (b.last_used, b.created_at, &b.id).cmp(&(a.last_used, a.created_at, &a.id))
+    });
+    let evicted: Vec<SessionId> = others.into_iter().skip(beyond).map(|it| it.id).collect();
     if !evicted.is_empty() {
         let ending = Ending { reason: Reason::Evicted, at: now, client };
         ending::end(tx, user_id, &evicted, ending).await?;
@@ -97,8 +104,7 @@ async fn insert_session(
     client: &Client,
     (opened, now): (&Opened, UnixMs),
 ) -> Result<()> {
-    let idle_s =
-        u32::try_from(app.settings.sessions.session_idle_timeout.as_secs()).unwrap_or(u32::MAX);
+    let idle_s = app.settings.sessions.idle_timeout_s();
     sqlx::query!(
         "insert into user_sessions
             (id, user_id, device_info, ip_address, user_agent, last_activity, created_at,

@@ -75,14 +75,14 @@ pub async fn refresh(
     let successor = token.successor(&app.refresh_key);
 
     let mut db = app.db.acquire().await?;
-    let row = find(&mut db, &token, &successor).await?;
+    let now = app.clock.now();
+    let row = find(&mut db, &token, &successor, now).await?;
     if by_cookie {
         app.csrf.check(&headers, &row.session)?;
     }
     if request.session_id.is_some_and(|named| named != row.session.as_str()) {
         return refuse_mismatch(&app, &mut db, &client, &row).await;
     }
-    let now = app.clock.now();
     let row = spend(&app, &client, (db, row), (&token, &successor), now).await?;
     Event::of("authn_token_created", row.user_id).in_session(row.session.as_str()).log(&client);
     let grant = Grant {
@@ -135,7 +135,7 @@ async fn spend(
     } else {
         // Somebody else was faster: see what became of the token.
         let mut db = app.db.acquire().await?;
-        row = find(&mut db, token, successor).await?;
+        row = find(&mut db, token, successor, now).await?;
         if row.spent_at.is_none() || !row.session_lives(app, now) {
             return Err(Error::DeadRefreshToken);
         }

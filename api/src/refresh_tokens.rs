@@ -9,8 +9,10 @@ use crate::answer::Success;
 use crate::audit::{self, Event};
 use crate::body::Body;
 use crate::caller::Caller;
+use crate::clock::UnixMs;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
+use crate::live::{self, standing};
 use crate::outbox;
 use crate::request::Client;
 use crate::secret::RefreshToken;
@@ -89,29 +91,39 @@ pub struct Stats {
 )]
 pub async fn stats(State(app): State<App>, caller: Caller) -> Result<Success<Stats>> {
     let now = app.clock.now();
-    let stats = sqlx::query_as!(
-        Stats,
+    let mut live = standing!(query!(
+        r#"select s.id as "id: SessionId", s.last_activity as "last_activity: UnixMs",
+                  s.idle_timeout_s,
+                  (select count(*) from refresh_tokens t
+                    where t.session_id = s.id and t.is_active and t.expires_at > ?) as "tokens!: i64"
+             from user_sessions s where s.user_id = ? and "#
+            + STANDING,
+        now,
+        caller.user_id,
+        now,
+    ))
+    .fetch_all(&app.db)
+    .await?;
+    live.retain(|it| live::in_use(&app, &it.id, (it.last_activity, it.idle_timeout_s), now));
+    let ever = sqlx::query!(
         r#"select
-             (select count(*) from user_sessions
-               where user_id = ? and is_active and expires_at > ?) as "sessions_active!: i64",
-             (select count(*) from refresh_tokens t join user_sessions s on s.id = t.session_id
-               where t.user_id = ? and s.is_active and t.is_active and t.expires_at > ?)
-                 as "refresh_tokens_active!: i64",
              (select count(*) from refresh_tokens where user_id = ?)
-                 as "refresh_tokens_issued!: i64",
+                 as "issued!: i64",
              (select count(*) from refresh_tokens where user_id = ? and spent_at is not null)
-                 as "refresh_tokens_spent!: i64",
+                 as "spent!: i64",
              (select count(*) from token_blacklist_enhanced where user_id = ?)
                  as "blacklisted!: i64""#,
-        caller.user_id,
-        now,
-        caller.user_id,
-        now,
         caller.user_id,
         caller.user_id,
         caller.user_id,
     )
     .fetch_one(&app.db)
     .await?;
-    Ok(Success::data(stats))
+    Ok(Success::data(Stats {
+        sessions_active: i64::try_from(live.len()).unwrap_or(i64::MAX),
+        refresh_tokens_active: live.iter().map(|it| it.tokens).sum(),
+        refresh_tokens_issued: ever.issued,
+        refresh_tokens_spent: ever.spent,
+        blacklisted: ever.blacklisted,
+    }))
 }

@@ -17,6 +17,7 @@ use sqlx::types::Json;
 use crate::App;
 use crate::clock::UnixMs;
 use crate::hydrate::device_text;
+use crate::live::standing;
 use crate::outbox::{self, Change};
 use crate::session_id::SessionId;
 use crate::transaction::Transaction;
@@ -78,7 +79,7 @@ async fn put_back(app: &App, user_id: u64) -> sqlx::Result<bool> {
     let mut changes: Vec<Change> =
         user.watermark.map(|at| Change::RevokeAll { at }).into_iter().collect();
     changes.extend(revoked_tokens(&mut tx, user_id, now).await?);
-    changes.extend(live_sessions(&mut tx, user_id, now).await?);
+    changes.extend(standing_sessions(app, &mut tx, user_id, now).await?);
     outbox::add(&mut tx, user_id, &changes, now).await?;
     outbox::commit(app, tx, user_id).await?;
     Ok(true)
@@ -101,24 +102,29 @@ async fn revoked_tokens(
     .await
 }
 
-async fn live_sessions(
+/// Idle ones as well: Redis sees by itself whether they are, and may know better.
+async fn standing_sessions(
+    app: &App,
     tx: &mut MySqlConnection,
     user_id: u64,
     now: UnixMs,
 ) -> sqlx::Result<Vec<Change>> {
-    sqlx::query!(
-        r#"select id as "session: SessionId", device_info as "device: Json<Value>", ip_address,
-                  created_at as "created_at: UnixMs", last_activity as "seen_at: UnixMs",
-                  expires_at as "expires_at: UnixMs", idle_timeout_s
-             from user_sessions
-            where user_id = ? and is_active and expires_at > ? for update"#,
+    standing!(query!(
+        r#"select s.id as "session: SessionId", s.device_info as "device: Json<Value>",
+                  s.ip_address, s.created_at as "created_at: UnixMs",
+                  s.last_activity as "seen_at: UnixMs", s.expires_at as "expires_at: UnixMs",
+                  s.idle_timeout_s
+             from user_sessions s
+            where s.user_id = ? and "#
+            + STANDING
+            + " for update",
         user_id,
         now,
-    )
+    ))
     .map(|row| Change::Create {
+        seen_at: Some(app.activity.last_used(row.session.as_str(), row.seen_at)),
         session: row.session,
         created_at: row.created_at,
-        seen_at: Some(row.seen_at),
         expires_at: row.expires_at,
         idle_s: row.idle_timeout_s,
         device: device_text(&row.device.0, &row.ip_address),

@@ -17,6 +17,7 @@ use crate::cookies::forget;
 use crate::device::Device;
 use crate::ending::{self, Ended, Ending, Reason};
 use crate::error::{Error, Result};
+use crate::live::{self, standing};
 use crate::logout::blacklist_presented;
 use crate::outbox;
 use crate::request::Client;
@@ -72,14 +73,15 @@ pub(crate) async fn live(
     current: Option<&SessionId>,
 ) -> Result<Vec<Session>> {
     let now = app.clock.now();
-    let rows = sqlx::query!(
-        r#"select id as "id: SessionId", device_info as "device: Json<Device>", ip_address,
-                  last_activity as "last_activity: UnixMs", idle_timeout_s
-             from user_sessions
-            where user_id = ? and is_active and expires_at > ?"#,
+    let rows = standing!(query!(
+        r#"select s.id as "id: SessionId", s.device_info as "device: Json<Device>", s.ip_address,
+                  s.last_activity as "last_activity: UnixMs", s.idle_timeout_s
+             from user_sessions s
+            where s.user_id = ? and "#
+            + STANDING,
         user_id,
         now,
-    )
+    ))
     .fetch_all(&app.db)
     .await?;
     // Redis knows the last minute better than MySQL does.
@@ -90,10 +92,8 @@ pub(crate) async fn live(
     let mut sessions: Vec<Session> = Vec::with_capacity(rows.len());
     for row in rows {
         let seen = seen.get(row.id.as_str()).copied().unwrap_or_default();
-        let waiting = app.activity.waiting(row.id.as_str()).unwrap_or_default();
-        let last_activity = row.last_activity.max(seen).max(waiting);
-        let idle_s = now.since(last_activity).as_secs();
-        if row.idle_timeout_s > 0 && idle_s >= row.idle_timeout_s.into() {
+        let last_activity = app.activity.last_used(row.id.as_str(), row.last_activity).max(seen);
+        if !live::is_in_use(last_activity, row.idle_timeout_s, now) {
             continue;
         }
         let Device { browser, os, device, .. } = row.device.0;

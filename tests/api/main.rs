@@ -9,6 +9,7 @@ mod cors;
 mod gates;
 mod keys;
 mod limits;
+mod live;
 mod login;
 mod logout;
 mod metrics;

@@ -66,11 +66,11 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
     let digests: Vec<String> =
         sqlx::query_scalar(tokens).bind(alice.user_id).fetch_all(auth.db()).await.unwrap();
     let [spent, successor] = [digests[0].as_str(), digests[1].as_str()];
-    let statements: [(&str, &[&str]); 18] = [
+    let statements: [(&str, &[&str]); 19] = [
         ("email, password_hash, first_name, last_name, role as", &["'alice@example.com'"]),
         (r#"tokens_valid_after as "watermark: UnixMs" from users where id"#, &[user]),
-        ("limit 18446744073709551615 offset ?", &[user, NOW, NOW, "4"]),
-        ("left join refresh_tokens c", &[successor, spent]),
+        (r#"as "last_used: UnixMs""#, &[user, NOW]),
+        ("left join refresh_tokens c", &[NOW, successor, spent]),
         ("straight_join refresh_tokens t", &[NOW, NOW, session, "2"]),
         (
             "set tokens_valid_after = greatest(coalesce(tokens_valid_after, ?), ?) where id =",
@@ -78,13 +78,14 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
         ),
         ("where id = ? and user_id = ? and is_active", &[NOW, "'logout'", session, user]),
         ("update refresh_tokens set revoked_at = ? where session_id", &[NOW, session]),
-        (r#"last_activity as "seen_at: UnixMs""#, &[user, NOW]),
+        (r#"s.last_activity as "seen_at: UnixMs""#, &[user, NOW]),
         ("from token_blacklist_enhanced where user_id = ? and token_type", &[user, NOW]),
         ("where user_id = ? and (delivered_at is null or id >= ?)", &[user, "7"]),
         ("update revocation_outbox force index", &[NOW, user, "7"]),
-        (r#"select 1 as "live: i64""#, &[session, user, NOW, NOW, NOW, successor, NOW]),
+        ("where s.id = ? and s.user_id = ? and not exists", &[session, user, successor, NOW, NOW]),
         (r#"role as "role: Role" from users where id = ? and is_active"#, &[user]),
-        (r#"ip_address, last_activity as "last_activity: UnixMs""#, &[user, NOW]),
+        (r#"s.ip_address, s.last_activity as "last_activity: UnixMs""#, &[user, NOW]),
+        (r#"as "tokens!: i64""#, &[NOW, user, NOW]),
         (r#"select ip_address, device_info as "device: Json<Device>""#, &[session]),
         ("json_extract(s.device_info, '$.fingerprint')", &["'x'", user, user, session]),
         ("t.token_hash = ? and t.is_active", &[successor, NOW, NOW]),
@@ -107,7 +108,7 @@ fn of_the_background() -> Vec<String> {
         ("from (select 1 as one from revocation_outbox", &["1000"]),
         ("id > ? and tokens_valid_after is not null", &["880", "1000"]),
         ("id > ? and token_expiry > ? and token_type", &["880", NOW, "1000"]),
-        ("s.id > ? and s.is_active and s.expires_at", &[id, NOW, "1000"]),
+        ("where s.id > ? and s.is_active", &[id, NOW, "1000"]),
         ("from revocation_outbox where id > ? order by id", &["880", "1000"]),
         ("and is_active and last_activity < ?", &[NOW, id, NOW]),
         ("select id from users where id > ? order by id limit ? for update", &["880", "500"]),

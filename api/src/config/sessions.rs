@@ -92,6 +92,11 @@ impl Sessions {
         Ok(())
     }
 
+    /// The idle limit in whole seconds, as each session keeps it; 0 for none.
+    pub fn idle_timeout_s(&self) -> u32 {
+        u32::try_from(self.session_idle_timeout.as_secs()).unwrap_or(u32::MAX)
+    }
+
     /// The idle limit, if there is one.
     #[must_use]
     pub fn idle_timeout(&self) -> Option<Duration> {

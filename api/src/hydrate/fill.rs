@@ -9,6 +9,7 @@ use sqlx::types::Json;
 use super::{BATCH, Fault, Work, within};
 use crate::clock::UnixMs;
 use crate::ledger::{Fence, redis_now};
+use crate::live::standing;
 use crate::outbox::Change;
 use crate::session_id::SessionId;
 
@@ -85,7 +86,8 @@ impl Work<'_> {
             let mut pipeline = Pipeline::new();
             for row in &rows {
                 let key = self.app.ledger.key(row.user_id);
-                pipeline.add_command(row.change().command(&key, UnixMs::MAX, Some(&fence)));
+                let seen = self.app.activity.last_used(row.id.as_str(), row.last_activity);
+                pipeline.add_command(row.change(seen).command(&key, UnixMs::MAX, Some(&fence)));
             }
             let refused = self.try_tell(pipeline).await?;
             within(self.db.execute("commit")).await?;
@@ -104,30 +106,32 @@ impl Work<'_> {
         }
     }
 
-    /// The next live sessions, held until the transaction ends: whatever ends one of them is told
+    /// The next sessions that stand, held until the transaction ends: whatever ends one of them is told
     /// after what Redis hears of them now. Whoever ends several at once may meet this half-way;
-    /// MySQL then sends this one away.
+    /// MySQL then sends this one away. Idle ones as well: Redis sees by itself whether they
+    /// are, and may know better.
     async fn hold_sessions(
         &mut self,
         (after, batch): (&str, u32),
         now: UnixMs,
-    ) -> Result<Vec<Live>, Fault> {
+    ) -> Result<Vec<Standing>, Fault> {
         for _ in 0..MEETINGS {
             within(self.db.execute("start transaction")).await?;
-            let asked = sqlx::query_as!(
-                Live,
-                r#"select s.id as "id: SessionId", s.user_id, s.device_info as "device: Json<Value>", s.ip_address,
+            let asked = standing!(query_as!(
+                Standing,
+                r#"select s.id as "id: SessionId", s.user_id,
+                          s.device_info as "device: Json<Value>", s.ip_address,
                           s.created_at as "created_at: UnixMs",
                           s.last_activity as "last_activity: UnixMs",
                           s.expires_at as "expires_at: UnixMs", s.idle_timeout_s
                      from user_sessions s
-                    where s.id > ? and s.is_active and s.expires_at > ?
-                      and exists (select 1 from users u where u.id = s.user_id and u.is_active)
-                    order by s.id limit ? lock in share mode"#,
+                    where s.id > ? and "#
+                    + STANDING
+                    + " order by s.id limit ? lock in share mode",
                 after,
                 now,
                 batch,
-            )
+            ))
             .fetch_all(&mut *self.db);
             match within(asked).await {
                 Err(Fault::Database(cause)) if is_deadlock(&cause) => {}
@@ -142,8 +146,8 @@ fn is_deadlock(cause: &sqlx::Error) -> bool {
     cause.as_database_error().is_some_and(|cause| cause.code().as_deref() == Some("40001"))
 }
 
-/// A live session as MySQL has it.
-struct Live {
+/// A session that stands, as MySQL has it.
+struct Standing {
     id: SessionId,
     user_id: u64,
     device: Json<Value>,
@@ -154,12 +158,12 @@ struct Live {
     idle_timeout_s: u32,
 }
 
-impl Live {
-    fn change(&self) -> Change {
+impl Standing {
+    fn change(&self, seen_at: UnixMs) -> Change {
         Change::Create {
             session: self.id.clone(),
             created_at: self.created_at,
-            seen_at: Some(self.last_activity),
+            seen_at: Some(seen_at),
             expires_at: self.expires_at,
             idle_s: self.idle_timeout_s,
             device: device_text(&self.device.0, &self.ip_address),

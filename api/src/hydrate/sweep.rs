@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use redis::{Pipeline, Value};
-use sqlx::{Connection as _, MySql};
+use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::{BATCH, Fault, Work, within};
 use crate::clock::UnixMs;
+use crate::live::standing;
 
 impl Work<'_> {
     /// Goes through every ledger there is.
@@ -42,33 +43,29 @@ impl Work<'_> {
             .flat_map(|(key, list)| list.iter().map(move |session| (key.as_slice(), id(session))))
             .collect();
         let ids: Vec<&str> = held.iter().map(|(_, id)| id.as_str()).collect();
-        let live = self.live(&ids, now).await?;
+        let standing = self.standing(&ids, now).await?;
         let mut pipeline = Pipeline::new();
-        for (key, id) in held.iter().filter(|(_, id)| !live.contains(id)) {
+        for (key, id) in held.iter().filter(|(_, id)| !standing.contains(id)) {
             pipeline.cmd("AUTH.SESSION").arg("REVOKE").arg(key).arg(id);
             self.counts.swept += 1;
         }
         self.tell(pipeline).await
     }
 
-    /// Those of the sessions that are live in MySQL.
-    async fn live(&mut self, ids: &[&str], now: UnixMs) -> Result<HashSet<String>, Fault> {
-        let mut live = HashSet::new();
+    /// Those of the sessions that stand in MySQL. Whether they are in use Redis may know better, so
+    /// that an idle one is not ended.
+    async fn standing(&mut self, ids: &[&str], now: UnixMs) -> Result<HashSet<String>, Fault> {
+        let mut found = HashSet::new();
         for ids in ids.chunks(BATCH as usize) {
-            let mut select = sqlx::QueryBuilder::<MySql>::new(
-                "select s.id from user_sessions s join users u on u.id = s.user_id
-                  where u.is_active and s.is_active and s.expires_at > ",
-            );
-            select.push_bind(now).push(" and s.id in (");
-            let mut list = select.separated(", ");
-            for id in ids {
-                list.push_bind(*id);
-            }
-            select.push(")");
-            let asked = select.build_query_scalar::<String>().fetch_all(&mut *self.db);
-            live.extend(within(asked).await?);
+            let places = vec!["?"; ids.len()].join(", ");
+            let rule = standing!();
+            let select = AssertSqlSafe(format!(
+                "select s.id from user_sessions s where s.id in ({places}) and {rule}"
+            ));
+            let asked = ids.iter().fold(sqlx::query_scalar(select), |asked, id| asked.bind(*id));
+            found.extend(within(asked.bind(now).fetch_all(&mut *self.db)).await?);
         }
-        Ok(live)
+        Ok(found)
     }
 }
 

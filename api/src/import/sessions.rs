@@ -16,6 +16,7 @@ use super::rows::{OldSession, OldToken};
 use super::{IMPORTED, Import, THERE};
 use crate::clock::UnixMs;
 use crate::device::Device;
+use crate::live;
 use crate::session_id::SessionId;
 
 const KIND: &str = "sessions";
@@ -89,8 +90,8 @@ impl Import<'_> {
         if old.is_active == Some(0) || expires_at <= self.now {
             return Err("left out: ended or expired");
         }
-        let idle = self.app.settings.sessions.idle_timeout();
-        if idle.is_some_and(|idle| last_activity.plus(idle) <= self.now) {
+        let idle_s = self.app.settings.sessions.idle_timeout_s();
+        if !live::is_in_use(last_activity, idle_s, self.now) {
             return Err("left out: idle for longer than SESSION_IDLE_TIMEOUT");
         }
         if self.revoked.has_session(id.as_str(), old.user_id, last_activity) {
@@ -190,7 +191,7 @@ impl Import<'_> {
         } else {
             Device::unrecorded()
         };
-        let idle_s = u32::try_from(sessions.session_idle_timeout.as_secs()).unwrap_or(u32::MAX);
+        let idle_s = sessions.idle_timeout_s();
         let expires_at = session.expires_at.min(token.expires_at);
         sqlx::query!(
             "insert into user_sessions

@@ -6,6 +6,7 @@ use sqlx::MySqlConnection;
 use crate::App;
 use crate::clock::UnixMs;
 use crate::error::{Error, Result};
+use crate::live::{self, standing};
 use crate::secret::RefreshToken;
 use crate::session_id::SessionId;
 use crate::token::Role;
@@ -18,8 +19,7 @@ pub(super) struct Row {
     pub(super) spent_at: Option<UnixMs>,
     revoked_at: Option<UnixMs>,
     pub(super) successor_is_live: bool,
-    session_is_active: bool,
-    user_is_active: bool,
+    session_stands: bool,
     pub(super) email: String,
     pub(super) role: Role,
     pub(super) authenticated_at: UnixMs,
@@ -31,11 +31,10 @@ pub(super) struct Row {
 impl Row {
     /// The token may be spent, but session and user must be in good standing (BUG-03).
     pub(super) fn session_lives(&self, app: &App, now: UnixMs) -> bool {
-        let waiting = app.activity.waiting(self.session.as_str()).unwrap_or_default();
-        let unused_for = now.since(self.last_activity.max(waiting));
-        let idle = self.idle_timeout_s > 0 && unused_for.as_secs() >= self.idle_timeout_s.into();
-        let standing = self.session_is_active && self.user_is_active && self.revoked_at.is_none();
-        standing && !idle && now < self.expires_at
+        let usage = (self.last_activity, self.idle_timeout_s);
+        self.revoked_at.is_none()
+            && self.session_stands
+            && live::in_use(app, &self.session, usage, now)
     }
 
     /// Whether it is in the wrong hands: it came back late, or after its successor was spent.
@@ -51,26 +50,30 @@ pub(super) async fn find(
     db: &mut MySqlConnection,
     token: &RefreshToken,
     successor: &RefreshToken,
+    now: UnixMs,
 ) -> Result<Row> {
     let hash = |digest: Digest| digest.as_bytes().to_vec();
-    sqlx::query_as!(
+    standing!(query_as!(
         Row,
         r#"select t.id, t.user_id, t.session_id as "session: SessionId",
                   t.spent_at as "spent_at: UnixMs", t.revoked_at as "revoked_at: UnixMs",
                   (c.id is not null and c.spent_at is null and c.revoked_at is null)
                       as "successor_is_live!: bool",
-                  s.is_active as "session_is_active: bool", u.is_active as "user_is_active: bool",
                   u.email, u.role as "role: Role", s.authenticated_at as "authenticated_at: UnixMs",
                   s.last_activity as "last_activity: UnixMs", s.expires_at as "expires_at: UnixMs",
-                  s.idle_timeout_s
+                  s.idle_timeout_s,
+                  ("#
+            + STANDING
+            + r#") as "session_stands!: bool"
              from refresh_tokens t
              join user_sessions s on s.id = t.session_id
              join users u on u.id = t.user_id
              left join refresh_tokens c on c.token_hash = ? and c.parent_id = t.id
             where t.token_hash = ?"#,
+        now,
         hash(successor.digest()),
         hash(token.digest()),
-    )
+    ))
     .fetch_optional(db)
     .await?
     .ok_or(Error::DeadRefreshToken)
