@@ -2,7 +2,8 @@
 //!
 //! A busy session would otherwise cost two writes a request. Redis hears at once, because its idle
 //! verdict depends on it; MySQL hears in batches. What MySQL knows may therefore be late by the
-//! interval and one batch: never more than a fifth of the idle limit.
+//! interval and one batch: never more than a fifth of the idle limit. What this instance knows
+//! better is known until MySQL has heard it. What Redis could not hear it is told again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,9 +12,15 @@ use std::time::Duration;
 use crate::App;
 use crate::clock::UnixMs;
 use crate::database;
+use crate::repair;
+use crate::session_id::SessionId;
 
 /// How often MySQL hears of activity, unless the idle limit is so short that it must be oftener.
 const FLUSH_EVERY: Duration = Duration::from_secs(2);
+/// How many sessions are kept at most because Redis has not heard of their use, and how long. Should
+/// it call one of the others idle, MySQL is asked.
+const MOST_UNHEARD: usize = 10_000;
+const UNHEARD_KEPT: Duration = Duration::from_hours(1);
 
 /// What this instance has seen of the sessions lately.
 pub struct Activity {
@@ -28,6 +35,15 @@ struct Seen {
     written: HashMap<String, UnixMs>,
     /// What MySQL has not heard yet.
     waiting: HashMap<String, UnixMs>,
+    /// What Redis could not hear.
+    unheard: HashMap<SessionId, Unheard>,
+}
+
+/// A use of a user's session.
+#[derive(Clone, Copy)]
+struct Unheard {
+    user_id: u64,
+    at: UnixMs,
 }
 
 impl Activity {
@@ -58,17 +74,43 @@ impl Activity {
         waiting.map_or(last_activity, |at| at.max(last_activity))
     }
 
-    fn take_waiting(&self, now: UnixMs) -> HashMap<String, UnixMs> {
+    /// What MySQL has not heard. It waits until [`Self::has_heard`].
+    fn waiting(&self, now: UnixMs) -> HashMap<String, UnixMs> {
         let mut seen = self.seen();
         seen.written.retain(|_, last| now.since(*last) < self.interval);
-        std::mem::take(&mut seen.waiting)
+        seen.waiting.clone()
     }
 
-    /// Takes back what MySQL could not hear, unless something later waits already.
-    fn keep_waiting(&self, unheard: impl Iterator<Item = (String, UnixMs)>) {
+    /// MySQL has heard of this use; a later one waits.
+    fn has_heard(&self, session: &str, at: UnixMs) {
         let mut seen = self.seen();
-        for (session, at) in unheard {
-            seen.waiting.entry(session).or_insert(at);
+        if seen.waiting.get(session) == Some(&at) {
+            seen.waiting.remove(session);
+        }
+    }
+
+    /// What Redis could not hear and shall be told again.
+    fn unheard(&self, now: UnixMs) -> HashMap<SessionId, Unheard> {
+        let mut seen = self.seen();
+        seen.unheard.retain(|_, it| now.since(it.at) < UNHEARD_KEPT);
+        seen.unheard.clone()
+    }
+
+    fn redis_missed(&self, session: &SessionId, missed: Unheard) {
+        let mut seen = self.seen();
+        let earlier = seen.unheard.get(session).copied();
+        if earlier.is_none_or(|it| it.at < missed.at)
+            && (earlier.is_some() || seen.unheard.len() < MOST_UNHEARD)
+        {
+            seen.unheard.insert(session.clone(), missed);
+        }
+    }
+
+    /// Redis has heard of this use; a later one is told again.
+    fn redis_heard(&self, session: &SessionId, at: UnixMs) {
+        let mut seen = self.seen();
+        if seen.unheard.get(session).is_some_and(|it| it.at <= at) {
+            seen.unheard.remove(session);
         }
     }
 
@@ -77,10 +119,36 @@ impl Activity {
     }
 }
 
-/// Tells MySQL what it has not heard yet; what it does not take waits for the next time.
+/// Tells Redis that a session is in use. One that it calls idle it does not revive, and one that it
+/// has lost it does not know: both are put back.
+pub(crate) async fn tell_redis(app: &App, user_id: u64, session: &SessionId, at: UnixMs) {
+    match app.ledger.touch(user_id, session, at).await {
+        Ok(is_live) => {
+            app.activity.redis_heard(session, at);
+            if !is_live {
+                repair::put_back_later(app, user_id);
+            }
+        }
+        Err(cause) => {
+            tracing::debug!(%cause, "Redis did not hear of the activity");
+            app.activity.redis_missed(session, Unheard { user_id, at });
+        }
+    }
+}
+
+/// Tells MySQL and Redis what they have not heard yet; what they do not take waits for the next time.
 pub async fn flush(app: &App) {
-    let mut waiting = app.activity.take_waiting(app.clock.now()).into_iter();
-    while let Some((session, at)) = waiting.next() {
+    tell_mysql(app).await;
+    for (session, Unheard { user_id, at }) in app.activity.unheard(app.clock.now()) {
+        if !app.ledger.is_believed() {
+            return;
+        }
+        tell_redis(app, user_id, &session, at).await;
+    }
+}
+
+async fn tell_mysql(app: &App) {
+    for (session, at) in app.activity.waiting(app.clock.now()) {
         // One statement a session: a batch would lock sessions in an order of its own.
         let written = sqlx::query!(
             "update user_sessions set last_activity = ?
@@ -92,9 +160,9 @@ pub async fn flush(app: &App) {
         .execute(&app.db);
         if let Err(cause) = database::time(app.settings.stores.db_deadline, written).await {
             tracing::warn!(%cause, "activity could not be written down");
-            app.activity.keep_waiting(waiting.chain([(session, at)]));
             return;
         }
+        app.activity.has_heard(&session, at);
     }
 }
 
@@ -135,7 +203,35 @@ mod tests {
     fn what_was_written_long_ago_takes_no_memory() {
         let activity = Activity::new(Duration::from_mins(1), Duration::ZERO);
         activity.due("s", UnixMs(0));
-        assert_eq!(activity.take_waiting(UnixMs(60_000)).len(), 1);
+        assert_eq!(activity.waiting(UnixMs(60_000)).len(), 1);
+        activity.has_heard("s", UnixMs(0));
         assert!(activity.seen().written.is_empty() && activity.seen().waiting.is_empty());
+    }
+
+    #[test]
+    fn f_06_a_use_is_known_here_until_mysql_has_heard_of_it_and_of_no_earlier_one() {
+        let activity = Activity::new(Duration::from_mins(1), Duration::ZERO);
+        activity.due("s", UnixMs(5));
+        let being_written = activity.waiting(UnixMs(5));
+        assert_eq!(activity.last_used("s", UnixMs(0)), UnixMs(5));
+        activity.due("s", UnixMs(60_005));
+        activity.has_heard("s", being_written["s"]);
+        assert_eq!(activity.last_used("s", UnixMs(5)), UnixMs(60_005));
+    }
+
+    #[test]
+    fn f_06_what_redis_missed_is_told_again_for_an_hour_at_most() {
+        let activity = Activity::new(Duration::from_mins(1), Duration::ZERO);
+        let session = SessionId::parse(&"7".repeat(32)).unwrap();
+        let missed = |at| activity.redis_missed(&session, Unheard { user_id: 7, at: UnixMs(at) });
+        let unheard = |now| activity.unheard(UnixMs(now)).get(&session).map(|it| it.at.0);
+        missed(2);
+        missed(1);
+        activity.redis_heard(&session, UnixMs(1));
+        assert_eq!(unheard(3_600_001), Some(2), "the later use");
+        activity.redis_heard(&session, UnixMs(2));
+        assert_eq!(unheard(3_600_001), None);
+        missed(2);
+        assert_eq!(unheard(3_600_002), None);
     }
 }

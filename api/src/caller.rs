@@ -1,9 +1,10 @@
 //! Who is calling: a live access token, or a refusal.
 //!
 //! The token's own claims are checked first, then Redis is asked whether it is still good. When
-//! Redis cannot say or is not believed, MySQL can (`fallback.rs`): a session that is not in its
-//! ledger yet is no dead session. What a believed Redis calls revoked, logged out or idle stays so.
-//! No verdict at all is a refusal.
+//! Redis cannot say or is not believed, MySQL can (`fallback.rs`). So it is when a believed Redis
+//! does not know the session, or calls it idle or logged out: a session that is not in its ledger
+//! yet is no dead one, nor is one of whose last use Redis has not heard. Only what it calls revoked
+//! stays so. No verdict at all is a refusal.
 
 use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderMap};
@@ -12,6 +13,7 @@ use axum::http::{HeaderValue, Method};
 use portcullis_core::{Digest, Verdict};
 
 use crate::App;
+use crate::activity;
 use crate::clock::UnixMs;
 use crate::cookies;
 use crate::error::{Error, Result};
@@ -132,11 +134,13 @@ async fn check(app: &App, token: &str) -> Result<Caller> {
     let mut caller = Caller::new(claims, Digest::of(token.as_bytes()));
     match app.ledger.check(caller.user_id, caller.digest, &caller.session).await {
         Ok(Verdict::Ok) => {}
-        Ok(Verdict::Revoked | Verdict::LoggedOut | Verdict::Idle) => return Err(Error::DeadToken),
-        Ok(Verdict::NoSession) => {
+        Ok(Verdict::Revoked) => return Err(Error::DeadToken),
+        Ok(Verdict::NoSession | Verdict::Idle) => {
             fallback::must_live(app, &caller, now).await?;
             repair::put_back_later(app, caller.user_id);
         }
+        // Nothing is put back: a watermark in Redis never moves back.
+        Ok(Verdict::LoggedOut) => fallback::must_live(app, &caller, now).await?,
         Err(cause) => {
             tracing::debug!(%cause, "Redis gave no verdict");
             fallback::must_live(app, &caller, now).await?;
@@ -185,14 +189,11 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
         .find_map(|(found, value)| (found == name && !value.is_empty()).then_some(value))
 }
 
-/// A failure here is harmless: the next request tries again.
+/// A failure here is harmless: both stores are told again.
 async fn note_activity(app: &App, caller: &Caller) {
     let now = app.clock.now();
     let tracked = app.settings.sessions.session_activity_tracking;
-    if !tracked || !app.activity.due(caller.session.as_str(), now) {
-        return;
-    }
-    if let Err(cause) = app.ledger.touch(caller.user_id, &caller.session, now).await {
-        tracing::debug!(%cause, "Redis did not hear of the activity");
+    if tracked && app.activity.due(caller.session.as_str(), now) {
+        activity::tell_redis(app, caller.user_id, &caller.session, now).await;
     }
 }

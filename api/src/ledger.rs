@@ -71,12 +71,12 @@ impl Ledger {
         }
     }
 
-    /// Moves a session's last activity forward.
-    pub async fn touch(&self, user_id: u64, session: &SessionId, at: UnixMs) -> RedisResult<()> {
+    /// Moves a session's last activity forward; false if the ledger has no such live session.
+    pub async fn touch(&self, user_id: u64, session: &SessionId, at: UnixMs) -> RedisResult<bool> {
         let mut command = redis::cmd("AUTH.SESSION");
         command.arg("TOUCH").arg(self.key(user_id)).arg(session.as_str()).arg("AT").arg(at.0);
         let line = self.lines.any()?;
-        let told = command.exec_async(&mut line.tell.clone()).await;
+        let told = command.query_async(&mut line.tell.clone()).await;
         self.lines.heard(&line, told)
     }
 

@@ -19,6 +19,7 @@ use sqlx::{MySql, MySqlConnection};
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::activity;
 use crate::answer::Success;
 use crate::audit::{self, Event};
 use crate::body::OptionalBody;
@@ -128,9 +129,7 @@ async fn spend(
     if row.spent_at.is_some() {
         drop(db);
     } else if exchange(Transaction::begin_on(db).await?, client, &row, successor, now).await? {
-        if let Err(cause) = app.ledger.touch(row.user_id, &row.session, now).await {
-            tracing::debug!(%cause, "Redis did not hear of the activity");
-        }
+        activity::tell_redis(app, row.user_id, &row.session, now).await;
         return Ok(row);
     } else {
         // Somebody else was faster: see what became of the token.

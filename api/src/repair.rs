@@ -1,6 +1,7 @@
-//! Puts a ledger back that Redis has lost although it lacks nothing else: its key was deleted or
-//! evicted. MySQL answers for its user anyhow; services that ask `AUTH.CHECK` themselves would
-//! refuse the user until the next login.
+//! Puts a ledger back that Redis has lost although it lacks nothing else, because its key was
+//! deleted or evicted, or that holds a session as idle of whose use Redis has not heard. MySQL
+//! answers for its user anyhow; services that ask `AUTH.CHECK` themselves would refuse the user
+//! until the next login.
 //!
 //! What belongs into the ledger goes there by the outbox, in one row that is written while the user
 //! and their sessions are held. So it cannot overtake an ending, and whatever ends them afterwards
@@ -55,7 +56,7 @@ pub(crate) fn put_back_later(app: &App, user_id: u64) {
     let own = app.clone();
     app.do_later(async move {
         match put_back(&own, user_id).await {
-            Ok(true) => tracing::warn!(user_id, "Redis had lost a ledger; it was put back"),
+            Ok(true) => tracing::warn!(user_id, "a ledger lacked something; it was put back"),
             Ok(false) => {}
             Err(cause) => tracing::warn!(user_id, %cause, "a ledger could not be put back"),
         }

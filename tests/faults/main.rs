@@ -22,3 +22,4 @@ mod stage;
 mod talk;
 mod transactions;
 mod trap;
+mod unheard;

@@ -161,8 +161,8 @@ async fn r_05_c_18_bug_26_an_idle_session_ends_on_the_server() {
     assert!(auth.is_good(&alice.access).await);
     // Redis goes by its own clock, and asking it is no use of the session.
     wait_until("Redis calls the session idle", || auth.verdict(&alice) == "IDLE");
-    auth.get_as(&alice.access, "/me").await.must_be(401);
     auth.clock.advance(Duration::from_secs(2));
+    auth.get_as(&alice.access, "/me").await.must_be(401);
     let refused = auth.refresh(&alice.refresh).await.must_be(401);
     assert_eq!(refused.json["code"], "invalid_grant");
 }

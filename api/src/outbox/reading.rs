@@ -2,7 +2,7 @@
 //!
 //! Nothing is locked meanwhile. Rows may be told twice, by two instances at once, or in another
 //! order than they were written: an ending may always be told, and a beginning is told only if
-//! MySQL, read after the fence was asked for, has the session as live.
+//! MySQL, read after the fence was asked for, has a session that nobody has ended.
 
 use std::collections::HashSet;
 
@@ -105,8 +105,8 @@ pub(super) async fn tell(
     rows: &[Row],
     fence: Option<&Fence>,
 ) -> Result<Vec<Fate>, Undelivered> {
-    let live = live_among(db, rows).await?;
-    let is_due = |change: &Change| change.begins().is_none_or(|id| live.contains(id.as_str()));
+    let goes_on = not_ended_among(db, rows).await?;
+    let is_due = |change: &Change| change.begins().is_none_or(|id| goes_on.contains(id.as_str()));
     let mut places = Vec::new();
     let mut changes = Vec::new();
     for (place, row) in rows.iter().enumerate() {
@@ -141,8 +141,8 @@ fn worse(one: Fate, other: Fate) -> Fate {
     if weight(one) >= weight(other) { one } else { other }
 }
 
-/// The sessions of these beginnings that have not ended.
-async fn live_among(db: &mut MySqlConnection, rows: &[Row]) -> sqlx::Result<HashSet<String>> {
+/// The sessions of these beginnings that nobody has ended. Redis sees by itself which have expired.
+async fn not_ended_among(db: &mut MySqlConnection, rows: &[Row]) -> sqlx::Result<HashSet<String>> {
     let begun: Vec<&SessionId> =
         rows.iter().flat_map(|row| &row.changes).filter_map(Change::begins).collect();
     if begun.is_empty() {
