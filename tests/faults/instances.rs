@@ -87,7 +87,7 @@ async fn what_one_instance_ended_no_other_accepts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_waited_for_redis_is_delivered_in_order_and_once() {
+async fn what_waited_for_redis_is_delivered_once_and_only_if_it_still_holds() {
     let three = three(|settings| settings.sessions.max_sessions_per_user = 100).await;
     let auth = &three.stage.auth;
     let mut before = Vec::new();
@@ -116,8 +116,9 @@ async fn what_waited_for_redis_is_delivered_in_order_and_once() {
     three.all_ready();
     let commands = ["auth.session|create", "auth.session|revoke", "auth.confirm"];
     let calls = commands.map(|command| three.calls(command));
-    assert_eq!(calls, [30, 30, 0], "{commands:?}: once each, and this Redis has lost nothing");
-    println!("three instances: changes that waited {}, delivered twice 0", 60);
+    // Twenty of the thirty sessions that began have ended meanwhile: nobody tells of those.
+    assert_eq!(calls, [10, 30, 0], "{commands:?}: once each, and this Redis has lost nothing");
+    println!("three instances: changes that waited {}, delivered twice 0", 40);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,8 +1,7 @@
 //! Waiting rows: read, told, marked.
 //!
-//! Nothing is locked meanwhile. Rows may be told twice, by two instances at once, or in another
-//! order than they were written: an ending may always be told, and a beginning is told only if
-//! MySQL, read after the fence was asked for, has a session that nobody has ended.
+//! Rows may be told twice, by two instances at once, or in another order than they were written: an
+//! ending may always be told, and a beginning is told only if MySQL, read after the fence was asked for, has a session that nobody has ended.
 
 use std::collections::HashSet;
 
@@ -58,16 +57,24 @@ pub(super) async fn waiting(db: &mut MySqlConnection, users: &[u64]) -> sqlx::Re
     select.push(" order by user_id, id").build_query_as().fetch_all(db).await
 }
 
-/// Those of these rows that nobody else holds. They are held until the transaction ends.
-pub(super) async fn free_among(db: &mut MySqlConnection, ids: &[u64]) -> sqlx::Result<Vec<u64>> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
+/// Takes the rows that nobody else holds, until the transaction ends, so that three instances do not
+/// tell everything three times; those and the others.
+pub(super) async fn taken(
+    db: &mut MySqlConnection,
+    rows: Vec<Row>,
+) -> sqlx::Result<(Vec<Row>, Vec<Row>)> {
+    if rows.is_empty() {
+        return Ok((rows, Vec::new()));
     }
+    let ids: Vec<u64> = rows.iter().map(|row| row.id).collect();
     let mut select = QueryBuilder::<MySql>::new(
-        "select id from revocation_outbox force index (primary) where id in (",
+        "select id from revocation_outbox force index (primary)
+          where delivered_at is null and id in (",
     );
-    push_list(&mut select, ids);
-    select.push(" for update skip locked").build_query_scalar().fetch_all(db).await
+    push_list(&mut select, &ids);
+    select.push(" for update skip locked");
+    let free: HashSet<u64> = select.build_query_scalar().fetch_all(db).await?.into_iter().collect();
+    Ok(rows.into_iter().partition(|row| free.contains(&row.id)))
 }
 
 /// Writes down that Redis has confirmed these rows. By key: a statement that searches would wait

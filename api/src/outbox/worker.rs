@@ -1,8 +1,8 @@
 //! Delivers what could not be delivered at once, for however many users, again and again.
 //!
 //! One round goes through all that waits, a page of rows at a time, so that whoever is stuck stops
-//! nobody else: a row that somebody else holds is passed over, and a user whose ledger refuses is
-//! set aside for a while that grows. Everybody for whom something waits is doubted.
+//! nobody else: a row that somebody else is delivering is passed over, and a user whose ledger
+//! refuses is set aside for a while that grows. Everybody for whom something waits is doubted.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::reading::{self, Fate};
+use super::reading::{self, Fate, Row};
 use super::{Propagation, Undelivered};
 use crate::App;
 use crate::clock::UnixMs;
@@ -21,6 +21,8 @@ use crate::transaction::Transaction;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How many waiting rows are read at a time.
 const PAGE: u32 = 500;
+/// How long somebody else may be busy with a row.
+const HELD_TOO_LONG: Duration = Duration::from_secs(2);
 /// How long a user is left alone whose ledger refuses, at first and at most.
 const FIRST_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_mins(1);
@@ -156,9 +158,11 @@ async fn try_deliver(app: &App, users: &[u64]) -> Result<usize, Undelivered> {
     let fence = app.ledger.fence().await?;
     let mut tx = Transaction::begin(&app.db).await?;
     let rows = reading::waiting(&mut tx, users).await?;
-    let fates = reading::tell(app, &mut tx, &rows, Some(&fence)).await?;
-    let (mut told, mut behind) = (Vec::new(), HashSet::new());
-    for (row, fate) in rows.iter().zip(fates) {
+    let (mine, held) = reading::taken(&mut tx, rows).await?;
+    let mut behind: HashSet<u64> = held.iter().map(|row| row.user_id).collect();
+    let fates = reading::tell(app, &mut tx, &mine, Some(&fence)).await?;
+    let mut told = Vec::new();
+    for (row, fate) in mine.iter().zip(fates) {
         if fate == Fate::Told {
             told.push(row.id);
             continue;
@@ -168,13 +172,27 @@ async fn try_deliver(app: &App, users: &[u64]) -> Result<usize, Undelivered> {
             app.worker.set_aside(row.user_id, is_ending.then_some(row.created_at));
         }
     }
-    let free = reading::free_among(&mut tx, &told).await?;
-    reading::mark(&mut tx, &free, app.clock.now()).await?;
+    reading::mark(&mut tx, &told, app.clock.now()).await?;
     tx.commit().await?;
+    tell_endings_held(app, held).await?;
     for (user_id, delivery) in deliveries {
         if !behind.contains(&user_id) {
             lines.delivered(user_id, delivery);
         }
     }
     Ok(behind.len())
+}
+
+/// Whoever holds a row tells it. One who has stopped in the middle of that keeps it until MySQL
+/// notices, and no ending may wait so long: it may be told by anybody.
+async fn tell_endings_held(app: &App, held: Vec<Row>) -> Result<(), Undelivered> {
+    let long_ago = app.clock.now().minus(HELD_TOO_LONG);
+    let late: Vec<Row> = held.into_iter().filter(|row| row.created_at < long_ago).collect();
+    let endings: Vec<_> = late
+        .iter()
+        .flat_map(|row| row.changes.iter().map(|change| (row.user_id, change)))
+        .filter(|(_, change)| change.is_ending())
+        .collect();
+    app.ledger.tell(&endings, None).await?;
+    Ok(())
 }
