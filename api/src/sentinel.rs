@@ -105,8 +105,8 @@ pub(crate) struct Confirmation<'a> {
     pub(crate) life: &'a str,
 }
 
-/// Replaces the mark and tells the module that this life's ledgers are up to date, in one step.
-/// False if the mark has gone, an error if the ledgers have.
+/// Replaces the mark and tells the module that this life's ledgers are up to date, in one step; once
+/// they are, that says nothing new. False if the mark has gone, an error if the ledgers have.
 pub(crate) async fn confirm(
     redis: &mut MultiplexedConnection,
     key: &str,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::App;
 use crate::hydrate::{self, Extent, Fault};
 use crate::outbox;
-use crate::sentinel::{self, Mark};
+use crate::sentinel::{self, Confirmation, Mark};
 
 /// How often the line is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -85,7 +85,10 @@ async fn round(app: &App, marked: &mut Instant) -> Result<(), Fault> {
         // no safety.
         let Ok(position) = outbox::position(app, mark.position).await else { return Ok(()) };
         let next = Mark { position, at: app.clock.now(), ..mark.clone() };
-        let moved = sentinel::replace(&mut redis, lines.sentinel(), &mark.text(), &next).await;
+        // In the life that was seen with the mark, and before MySQL was asked: a server that was a
+        // replica meanwhile carries the same mark and has not heard what others were told.
+        let confirmation = Confirmation { mark: &mark.text(), done: &next, life: &sight.life };
+        let moved = sentinel::confirm(&mut redis, lines.sentinel(), confirmation).await;
         drop(lines.heard(&line, moved));
     }
     Ok(())

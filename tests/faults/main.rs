@@ -19,6 +19,7 @@ mod restarts;
 mod sizes;
 mod soak;
 mod stage;
+mod stuck;
 mod talk;
 mod transactions;
 mod trap;
