@@ -150,12 +150,13 @@ fn lines(name: &str, help: &str, value: impl Display) -> String {
     )
 }
 
-/// `portcullis_name:number` lines, without the prefix.
+/// `portcullis_name:number` lines, without the prefix. A number that is a name is none.
 fn numbers(info: &str) -> impl Iterator<Item = (&str, f64)> {
-    info.lines().filter_map(|line| {
+    let named = info.lines().filter_map(|line| {
         let (name, value) = line.trim().strip_prefix("portcullis_")?.split_once(':')?;
         Some((name, value.parse().ok()?))
-    })
+    });
+    named.filter(|(name, _)| *name != "fence_life")
 }
 
 /// How many sessions are live.
