@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use serde_json::Value;
 use sqlx::mysql::MySqlRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, MySql, MySqlConnection, QueryBuilder, Row as _};
@@ -20,7 +21,8 @@ pub(super) struct Row {
     pub(super) id: u64,
     pub(super) user_id: u64,
     pub(super) created_at: UnixMs,
-    pub(super) changes: Vec<Change>,
+    /// Nothing if it cannot be read: a later version may have written it.
+    pub(super) changes: Option<Vec<Change>>,
 }
 
 /// What became of a row.
@@ -36,13 +38,12 @@ pub(super) enum Fate {
 
 impl FromRow<'_, MySqlRow> for Row {
     fn from_row(row: &MySqlRow) -> sqlx::Result<Self> {
-        let Json(changes) = row.try_get("change_set")?;
-        Ok(Self {
-            id: row.try_get("id")?,
-            user_id: row.try_get("user_id")?,
-            created_at: row.try_get("created_at")?,
-            changes,
-        })
+        let (id, user_id) = (row.try_get("id")?, row.try_get("user_id")?);
+        let Json(changes): Json<Value> = row.try_get("change_set")?;
+        let changes = serde_json::from_value(changes)
+            .inspect_err(|cause| tracing::error!(id, user_id, %cause, "a change cannot be read"))
+            .ok();
+        Ok(Self { id, user_id, created_at: row.try_get("created_at")?, changes })
     }
 }
 
@@ -100,9 +101,13 @@ fn push_list(query: &mut QueryBuilder<MySql>, ids: &[u64]) {
     query.push(")");
 }
 
+fn changes(rows: &[Row]) -> impl Iterator<Item = &Change> {
+    rows.iter().flat_map(|row| row.changes.iter().flatten())
+}
+
 /// Whether anything here begins.
 pub(super) fn holds_a_beginning(rows: &[Row]) -> bool {
-    rows.iter().flat_map(|row| &row.changes).any(|change| change.begins().is_some())
+    changes(rows).any(|change| change.begins().is_some())
 }
 
 /// Tells the rows, and what became of each.
@@ -117,13 +122,17 @@ pub(super) async fn tell(
     let mut places = Vec::new();
     let mut changes = Vec::new();
     for (place, row) in rows.iter().enumerate() {
-        for change in row.changes.iter().filter(|change| is_due(change)) {
+        for change in row.changes.iter().flatten().filter(|change| is_due(change)) {
             places.push(place);
             changes.push((row.user_id, change));
         }
     }
     let told = app.ledger.tell(&changes, fence).await?;
-    let mut fates = vec![Fate::Told; rows.len()];
+    let unread = |row: &Row| match &row.changes {
+        Some(_) => Fate::Told,
+        None => Fate::Refused { is_ending: true },
+    };
+    let mut fates: Vec<Fate> = rows.iter().map(unread).collect();
     for ((place, (user_id, change)), told) in places.into_iter().zip(changes).zip(told) {
         let fate = match told {
             Told::Heard => Fate::Told,
@@ -150,8 +159,7 @@ fn worse(one: Fate, other: Fate) -> Fate {
 
 /// The sessions of these beginnings that nobody has ended. Redis sees by itself which have expired.
 async fn not_ended_among(db: &mut MySqlConnection, rows: &[Row]) -> sqlx::Result<HashSet<String>> {
-    let begun: Vec<&SessionId> =
-        rows.iter().flat_map(|row| &row.changes).filter_map(Change::begins).collect();
+    let begun: Vec<&SessionId> = changes(rows).filter_map(Change::begins).collect();
     if begun.is_empty() {
         return Ok(HashSet::new());
     }

@@ -190,7 +190,7 @@ async fn tell_endings_held(app: &App, held: Vec<Row>) -> Result<(), Undelivered>
     let late: Vec<Row> = held.into_iter().filter(|row| row.created_at < long_ago).collect();
     let endings: Vec<_> = late
         .iter()
-        .flat_map(|row| row.changes.iter().map(|change| (row.user_id, change)))
+        .flat_map(|row| row.changes.iter().flatten().map(|change| (row.user_id, change)))
         .filter(|(_, change)| change.is_ending())
         .collect();
     app.ledger.tell(&endings, None).await?;
