@@ -1,5 +1,7 @@
 //! `AUTH.BLACKLIST`: until when a token is revoked, and what is refused.
 
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+
 use crate::everywhere;
 use crate::everywhere_with;
 use crate::talk::{self, Talk, digest, jwt};
@@ -48,6 +50,30 @@ fn the_four_forms_of_time_say_what_they_say_elsewhere_in_redis() {
             assert_eq!(talk.say(&format!("AUTH.BLACKLIST {key} token {option}")), "1", "{option}");
             let expires = expires_ms(&mut talk, &key);
             assert!((before + from..=before + to).contains(&expires), "{option} is {expires}");
+        }
+    });
+}
+
+#[test]
+fn f_44_an_indented_token_is_revoked_until_its_own_expiry_in_every_spelling() {
+    everywhere(|redis| {
+        let mut talk = talk::to(redis);
+        let part = |json: &str| BASE64_URL_SAFE_NO_PAD.encode(json);
+        let headers =
+            ["{ \"alg\": \"ES256\" }", "{\n  \"alg\": \"ES256\"\n}", "{\"alg\":\"ES256\"}"];
+        let payloads = ["{ \"exp\": 4000000000 }", "{\r\n\t\"exp\": 4000000000\r\n}"];
+        talk.say("CONFIG SET portcullis.leeway 0");
+        let exp = 1 + talk.now_ms() / 1000 + 900;
+        for (n, header) in headers.iter().enumerate() {
+            for (m, payload) in payloads.iter().enumerate() {
+                let payload = payload.replace("4000000000", &exp.to_string());
+                let token = |signature| format!("{}.{}.{signature}", part(header), part(&payload));
+                let key = format!("user:{n}:{m}");
+                assert_eq!(talk.say(&format!("AUTH.BLACKLIST {key} {}", token("c2ln"))), "1");
+                assert_eq!(expires_ms(&mut talk, &key), exp * 1000);
+                let respelled = token("c2lo");
+                assert_eq!(talk.say(&format!("AUTH.CHECK {key} {respelled}")), "REVOKED");
+            }
         }
     });
 }

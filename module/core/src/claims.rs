@@ -98,6 +98,9 @@ mod tests {
     #[case::last_is_no_number(r#"{"exp":1,"exp":"2"}"#, None)]
     #[case::nested_only(r#"{"a":{"exp":1}}"#, None)]
     #[case::text(r#"{"exp":"1700000000"}"#, None)]
+    #[case::f_44_indented("{\n  \"sub\": \"1\",\n  \"exp\": 5\n}\n", Some(5_000))]
+    #[case::f_44_spaced("{ \"exp\": 5 }", Some(5_000))]
+    #[case::f_44_white_space_first(" \r\n\t{\"exp\":5}", Some(5_000))]
     #[case::none(r#"{"sub":"1"}"#, None)]
     #[case::out_of_reach(r#"{"exp":1e300}"#, Some(9_000_000_000_000_000))]
     #[case::long_past(r#"{"exp":-1e300}"#, Some(-9_000_000_000_000_000))]
@@ -107,6 +110,12 @@ mod tests {
     #[case::array(r#"{"x":[1,{"exp":9}],"exp":3}"#, Some(3_000))]
     fn exp_is_read_as_json_reads_it(#[case] payload: &str, #[case] expected: Option<i64>) {
         assert_eq!(exp_ms(&jwt(payload.as_bytes())), expected);
+    }
+
+    #[test]
+    fn f_44_a_header_may_be_indented() {
+        let header = BASE64_URL_SAFE_NO_PAD.encode("{\n  \"alg\": \"none\"\n}");
+        assert_eq!(exp_ms(format!("{header}.eyJleHAiOjF9.x").as_bytes()), Some(1_000));
     }
 
     #[test]

@@ -74,11 +74,12 @@ fn nibble(hex: u8) -> Option<u8> {
 
 /// `header.payload` of a compact JWS (RFC 7515 §7.1), if the token has that shape.
 ///
-/// The shape is three non-empty parts whose first two start with `eyJ`, which is `{"` in base64url.
-/// PASETO (`v4.public.…`) has three parts as well, but no JSON header: it is digested whole.
+/// The shape is exactly three non-empty parts of which the first is the beginning of a JSON object
+/// in base64url, whatever the payload looks like. PASETO (`v4.public.…`) has three parts as well, but
+/// no JSON header, and a JWE has five parts: both are digested whole.
 #[must_use]
 pub fn jws_signing_input(token: &[u8]) -> Option<&[u8]> {
-    if !token.starts_with(b"eyJ") {
+    if !begins_json_object(token) {
         return None;
     }
     let mut dots = memchr::memchr_iter(b'.', token);
@@ -87,12 +88,30 @@ pub fn jws_signing_input(token: &[u8]) -> Option<&[u8]> {
     };
     let (signing_input, signature) = token.split_at_checked(second)?;
     let payload = signing_input.get(first..)?;
-    let shaped = payload.starts_with(b".eyJ") && signature.len() > 1;
-    shaped.then_some(signing_input)
+    (payload.len() > 1 && signature.len() > 1).then_some(signing_input)
+}
+
+/// Whether base64url begins with `{` and then `"`, `}` or JSON white space, told by its characters:
+/// the first holds six bits of the brace, the second its other two and four bits of what follows,
+/// the third the other four, and two bits of whatever comes then.
+#[inline]
+const fn begins_json_object(base64url: &[u8]) -> bool {
+    let [b'e', second, third, ..] = base64url else { return false };
+    match second {
+        // Quotation mark; space.
+        b'y' => matches!(third, b'I'..=b'L' | b'A'..=b'D'),
+        // Tab; line feed; carriage return.
+        b'w' => matches!(third, b'k'..=b'n' | b'o'..=b'r' | b'0'..=b'3'),
+        // Closing brace.
+        b'3' => matches!(third, b'0'..=b'3'),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+
     use super::*;
 
     /// The empty string's SHA-256, from FIPS 180-4's examples.
@@ -115,13 +134,42 @@ mod tests {
             "v4.public.eyJhIn0.sig",
             "eyJh.eyJh",
             "eyJh.eyJh.",
-            "eyJh.abc.sig",
             "eyJh..sig",
+            "eyMh.eyJh.sig",
+            "ey.eyJh.sig",
+            ".eyJh.sig",
             "eyJh.eyJh.s.t",
             "abc.eyJh.sig",
         ] {
             let longer = format!("{token}x");
             assert_ne!(Digest::of(token.as_bytes()), Digest::of(longer.as_bytes()), "{token:?}");
+        }
+    }
+
+    #[test]
+    fn f_44_a_header_may_begin_as_json_may_begin_and_with_nothing_else() {
+        for second in 0..=u8::MAX {
+            for third in 0..=u8::MAX {
+                let header = BASE64_URL_SAFE_NO_PAD.encode([b'{', second, third]);
+                let jws = format!("{header}.payload.sig");
+                let is_json = b"\"} \t\n\r".contains(&second);
+                let expected = is_json.then(|| jws.strip_suffix(".sig").unwrap_or_default());
+                assert_eq!(jws_signing_input(jws.as_bytes()), expected.map(str::as_bytes), "{jws}");
+            }
+        }
+        for other in [b"[\"a".as_slice(), b"\"{\"", b" {\"", b"z{\""] {
+            let jws = format!("{}.payload.sig", BASE64_URL_SAFE_NO_PAD.encode(other));
+            assert_eq!(jws_signing_input(jws.as_bytes()), None, "{jws}");
+        }
+        assert_eq!(jws_signing_input(b"e30.e30.s"), Some(b"e30.e30".as_slice()));
+    }
+
+    #[test]
+    fn f_44_a_payload_may_look_like_anything() {
+        for payload in ["ewogICJzdWIi", "eyAic3ViIjog", "aGVsbG8", "x"] {
+            let token = |signature| format!("eyJhbGciOiJFUzI1NiJ9.{payload}.{signature}");
+            let digests = ["AAAA", "AAAB", "AAAA=="].map(|it| Digest::of(token(it).as_bytes()));
+            assert!(digests.iter().all(|it| *it == digests[0]), "{payload}");
         }
     }
 
