@@ -10,6 +10,8 @@ use crate::{blacklist, check, confirm, fence, session};
 
 const RO: u32 = raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS;
 const UPDATE: u32 = raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_UPDATE;
+/// Ids of other sessions are told, and only who may read the key may learn those.
+const UPDATE_AND_TELL: u32 = UPDATE | raw::REDISMODULE_CMD_KEY_ACCESS;
 const INSERT: u32 = raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_INSERT;
 const DELETE: u32 = raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_DELETE;
 
@@ -200,7 +202,7 @@ pub(crate) static SUBCOMMANDS: [Command; 7] = [
         run: Some(session::create_entry),
         flags: GROW_FLAGS,
         categories: c"write fast auth-ledger",
-        key: Some((2, UPDATE)),
+        key: Some((2, UPDATE_AND_TELL)),
         arity: -6,
         summary: c"Begins a session, or prolongs a live one.",
         complexity: c"O(S) with S the number of sessions in the ledger, at most max-sessions",

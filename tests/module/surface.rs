@@ -131,6 +131,39 @@ fn a_user_with_read_keys_can_check_and_cannot_write() {
 }
 
 #[test]
+fn f_59_who_may_only_write_a_key_learns_nothing_of_what_is_in_it() {
+    everywhere(|redis| {
+        let mut root = talk::to(redis);
+        root.say("AUTH.SESSION CREATE user:1 secret EX 900");
+        let mut ann = user(redis, "%W~user:* +auth.check +auth.blacklist +auth.session");
+        for line in [
+            "AUTH.CHECK user:1 t SESSION secret",
+            "AUTH.SESSION GET user:1 secret",
+            "AUTH.SESSION LIST user:1",
+            "AUTH.SESSION CREATE user:1 other EX 9 MAX 1",
+            "AUTH.SESSION CREATE user:1 other EX 9",
+        ] {
+            let told = ann.say(line);
+            assert!(told.starts_with("NOPERM"), "{line}: {told}");
+        }
+        assert_eq!(root.say("AUTH.CHECK user:1 t SESSION secret"), "OK");
+        // What is left answers with a number, as SET's and DEL's kin do.
+        for (line, told) in [
+            ("AUTH.SESSION TOUCH user:1 secret AT 1", "1"),
+            ("AUTH.BLACKLIST user:1 t EX 9", "1"),
+            ("AUTH.SESSION REVOKE user:1 secret", "1"),
+            ("AUTH.SESSION REVOKEALL user:1", "0"),
+        ] {
+            assert_eq!(ann.say(line), told, "{line}");
+        }
+        let mut both = user(redis, "resetkeys %RW~user:* %W~other:*");
+        assert_eq!(both.say("AUTH.SESSION CREATE user:1 a EX 9"), "[]");
+        assert_eq!(both.say("AUTH.SESSION CREATE user:1 b EX 9 MAX 1"), "[a]");
+        assert!(both.say("AUTH.SESSION CREATE other:1 b EX 9 MAX 1").starts_with("NOPERM"));
+    });
+}
+
+#[test]
 fn each_subcommand_can_be_allowed_alone() {
     everywhere(|redis| {
         let mut ann = user(redis, "~user:* +auth.session|list");
