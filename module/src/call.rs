@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use portcullis_core::UnixMs;
 use redis_module::raw;
 
+use crate::ask;
 use crate::clock::{QuickNow, now};
 use crate::ffi::{self, Ctx, Key, Str};
 use crate::reply::Reply;
@@ -62,6 +63,10 @@ impl<'a> Call<'a> {
         Self { ctx, args: &[] }
     }
 
+    pub(crate) const fn ctx(&self) -> Ctx {
+        self.ctx
+    }
+
     /// Argument `at`, the command's name being 0.
     #[inline]
     pub(crate) fn arg(&self, at: usize) -> Option<Arg<'a>> {
@@ -89,15 +94,31 @@ impl<'a> Call<'a> {
 
     /// Where this command comes from.
     pub(crate) fn origin(&self) -> Origin {
-        // SAFETY: `ctx` is this command's (fact 1).
-        let flags = unsafe { ffi::context_flags(self.ctx) }.cast_unsigned();
-        if flags & raw::REDISMODULE_CTX_FLAGS_LOADING != 0 {
+        if self.is_flagged(raw::REDISMODULE_CTX_FLAGS_LOADING) {
             Origin::Log
-        } else if flags & raw::REDISMODULE_CTX_FLAGS_REPLICATED != 0 {
+        } else if self.is_flagged(raw::REDISMODULE_CTX_FLAGS_REPLICATED) {
             Origin::Primary
         } else {
             Origin::Client
         }
+    }
+
+    pub(crate) fn is_on_primary(&self) -> bool {
+        self.is_flagged(raw::REDISMODULE_CTX_FLAGS_MASTER)
+    }
+
+    fn is_flagged(&self, flag: u32) -> bool {
+        // SAFETY: `ctx` is this command's (fact 1).
+        unsafe { ffi::context_flags(self.ctx) }.cast_unsigned() & flag != 0
+    }
+
+    /// Whether a command without a key may be sent to replicas: not while writes are paused or a
+    /// slot leaves.
+    pub(crate) fn may_replicate_keyless(&self) -> bool {
+        // SAFETY: takes no pointers.
+        let is_paused = unsafe { ffi::avoid_replication() } != 0;
+        let in_cluster = self.is_flagged(raw::REDISMODULE_CTX_FLAGS_CLUSTER);
+        !(is_paused || in_cluster && ask::is_slot_leaving(self.ctx))
     }
 
     /// Whether this is an effect that already happened, elsewhere or earlier. Such a command obeys

@@ -17,6 +17,11 @@
 //! a replica becomes a primary                   no
 //! FLUSHALL, FLUSHDB or SWAPDB                   no
 //! ```
+//!
+//! Replicas are told at once, or when that does no harm any more: a server whose writes are paused
+//! (`CLIENT PAUSE`, a failover, a shutdown that waits for a replica) ends itself if something is
+//! replicated, and Valkey 9 gives up moving a slot if something without a key is. Nobody but this
+//! file replicates outside a client's command, which the server itself holds back meanwhile.
 
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +35,10 @@ use crate::reply::Reply;
 use crate::{config, fence, info};
 
 static CONFIRMED: AtomicBool = AtomicBool::new(false);
+/// Whether a timer is set that will tell the replicas; however many there are, one is enough.
+static TIMER_SET: AtomicBool = AtomicBool::new(false);
+/// Milliseconds until it looks again whether they may be told.
+const LOOK_AGAIN_MS: i64 = 100;
 
 /// Whether `AUTH.CHECK` must refuse to answer.
 #[inline]
@@ -70,7 +79,11 @@ fn confirm(call: &Call<'_>) -> Reply {
         }
         Origin::Client | Origin::Primary => CONFIRMED.store(true, Ordering::Relaxed),
     }
-    call.replicate(c"AUTH.CONFIRM", &[run_id.bytes()]);
+    if call.may_replicate_keyless() {
+        call.replicate(c"AUTH.CONFIRM", &[run_id.bytes()]);
+    } else {
+        tell_replicas_in(call.ctx(), LOOK_AGAIN_MS);
+    }
     Reply::Simple(c"OK")
 }
 
@@ -83,15 +96,28 @@ pub(crate) fn void() {
 /// from a timer.
 pub(crate) fn tell_replicas_soon(ctx: ffi::Ctx) {
     if is_confirmed() {
-        // SAFETY: `ctx` is that of a command or an event; the timer needs no data.
-        unsafe { ffi::create_timer(ctx, 0, Some(tell_replicas), core::ptr::null_mut()) };
+        tell_replicas_in(ctx, 0);
+    }
+}
+
+/// Sets the timer, unless it is set.
+fn tell_replicas_in(ctx: ffi::Ctx, ms: i64) {
+    if !TIMER_SET.swap(true, Ordering::Relaxed) {
+        // SAFETY: `ctx` is that of an event, a command or a timer; the timer needs no data.
+        unsafe { ffi::create_timer(ctx, ms, Some(tell_replicas), core::ptr::null_mut()) };
     }
 }
 
 unsafe extern "C" fn tell_replicas(ctx: *mut raw::RedisModuleCtx, _data: *mut c_void) {
-    if is_confirmed() {
-        let call = Call::without_args(ctx);
+    TIMER_SET.store(false, Ordering::Relaxed);
+    let call = Call::without_args(ctx);
+    if !is_confirmed() || !call.is_on_primary() {
+        return;
+    }
+    if call.may_replicate_keyless() {
         let run_id = call.run_id().unwrap_or_default();
         call.replicate(c"AUTH.CONFIRM", &[&run_id]);
+    } else {
+        tell_replicas_in(ctx, LOOK_AGAIN_MS);
     }
 }

@@ -4,7 +4,6 @@
 //! module is refused where a function of the table is missing, so each pointer is present.
 
 use core::ffi::{CStr, c_char, c_int, c_longlong, c_void};
-use core::ptr;
 
 use redis_module::raw;
 
@@ -70,6 +69,7 @@ functions! {
     clock_ms = RedisModule_Milliseconds() -> core::ffi::c_longlong;
     monotonic_us = RedisModule_MonotonicMicroseconds() -> u64;
     context_flags = RedisModule_GetContextFlags(ctx: Ctx) -> c_int;
+    avoid_replication = RedisModule_AvoidReplicaTraffic() -> c_int;
     signal_modified = RedisModule_SignalModifiedKey(ctx: Ctx, key: Str) -> c_int;
     notify = RedisModule_NotifyKeyspaceEvent(ctx: Ctx, class: c_int, event: *const c_char, key: Str) -> c_int;
     reply_simple = RedisModule_ReplyWithSimpleString(ctx: Ctx, text: *const c_char) -> c_int;
@@ -148,34 +148,6 @@ pub(crate) fn log(ctx: Ctx, level: &CStr, line: &CStr) {
     let Some(log) = (unsafe { raw::RedisModule_Log }) else { return };
     // SAFETY: the format takes one C string.
     unsafe { log(ctx, level.as_ptr(), c"%s".as_ptr(), line.as_ptr()) };
-}
-
-/// What `CONFIG GET name` says, if the server says anything.
-pub(crate) fn config(ctx: Ctx, name: &CStr) -> Option<Vec<u8>> {
-    // SAFETY: written once by `RedisModule_Init`.
-    let call = unsafe { raw::RedisModule_Call }?;
-    // SAFETY: "cc" announces two C strings.
-    let reply =
-        unsafe { call(ctx, c"CONFIG".as_ptr(), c"cc".as_ptr(), c"GET".as_ptr(), name.as_ptr()) };
-    if reply.is_null() {
-        return None;
-    }
-    // SAFETY: the reply is ours until freed; an element it does not have is null.
-    let element = unsafe { reply_element(reply, 1) };
-    let mut length = 0;
-    let text = if element.is_null() {
-        ptr::null()
-    } else {
-        // SAFETY: the element lives as long as the reply.
-        unsafe { reply_text(element, &raw mut length) }
-    };
-    let value = (!text.is_null()).then(|| {
-        // SAFETY: Redis told pointer and length.
-        unsafe { core::slice::from_raw_parts(text.cast::<u8>(), length) }.to_vec()
-    });
-    // SAFETY: ours, freed once.
-    unsafe { free_reply(reply) };
-    value
 }
 
 /// A field of `INFO server`, if the server has it.

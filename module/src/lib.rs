@@ -13,6 +13,7 @@
 )]
 
 mod aof;
+mod ask;
 mod blacklist;
 mod call;
 mod check;
@@ -125,7 +126,7 @@ fn declare_abilities(ctx: *mut raw::RedisModuleCtx) {
 
 /// A server that evicts or forgets ledgers brings revoked tokens back to life.
 fn warn_of_forgetting(ctx: *mut raw::RedisModuleCtx) {
-    let says = |name: &CStr, value: &[u8]| ffi::config(ctx, name).as_deref() == Some(value);
+    let says = |name: &CStr, value: &[u8]| ask::config(ctx, name).as_deref() == Some(value);
     if !says(c"maxmemory-policy", b"noeviction") {
         ffi::log(
             ctx,

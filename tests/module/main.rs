@@ -21,11 +21,13 @@ mod hostile;
 mod keyspace;
 mod memory;
 mod model;
+mod paused;
 mod persistence;
 mod replay;
 mod replication;
 mod sessions;
 mod settings;
+mod slots;
 mod surface;
 
 use std::fmt;

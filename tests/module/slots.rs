@@ -1,0 +1,63 @@
+//! Confirmations while slots leave in one step, as Valkey 9 moves them.
+
+use portcullis_tests::{Cluster, Redis, wait_until};
+
+use crate::on_each_server;
+use crate::talk::{self, Talk};
+
+fn confirm(talk: &mut Talk) {
+    let run_id = talk.info("server", "run_id");
+    assert_eq!(talk.say(&format!("AUTH.CONFIRM {run_id}")), "OK");
+}
+
+fn is_confirmed(redis: &Redis) -> bool {
+    talk::to(redis).info("portcullis", "portcullis_confirmed") == "1"
+}
+
+/// What the newest migration of this node is at.
+fn migration(talk: &mut Talk) -> String {
+    let told = talk.say("CLUSTER GETSLOTMIGRATIONS");
+    let state = told.split(" state ").nth(1).and_then(|rest| rest.split(' ').next());
+    state.unwrap_or_default().to_owned()
+}
+
+#[test]
+fn f_57_a_slot_leaves_while_confirmations_come_in() {
+    on_each_server(|server| {
+        if !server.is_valkey() || server.version() < (9, 0) {
+            return;
+        }
+        let options = Redis::options().server(server);
+        let options = options.module_arguments(&["require-confirm", "yes"]);
+        let cluster = Cluster::start(&options);
+        let from = cluster.node_of("{user}:1");
+        let to = cluster.nodes.iter().find(|node| node.port() != from.port()).expect("another");
+        let replica = cluster.replica_of(from, &options);
+        let (mut source, mut target) = (talk::to(from), talk::to(to));
+        source.say("AUTH.SESSION CREATE {user}:1 s EX 900");
+
+        assert_eq!(source.say("DEBUG SLOTMIGRATION PREVENT-PAUSE 1"), "OK");
+        let slot = source.say("CLUSTER KEYSLOT {user}:1");
+        let there = target.say("CLUSTER MYID");
+        let told =
+            source.say(&format!("CLUSTER MIGRATESLOTS SLOTSRANGE {slot} {slot} NODE {there}"));
+        assert_eq!(told, "OK");
+        confirm(&mut source);
+        assert!(is_confirmed(from), "a confirmation counts at once where it was said");
+        wait_until("the slot could leave", || migration(&mut source) == "waiting-to-pause");
+        confirm(&mut source);
+        // Its replica comes online again, which makes the primary tell it by itself.
+        assert_eq!(source.say("CLIENT KILL TYPE replica"), "1");
+        wait_until("the replica is back", || {
+            source.say("INFO replication").contains("state=online")
+        });
+        assert_eq!(migration(&mut source), "waiting-to-pause");
+        assert!(!is_confirmed(&replica), "it was told while a slot leaves");
+
+        assert_eq!(source.say("DEBUG SLOTMIGRATION PREVENT-PAUSE 0"), "OK");
+        wait_until("the slot has left", || migration(&mut source) == "success");
+        assert!(!is_confirmed(to), "a confirmation left with the slot");
+        wait_until("the replica is confirmed", || is_confirmed(&replica));
+        assert_eq!(target.say("EXISTS {user}:1"), "1");
+    });
+}
