@@ -33,7 +33,9 @@ fn blacklist(call: &Call<'_>) -> Reply {
     };
     let Ok(mut ledger) = WriteLedger::open(call, key) else { return info::rejected(WRONG_TYPE) };
 
-    let change = ledger.revoke(digest, expires, clock.now);
+    // What is replayed was stored when it happened, whatever the time is now.
+    let from = if clock.replay { UnixMs(0) } else { clock.now };
+    let change = ledger.revoke(digest, expires, from);
     if change == Revocation::Unchanged {
         return Reply::Integer(0);
     }

@@ -81,19 +81,41 @@ impl<'a> WriteLedger<'a> {
     /// Stores a new ledger, deletes an empty one, and makes the key live as long as the last thing
     /// in it. Answers whether a key was deleted.
     fn store(&mut self, now: UnixMs) -> bool {
-        info::SESSIONS_EXPIRED_SEEN.add(self.sweep(now));
+        let swept = self.sweep_in_step(now);
         let Some(expires) = self.expires(config::watermark_ttl()) else {
             let was_stored = self.fresh.is_none();
             if was_stored {
                 self.key.delete();
             }
+            if !self.call.is_replay() {
+                // A replica may still have expired digests that are swept here.
+                self.call.replicate(c"UNLINK", &[self.name.bytes()]);
+            }
             return was_stored;
         };
+        if !swept.is_empty() {
+            let ids = swept.iter().map(AsRef::as_ref);
+            let args: Vec<&[u8]> = [b"REVOKE", self.name.bytes()].into_iter().chain(ids).collect();
+            self.call.replicate(c"AUTH.SESSION", &args);
+        }
         if let Some(fresh) = self.fresh.take() {
             ledger_type::store(&self.key, fresh);
         }
         self.key.expire_at(expires);
         false
+    }
+
+    /// Drops a few entries that expired. Whoever replays goes by what it is told, not by its own
+    /// clock, as Redis itself expires nothing while it replays: an entry that had not expired when
+    /// this happened has kept the key alive, and what came next may rename or copy it.
+    fn sweep_in_step(&mut self, now: UnixMs) -> Vec<Box<[u8]>> {
+        if self.call.is_replay() {
+            self.sweep_replayed(now);
+            return Vec::new();
+        }
+        let swept = self.sweep(now);
+        info::SESSIONS_EXPIRED_SEEN.add(swept.len());
+        swept
     }
 }
 

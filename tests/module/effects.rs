@@ -1,7 +1,7 @@
 //! What a command sends to replicas and to the AOF: effects, exactly when something changed, and
 //! no token.
 
-use portcullis_tests::Redis;
+use portcullis_tests::{Redis, wait_until};
 
 use crate::talk::{self, Talk, jwt};
 use crate::{aof, everywhere_with, on_each_server};
@@ -104,6 +104,32 @@ fn what_is_propagated_is_the_effect_in_absolute_times() {
             format!("AUTH.SESSION REVOKEALL k AT {until} EXCEPT a"),
         ];
         assert_eq!(aof::commands(&redis), expected);
+    });
+}
+
+#[test]
+fn f_58_what_is_swept_in_passing_is_told_as_ended_and_a_key_that_goes_as_gone() {
+    on_each_server(|server| {
+        let redis = aof::server(server).start();
+        let mut talk = talk::to(&redis);
+        let at = talk.now_ms() + 900_000;
+        talk.say(&format!("AUTH.SESSION CREATE k last PXAT {at} CREATED 1 SEEN 1"));
+        talk.say("AUTH.SESSION CREATE k short PX 1");
+        wait_until("one has expired", || talk.say("AUTH.CHECK k t SESSION short") == "NO_SESSION");
+        let before = aof::commands(&redis).len();
+        talk.say("AUTH.SESSION TOUCH k last AT 2");
+        talk.say("AUTH.SESSION REVOKE k last");
+        let expected = [
+            "MULTI",
+            "AUTH.SESSION TOUCH k last AT 2",
+            "AUTH.SESSION REVOKE k short",
+            "EXEC",
+            "MULTI",
+            "AUTH.SESSION REVOKE k last",
+            "UNLINK k",
+            "EXEC",
+        ];
+        assert_eq!(aof::commands(&redis)[before..], expected);
     });
 }
 

@@ -28,6 +28,7 @@ mod replication;
 mod sessions;
 mod settings;
 mod slots;
+mod slow;
 mod surface;
 
 use std::fmt;

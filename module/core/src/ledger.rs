@@ -163,7 +163,8 @@ impl Ledger {
 
     // --- revocations ---
 
-    /// Revokes a token until `expires`; never shortens an earlier revocation.
+    /// Revokes a token until `expires`; never shortens an earlier revocation. Where it is replayed,
+    /// `now` is 0, so that it is stored even if it has expired meanwhile.
     pub fn revoke(&mut self, digest: Digest, expires: UnixMs, now: UnixMs) -> Revocation {
         if expires <= now {
             return Revocation::Unchanged;

@@ -9,6 +9,9 @@ use crate::session::{Session, State};
 
 /// Expired sessions dropped by one write. More than one, so that they never pile up.
 const SWEPT_PER_WRITE: usize = 2;
+/// How long a digest that expired is kept where its revocation was replayed: longer than clocks of
+/// primary and replica may differ, since the replica may be the next primary.
+const REPLAYED_KEPT: Duration = Duration::from_hours(1);
 
 /// Moves allocations to better places for the server's defragmentation.
 pub trait Relocate {
@@ -20,8 +23,9 @@ pub trait Relocate {
 
 impl Ledger {
     /// Drops a few entries that expired; each write does so, so that they never pile up. Answers
-    /// how many of them were sessions.
-    pub fn sweep(&mut self, now: UnixMs) -> usize {
+    /// which sessions were among them: whoever replays what happened here has to be told, because
+    /// it drops none by itself.
+    pub fn sweep(&mut self, now: UnixMs) -> Vec<Box<[u8]>> {
         if let Some(revoked) = &mut self.revoked {
             revoked.sweep(now);
             if revoked.len() == 0 {
@@ -32,11 +36,20 @@ impl Ledger {
         let found = self.sessions.iter().enumerate().filter(expired).map(|(at, _)| at);
         let found: Vec<_> = found.take(SWEPT_PER_WRITE).collect();
         self.edit_sessions(|sessions| {
-            for at in found.iter().rev() {
-                sessions.remove(*at);
-            }
-        });
-        found.len()
+            found.iter().rev().map(|at| sessions.remove(*at).id().into()).collect()
+        })
+    }
+
+    /// The same for whoever replays what happened elsewhere or earlier. Its clock decides nothing
+    /// that can be seen: sessions stay until it is told, and of the digests, which nobody tells of,
+    /// those go that expired long ago, but never the last to expire. So a ledger that was not empty
+    /// where this happened is not empty here, and what renames or copies its key finds it.
+    pub fn sweep_replayed(&mut self, now: UnixMs) {
+        if let Some(revoked) = &mut self.revoked {
+            let kept_ms = u64::try_from(REPLAYED_KEPT.as_millis()).unwrap_or(u64::MAX);
+            let last = revoked.latest().0.saturating_sub(1);
+            revoked.sweep(UnixMs(now.0.saturating_sub(kept_ms).min(last)));
+        }
     }
 
     /// The instant from which nothing in here matters; `None` if nothing is in here.
@@ -108,13 +121,31 @@ mod tests {
             Facts { expires: UnixMs(5_000), ..session("live") },
         ]);
         ledger.revoke(Digest::of(b"t"), UnixMs(20), UnixMs(0));
-        assert_eq!(ledger.sweep(UnixMs(4_000)), 1);
+        assert_eq!(ledger.sweep(UnixMs(4_000)), [Box::from(*b"dead")]);
         assert_eq!(ledger.revoked_len(), 0);
         assert!(ledger.find(b"dead").is_none());
         assert!(ledger.find(b"idle").is_some() && ledger.find(b"live").is_some());
     }
 
     /// Counts what it is handed and stops when told to.
+    #[test]
+    fn f_58_a_replay_sweeps_no_session_and_never_the_last_digest() {
+        const LATE: UnixMs = UnixMs(10_000_000_000);
+        let mut ledger = ledger_with(&[session("dead")]);
+        for n in 0..200_u32 {
+            ledger.revoke(Digest::of(&n.to_le_bytes()), UnixMs(900 + u64::from(n)), UnixMs(0));
+        }
+        ledger.sweep_replayed(UnixMs(3_600_000 + 899));
+        assert_eq!(ledger.revoked_len(), 200);
+        for _ in 0..200 {
+            ledger.sweep_replayed(LATE);
+        }
+        let left: Vec<_> = ledger.revocations().map(|row| row.expires).collect();
+        assert_eq!((left, ledger.sessions().len()), (vec![UnixMs(1_099)], 1));
+        ledger.end([b"dead".as_slice()], LATE);
+        assert!(ledger.expires(Duration::ZERO).is_some(), "it is not empty");
+    }
+
     struct Count {
         bytes: usize,
         left: usize,
