@@ -13,7 +13,15 @@ run: release ## the same servers and the service, until Ctrl-C, with three comma
 test: install ## every test, on real servers
 	@cargo build -p portcullis-module
 	@cargo build -p portcullis-api
-	@cargo test --workspace --no-fail-fast
+	@cargo test --workspace --no-fail-fast; first=$$?; $(MAKE) --no-print-directory test-mysql && exit $$first
+
+# The whole workspace is named so that nothing is built another time than by `make test`.
+test-mysql: install ## the tests that have a database, on MySQL instead of MariaDB
+	@if [ -x "$${CARGO_TARGET_DIR:-target}/servers/mysql/mysqld" ]; then \
+		export PORTCULLIS_TEST_DATABASE=mysql; \
+		cargo test --workspace --no-fail-fast --test api --test requirements --test faults --test migration; suites=$$?; \
+		cargo test --workspace --lib cleanup && exit $$suites; \
+	else echo "MySQL is not here and nothing was tried on it: see what make install says"; fi
 
 test-long: install ## the tests that take minutes: soak, kills, races and random lives by the hundred
 	@cargo build -p portcullis-module
@@ -67,4 +75,4 @@ install-demo:
 install-bench:
 	@tests/install bench
 
-.PHONY: help demo run test test-long fuzz lint audit bench bench-long db clean install release install-demo install-bench
+.PHONY: help demo run test test-mysql test-long fuzz lint audit bench bench-long db clean install release install-demo install-bench

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use portcullis_tests::{MariaDb, binary_path};
+use portcullis_tests::{Database, binary_path};
 use sqlx::MySqlPool;
 
 /// What it says with nothing but a database in its environment.
@@ -22,7 +22,7 @@ fn the_command_says_its_own_name_and_version() {
 
 #[tokio::test]
 async fn a_cleanup_by_hand_needs_the_database_and_no_secret_and_ends_by_itself() {
-    let database = MariaDb::shared().migrated_database("command");
+    let database = Database::shared().migrated_database("command");
     let db = MySqlPool::connect(&database).await.unwrap();
     let old = "insert into audit_events (at, event, detail) values ('2020-01-01', 'x', '{}')";
     sqlx::query(old).execute(&db).await.unwrap();

@@ -1,6 +1,6 @@
 //! When a store is away. (`tests/faults` goes further.)
 
-use portcullis_tests::{MariaDb, Redis, Service, wait_until};
+use portcullis_tests::{Database, Redis, Service, wait_until};
 use reqwest::Method;
 use serde_json::json;
 
@@ -67,11 +67,11 @@ async fn c_22_bug_32_a_redis_that_lost_everything_costs_nobody_a_session() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r_41_c_26_bug_16_without_mysql_every_change_is_refused_with_503_and_checks_go_on() {
-    let mut mariadb = MariaDb::start();
-    let database = mariadb.fresh_database("outage");
+    let mut mysql = Database::start();
+    let database = mysql.fresh_database("outage");
     let auth = Service::on(Redis::start(), &database, |_| {}).await;
     let alice = auth.logged_in("alice").await;
-    mariadb.kill();
+    mysql.kill();
 
     let answers = [
         auth.log_in("alice").await,
@@ -89,7 +89,7 @@ async fn r_41_c_26_bug_16_without_mysql_every_change_is_refused_with_503_and_che
     }
     assert!(auth.is_good(&alice.access).await, "Redis answers for itself");
 
-    mariadb.start_again();
+    mysql.start_again();
     auth.refresh(&alice.refresh).await.must_be(200);
 }
 

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::net::TcpListener;
 
-use portcullis_tests::{MariaDb, PASSWORD, Redis, Service};
+use portcullis_tests::{Database, PASSWORD, Redis, Service};
 use serde_json::json;
 
 /// The first byte that a TLS client sends (RFC 8446 §5.1).
@@ -18,7 +18,7 @@ async fn a_redis_with_two_s_is_spoken_to_in_tls_and_in_nothing_else() {
         server.accept().unwrap().0.read_exact(&mut byte).unwrap();
         byte[0]
     });
-    let database = MariaDb::shared().fresh_database("tls");
+    let database = Database::shared().fresh_database("tls");
     let auth = Service::on(Redis::start(), &database, |settings| {
         settings.stores.redis_url = Some(format!("rediss://127.0.0.1:{port}").into());
     })

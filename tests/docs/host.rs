@@ -7,7 +7,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 use portcullis_tests::{
-    Directory, MariaDb, PASSWORD, Process, Redis, binary_path, find_program, free_port, wait_until,
+    Database, Directory, PASSWORD, Process, Redis, binary_path, find_program, free_port, wait_until,
 };
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ pub(crate) struct Host {
     // Fields drop in this order: the service before what it uses.
     service: Option<Process>,
     pub(crate) redis: Redis,
-    pub(crate) mariadb: MariaDb,
+    pub(crate) mariadb: Database,
     directory: Directory,
     environment: Vec<(String, String)>,
     url: String,
@@ -27,7 +27,7 @@ impl Host {
     /// Everything is installed, nothing but the stores is running. The old database is `legacy`.
     pub(crate) fn new() -> Self {
         let redis = Redis::options().tcp().module_arguments(&["require-confirm", "yes"]).start();
-        let (mariadb, directory) = (MariaDb::start_on_tcp(), Directory::new());
+        let (mariadb, directory) = (Database::start_on_tcp(), Directory::new());
         let client = format!("[client]\nuser=root\nsocket={}\n", mariadb.socket().display());
         fs::write(directory.path().join(".my.cnf"), client).expect("the directory is ours");
         let port = free_port();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_tests::{Login, MariaDb, Redis, RedisOptions, Service, servers};
+use portcullis_tests::{Database, Login, Redis, RedisOptions, Service, servers};
 use serde_json::{Value, json};
 
 use crate::proxy::{Proxy, Wound};
@@ -24,7 +24,7 @@ async fn pair(options: RedisOptions, replicas: u8, deadline: Duration) -> Pair {
     replica.follow(stream.port);
     let address = Proxy::before(primary.port());
     let url = format!("redis://127.0.0.1:{}", address.port);
-    let auth = Service::on(primary, &MariaDb::shared().fresh_database("pair"), |settings| {
+    let auth = Service::on(primary, &Database::shared().fresh_database("pair"), |settings| {
         settings.stores.redis_url = Some(url.into());
         settings.stores.redis_wait_replicas = replicas;
         settings.stores.redis_deadline = deadline;

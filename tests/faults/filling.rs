@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_api::hydrate::{self, Extent};
-use portcullis_tests::{Login, MariaDb, Redis, Service};
+use portcullis_tests::{Database, Login, Redis, Service};
 
 use crate::proxy::{Proxy, Wound};
 use crate::talk::{agree, ask, eventually, ready};
@@ -12,7 +12,7 @@ use crate::talk::{agree, ask, eventually, ready};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_who_logs_out_while_ledgers_are_filled_is_revived_for_a_moment() {
     let redis = Redis::options().tcp().start();
-    let database = MariaDb::shared().fresh_database("filling");
+    let database = Database::shared().fresh_database("filling");
     let auth = Service::on(redis, &database, |settings| {
         // On a busy machine Redis must not seem to be wounded.
         settings.stores.redis_deadline = Duration::from_secs(5);

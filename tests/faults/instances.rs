@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis_api::config::Settings;
 use portcullis_tests::{
-    Client, Directory, Instance, Login, MariaDb, Process, Service, binary_path,
+    Client, Database, Directory, Instance, Login, Process, Service, binary_path,
 };
 use reqwest::Method;
 use serde_json::json;
@@ -155,7 +155,7 @@ async fn one_instance_fills_an_empty_redis_and_all_believe_it_afterwards() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_killed_while_filling_redis_another_takes_over() {
-    let database = MariaDb::shared().fresh_database("taken_over");
+    let database = Database::shared().fresh_database("taken_over");
     let redis = confirming().tcp().start();
     // Slow enough to be met at work.
     let slow = Proxy::before(redis.port());

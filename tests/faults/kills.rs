@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
-use portcullis_tests::{Login, MariaDb, Redis, tell};
+use portcullis_tests::{Database, Login, Redis, tell};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
@@ -35,7 +35,7 @@ async fn a_redis_killed_fifty_times_under_load_neither_revives_nor_loses_anyone(
 /// every other time it is killed again in the middle of that.
 async fn kill_redis(kills: usize, arguments: &[&str]) {
     let mut redis = confirming().tcp().arguments(arguments).start();
-    let database = MariaDb::shared().fresh_database("kills");
+    let database = Database::shared().fresh_database("kills");
     let service = Outside::new(&database, &redis.url(), PEOPLE);
     let process = service.serve();
     let load = Load::begin(service, &redis.url(), PEOPLE);
@@ -68,7 +68,7 @@ async fn a_service_killed_a_hundred_times_amid_refreshes_locks_nobody_out() {
 /// What each kill interrupts depends on the moment; what must hold afterwards does not.
 async fn kill_service(kills: usize) {
     let redis = confirming().tcp().start();
-    let database = MariaDb::shared().fresh_database("kills");
+    let database = Database::shared().fresh_database("kills");
     let service = Arc::new(Outside::new(&database, &redis.url(), PEOPLE));
     let mut process = service.serve();
     let mut tokens = Vec::new();

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use portcullis_tests::{Login, MariaDb, Redis, Service};
+use portcullis_tests::{Database, Login, Redis, Service};
 use serde_json::json;
 
 use crate::talk::{accepted, ask, confirming, eventually, ready};
 
 async fn on(redis: Redis) -> Service {
-    let auth = Service::on(redis, &MariaDb::shared().fresh_database("faults"), |_| {}).await;
+    let auth = Service::on(redis, &Database::shared().fresh_database("faults"), |_| {}).await;
     ready(&auth);
     auth
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use portcullis_tests::{MariaDb, Process, Redis, chosen, tell};
+use portcullis_tests::{Database, Process, Redis, chosen, tell};
 
 use crate::load::Load;
 use crate::outside::Outside;
@@ -17,7 +17,7 @@ const SLACK_KIB: u64 = 8 * 1024;
 async fn a_long_mixed_load_leaves_memory_flat_and_no_error() {
     let minutes = chosen("SOAK_MINUTES", 10, 1..=7 * 24 * 60);
     let redis = confirming().start();
-    let database = MariaDb::shared().fresh_database("soak");
+    let database = Database::shared().fresh_database("soak");
     let mut service = Outside::new(&database, &redis.url(), PEOPLE);
     // Revocations come and go within the soak, too.
     service.set("JWT_EXPIRES_IN", &format!("{}s", minutes * 6));

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use portcullis_api::config::Settings;
-use portcullis_tests::{MariaDb, Redis, Service};
+use portcullis_tests::{Database, Redis, Service};
 
 use crate::proxy::Proxy;
 use crate::talk::{confirming, ready};
@@ -16,7 +16,7 @@ pub(crate) struct Stage {
     database: String,
 }
 
-static MARIADB: LazyLock<MariaDb> = LazyLock::new(MariaDb::start_on_tcp);
+static MYSQL: LazyLock<Database> = LazyLock::new(Database::start_on_tcp);
 
 /// A service that is ready, on a Redis that wants to be confirmed.
 pub(crate) async fn stage(adjust: impl FnOnce(&mut Settings)) -> Stage {
@@ -26,10 +26,10 @@ pub(crate) async fn stage(adjust: impl FnOnce(&mut Settings)) -> Stage {
 /// The same, on a Redis of the test's own.
 pub(crate) async fn stage_on(store: Redis, adjust: impl FnOnce(&mut Settings)) -> Stage {
     let redis = Proxy::before(store.port());
-    let mysql = Proxy::before(MARIADB.port());
-    let url = MARIADB.fresh_database("stage");
+    let mysql = Proxy::before(MYSQL.port());
+    let url = MYSQL.fresh_database("stage");
     let database = url.rsplit('/').next().unwrap().to_owned();
-    let url = url.replace(&format!(":{}/", MARIADB.port()), &format!(":{}/", mysql.port));
+    let url = url.replace(&format!(":{}/", MYSQL.port()), &format!(":{}/", mysql.port));
     let redis_url = format!("redis://127.0.0.1:{}", redis.port);
     let auth = Service::on(store, &url, |settings| {
         settings.stores.redis_url = Some(redis_url.into());
@@ -47,7 +47,7 @@ impl Stage {
         let tables =
             ["users", "refresh_tokens", "token_blacklist_enhanced", "email_tokens", "audit_events"];
         let all = tables.map(|table| format!("select * from {table} order by id;"));
-        MARIADB.execute(&format!(
+        MYSQL.execute(&format!(
             "use `{}`; {}
              select id, user_id, is_active, ended_at, ended_reason from user_sessions order by id;
              select id, user_id, change_set from revocation_outbox order by id;",
@@ -58,16 +58,21 @@ impl Stage {
 
     /// A number, as it is seen from outside.
     pub(crate) fn number(&self, select: &str) -> u64 {
-        let told = MARIADB.execute(&format!("use `{}`; {select}", self.database));
+        let told = MYSQL.execute(&format!("use `{}`; {select}", self.database));
         told.trim().parse().unwrap()
     }
 
     /// How many transactions MySQL has open here, whoever began them.
-    pub(crate) fn open_transactions(&self) -> u64 {
-        self.number(
-            "select count(*) from information_schema.innodb_trx t
-               join information_schema.processlist p on p.id = t.trx_mysql_thread_id
-              where p.db = database()",
-        )
+    pub(crate) fn open_transactions(&self) -> usize {
+        let told = MYSQL.execute(
+            "show processlist;
+             select concat('transaction ', trx_mysql_thread_id) from information_schema.innodb_trx",
+        );
+        let ids = told.lines().filter_map(|row| {
+            let mut fields = row.split('\t');
+            let (id, database) = (fields.next()?, fields.nth(2)?);
+            (database == self.database).then(|| format!("transaction {id}"))
+        });
+        ids.filter(|id| told.lines().any(|row| row == id)).count()
     }
 }

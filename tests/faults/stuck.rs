@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use portcullis_tests::{Instance, Login, MariaDb, Service, tell};
+use portcullis_tests::{Database, Instance, Login, Service, tell};
 use reqwest::Method;
 use serde_json::json;
 use sqlx::{Connection as _, MySql, MySqlConnection, QueryBuilder};
@@ -13,7 +13,7 @@ use crate::talk::{accepted, ask, confirming, eventually, ready, waiting};
 const STUCK: u64 = 1_000_000;
 
 async fn started() -> Service {
-    started_on(&MariaDb::shared().fresh_database("stuck")).await
+    started_on(&Database::shared().fresh_database("stuck")).await
 }
 
 async fn started_on(database: &str) -> Service {
@@ -42,8 +42,7 @@ async fn write_rows(auth: &Service, first: u64, count: u64, delivered: bool) {
             "insert into revocation_outbox (user_id, change_set, created_at, delivered_at) ",
         );
         insert.push_values(some, |mut row, user_id| {
-            let session = format!("session_{user_id:0>43}");
-            let change = json!([{ "change": "revoke", "sessions": [session] }]);
+            let change = r#"[{"change":"revoke","sessions":["session_x"]}]"#;
             row.push_bind(*user_id).push_bind(change).push_bind(now);
             row.push_bind(delivered.then_some(now));
         });
@@ -59,8 +58,7 @@ async fn waits_for(auth: &Service, user_id: u64) -> i64 {
 
 /// Nothing is delivered while this is so: the commands that tell it are refused.
 fn refuse(auth: &Service, commands: &str) {
-    let rule = ["ACL", "SETUSER", "default"].into_iter().chain(commands.split(' '));
-    redis(auth, &rule.collect::<Vec<_>>());
+    redis(auth, &["ACL", "SETUSER", "default", commands]);
 }
 
 async fn log_out(auth: &Service, login: &Login) -> String {
@@ -147,7 +145,7 @@ async fn f_08_an_ending_that_redis_refuses_for_long_makes_the_service_not_ready(
 /// A number that a transaction has taken early becomes a row late.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f_02_what_a_slow_transaction_ends_is_told_to_a_redis_that_comes_back_from_a_snapshot() {
-    let database = MariaDb::shared().fresh_database("slow");
+    let database = Database::shared().fresh_database("slow");
     let mut auth = started_on(&database).await;
     let people = [auth.logged_in("alice").await, auth.logged_in("bob").await];
     let mut slow = MySqlConnection::connect(&database).await.unwrap();

@@ -3,7 +3,9 @@
 mod queries;
 mod requirements;
 
-use portcullis_tests::{Cluster, MariaDb, Redis, RedisOptions, servers, wait_until};
+use portcullis_tests::{
+    Cluster, Database, DatabaseKind, Redis, RedisOptions, servers, tell, wait_until,
+};
 use redis::Commands;
 
 /// Set for the child that is to be killed.
@@ -68,19 +70,32 @@ fn a_cluster_answers_for_every_slot() {
 }
 
 #[test]
-fn databases_of_the_shared_mariadb_are_apart() {
-    let shared = MariaDb::shared();
+#[expect(clippy::disallowed_methods, reason = "CI tells that it is CI in no other way")]
+fn in_ci_no_database_server_is_missing() {
+    let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    let present = DatabaseKind::present();
+    tell(&format!("database servers present: {present:?}"));
+    assert!(!is_ci || present.len() == 2, "only {present:?}; run `make install`");
+}
+
+#[test]
+fn databases_of_the_shared_server_are_apart() {
+    let shared = Database::shared();
     let (one, other) = (shared.fresh_database("same"), shared.fresh_database("same"));
     assert_ne!(one, other);
 }
 
 #[test]
-fn a_killed_mariadb_keeps_what_it_committed() {
-    let mut mariadb = MariaDb::start_on_tcp();
-    mariadb.execute("create database d; create table d.t (n int); insert into d.t values (7)");
-    mariadb.kill();
-    mariadb.start_again();
-    assert_eq!(mariadb.execute("select n from d.t").trim(), "7");
+fn a_killed_database_server_keeps_what_it_committed() {
+    for kind in DatabaseKind::present() {
+        let mut server = Database::start_kind(kind);
+        let version = server.execute("select version()");
+        assert_eq!(version.contains("MariaDB"), kind == DatabaseKind::MariaDb, "{version}");
+        server.execute("create database d; create table d.t (n int); insert into d.t values (7)");
+        server.kill();
+        server.start_again();
+        assert_eq!(server.execute("select n from d.t").trim(), "7", "{kind:?}");
+    }
 }
 
 /// Runs this very binary as a child that starts servers and is then killed.

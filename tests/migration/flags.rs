@@ -20,10 +20,11 @@ async fn without_device_fingerprinting_no_device_is_recorded() {
         let auth = Service::with(|settings| settings.sessions.device_fingerprinting = is_on).await;
         let login = log_in_with_firefox(&auth).await.must_be(200);
         assert_eq!(login.text_at("/data/session/device_info/browser"), browser);
-        let stored: String = sqlx::query_scalar("select device_info from user_sessions")
-            .fetch_one(auth.db())
-            .await
-            .unwrap();
+        let stored: String =
+            sqlx::query_scalar("select cast(device_info as char) from user_sessions")
+                .fetch_one(auth.db())
+                .await
+                .unwrap();
         assert!(stored.contains(browser), "{stored}");
     }
 }

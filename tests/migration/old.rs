@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use portcullis_api::import::{self, Options, Tally};
-use portcullis_tests::{MariaDb, PASSWORD, Service};
+use portcullis_tests::{Database, PASSWORD, Service};
 
 /// Which of the old system's documents it follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,13 +30,13 @@ impl Old {
             Version::A => include_str!("../fixtures/old-system-a.sql"),
             Version::B => include_str!("../fixtures/old-system-b.sql"),
         };
-        let old = Self { version, url: MariaDb::shared().fresh_database("old") };
+        let old = Self { version, url: Database::shared().fresh_database("old") };
         old.run(schema);
         old
     }
 
     pub(crate) fn run(&self, sql: &str) -> String {
-        MariaDb::shared().execute(&format!("use `{}`; {sql}", database(&self.url)))
+        Database::shared().execute(&format!("use `{}`; {sql}", database(&self.url)))
     }
 
     /// A user with the password of everybody, hashed as the old system does it.

@@ -1,6 +1,6 @@
 //! Databases that cannot be imported from or into, and what is said about them.
 
-use portcullis_tests::{MariaDb, Service};
+use portcullis_tests::{Database, Service};
 
 use crate::old::{Old, Version, database};
 
@@ -13,7 +13,7 @@ async fn a_database_of_our_own_is_not_an_old_one() {
     let (auth, mut old) = (Service::start().await, Old::new(Version::A));
     let other = Service::start().await;
     let name: String = sqlx::query_scalar("select database()").fetch_one(other.db()).await.unwrap();
-    old.url = MariaDb::shared().url(&name);
+    old.url = Database::shared().url(&name);
     let told = refusal(&auth, &old).await;
     assert!(told.contains("names a database of Portcullis"), "{told}");
 }
@@ -54,7 +54,7 @@ async fn a_view_gives_columns_the_names_that_are_looked_for() {
 async fn an_address_is_never_repeated_with_its_password() {
     let (auth, mut old) = (Service::start().await, Old::new(Version::A));
     let name = database(&old.url).to_owned();
-    let sockets = ["/nowhere", MariaDb::shared().socket().to_str().unwrap()].map(str::to_owned);
+    let sockets = ["/nowhere", Database::shared().socket().to_str().unwrap()].map(str::to_owned);
     for socket in sockets {
         old.url = format!("mysql://stranger:very-secret@localhost/{name}?socket={socket}");
         let told = refusal(&auth, &old).await;

@@ -176,8 +176,8 @@ async fn a_crowd_is_taken_in_batches_and_none_is_forgotten() {
     let (auth, old) = (Service::start().await, Old::new(Version::A));
     old.run(
         r"insert into users (id, email, password, email_verified_at)
-           select seq * 3, concat(seq, '@example.com'), 'unknown', utc_timestamp()
-             from seq_1_to_250;
+             with recursive n as (select 1 as i union all select i + 1 from n where i < 250)
+           select i * 3, concat(i, '@example.com'), 'unknown', utc_timestamp() from n;
            insert into user_sessions (id, user_id, device_info, last_activity, created_at,
                                       expires_at)
            select concat('session_', lpad(id, 64, '0')), id, '{}', utc_timestamp(),
@@ -187,8 +187,9 @@ async fn a_crowd_is_taken_in_batches_and_none_is_forgotten() {
            select user_id, sha2(id, 256), id, '{}', expires_at, created_at, created_at
              from user_sessions;
            insert into token_blacklist_enhanced (token_hash, token_type, token_expiry)
-           select sha2(seq, 256), 'refresh', utc_timestamp() + interval 1 day
-             from seq_1_to_2500",
+             with recursive n as (select 1 as i union all select i + 1 from n where i < 50)
+           select sha2(concat(a.i, '.', b.i), 256), 'refresh', utc_timestamp() + interval 1 day
+             from n a join n b",
     );
     let tally = old.import(&auth).await;
     assert_eq!(tally.of("users", "imported, to choose a new password by mail"), 250, "{tally}");

@@ -1,7 +1,7 @@
 //! The tables: what is kept, in which unit, and for how long.
 
 use portcullis_api::migrate;
-use portcullis_tests::{MariaDb, PASSWORD, Service};
+use portcullis_tests::{Database, PASSWORD, Service};
 use serde_json::json;
 use sqlx::MySqlPool;
 
@@ -36,7 +36,7 @@ async fn number(db: &MySqlPool, sql: &'static str) -> i64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn c_01_the_old_blacklist_is_left_as_it_was() {
     let Some(_) = database().await else { return };
-    let db = MySqlPool::connect(&MariaDb::shared().fresh_database("old")).await.unwrap();
+    let db = MySqlPool::connect(&Database::shared().fresh_database("old")).await.unwrap();
     for statement in [
         "create table token_blacklist (token_hash char(64) primary key, token_expiry bigint)",
         "insert into token_blacklist values (repeat('a', 64), 1)",

@@ -14,9 +14,9 @@ mod chosen;
 #[cfg(feature = "service")]
 mod client;
 mod cluster;
+mod database;
 #[cfg(feature = "service")]
 mod instance;
-mod mariadb;
 mod process;
 mod queries;
 mod redis_server;
@@ -32,9 +32,9 @@ pub use chosen::chosen;
 #[cfg(feature = "service")]
 pub use client::{Answer, Client, Login, PASSWORD, send};
 pub use cluster::Cluster;
+pub use database::{Database, DatabaseKind};
 #[cfg(feature = "service")]
 pub use instance::Instance;
-pub use mariadb::MariaDb;
 pub use process::{Process, find_program};
 pub use queries::{DATABASE, Queries, committed_queries, described_queries};
 pub use redis_server::{Redis, RedisOptions};

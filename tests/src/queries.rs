@@ -11,7 +11,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::mariadb::MariaDb;
+use crate::database::{Database, DatabaseKind};
 use crate::workspace::workspace;
 
 /// Descriptions name the database, so it has the same name every time.
@@ -27,7 +27,7 @@ pub fn committed_queries() -> Queries {
 
 /// What MariaDB says of every query in the source; the files are left in `folder`.
 pub fn described_queries(folder: &Path) -> Queries {
-    let mariadb = MariaDb::start();
+    let mariadb = Database::start_kind(DatabaseKind::MariaDb);
     // Cargo compiles again what is newer than its last build, and only then do the macros run.
     let touched = Command::new("touch").args(sources_with_queries()).status().expect("touch runs");
     assert!(touched.success(), "the sources cannot be touched");

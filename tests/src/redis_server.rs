@@ -204,18 +204,6 @@ impl Redis {
         self.shut_down("SAVE");
     }
 
-    /// Asks it to end, as `systemctl stop` does; [`Redis::has_ended_well`] waits for that.
-    #[track_caller]
-    pub fn terminate(&self) {
-        self.running().signal(Signal::SIGTERM);
-    }
-
-    /// Waits until it has ended; whether that was without a fault.
-    #[track_caller]
-    pub fn has_ended_well(&mut self) -> bool {
-        self.process.take().expect("this redis-server has been stopped").wait()
-    }
-
     /// `kill -9`, waited for.
     pub fn kill(&mut self) {
         self.process = None;

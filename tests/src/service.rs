@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::client::{Answer, Client, Login, PASSWORD};
-use crate::{MariaDb, Redis, wait_until};
+use crate::{Database, Redis, wait_until};
 
 /// A running service with its own database and its own Redis.
 pub struct Service {
@@ -46,7 +46,7 @@ impl Service {
 
     /// The same, with other settings.
     pub async fn with(adjust: impl FnOnce(&mut Settings)) -> Self {
-        Self::on(Redis::start(), &MariaDb::shared().fresh_database("api"), adjust).await
+        Self::on(Redis::start(), &Database::shared().fresh_database("api"), adjust).await
     }
 
     /// The same, on servers that the test holds; brings the database into shape.

@@ -1,6 +1,6 @@
 //! What goes, what stays, and that two never work at once. On a real database.
 
-use portcullis_tests::MariaDb;
+use portcullis_tests::Database;
 
 use super::*;
 
@@ -8,7 +8,7 @@ const NOW: UnixMs = UnixMs(1_800_000_000_000);
 const DAY: Duration = Duration::from_hours(24);
 
 async fn database(name: &str) -> MySqlPool {
-    let url = MariaDb::shared().migrated_database(name);
+    let url = Database::shared().migrated_database(name);
     let db = MySqlPool::connect(&url).await.unwrap();
     sqlx::raw_sql(
         "insert into users values (1, 'a@example.com', '', 'A', 'B', 'user', true, null, null,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use futures_util::future::join_all;
 use portcullis_api::clock::UnixMs;
-use portcullis_tests::{Answer, MariaDb, Service, send};
+use portcullis_tests::{Answer, Database, Service, send};
 use redis::Value;
 use reqwest::Method;
 
@@ -62,7 +62,7 @@ impl fmt::Display for Figures {
 impl World {
     pub(super) async fn new() -> Self {
         let redis = confirming().start();
-        let database = MariaDb::shared().fresh_database("model");
+        let database = Database::shared().fresh_database("model");
         let auth = Service::on(redis, &database, |settings| {
             // A look at a token shall not change what is looked at.
             settings.sessions.session_activity_tracking = false;

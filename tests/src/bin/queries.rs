@@ -5,7 +5,7 @@
 use std::fs;
 use std::process::{Command, ExitCode};
 
-use portcullis_tests::{DATABASE, Directory, MariaDb, described_queries, workspace};
+use portcullis_tests::{DATABASE, Database, DatabaseKind, Directory, described_queries, workspace};
 
 fn main() -> ExitCode {
     let mut given = std::env::args().skip(1);
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &mut Command) -> ExitCode {
-    let mariadb = MariaDb::start();
+    let mariadb = Database::start_kind(DatabaseKind::MariaDb);
     let url = mariadb.migrated_database(DATABASE);
     let status = command.env("DATABASE_URL", url).env("SQLX_OFFLINE", "false").status();
     let well = status.expect("the command given can be run").success();

@@ -13,7 +13,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use portcullis_tests::{MariaDb, servers as redis_servers};
+use portcullis_tests::{Database, DatabaseKind, servers as redis_servers};
 
 use crate::chart::Bar as ChartBar;
 use crate::http::costs::{Lists, Login, Refresh};
@@ -46,7 +46,7 @@ pub(crate) fn measure() -> Result<Vec<Bar>> {
     let programs = Programs::build()?;
     let machine = report::machine(&about_servers());
     println!("service: {} sessions are begun", MANY * SESSIONS_EACH);
-    let mariadb = MariaDb::start();
+    let mariadb = Database::start_kind(DatabaseKind::MariaDb);
     // What people ask about fits into memory, as on a server that is set up for it.
     mariadb.execute("set global innodb_buffer_pool_size = 1073741824");
     let hash = costs::stored_password()?;

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use portcullis_tests::{
-    Directory, MariaDb, Process, Redis, binary_path, free_port, module_path, wait_until,
+    Database, DatabaseKind, Directory, Process, Redis, binary_path, free_port, module_path,
+    wait_until,
 };
 
 use crate::screen::Screen;
@@ -33,7 +34,7 @@ pub(crate) struct Stage {
     // Fields drop in this order: the service before what it uses.
     service: Process,
     _redis: Option<Redis>,
-    _mariadb: Option<MariaDb>,
+    _mariadb: Option<Database>,
     directory: Directory,
     pub(crate) screen: Screen,
     /// `http://127.0.0.1:port`
@@ -146,9 +147,9 @@ fn given(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn start_mariadb(screen: Screen) -> MariaDb {
+fn start_mariadb(screen: Screen) -> Database {
     screen.progress("starting a private MariaDB under target/");
-    MariaDb::start()
+    Database::start_kind(DatabaseKind::MariaDb)
 }
 
 fn start_redis(screen: Screen) -> Redis {

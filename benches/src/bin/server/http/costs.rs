@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
-use portcullis_tests::MariaDb;
+use portcullis_tests::Database;
 
 use crate::http::load::{self, Requests};
 use crate::http::people::{PASSWORD, Person, strangers};
@@ -26,7 +26,7 @@ pub(crate) struct Refresh {
 }
 
 /// Counts the statements of refreshes; the people have refresh tokens that nobody has used.
-pub(crate) fn refresh(mariadb: &MariaDb, to: &Pinned, people: &[Person]) -> Result<Refresh> {
+pub(crate) fn refresh(mariadb: &Database, to: &Pinned, people: &[Person]) -> Result<Refresh> {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for (at, person) in people.iter().enumerate() {
         let before = counted(mariadb)?;
@@ -44,7 +44,7 @@ pub(crate) fn refresh(mariadb: &MariaDb, to: &Pinned, people: &[Person]) -> Resu
 }
 
 /// MySQL's counters of statements and of pings.
-fn counted(mariadb: &MariaDb) -> Result<[f64; 2]> {
+fn counted(mariadb: &Database) -> Result<[f64; 2]> {
     let told = mariadb
         .execute("show global status where variable_name in ('Com_admin_commands', 'Questions')");
     let count = |name: &str| -> Result<f64> {

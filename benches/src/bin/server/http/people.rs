@@ -9,7 +9,7 @@ use portcullis_api::config::Settings;
 use portcullis_api::session_id::SessionId;
 use portcullis_api::token::{Claims, Keys, Role};
 use portcullis_core::Digest;
-use portcullis_tests::{MariaDb, Redis};
+use portcullis_tests::{Database, Redis};
 
 use crate::pipe::{Pipe, command};
 use crate::subjects::{EXPIRES_MS, TTL_S, device};
@@ -31,7 +31,7 @@ pub(crate) struct Person {
 }
 
 /// Accounts `1..=users` with five sessions each, and some behind them who never logged in.
-pub(crate) fn populate(mariadb: &MariaDb, database: &str, users: u64, hash: &str) {
+pub(crate) fn populate(mariadb: &Database, database: &str, users: u64, hash: &str) {
     let everybody = users + STRANGERS;
     mariadb.migrated_database(database);
     mariadb.execute(&format!(

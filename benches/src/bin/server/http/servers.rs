@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use portcullis_tests::{
-    Directory, MariaDb, Process, Redis, free_port, target, wait_until, workspace,
+    Database, Directory, Process, Redis, free_port, target, wait_until, workspace,
 };
 
 use crate::http::people::{JWT_SECRET, Person};
@@ -97,7 +97,7 @@ impl Site {
     /// Starts the service on a database that has people in it, and a Redis that is told of them.
     pub(crate) fn open(
         programs: &Programs,
-        mariadb: &MariaDb,
+        mariadb: &Database,
         database: &str,
         visitor: &Person,
     ) -> Result<Self> {

@@ -1,4 +1,6 @@
-//! A private MariaDB: its own data directory, a unix socket, a loopback port if asked for.
+//! A private MariaDB or MySQL: its own data directory, a unix socket, a loopback port if asked for.
+
+mod kind;
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,54 +9,56 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sys::signal::Signal;
-use nix::unistd::geteuid;
 
+pub use self::kind::DatabaseKind;
 use crate::process::{Process, find_program};
 use crate::wait::{free_port, wait_until};
 use crate::workspace::{Directory, workspace};
 
-/// Small and quick. A commit reaches the operating system (`=2`) but not the disk, so that it
-/// survives `kill -9` of the server, which is what the tests do, and nothing waits for a disk.
-const SETTINGS: &[&str] = &[
-    "--innodb-flush-log-at-trx-commit=2",
-    "--innodb-buffer-pool-size=64M",
-    "--innodb-log-file-size=16M",
-    "--innodb-doublewrite=0",
-    "--innodb-flush-method=nosync",
-    "--skip-log-bin",
-    "--skip-name-resolve",
-    "--performance-schema=OFF",
-    "--max-connections=1000",
-    "--default-time-zone=+00:00",
-    "--character-set-server=utf8mb4",
-    "--collation-server=utf8mb4_general_ci",
-];
-
 /// A running (or stopped) server and its data.
-pub struct MariaDb {
+pub struct Database {
+    kind: DatabaseKind,
     // Fields drop in this order: the process must be gone before its directory.
     process: Option<Process>,
     port: u16,
+    further: Vec<String>,
     directory: Directory,
 }
 
-impl MariaDb {
+impl Database {
     /// The one that all tests of this process share; each takes its own database from it.
     pub fn shared() -> &'static Self {
-        static SHARED: LazyLock<MariaDb> = LazyLock::new(MariaDb::start);
+        static SHARED: LazyLock<Database> = LazyLock::new(Database::start);
         &SHARED
     }
 
     /// One of the test's own, to be stopped, killed and started again.
     #[track_caller]
     pub fn start() -> Self {
-        Self::started(0)
+        Self::prepared(DatabaseKind::chosen(), 0, &[]).launched()
     }
 
-    /// As [`MariaDb::start`], also on a free loopback TCP port, as proxies need.
+    /// As [`Database::start`], also on a free loopback TCP port, as proxies need.
     #[track_caller]
     pub fn start_on_tcp() -> Self {
-        Self::started(free_port())
+        Self::prepared(DatabaseKind::chosen(), free_port(), &[]).launched()
+    }
+
+    /// As [`Database::start_on_tcp`], with further arguments.
+    #[track_caller]
+    pub fn start_with(arguments: &[&str]) -> Self {
+        Self::prepared(DatabaseKind::chosen(), free_port(), arguments).launched()
+    }
+
+    /// As [`Database::start`], of this kind whatever the tests run on.
+    #[track_caller]
+    pub fn start_kind(kind: DatabaseKind) -> Self {
+        Self::prepared(kind, 0, &[]).launched()
+    }
+
+    /// Which server it is.
+    pub fn kind(&self) -> DatabaseKind {
+        self.kind
     }
 
     /// Makes a new database whose name starts with `name` and returns its URL.
@@ -96,13 +100,13 @@ impl MariaDb {
     pub fn execute(&self, sql: &str) -> String {
         let output = self.client(sql).output().expect("the mariadb client runs");
         let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "MariaDB refused `{sql}`: {complaint}");
+        assert!(output.status.success(), "{} refused `{sql}`: {complaint}", self.kind.name());
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// The unix socket's path.
     pub fn socket(&self) -> PathBuf {
-        self.directory.path().join("mariadb.sock")
+        self.directory.path().join("sql.sock")
     }
 
     /// The TCP port, 0 without one.
@@ -118,15 +122,15 @@ impl MariaDb {
 
     /// What it has logged, earlier lives included.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.directory.path().join("mariadb.log")).unwrap_or_default()
+        fs::read_to_string(self.directory.path().join("sql.log")).unwrap_or_default()
     }
 
     /// Ends it in good order.
     #[track_caller]
     pub fn stop(&mut self) {
-        let mut process = self.process.take().expect("this MariaDB has been stopped");
+        let mut process = self.process.take().expect("this database has been stopped");
         process.signal(Signal::SIGTERM);
-        assert!(process.wait(), "MariaDB did not end well:\n{}", process.log());
+        assert!(process.wait(), "the database did not end well:\n{}", process.log());
     }
 
     /// `kill -9`, waited for.
@@ -134,13 +138,13 @@ impl MariaDb {
         self.process = None;
     }
 
-    /// Stops it where it stands, as a machine that hangs; [`MariaDb::thaw`] lets it go on.
+    /// Stops it where it stands, as a machine that hangs; [`Database::thaw`] lets it go on.
     #[track_caller]
     pub fn freeze(&self) {
         self.running().signal(Signal::SIGSTOP);
     }
 
-    /// Ends [`MariaDb::freeze`].
+    /// Ends [`Database::freeze`].
     #[track_caller]
     pub fn thaw(&self) {
         self.running().signal(Signal::SIGCONT);
@@ -154,72 +158,59 @@ impl MariaDb {
     }
 
     #[track_caller]
-    fn started(port: u16) -> Self {
-        let mut mariadb = Self { process: None, port, directory: Directory::new() };
-        mariadb.prepare();
-        mariadb.launch();
-        mariadb
+    fn prepared(kind: DatabaseKind, port: u16, further: &[&str]) -> Self {
+        let further = further.iter().copied().map(String::from).collect();
+        let database = Self { kind, process: None, port, further, directory: Directory::new() };
+        fs::create_dir(database.temporary()).expect("the directory is ours");
+        kind.prepare(&database.data(), &database.temporary());
+        database
+    }
+
+    #[track_caller]
+    fn launched(mut self) -> Self {
+        self.launch();
+        self
     }
 
     #[track_caller]
     fn running(&self) -> &Process {
-        self.process.as_ref().expect("this MariaDB has been stopped")
+        self.process.as_ref().expect("this database has been stopped")
     }
 
     fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 
-    /// Its own, because a MariaDB that starts removes what it takes for leftovers in there.
+    /// Its own, because one that starts removes what it takes for leftovers in there.
     fn temporary(&self) -> PathBuf {
         self.directory.path().join("tmp")
     }
 
-    fn prepare(&self) {
-        fs::create_dir(self.temporary()).expect("the directory is ours");
-        let mut install = Command::new(program("mariadb-install-db"));
-        install
-            .env("TMPDIR", self.temporary())
-            .arg("--no-defaults")
-            .args(as_root())
-            .arg(format!("--datadir={}", self.data().display()));
-        install.args([
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
-            "--skip-name-resolve",
-        ]);
-        let output = install.output().expect("mariadb-install-db runs");
-        let told = String::from_utf8_lossy(&output.stdout);
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "mariadb-install-db failed:\n{told}{complaint}");
-    }
-
     fn launch(&mut self) {
-        let mut arguments = vec!["--no-defaults".to_owned()];
-        arguments.extend(as_root().map(String::from));
+        let (program, mut arguments) = self.kind.server();
         arguments.push(format!("--datadir={}", self.data().display()));
         arguments.push(format!("--tmpdir={}", self.temporary().display()));
         arguments.push(format!("--socket={}", self.socket().display()));
-        arguments
-            .push(format!("--pid-file={}", self.directory.path().join("mariadb.pid").display()));
+        arguments.push(format!("--pid-file={}", self.directory.path().join("sql.pid").display()));
         if self.port == 0 {
             arguments.push("--skip-networking".to_owned());
         } else {
             arguments
                 .extend(["--bind-address=127.0.0.1".to_owned(), format!("--port={}", self.port)]);
         }
-        arguments.extend(SETTINGS.iter().copied().map(String::from));
-        let log = self.directory.path().join("mariadb.log");
-        let mut process = Process::start(&program("mariadbd"), &arguments, &[], &log);
-        wait_until("MariaDB answers", || {
-            assert!(!process.has_ended(), "mariadbd ended at its start:\n{}", process.log());
+        arguments.extend(self.further.iter().cloned());
+        let log = self.directory.path().join("sql.log");
+        let mut process = Process::start(&program, &arguments, &[], &log);
+        wait_until("the database answers", || {
+            assert!(!process.has_ended(), "the database ended at its start:\n{}", process.log());
             self.client("select 1").output().is_ok_and(|output| output.status.success())
         });
         self.process = Some(process);
     }
 
     fn client(&self, sql: &str) -> Command {
-        let mut client = Command::new(program("mariadb"));
+        let program = find_program("mariadb");
+        let mut client = Command::new(program.expect("mariadb not found: run `make install`"));
         client.args(["--no-defaults", "--user=root", "--batch", "--skip-column-names"]);
         client.arg(format!("--socket={}", self.socket().display())).arg("--execute").arg(sql);
         client
@@ -233,13 +224,4 @@ fn migrations() -> Vec<PathBuf> {
     steps.retain(|step| step.to_string_lossy().ends_with(".up.sql"));
     steps.sort();
     steps
-}
-
-/// mariadbd refuses to run as root unless told to.
-fn as_root() -> Option<&'static str> {
-    geteuid().is_root().then_some("--user=root")
-}
-
-fn program(name: &str) -> PathBuf {
-    find_program(name).unwrap_or_else(|| panic!("{name} not found: run `make install`"))
 }
