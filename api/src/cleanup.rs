@@ -58,7 +58,8 @@ pub async fn clean(
 ) -> sqlx::Result<Option<Deleted>> {
     let Some(mut connection) = lock(db, "cleanup").await? else { return Ok(None) };
     let deleted = delete_all(&mut connection, settings, now).await;
-    connection.close().await?;
+    // A MySQL that speaks TLS may be gone before the last word, which then cannot be said.
+    drop(connection.close().await);
     deleted.map(Some)
 }
 
@@ -95,7 +96,7 @@ pub(crate) async fn lock(
     let mut connection = db.acquire().await?;
     connection.close_on_drop();
     let asked = sqlx::query_scalar!(
-        "select get_lock(concat('portcullis.', ?, '.', left(sha1(database()), 32)), 0)",
+        "select get_lock(concat('portcullis.', ?, '.', left(sha2(database(), 256), 32)), 0)",
         work,
     )
     .fetch_one(&mut *connection);

@@ -75,7 +75,8 @@ fn session_settings(stores: &Stores) -> [String; 2] {
     [
         format!(
             "set time_zone = '+00:00', \
-             sql_mode = 'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION', \
+             sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,\
+             ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION', \
              wait_timeout = {silent_s}, innodb_lock_wait_timeout = {lock_s} \
              /*M!100300 , idle_transaction_timeout = {transaction_s} */",
             silent_s = SILENT_S.max(transaction_s),

@@ -190,7 +190,7 @@ async fn end_refresh_tokens(
          select token_hash, 'refresh', expires_at, ?, ?, user_id, session_id, ?, ?
            from refresh_tokens
           where session_id = ? and spent_at is null and revoked_at is null
-         on duplicate key update token_expiry = greatest(token_expiry, values(token_expiry))",
+         on duplicate key update token_expiry = greatest(token_expiry, refresh_tokens.expires_at)",
         ending.at,
         ending.reason.as_str(),
         Json(&ending.client.device),

@@ -148,7 +148,8 @@ pub async fn bring_up_to_date(
     }
     let mut work = Work { app, db, redis, counts: Counts::default(), report };
     let done = work.run(&sight, extent).await;
-    work.db.close().await?;
+    // As after a cleanup: the work is done, however the connection ends.
+    drop(work.db.close().await);
     done.map(Some)
 }
 

@@ -140,7 +140,7 @@ pub(crate) async fn blacklist_presented(
             (token_hash, token_type, token_expiry, blacklisted_at, reason, user_id, session_id,
              device_info, ip_address)
          values (?, 'access', ?, ?, ?, ?, ?, ?, ?)
-         on duplicate key update token_expiry = greatest(token_expiry, values(token_expiry))",
+         on duplicate key update token_expiry = greatest(token_expiry, ?)",
         caller.digest.as_bytes().as_slice(),
         expires_at,
         ending.at,
@@ -149,6 +149,7 @@ pub(crate) async fn blacklist_presented(
         caller.session,
         Json(&ending.client.device),
         ending.client.ip.to_string(),
+        expires_at,
     )
     .execute(&mut *tx)
     .await?;

@@ -6,6 +6,7 @@ mod answers;
 mod command;
 mod connections;
 mod cors;
+mod databases;
 mod gates;
 mod keys;
 mod limits;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use portcullis_tests::{Answer, Login, Service};
-use serde_json::json;
+use serde_json::{Value, json};
+use sqlx::types::Json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_request_repeated_within_the_grace_gets_the_same_successor() {
@@ -40,7 +41,7 @@ async fn r_16_bug_01_a_spent_refresh_token_ends_its_family() {
     auth.refresh(&successor(&third)).await.must_be(401);
     assert!(auth.is_good(&other.access).await, "other sessions are left alone");
     let detail = reuse_detail(&auth, alice.user_id).await;
-    assert_eq!(detail, [r#"{"label":"stale_lineage"}"#]);
+    assert_eq!(detail, [json!({ "label": "stale_lineage" })]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,7 +56,7 @@ async fn r_15_a_repeat_after_the_grace_ends_the_family_too() {
     auth.refresh(&successor(&second)).await.must_be(401);
     assert!(!auth.is_good(&alice.access).await);
     let detail = reuse_detail(&auth, alice.user_id).await;
-    assert_eq!(detail, [r#"{"label":"late_retry"}"#]);
+    assert_eq!(detail, [json!({ "label": "late_retry" })]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,12 +121,13 @@ fn successor(answer: &Answer) -> String {
     answer.text_at("/data/refresh/token")
 }
 
-async fn reuse_detail(auth: &Service, user_id: u64) -> Vec<String> {
-    sqlx::query_scalar(
+async fn reuse_detail(auth: &Service, user_id: u64) -> Vec<Value> {
+    let details: Vec<Json<Value>> = sqlx::query_scalar(
         "select detail from audit_events where user_id = ? and event = 'authn_token_reuse'",
     )
     .bind(user_id)
     .fetch_all(auth.db())
     .await
-    .unwrap()
+    .unwrap();
+    details.into_iter().map(|detail| detail.0).collect()
 }

@@ -1,6 +1,6 @@
 //! How often the frequent requests ask MySQL: each statement is a round trip.
 
-use portcullis_tests::{Answer, MariaDb, Redis, Service, send, wait_until};
+use portcullis_tests::{Answer, Database, Redis, Service, send, wait_until};
 use reqwest::Method;
 use serde_json::json;
 
@@ -11,8 +11,8 @@ const SECRET: &str = "a secret that only the proxy knows";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_frequent_requests_ask_mysql_no_more_than_they_must() {
-    let mariadb = MariaDb::start();
-    let database = mariadb.fresh_database("counted");
+    let mysql = Database::start();
+    let database = mysql.fresh_database("counted");
     let auth = Service::on(Redis::start(), &database, |settings| {
         settings.accounts.notify_new_device = false;
         settings.tokens.introspection_clients = Some(format!("{ID}:{SECRET}").into());
@@ -20,24 +20,24 @@ async fn the_frequent_requests_ask_mysql_no_more_than_they_must() {
     .await;
     let alice = auth.logged_in("alice").await;
 
-    let login = asked(&mariadb, &auth, auth.log_in("alice")).await;
+    let login = asked(&mysql, &auth, auth.log_in("alice")).await;
     assert_eq!(
         login.join(" "),
         "select BEGIN select select insert insert insert insert commit select select update COMMIT"
     );
 
-    let refresh = asked(&mariadb, &auth, auth.refresh(&alice.refresh)).await;
+    let refresh = asked(&mysql, &auth, auth.refresh(&alice.refresh)).await;
     assert_eq!(refresh.join(" "), "select BEGIN update insert COMMIT");
 
-    let verify = asked(&mariadb, &auth, auth.get_as(&alice.access, "/verify")).await;
+    let verify = asked(&mysql, &auth, auth.get_as(&alice.access, "/verify")).await;
     assert_eq!(verify.join(" "), "");
 
     let form = [("token", alice.access.as_str())];
     let ask = auth.request(Method::POST, "/introspect").basic_auth(ID, Some(SECRET)).form(&form);
-    let introspect = asked(&mariadb, &auth, send(ask)).await;
+    let introspect = asked(&mysql, &auth, send(ask)).await;
     assert_eq!(introspect.join(" "), "");
 
-    let logout = asked(&mariadb, &auth, auth.post_as(&alice.access, "/logout", json!({}))).await;
+    let logout = asked(&mysql, &auth, auth.post_as(&alice.access, "/logout", json!({}))).await;
     assert_eq!(
         logout.join(" "),
         "BEGIN update insert update insert insert insert insert commit select update COMMIT"
@@ -46,21 +46,22 @@ async fn the_frequent_requests_ask_mysql_no_more_than_they_must() {
 
 /// The first word of each statement that the request made the service send.
 async fn asked(
-    mariadb: &MariaDb,
+    mysql: &Database,
     auth: &Service,
     request: impl Future<Output = Answer>,
 ) -> Vec<String> {
     let rest = || auth.app.db.size() as usize == auth.app.db.num_idle();
     let pause = || tokio::task::block_in_place(|| wait_until("every connection is back", rest));
     pause();
-    mariadb.execute(
+    mysql.execute(
         "set global log_output = 'TABLE'; truncate mysql.general_log; set global general_log = 1",
     );
     request.await.must_be(200);
     pause();
-    let told = mariadb.execute(
+    let told = mysql.execute(
         "set global general_log = 0;
-         select regexp_replace(argument, '[[:space:]]+', ' ') from mysql.general_log
+         select regexp_replace(convert(argument using latin1), '[[:space:]]+', ' ')
+           from mysql.general_log
           where command_type in ('Query', 'Execute') and argument not like '%general_log%'",
     );
     told.lines()
