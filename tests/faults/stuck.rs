@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use portcullis_tests::{Database, Instance, Login, Service, tell};
+use portcullis_tests::{Instance, Login, Database, Service, tell};
 use reqwest::Method;
 use serde_json::json;
 use sqlx::{Connection as _, MySql, MySqlConnection, QueryBuilder};
@@ -42,7 +42,8 @@ async fn write_rows(auth: &Service, first: u64, count: u64, delivered: bool) {
             "insert into revocation_outbox (user_id, change_set, created_at, delivered_at) ",
         );
         insert.push_values(some, |mut row, user_id| {
-            let change = r#"[{"change":"revoke","sessions":["session_x"]}]"#;
+            let session = format!("session_{user_id:0>43}");
+            let change = json!([{ "change": "revoke", "sessions": [session] }]);
             row.push_bind(*user_id).push_bind(change).push_bind(now);
             row.push_bind(delivered.then_some(now));
         });
@@ -58,7 +59,8 @@ async fn waits_for(auth: &Service, user_id: u64) -> i64 {
 
 /// Nothing is delivered while this is so: the commands that tell it are refused.
 fn refuse(auth: &Service, commands: &str) {
-    redis(auth, &["ACL", "SETUSER", "default", commands]);
+    let rule = ["ACL", "SETUSER", "default"].into_iter().chain(commands.split(' '));
+    redis(auth, &rule.collect::<Vec<_>>());
 }
 
 async fn log_out(auth: &Service, login: &Login) -> String {

@@ -8,7 +8,7 @@ use crate::wait::{free_port, wait_until};
 /// Hash slots per node, the last one taking the rest.
 const RANGES: [(u16, u16); 3] = [(0, 5460), (5461, 10922), (10923, 16383)];
 
-/// A running cluster of three nodes without replicas.
+/// A running cluster of three primaries; [`Cluster::replica_of`] adds replicas.
 pub struct Cluster {
     /// The nodes, in the order of their slots.
     pub nodes: Vec<Redis>,
@@ -37,6 +37,30 @@ impl Cluster {
             });
         }
         Self { nodes }
+    }
+
+    /// Starts a replica of one of the nodes; waits until it has its primary's data, and its primary
+    /// knows it as a replica.
+    #[track_caller]
+    pub fn replica_of(&self, primary: &Redis, options: &RedisOptions) -> Redis {
+        let replica = node(options);
+        let mut connection = replica.connection();
+        let (port, bus) = (primary.port().to_string(), bus_port(primary).to_string());
+        cluster(&mut connection, &["MEET", "127.0.0.1", &port, &bus]);
+        let mut of_primary = primary.connection();
+        let id = cluster(&mut of_primary, &["MYID"]);
+        wait_until("the new node knows its primary", || {
+            cluster(&mut connection, &["NODES"]).contains(&id)
+                && cluster(&mut connection, &["INFO"]).contains("cluster_state:ok")
+        });
+        cluster(&mut connection, &["REPLICATE", &id]);
+        wait_until("the replica is in step with its primary", || {
+            let state: String =
+                redis::cmd("INFO").arg("replication").query(&mut connection).unwrap_or_default();
+            let nodes = cluster(&mut of_primary, &["NODES"]);
+            state.contains("master_link_status:up") && nodes.contains(&format!("slave {id}"))
+        });
+        replica
     }
 
     /// The node that holds `key`.

@@ -17,6 +17,7 @@ mod cluster;
 mod database;
 #[cfg(feature = "service")]
 mod instance;
+mod network;
 mod process;
 mod queries;
 mod redis_server;
@@ -35,6 +36,7 @@ pub use cluster::Cluster;
 pub use database::{Database, DatabaseKind};
 #[cfg(feature = "service")]
 pub use instance::Instance;
+pub use network::{Held, Network, Place};
 pub use process::{Process, find_program};
 pub use queries::{DATABASE, Queries, committed_queries, described_queries};
 pub use redis_server::{Redis, RedisOptions};

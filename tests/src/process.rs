@@ -26,6 +26,11 @@ static SPAWNER: LazyLock<Sender<Job>> = LazyLock::new(|| {
     jobs
 });
 
+/// Has the spawning thread begin now, and not on a thread that is in a place of its own.
+pub(crate) fn prepare_to_spawn() {
+    LazyLock::force(&SPAWNER);
+}
+
 /// A running server program whose output goes to a file.
 pub struct Process {
     child: Child,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use redis::{Client, Connection, RedisResult};
 
+use crate::network::Place;
 use crate::process::Process;
 use crate::servers::{Server, usual_server};
 use crate::wait::{free_port, wait_until};
@@ -42,6 +43,7 @@ pub struct RedisOptions {
     module_arguments: Vec<String>,
     arguments: Vec<String>,
     tcp: bool,
+    place: Option<Place>,
 }
 
 impl RedisOptions {
@@ -87,6 +89,13 @@ impl RedisOptions {
         self
     }
 
+    /// Runs in this place and listens wherever a route ends there; implies [`Self::tcp`].
+    #[must_use]
+    pub fn within(mut self, place: &Place) -> Self {
+        self.place = Some(place.clone());
+        self.tcp().arguments(&["--bind", "0.0.0.0", "--protected-mode", "no"])
+    }
+
     /// Starts it and waits until it answers.
     #[track_caller]
     pub fn start(self) -> Redis {
@@ -99,7 +108,8 @@ impl RedisOptions {
         let directory = Directory::new();
         let server = self.server.clone().unwrap_or_else(|| usual_server().clone());
         let port = if self.tcp { free_port() } else { 0 };
-        let mut redis = Redis { arguments: Vec::new(), process: None, server, port, directory };
+        let (arguments, place) = (Vec::new(), self.place.clone());
+        let mut redis = Redis { arguments, process: None, server, port, place, directory };
         redis.arguments = redis.command_line(&self);
         redis.launch()?;
         Ok(redis)
@@ -113,6 +123,7 @@ pub struct Redis {
     arguments: Vec<String>,
     server: Server,
     port: u16,
+    place: Option<Place>,
     directory: Directory,
 }
 
@@ -138,6 +149,7 @@ impl Redis {
             module_arguments: Vec::new(),
             arguments: Vec::new(),
             tcp: false,
+            place: None,
         }
     }
 
@@ -202,6 +214,18 @@ impl Redis {
     #[track_caller]
     pub fn stop_and_save(&mut self) {
         self.shut_down("SAVE");
+    }
+
+    /// Asks it to end, as `systemctl stop` does; [`Redis::has_ended_well`] waits for that.
+    #[track_caller]
+    pub fn terminate(&self) {
+        self.running().signal(Signal::SIGTERM);
+    }
+
+    /// Waits until it has ended; whether that was without a fault.
+    #[track_caller]
+    pub fn has_ended_well(&mut self) -> bool {
+        self.process.take().expect("this redis-server has been stopped").wait()
     }
 
     /// `kill -9`, waited for.
@@ -293,8 +317,11 @@ impl Redis {
 
     /// Starts the program; the error is its log if it ends instead of answering.
     fn launch(&mut self) -> Result<(), String> {
-        let mut process =
-            Process::start(&self.server.program, &self.arguments, &[], &self.log_file());
+        let (program, log) = (&self.server.program, self.log_file());
+        let mut process = match &self.place {
+            Some(place) => place.start(program, &self.arguments, &[], &log),
+            None => Process::start(program, &self.arguments, &[], &log),
+        };
         let mut ended = false;
         wait_until("redis-server answers PING", || {
             ended = process.has_ended();
