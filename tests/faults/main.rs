@@ -7,6 +7,7 @@ mod failover;
 mod filling;
 mod instances;
 mod kills;
+mod late;
 mod load;
 mod lost;
 mod matrix;

@@ -3,17 +3,23 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use portcullis_tests::{Answer, Client, Directory, PASSWORD, Process, binary_path, free_port};
-use reqwest::Method;
+use portcullis_tests::{
+    Answer, Client, Directory, PASSWORD, Place, Process, binary_path, free_port, send,
+};
+use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
 use crate::talk::eventually;
+
+/// What its access tokens are signed with.
+pub(crate) const SECRET: &str = "a secret for tests and of no use elsewhere";
 
 /// The service on stores that the test holds. Its limits are off.
 pub(crate) struct Outside {
     pub(crate) client: Client,
     settings: Vec<(String, String)>,
     directory: Directory,
+    place: Option<Place>,
 }
 
 impl Outside {
@@ -28,16 +34,17 @@ impl Outside {
             ("OPS_ADDR", &ops),
             ("DATABASE_URL", database),
             ("REDIS_URL", redis),
-            ("JWT_SECRET", "a secret for tests and of no use elsewhere"),
+            ("JWT_SECRET", SECRET),
             ("MAIL_DIR", &mail),
             ("RATE_LIMIT_LOGIN", "off"),
             ("RATE_LIMIT_REFRESH", "off"),
             ("RATE_LIMIT_LOGOUT", "off"),
+            ("RATE_LIMIT_MAIL", "off"),
             ("SECRET", PASSWORD),
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let client = Client::of(format!("http://127.0.0.1:{port}"));
-        let service = Self { client, settings, directory };
+        let service = Self { client, settings, directory, place: None };
         service.command(&["migrate", "up"]);
         for number in 0..people {
             service.command(&[
@@ -62,9 +69,18 @@ impl Outside {
         self.settings.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Where the next start is to be.
+    pub(crate) fn within(&mut self, place: &Place) {
+        self.place = Some(place.clone());
+    }
+
     /// Starts it and waits until it lacks nothing. Ended by `kill -9` when dropped.
     pub(crate) fn serve(&self) -> Process {
-        let service = Process::start(binary_path(), &["serve"], &self.settings, &self.log_file());
+        let (program, settings, log) = (binary_path(), &self.settings, self.log_file());
+        let service = match &self.place {
+            Some(place) => place.start(program, &["serve"], settings, &log),
+            None => Process::start(program, &["serve"], settings, &log),
+        };
         self.becomes_ready();
         service
     }
@@ -77,9 +93,24 @@ impl Outside {
         });
     }
 
+    /// The mails it has sent, oldest first.
+    pub(crate) fn mails(&self) -> Vec<String> {
+        let Ok(files) = std::fs::read_dir(self.directory.path().join("mail")) else {
+            return Vec::new();
+        };
+        let mut files: Vec<_> = files.flatten().map(|file| file.path()).collect();
+        files.retain(|file| file.extension().is_some_and(|end| end == "eml"));
+        files.sort();
+        files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
+    }
+
     pub(crate) async fn log_in(&self, number: usize) -> Answer {
+        send(self.login_request(number)).await
+    }
+
+    pub(crate) fn login_request(&self, number: usize) -> RequestBuilder {
         let body = json!({ "email": email(number), "password": PASSWORD });
-        self.client.post("/login-enhanced", body).await
+        self.client.request(Method::POST, "/login-enhanced").json(&body)
     }
 
     /// What it has complained about in all its lives.
@@ -103,6 +134,6 @@ impl Outside {
 }
 
 /// The address of the user of this number.
-fn email(number: usize) -> String {
+pub(crate) fn email(number: usize) -> String {
     format!("person{number}@example.com")
 }

@@ -86,14 +86,15 @@ fn ledgers(redis: &Redis) -> u64 {
     redis::cmd("DBSIZE").query(&mut redis.connection()).unwrap()
 }
 
-/// As many thousands as that is.
-async fn populate(db: &MySqlPool, people: u64) {
+/// So many people with a session each, and one for whoever is there already.
+pub(crate) async fn populate(db: &MySqlPool, people: u64) {
     let statements = [
         "insert into users (email, password_hash, first_name, last_name, created_at, updated_at)
          with recursive n as (select 0 as i union all select i + 1 from n where i < 999)
          select concat('u', a.i, '.', b.i, '@example.com'), '-', 'A', 'B',
                 utc_timestamp(3), utc_timestamp(3)
-           from n a join n b where a.i < {people} div 1000",
+           from n a join n b
+          where a.i <= {people} div 1000 and a.i * 1000 + b.i < {people}",
         r#"insert into user_sessions (id, user_id, device_info, ip_address, user_agent,
                 last_activity, created_at, authenticated_at, expires_at, idle_timeout_s)
          select concat('session_', left(sha2(id, 256), 43)), id,

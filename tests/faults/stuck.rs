@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use portcullis_tests::{Instance, Login, Database, Service, tell};
+use portcullis_tests::{Database, Instance, Login, Service, tell};
 use reqwest::Method;
 use serde_json::json;
 use sqlx::{Connection as _, MySql, MySqlConnection, QueryBuilder};

@@ -137,9 +137,21 @@ impl Network {
 
     /// The connections from here over this route.
     pub fn held(&self, route: u8) -> Vec<Held> {
-        let mut ss = self.here.command("ss");
-        ss.args(["-H", "-t", "-n", "dst", &self.address(route).to_string()]);
-        printed(ss).lines().map(|line| Held::read(line).expect("ss prints a line each")).collect()
+        connections(&self.here, &["dst", &self.address(route).to_string()])
+            .iter()
+            .map(|line| Held::read(line).expect("so ss prints a connection"))
+            .collect()
+    }
+
+    /// How many bytes have arrived over this route that no server has read yet.
+    pub fn unread(&self, route: u8) -> u64 {
+        connections(&self.there, &["src", &self.address(route).to_string()])
+            .iter()
+            .map(|line| {
+                let received = line.split_whitespace().nth(1).and_then(|bytes| bytes.parse().ok());
+                received.unwrap_or(0_u64)
+            })
+            .sum()
     }
 }
 
@@ -206,6 +218,13 @@ impl Held {
 
 fn interface(route: u8) -> String {
     format!("route{route}")
+}
+
+/// What `ss` prints of each connection but those that wait for one.
+fn connections(place: &Place, filter: &[&str]) -> Vec<String> {
+    let mut ss = place.command("ss");
+    ss.args(["-H", "-t", "-n"]).args(filter);
+    printed(ss).lines().map(String::from).collect()
 }
 
 /// Only seen inside of places, so every test may use the same ones.

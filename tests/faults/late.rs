@@ -1,0 +1,13 @@
+//! Beginnings that arrive late: TCP still delivers what a dead sender has written.
+//!
+//! The network is real. A route is cut while something is on its way, its sender dies or stands
+//! still, others end what it began, and the route is healed. Each story makes sure that the bytes
+//! were held by the sender's kernel and that Redis was given the command in the end.
+
+mod alone;
+mod cast;
+mod endings;
+mod filling;
+mod frozen;
+mod logins;
+mod tally;
