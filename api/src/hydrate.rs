@@ -183,8 +183,8 @@ impl Work<'_> {
         let before_sessions = redis_now(&mut self.redis).await?.minus(Duration::from_millis(1));
         self.fill_sessions(now).await?;
         let from = known.map_or(newest, |mark| mark.position.min(newest));
-        let told = self.tell_endings(from, &waiting, before_sessions).await?;
-        self.tell_waiting(told, before_sessions).await?;
+        self.tell_endings(from, &waiting, before_sessions).await?;
+        self.tell_waiting(before_sessions).await?;
         self.confirm(sight, &mark).await?;
         tracing::info!(counts = %self.counts, took = ?started.elapsed(), "the ledgers are up to date");
         Ok(self.counts)

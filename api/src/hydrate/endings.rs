@@ -5,6 +5,8 @@
 //! would end that session too. So it is held back to before the sessions were filled in; whatever
 //! ended is also named.
 
+use std::collections::HashSet;
+
 use redis::Pipeline;
 use sqlx::MySql;
 use sqlx::types::Json;
@@ -14,14 +16,14 @@ use crate::clock::UnixMs;
 use crate::outbox::Change;
 
 impl Work<'_> {
-    /// Tells the endings of all rows after `from` and of those that waited, which then are done; the
-    /// last row that was read. No watermark goes beyond `before_sessions`.
+    /// Tells the endings of all rows after `from` and of those that waited, which then are done. No
+    /// watermark goes beyond `before_sessions`.
     pub(super) async fn tell_endings(
         &mut self,
         from: u64,
         waiting: &[u64],
         before_sessions: UnixMs,
-    ) -> Result<u64, Fault> {
+    ) -> Result<(), Fault> {
         let mut from = waiting.first().map_or(from, |first| from.min(first - 1));
         loop {
             let asked = sqlx::query!(
@@ -38,33 +40,44 @@ impl Work<'_> {
             self.tell_endings_of(rows.collect(), before_sessions).await?;
             if is_last {
                 self.mark_delivered(waiting).await?;
-                return Ok(from);
+                return Ok(());
             }
         }
     }
 
-    /// Tells the endings that wait now in rows after `from`. Whoever writes one later tells it to
-    /// these ledgers as well.
-    pub(super) async fn tell_waiting(
-        &mut self,
-        mut from: u64,
-        before_sessions: UnixMs,
-    ) -> Result<(), Fault> {
+    /// Tells the endings that wait now, until a look at all that waits shows nothing new: a row with
+    /// a low number may have been committed late, and whoever wrote it may be gone. Whoever commits
+    /// one after the last look tells it to these ledgers as well.
+    pub(super) async fn tell_waiting(&mut self, before_sessions: UnixMs) -> Result<(), Fault> {
+        let mut told = HashSet::new();
         loop {
-            let asked = sqlx::query!(
-                r#"select id, user_id, change_set as "changes: Json<Vec<Change>>"
-                     from revocation_outbox where delivered_at is null and id > ?
-                    order by id limit ?"#,
-                from,
-                BATCH,
-            )
-            .fetch_all(&mut *self.db);
-            let rows = within(asked).await?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            from = last.id;
-            let rows = rows.into_iter().map(|row| (row.user_id, row.changes.0));
-            self.tell_endings_of(rows.collect(), before_sessions).await?;
+            let known = told.len();
+            let mut from = 0;
+            loop {
+                let rows = self.waiting_after(from).await?;
+                let Some(last) = rows.last() else { break };
+                from = last.0;
+                let new = rows.into_iter().filter(|(id, ..)| told.insert(*id));
+                let new = new.map(|(_, user_id, changes)| (user_id, changes)).collect();
+                self.tell_endings_of(new, before_sessions).await?;
+            }
+            if told.len() == known {
+                return Ok(());
+            }
         }
+    }
+
+    async fn waiting_after(&mut self, from: u64) -> Result<Vec<(u64, u64, Vec<Change>)>, Fault> {
+        let asked = sqlx::query!(
+            r#"select id, user_id, change_set as "changes: Json<Vec<Change>>"
+                 from revocation_outbox where delivered_at is null and id > ?
+                order by id limit ?"#,
+            from,
+            BATCH,
+        )
+        .map(|row| (row.id, row.user_id, row.changes.0))
+        .fetch_all(&mut *self.db);
+        within(asked).await
     }
 
     async fn tell_endings_of(
