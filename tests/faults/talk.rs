@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use portcullis_tests::{Login, Redis, RedisOptions, Service, wait_until};
 use reqwest::Method;
 
-/// A Redis that vouches for nothing until it is told that it may.
+/// A Redis that vouches for nothing until it is told that it may, and takes no session that might
+/// come late.
 pub(crate) fn confirming() -> RedisOptions {
-    Redis::options().module_arguments(&["require-confirm", "yes"])
+    Redis::options().module_arguments(&["require-confirm", "yes", "require-fence", "yes"])
 }
 
 /// Waits, without keeping the runtime from its work.

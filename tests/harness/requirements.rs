@@ -7,7 +7,12 @@ use std::path::Path;
 use portcullis_tests::workspace;
 
 /// Every number there is, by its kind: how many.
-const KINDS: [(&str, usize); 3] = [("C", 28), ("BUG", 42), ("R", 50)];
+const KINDS: [(&str, usize); 4] = [("C", 28), ("BUG", 42), ("R", 50), ("F", 60)];
+
+/// Faults found in use that are not mended yet have no row.
+fn may_be_missing(number: &str) -> bool {
+    number.starts_with("F-")
+}
 
 /// A row of the document.
 struct Row {
@@ -76,7 +81,12 @@ fn every_number_has_its_row() {
     for (kind, count) in KINDS {
         wanted.extend((1..=count).map(|number| format!("{kind}-{number:02}")));
     }
-    assert_eq!(rows.keys().cloned().collect::<BTreeSet<_>>(), wanted);
+    let known: BTreeSet<String> = rows.keys().cloned().collect();
+    let unknown: Vec<_> = known.difference(&wanted).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+    let missing: Vec<_> =
+        wanted.difference(&known).filter(|number| !may_be_missing(number)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]

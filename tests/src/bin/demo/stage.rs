@@ -154,8 +154,8 @@ fn start_mariadb(screen: Screen) -> Database {
 
 fn start_redis(screen: Screen) -> Redis {
     screen.progress("starting a private redis-server with the module, append-only file on");
-    let confirmed = ["require-confirm", "yes"];
-    Redis::options().tcp().arguments(RECOMMENDED).module_arguments(&confirmed).start()
+    let strict = ["require-confirm", "yes", "require-fence", "yes"];
+    Redis::options().tcp().arguments(RECOMMENDED).module_arguments(&strict).start()
 }
 
 fn ensure_module(redis_cli: &[String]) -> Result<()> {
