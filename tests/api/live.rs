@@ -99,10 +99,8 @@ impl Scene {
             );
             let update = sqlx::query(AssertSqlSafe(update)).bind(&judged.session);
             update.execute(self.auth.db()).await.unwrap();
-            if *seen_here {
-                for app in [&self.auth.app, &self.alone.app] {
-                    assert!(app.activity.due(&judged.session, self.auth.clock.now()));
-                }
+            for app in [&self.auth.app, &self.alone.app].into_iter().filter(|_| *seen_here) {
+                assert!(app.activity.due(&judged.session, self.auth.clock.now()));
             }
         }
     }

@@ -29,19 +29,17 @@ fn f_01_what_was_ended_after_the_token_was_asked_for_does_not_begin() {
     let afterwards = ["PING", "DEL user:1", "RENAME user:1 user:2", "DEBUG RELOAD", "FLUSHALL"];
     everywhere(|redis| {
         let mut talk = talk::to(redis);
-        for ending in endings {
-            for later in afterwards {
-                talk.say("FLUSHALL");
-                let token = talk.say("AUTH.FENCE");
-                assert_eq!(begin(&mut talk, "s", &token), "[]");
-                assert_ne!(talk.say(ending), "0", "{ending}");
-                talk.say(later);
-                assert_eq!(begin(&mut talk, "s", &token), STALE, "{ending}, {later}");
-                assert_eq!(talk.say("AUTH.CHECK user:1 t SESSION s"), "NO_SESSION", "{ending}");
-                let next = talk.say("AUTH.FENCE");
-                if later == "PING" {
-                    assert_eq!(begin(&mut talk, "s", &next), STALE, "{ending}: for a while");
-                }
+        for (ending, later) in endings.iter().flat_map(|it| afterwards.map(|later| (it, later))) {
+            talk.say("FLUSHALL");
+            let token = talk.say("AUTH.FENCE");
+            assert_eq!(begin(&mut talk, "s", &token), "[]");
+            assert_ne!(talk.say(ending), "0", "{ending}");
+            talk.say(later);
+            assert_eq!(begin(&mut talk, "s", &token), STALE, "{ending}, {later}");
+            assert_eq!(talk.say("AUTH.CHECK user:1 t SESSION s"), "NO_SESSION", "{ending}");
+            let next = talk.say("AUTH.FENCE");
+            if later == "PING" {
+                assert_eq!(begin(&mut talk, "s", &next), STALE, "{ending}: for a while");
             }
         }
     });

@@ -50,20 +50,24 @@ impl Work<'_> {
     /// one after the last look tells it to these ledgers as well.
     pub(super) async fn tell_waiting(&mut self, before_sessions: UnixMs) -> Result<(), Fault> {
         let mut told = HashSet::new();
+        while self.tell_new(&mut told, before_sessions).await? {}
+        Ok(())
+    }
+
+    /// One look; whether it showed anything that had not been told.
+    async fn tell_new(
+        &mut self,
+        told: &mut HashSet<u64>,
+        before_sessions: UnixMs,
+    ) -> Result<bool, Fault> {
+        let (known, mut from) = (told.len(), 0);
         loop {
-            let known = told.len();
-            let mut from = 0;
-            loop {
-                let rows = self.waiting_after(from).await?;
-                let Some(last) = rows.last() else { break };
-                from = last.0;
-                let new = rows.into_iter().filter(|(id, ..)| told.insert(*id));
-                let new = new.map(|(_, user_id, changes)| (user_id, changes)).collect();
-                self.tell_endings_of(new, before_sessions).await?;
-            }
-            if told.len() == known {
-                return Ok(());
-            }
+            let rows = self.waiting_after(from).await?;
+            let Some(last) = rows.last() else { return Ok(told.len() > known) };
+            from = last.0;
+            let new = rows.into_iter().filter(|(id, ..)| told.insert(*id));
+            let new = new.map(|(_, user_id, changes)| (user_id, changes)).collect();
+            self.tell_endings_of(new, before_sessions).await?;
         }
     }
 

@@ -74,18 +74,16 @@ impl Ledger {
     ) -> RedisResult<Vec<Told>> {
         let redis = &mut line.tell.clone();
         let now = now_if_needed(redis, changes).await?;
-        let mut pipeline = Pipeline::new();
-        let mut sent = Vec::new();
-        for wants_endings in [true, false] {
-            for (place, (user_id, change)) in changes.iter().enumerate() {
-                if change.is_ending() == wants_endings && (wants_endings || fence.is_some()) {
-                    pipeline.add_command(change.command(&self.key(*user_id), now, fence));
-                    sent.push(place);
-                }
-            }
-        }
+        let (endings, beginnings): (Vec<_>, Vec<_>) =
+            (0..changes.len()).partition(|place| changes[*place].1.is_ending());
+        let beginnings = beginnings.into_iter().filter(|_| fence.is_some());
+        let sent: Vec<usize> = endings.into_iter().chain(beginnings).collect();
         let mut told: Vec<Told> = changes.iter().map(|_| Told::Stale).collect();
         if !sent.is_empty() {
+            let mut pipeline = Pipeline::new();
+            for (user_id, change) in sent.iter().map(|place| changes[*place]) {
+                pipeline.add_command(change.command(&self.key(user_id), now, fence));
+            }
             pipeline.ignore_errors();
             let replies: Vec<Value> = pipeline.query_async(redis).await?;
             for (place, reply) in sent.into_iter().zip(replies) {

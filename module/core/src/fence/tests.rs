@@ -113,7 +113,7 @@ fn more_endings_than_may_be_remembered_make_every_token_void() {
     let mut fence = fence();
     let token = fence.token(at(0));
     let ids: Vec<[u8; 4]> = (0..10_u32).map(u32::to_le_bytes).collect();
-    fence.remember(b"user:1", ids.iter().map(|id| id.as_slice()), at(0), 10);
+    fence.remember(b"user:1", ids.iter().map(<[u8; 4]>::as_slice), at(0), 10);
     assert_eq!((fence.endings(), fence.overflows()), (10, 0));
     assert_eq!(fence.judge(token, &session("s", 1), at(0)), Ok(()));
     fence.remember_all(b"user:1", None, UnixMs(1), (at(0), 10));
