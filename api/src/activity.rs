@@ -14,6 +14,7 @@ use crate::clock::UnixMs;
 use crate::database;
 use crate::repair;
 use crate::session_id::SessionId;
+use crate::transaction::repeat;
 
 /// How often MySQL hears of activity, unless the idle limit is so short that it must be oftener.
 const FLUSH_EVERY: Duration = Duration::from_secs(2);
@@ -150,16 +151,19 @@ pub async fn flush(app: &App) {
 async fn tell_mysql(app: &App) {
     for (session, at) in app.activity.waiting(app.clock.now()) {
         // One statement a session: a batch would lock sessions in an order of its own.
-        let written = sqlx::query!(
-            "update user_sessions set last_activity = ?
-              where id = ? and is_active and last_activity < ?",
-            at,
-            session,
-            at,
-        )
-        .execute(&app.db);
-        if let Err(cause) = database::time(app.settings.stores.db_deadline, written).await {
-            tracing::warn!(%cause, "activity could not be written down");
+        let written = repeat(app, || {
+            let written = sqlx::query!(
+                "update user_sessions set last_activity = ?
+                  where id = ? and is_active and last_activity < ?",
+                at,
+                session,
+                at,
+            )
+            .execute(&app.db);
+            database::time(app.settings.stores.db_deadline, written)
+        });
+        if let Err(cause) = written.await {
+            tracing::warn!(?cause, "activity could not be written down");
             return;
         }
         app.activity.has_heard(&session, at);

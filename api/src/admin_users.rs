@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::request::Client;
 use crate::sessions::{self, Session};
 use crate::token::Role;
+use crate::transaction::repeat;
 use deed::Deed;
 
 /// Which users to list.
@@ -130,10 +131,13 @@ pub async fn log_out(
     admin: Admin,
     Path(id): Path<String>,
 ) -> Result<Success<Ended>> {
-    let id = known(&app, &id).await?;
-    let mut deed = Deed::begin(&app, &client, &admin, id).await?;
-    let ended = deed.end_all(Reason::Admin).await?;
-    let done = deed.commit("session_ended_by_admin").await?;
+    let id = number(&id)?;
+    let (ended, done) = repeat(&app, || async {
+        let mut deed = Deed::begin(&app, &client, &admin, id).await?;
+        let ended = deed.end_all(Reason::Admin).await?;
+        Ok::<_, Error>((ended, deed.commit("session_ended_by_admin").await?))
+    })
+    .await?;
     Ok(Success::data(ended).saying("Sessions revoked successfully").propagated(done))
 }
 
@@ -152,14 +156,18 @@ pub async fn disable(
     admin: Admin,
     Path(id): Path<String>,
 ) -> Result<Success> {
-    let id = known(&app, &id).await?;
-    let mut deed = Deed::begin(&app, &client, &admin, id).await?;
-    deed.must_leave_an_administrator().await?;
-    sqlx::query!("update users set is_active = false, updated_at = ? where id = ?", deed.at, id)
-        .execute(&mut *deed.tx)
-        .await?;
-    deed.end_all(Reason::Disabled).await?;
-    let done = deed.commit("user_disabled").await?;
+    let id = number(&id)?;
+    let done = repeat(&app, || async {
+        let mut deed = Deed::begin(&app, &client, &admin, id).await?;
+        deed.must_leave_an_administrator().await?;
+        let at = deed.at;
+        sqlx::query!("update users set is_active = false, updated_at = ? where id = ?", at, id)
+            .execute(&mut *deed.tx)
+            .await?;
+        deed.end_all(Reason::Disabled).await?;
+        deed.commit("user_disabled").await
+    })
+    .await?;
     Ok(Success::message("User disabled").propagated(done))
 }
 
@@ -178,12 +186,16 @@ pub async fn enable(
     admin: Admin,
     Path(id): Path<String>,
 ) -> Result<Success> {
-    let id = known(&app, &id).await?;
-    let mut deed = Deed::begin(&app, &client, &admin, id).await?;
-    sqlx::query!("update users set is_active = true, updated_at = ? where id = ?", deed.at, id)
-        .execute(&mut *deed.tx)
-        .await?;
-    let done = deed.commit("user_enabled").await?;
+    let id = number(&id)?;
+    let done = repeat(&app, || async {
+        let mut deed = Deed::begin(&app, &client, &admin, id).await?;
+        let at = deed.at;
+        sqlx::query!("update users set is_active = true, updated_at = ? where id = ?", at, id)
+            .execute(&mut *deed.tx)
+            .await?;
+        deed.commit("user_enabled").await
+    })
+    .await?;
     Ok(Success::message("User enabled").propagated(done))
 }
 
@@ -210,22 +222,21 @@ pub async fn set_role(
     Path(id): Path<String>,
     Body(NewRole { role }): Body<NewRole>,
 ) -> Result<Success> {
-    admin.0.must_have_logged_in_lately(&app)?;
-    let id = known(&app, &id).await?;
-    let mut deed = Deed::begin(&app, &client, &admin, id).await?;
-    if role != Role::Admin {
-        deed.must_leave_an_administrator().await?;
-    }
-    sqlx::query!(
-        "update users set role = ?, updated_at = ? where id = ?",
-        role.as_str(),
-        deed.at,
-        id,
-    )
-    .execute(&mut *deed.tx)
+    let id = number(&id)?;
+    let done = repeat(&app, || async {
+        let mut deed = Deed::begin(&app, &client, &admin, id).await?;
+        admin.0.must_have_logged_in_lately(&app)?;
+        if role != Role::Admin {
+            deed.must_leave_an_administrator().await?;
+        }
+        let (role, at) = (role.as_str(), deed.at);
+        sqlx::query!("update users set role = ?, updated_at = ? where id = ?", role, at, id)
+            .execute(&mut *deed.tx)
+            .await?;
+        deed.detail["role"] = role.into();
+        deed.commit("authz_change").await
+    })
     .await?;
-    deed.detail["role"] = role.as_str().into();
-    let done = deed.commit("authz_change").await?;
     Ok(Success::message("Role changed").propagated(done))
 }
 
@@ -248,18 +259,25 @@ pub async fn remove(
     admin: Admin,
     Path(id): Path<String>,
 ) -> Result<Success> {
-    let id = known(&app, &id).await?;
-    let mut deed = Deed::begin(&app, &client, &admin, id).await?;
-    deed.must_leave_an_administrator().await?;
-    deed.end_all(Reason::Admin).await?;
-    sqlx::query!("delete from users where id = ?", id).execute(&mut *deed.tx).await?;
-    let done = deed.commit("user_deleted").await?;
+    let id = number(&id)?;
+    let done = repeat(&app, || async {
+        let mut deed = Deed::begin(&app, &client, &admin, id).await?;
+        deed.must_leave_an_administrator().await?;
+        deed.end_all(Reason::Admin).await?;
+        sqlx::query!("delete from users where id = ?", id).execute(&mut *deed.tx).await?;
+        deed.commit("user_deleted").await
+    })
+    .await?;
     Ok(Success::message("User deleted").propagated(done))
 }
 
 /// The id in a path, if there is such a user.
 async fn known(app: &App, id: &str) -> Result<u64> {
-    let id: u64 = id.parse().map_err(|_| Error::NotFound("user"))?;
-    let known = sqlx::query_scalar!("select id from users where id = ?", id);
+    let known = sqlx::query_scalar!("select id from users where id = ?", number(id)?);
     known.fetch_optional(&app.db).await?.ok_or(Error::NotFound("user"))
+}
+
+/// What is no number is no user.
+fn number(id: &str) -> Result<u64> {
+    id.parse().map_err(|_| Error::NotFound("user"))
 }

@@ -3,13 +3,16 @@
 //! Names follow the OWASP logging vocabulary. Nothing secret may go in: no token, no password, no
 //! digest of one.
 
+use std::net::IpAddr;
+
 use portcullis_core::Digest;
 use serde_json::{Value, json};
 use sqlx::types::Json;
 use sqlx::{Executor, MySql};
 
 use crate::clock::UnixMs;
-use crate::request::Client;
+use crate::request::{Client, RequestId};
+use crate::transaction::Transaction;
 
 /// One thing that happened.
 pub struct Event<'a> {
@@ -48,26 +51,76 @@ impl<'a> Event<'a> {
 
     /// Only the log line, for what happens too often to keep.
     pub fn log(&self, client: &Client) {
+        self.line(client).write();
+    }
+
+    fn line(&self, client: &Client) -> Line {
+        Line {
+            event: self.name,
+            user_id: self.user_id,
+            session: self.session.map(session_in_log),
+            ip: client.ip,
+            request_id: client.request_id.clone(),
+            detail: self.detail.to_string(),
+        }
+    }
+}
+
+/// What the log says of an event.
+struct Line {
+    event: &'static str,
+    user_id: Option<u64>,
+    session: Option<String>,
+    ip: IpAddr,
+    request_id: RequestId,
+    detail: String,
+}
+
+impl Line {
+    fn write(&self) {
+        let Self { event, user_id, session, ip, request_id, detail } = self;
         tracing::info!(
-            event = self.name,
-            user_id = self.user_id,
-            session = self.session.map(session_in_log),
-            ip = %client.ip,
-            request_id = client.request_id.as_str(),
-            detail = %self.detail,
+            event,
+            user_id,
+            session,
+            %ip,
+            request_id = request_id.as_str(),
+            detail,
             "audit"
         );
     }
 }
 
-/// Keeps an event, in the transaction that it tells of where there is one.
-pub async fn record<'c>(
-    db: impl Executor<'c, Database = MySql>,
+/// Keeps an event in the transaction that it tells of; the log has it once that is committed.
+pub(crate) async fn record(
+    tx: &mut Transaction,
+    client: &Client,
+    now: UnixMs,
+    event: Event<'_>,
+) -> sqlx::Result<()> {
+    let line = event.line(client);
+    insert(&mut **tx, client, now, event).await?;
+    tx.once_committed(move || line.write());
+    Ok(())
+}
+
+/// Keeps an event that belongs to no transaction. The log has it even if MySQL does not take it.
+pub(crate) async fn record_alone(
+    db: impl Executor<'_, Database = MySql>,
     client: &Client,
     now: UnixMs,
     event: Event<'_>,
 ) -> sqlx::Result<()> {
     event.log(client);
+    insert(db, client, now, event).await
+}
+
+async fn insert(
+    db: impl Executor<'_, Database = MySql>,
+    client: &Client,
+    now: UnixMs,
+    event: Event<'_>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into audit_events
             (at, event, user_id, session_id, ip_address, user_agent, request_id, detail)

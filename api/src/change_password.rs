@@ -13,18 +13,21 @@ use crate::App;
 use crate::answer::Success;
 use crate::audit::{self, Event};
 use crate::body::Body;
-use crate::caller::{Caller, cookie, role};
+use crate::caller::{Caller, cookie};
+use crate::clock::UnixMs;
 use crate::cookies;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
+use crate::held::{self, Checked};
 use crate::issue::{Grant, TokenPair, token_pair};
 use crate::login::DEVICE_COOKIE;
 use crate::mail::{Message, Scene};
-use crate::opening;
-use crate::outbox;
+use crate::opening::{self, Beginning, Opened};
+use crate::outbox::{self, Propagation};
 use crate::request::Client;
 use crate::secret::Password;
-use crate::transaction::Transaction;
+use crate::token::Role;
+use crate::transaction::{Transaction, repeat};
 use crate::user::fault_of_password;
 
 /// What `/change-password` takes.
@@ -61,10 +64,11 @@ pub async fn change_password(
     let user = user(&app, caller.user_id).await?;
     let device = cookie(&headers, DEVICE_COOKIE);
     let attempt = app.limits.attempt(&user.email, &client, device).await?;
-    let checked = app.passwords.check(Some(&user.password_hash), request.current_password).await;
+    let given = request.current_password;
+    let checked = app.passwords.check(Some(&user.password_hash), given.clone()).await;
     if !app.limits.outcome(&attempt, &client, checked).await?.matches {
         let event = Event::of("authn_password_change_fail", caller.user_id);
-        audit::record(&app.db, &client, app.clock.now(), event).await?;
+        audit::record_alone(&app.db, &client, app.clock.now(), event).await?;
         return Err(Error::BadCredentials);
     }
     app.limits.succeeded(&attempt).await;
@@ -74,31 +78,18 @@ pub async fn change_password(
         return Err(Error::Unacceptable(vec![fault]));
     }
     let hash = app.passwords.hash(new).await?;
-    let role = role(&app, caller.user_id).await?; // the token in hand may be older than a promotion
-
-    let mut tx = Transaction::begin(&app.db).await?;
-    let at = opening::lock(&app, &mut tx, caller.user_id).await?;
-    let changed = sqlx::query!(
-        "update users set password_hash = ?, updated_at = ? where id = ? and password_hash = ?",
-        hash,
-        at,
-        caller.user_id,
-        user.password_hash,
-    )
-    .execute(&mut *tx)
-    .await?
-    .rows_affected();
-    if changed == 0 {
-        return Err(Error::BadCredentials); // it was changed while this one was checked
-    }
-    let ending = Ending { reason: Reason::PasswordChange, at, client: &client };
-    ending::end_all(&mut tx, caller.user_id, ending).await?;
-    let now = opening::lock(&app, &mut tx, caller.user_id).await?; // later than the watermark
-    let opened = opening::open(&app, &mut tx, caller.user_id, &client, now).await?;
-    let event =
-        Event::of("authn_password_change", caller.user_id).in_session(opened.session.as_str());
-    audit::record(&mut *tx, &client, at, event).await?;
-    let propagation = outbox::commit(&app, tx, caller.user_id).await?;
+    let mut compared = user.password_hash;
+    let Changed { role, now, opened, propagation } = loop {
+        let changed = repeat(&app, || change(&app, &client, &caller, (&compared, &hash)));
+        compared = match changed.await? {
+            Checked::Done(changed) => break changed,
+            Checked::Replaced(in_force) => in_force,
+        };
+        // A login may have replaced an old hash of the same password.
+        if !app.passwords.check(Some(&compared), given.clone()).await?.matches {
+            return Err(Error::BadCredentials);
+        }
+    };
     let scene = Scene { device: client.device, ip: client.ip };
     app.send_later(user.email, Message::PasswordChanged(scene));
     let grant = Grant {
@@ -111,6 +102,50 @@ pub async fn change_password(
     let mut pair = token_pair(&app, &grant, &opened.refresh, now);
     let cookies = caller.by_cookie.then(|| cookies::move_tokens(&app, &mut pair, &opened.session));
     Ok((cookies, Success::data(pair).propagated(propagation)).into_response())
+}
+
+/// A change that is done, and the session that began with it.
+struct Changed {
+    role: Role,
+    now: UnixMs,
+    opened: Opened,
+    propagation: Propagation,
+}
+
+/// Puts one hash in place of the other and begins the one session that is left, if the caller is
+/// still logged in and the password still the one that was checked.
+async fn change(
+    app: &App,
+    client: &Client,
+    caller: &Caller,
+    (compared, new): (&str, &str),
+) -> Result<Checked<Changed>> {
+    let mut tx = Transaction::begin(&app.db).await?;
+    let held = held::caller(&mut tx, caller).await?;
+    caller.must_have_logged_in_lately(app)?;
+    if held.password_hash != compared {
+        return Ok(Checked::Replaced(held.password_hash));
+    }
+    let now = app.clock.now();
+    sqlx::query!(
+        "update users set password_hash = ?, updated_at = ? where id = ?",
+        new,
+        now,
+        caller.user_id,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let ending = Ending { reason: Reason::PasswordChange, at: now, client };
+    ending::end_all(&mut tx, caller.user_id, ending).await?;
+    // Read again, for the watermark has moved.
+    let moved = held::user(&mut tx, caller.user_id).await?.ok_or(Error::DeadToken)?;
+    let beginning = Beginning { now, created_at: moved.next_beginning(now) };
+    let opened = opening::open(app, &mut tx, caller.user_id, client, beginning).await?;
+    let event =
+        Event::of("authn_password_change", caller.user_id).in_session(opened.session.as_str());
+    audit::record(&mut tx, client, now, event).await?;
+    let propagation = outbox::commit(app, tx, caller.user_id).await?;
+    Ok(Checked::Done(Changed { role: held.role, now, opened, propagation }))
 }
 
 struct User {

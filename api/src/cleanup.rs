@@ -15,7 +15,9 @@ use crate::App;
 use crate::clock::UnixMs;
 use crate::config::Settings;
 use crate::database;
+use crate::metrics;
 use crate::secret::Random;
+use crate::transaction::{REPETITIONS, was_sent_away};
 
 /// A revocation is kept this much longer than its token, whatever leeway anybody grants.
 const BEYOND_EXPIRY: Duration = Duration::from_mins(10);
@@ -128,8 +130,18 @@ macro_rules! in_batches {
     ($db:expr, $batch:expr, $sql:literal, $until:expr) => {{
         let mut total = 0;
         loop {
-            let deleted = sqlx::query!($sql, $until, $batch).execute(&mut *$db);
-            let done = database::time(PATIENCE, deleted).await?.rows_affected();
+            let mut repetitions = 0;
+            let done = loop {
+                let deleted = sqlx::query!($sql, $until, $batch).execute(&mut *$db);
+                match database::time(PATIENCE, deleted).await {
+                    Err(cause) if repetitions < REPETITIONS && was_sent_away(&cause) => {
+                        tracing::debug!(%cause, "a batch made way for a request; it is run again");
+                        metrics::transaction_repeated();
+                        repetitions += 1;
+                    }
+                    deleted => break deleted?.rows_affected(),
+                }
+            };
             total += done;
             if done < u64::from($batch) {
                 return Ok(total);

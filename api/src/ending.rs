@@ -1,7 +1,9 @@
 //! How sessions end before their time. Everything that ends a session comes through here, so that
 //! its refresh tokens end with it and its ledger hears of it.
 //!
-//! Locks are taken in one order everywhere: user, sessions, refresh tokens.
+//! Locks are taken in one order everywhere: user, sessions, refresh tokens. Whatever changes an
+//! indexed column of a session locks its user too, because of the foreign key; so statements that
+//! change a session name its user first.
 
 use serde::Serialize;
 use sqlx::MySqlConnection;
@@ -13,6 +15,7 @@ use crate::metrics;
 use crate::outbox::{self, Change};
 use crate::request::Client;
 use crate::session_id::SessionId;
+use crate::transaction::Transaction;
 
 /// Why something was ended, as the tables spell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +83,8 @@ pub struct Ended {
 }
 
 /// Ends some of a user's sessions; those that are not theirs or not live are left out.
-pub async fn end(
-    tx: &mut MySqlConnection,
+pub(crate) async fn end(
+    tx: &mut Transaction,
     user_id: u64,
     sessions: &[SessionId],
     ending: Ending<'_>,
@@ -95,8 +98,8 @@ pub async fn end(
 }
 
 /// Ends all of a user's sessions and whatever was issued up to now, and remembers the instant.
-pub async fn end_all(
-    tx: &mut MySqlConnection,
+pub(crate) async fn end_all(
+    tx: &mut Transaction,
     user_id: u64,
     ending: Ending<'_>,
 ) -> sqlx::Result<Ended> {
@@ -108,7 +111,7 @@ pub async fn end_all(
         ending.at,
         user_id,
     )
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await?;
     let sessions = live_sessions(tx, user_id).await?;
     let ended = end_rows(tx, user_id, &sessions, ending).await?;
@@ -137,7 +140,7 @@ pub async fn live_sessions(tx: &mut MySqlConnection, user_id: u64) -> sqlx::Resu
 /// One after the other in one order, each by its key. A statement that searches for rows locks what
 /// it looks at on its way, so that strangers' logouts would wait for each other in a circle.
 async fn end_rows(
-    tx: &mut MySqlConnection,
+    tx: &mut Transaction,
     user_id: u64,
     sessions: &[SessionId],
     ending: Ending<'_>,
@@ -151,8 +154,11 @@ async fn end_rows(
             ended.tokens += end_refresh_tokens(tx, session, ending).await?;
         }
     }
-    metrics::sessions_revoked(ending.reason.as_str(), ended.sessions);
-    metrics::tokens_blacklisted("refresh", ended.tokens);
+    let (reason, Ended { sessions, tokens }) = (ending.reason.as_str(), ended);
+    tx.once_committed(move || {
+        metrics::sessions_revoked(reason, sessions);
+        metrics::tokens_blacklisted("refresh", tokens);
+    });
     Ok(ended)
 }
 
@@ -164,12 +170,13 @@ async fn end_session(
     ending: Ending<'_>,
 ) -> sqlx::Result<bool> {
     let ended = sqlx::query!(
-        "update user_sessions set is_active = false, ended_at = ?, ended_reason = ?
-          where id = ? and user_id = ? and is_active",
+        "update users u straight_join user_sessions s on s.user_id = u.id
+            set s.is_active = false, s.ended_at = ?, s.ended_reason = ?
+          where u.id = ? and s.id = ? and s.is_active",
         ending.at,
         ending.reason.as_str(),
-        session,
         user_id,
+        session,
     )
     .execute(tx)
     .await?

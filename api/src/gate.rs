@@ -106,7 +106,7 @@ pub(crate) async fn admits(
     let changed = json!({ "address_changed": !same_place, "device_changed": !same_device });
     let event = Event::of(name, user_id).in_session(session.as_str()).with(changed);
     if gate.is_news(session, client) {
-        audit::record(&app.db, client, app.clock.now(), event).await?;
+        audit::record_alone(&app.db, client, app.clock.now(), event).await?;
     } else {
         event.log(client);
     }

@@ -23,16 +23,17 @@ use crate::audit::{self, Event};
 use crate::body::Form;
 use crate::caller::{Caller, authenticate};
 use crate::clock::UnixMs;
-use crate::ending::{self, Ending, Reason};
+use crate::ending::{Ending, Reason};
 use crate::error::{Error, Result};
 use crate::live::{self, standing};
 use crate::logout::blacklist_presented;
 use crate::outbox;
+use crate::refresh_tokens::family_of;
 use crate::request::Client;
 use crate::secret::RefreshToken;
 use crate::session_id::SessionId;
 use crate::token::Role;
-use crate::transaction::Transaction;
+use crate::transaction::{Transaction, repeat};
 
 /// What both endpoints take. `token_type_hint` is not needed: the two kinds differ in shape.
 #[derive(Deserialize, ToSchema)]
@@ -219,7 +220,7 @@ async fn about_refresh_token(app: &App, token: &RefreshToken) -> Result<Option<I
     }))
 }
 
-/// Revokes a token: a refresh token with its whole family, an access token by itself.
+/// Revokes a token: a refresh token, spent or not, with its whole family, an access token by itself.
 #[utoipa::path(
     post, path = "/revoke", tag = "For services",
     summary = "Revokes a token (RFC 7009)",
@@ -234,40 +235,35 @@ pub async fn revoke(
     service: Service,
     Form(request): Form<Request>,
 ) -> Result<StatusCode> {
-    let at = app.clock.now();
-    let ending = Ending { reason: Reason::Revoked, at, client: &client };
     let by = json!({ "by": service.id });
-    let (tx, user_id) = if let Some(token) = RefreshToken::parse(&request.token) {
-        let Some(row) = find(&app, &token, at).await? else { return Ok(StatusCode::OK) };
-        let mut tx = Transaction::begin(&app.db).await?;
-        ending::end(&mut tx, row.user_id, std::slice::from_ref(&row.session), ending).await?;
-        let event =
-            Event::of("authn_token_revoked", row.user_id).in_session(row.session.as_str()).with(by);
-        audit::record(&mut *tx, &client, at, event).await?;
-        (tx, row.user_id)
-    } else {
-        let caller = match authenticate(&app, &request.token).await {
-            Ok(caller) => caller,
-            Err(Error::DeadToken) => return Ok(StatusCode::OK),
-            Err(outage) => return Err(outage),
-        };
-        (revoke_access_token(&app, &caller, ending, by).await?, caller.user_id)
-    };
-    outbox::commit(&app, tx, user_id).await?;
+    if let Some(token) = RefreshToken::parse(&request.token) {
+        if let Some(family) = family_of(&app, &token).await? {
+            family.end(&app, &client, by).await?;
+        }
+        return Ok(StatusCode::OK);
+    }
+    match authenticate(&app, &request.token).await {
+        Ok(caller) => repeat(&app, || revoke_access_token(&app, &client, &caller, &by)).await,
+        Err(Error::DeadToken) => Ok(()),
+        Err(outage) => Err(outage),
+    }?;
     Ok(StatusCode::OK)
 }
 
 async fn revoke_access_token(
     app: &App,
+    client: &Client,
     caller: &Caller,
-    ending: Ending<'_>,
-    by: Value,
-) -> Result<Transaction> {
+    by: &Value,
+) -> Result<()> {
+    let at = app.clock.now();
     let mut tx = Transaction::begin(&app.db).await?;
+    let ending = Ending { reason: Reason::Revoked, at, client };
     blacklist_presented(&mut tx, caller, ending).await?;
     let event = Event::of("authn_token_revoked", caller.user_id)
         .in_session(caller.session.as_str())
-        .with(by);
-    audit::record(&mut *tx, ending.client, ending.at, event).await?;
-    Ok(tx)
+        .with(by.clone());
+    audit::record(&mut tx, client, at, event).await?;
+    outbox::commit(app, tx, caller.user_id).await?;
+    Ok(())
 }

@@ -1,7 +1,8 @@
 //! `portcullis keys`: the private keys that sign access tokens, made, listed and retired as files.
 //!
-//! A running service finds a new key by itself. A retired one stays as `<kid>.pem.retired`, so that
-//! a mistake can be undone by renaming it.
+//! A running service looks at the directory every second, and reads it when something in it has
+//! changed. A retired key stays as `<kid>.pem.retired`, so that a mistake can be undone by renaming
+//! it.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -18,8 +19,8 @@ use crate::App;
 use crate::clock::UnixMs;
 use crate::token::{Key, KeyFault};
 
-/// How soon a running service signs with a new key. It reads tokens of a new key at once.
-const READ_EVERY: Duration = Duration::from_mins(1);
+/// How often a running service looks for keys that were made or retired.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Makes, lists and retires the keys that sign access tokens.
 #[derive(Args)]
@@ -41,8 +42,8 @@ enum Action {
     },
     /// List the keys, the signing one first.
     List,
-    /// Stop a key: tokens that it signed are refused from now on. To log nobody out, wait until
-    /// they have expired (`JWT_EXPIRES_IN` after a newer key was made).
+    /// Stop a key: tokens that it signed are refused, by running services within a second. To log
+    /// nobody out, wait until they have expired (`JWT_EXPIRES_IN` after a newer key was made).
     Retire {
         /// Its name, as `list` shows it.
         kid: String,
@@ -111,7 +112,7 @@ fn generate(dir: &Path, algorithm: Kind, now: UnixMs, out: &mut impl Write) -> R
     // Unlike a rename, a link does not replace what is there.
     let linked = fs::hard_link(&unfinished, &path);
     fs::remove_file(&unfinished).and(linked).map_err(file)?;
-    writeln!(out, "{} signs from now on", path.display())?;
+    writeln!(out, "{} signs from now on; in running services within a second", path.display())?;
     Ok(())
 }
 
@@ -134,19 +135,22 @@ fn retire(dir: &Path, kid: &str, out: &mut impl Write) -> Result<(), Fault> {
     let retired = dir.join(format!("{kid}.pem.retired"));
     fs::rename(dir.join(format!("{kid}.pem")), &retired)
         .map_err(|error| Fault::File(retired.display().to_string(), error))?;
-    writeln!(out, "{} is no longer read", retired.display())?;
+    writeln!(out, "{} is no longer read; by running services within a second", retired.display())?;
     Ok(())
 }
 
-/// Reads the keys again and again, so that a new one signs everywhere soon after it was made.
+/// Looks at the keys again and again, so that a new one signs everywhere soon after it was made, and
+/// nothing that a stolen one signed is taken soon after it was retired.
 pub(crate) async fn run(app: App) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(READ_EVERY) => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
             () = app.stop.cancelled() => return,
         }
-        if let Err(cause) = app.keys.reload() {
-            tracing::warn!(%cause, "the keys could not be read again");
+        match app.keys.reload_if_changed() {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("the keys have changed and were read again"),
+            Err(cause) => tracing::warn!(%cause, "the keys could not be read again"),
         }
     }
 }

@@ -27,6 +27,7 @@ pub mod error;
 pub mod fallback;
 pub mod gate;
 pub mod health;
+mod held;
 pub mod hydrate;
 pub mod import;
 pub mod introspect;

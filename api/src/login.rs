@@ -24,18 +24,20 @@ use crate::cookies::{self, Mode};
 use crate::device::Device;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
+use crate::held::{self, Checked};
 use crate::issue::{Grant, TokenPair, token_pair};
 use crate::ledger::Fence;
 use crate::limit::Scope;
 use crate::new_device;
-use crate::opening::{self, Opened};
+use crate::opening::{self, Beginning, Opened};
 use crate::outbox::{self, Propagation};
-use crate::refresh_tokens::session_of;
+use crate::refresh_tokens::family_of;
 use crate::request::Client;
 use crate::secret::{Password, RefreshToken};
 use crate::session_id::SessionId;
-use crate::transaction::Transaction;
-use account::{Stored, check_password};
+use crate::token::Role;
+use crate::transaction::{Transaction, repeat};
+use account::{Stored, check_again, check_password, refused};
 
 /// Names a device that has logged in before.
 pub(crate) const DEVICE_COOKIE: &str = "__Host-device";
@@ -192,56 +194,96 @@ async fn log_in(
     let email = spelled(&request.email);
     let device = cookie(headers, DEVICE_COOKIE);
     let attempt = app.limits.attempt(&email, client, device).await?;
-    // Asked for now, a fence costs no time: whatever ends the session comes after it.
-    let (checked, fence) =
-        tokio::join!(check_password(app, client, &email, request.password), app.ledger.fence());
-    let user = app.limits.outcome(&attempt, client, checked).await?;
-    let Some(user) = user else { return Err(Error::BadCredentials) };
-    // Each waits for another store.
-    let ((), begun) = tokio::join!(
-        app.limits.succeeded(&attempt),
-        begin_session(app, client, headers, (user.id, fence.ok()))
-    );
-    let (now, Opened { session, refresh, expires_at }, propagation) = begun?;
+    let begun = begin(app, client, headers, (&email, request.password)).await;
+    let begun = app.limits.outcome(&attempt, client, begun).await?;
+    let Some(Begun { user, role, now, opened, propagation }) = begun else {
+        return Err(Error::BadCredentials);
+    };
+    app.limits.succeeded(&attempt).await;
+    let Opened { session, refresh, expires_at } = opened;
     if app.settings.accounts.notify_new_device && !app.limits.knows(&email, device) {
         new_device::tell_later(app, client, user.id, email, session.clone());
     }
 
-    let grant = Grant {
-        user_id: user.id,
-        role: user.role,
-        session: &session,
-        authenticated_at: now,
-        expires_at,
-    };
+    let grant =
+        Grant { user_id: user.id, role, session: &session, authenticated_at: now, expires_at };
     let tokens = token_pair(app, &grant, &refresh, now);
     let ip = client.ip.to_string();
     let device_info = DeviceInfo { device: client.device.clone(), ip: ip.clone() };
     let session = Session { id: session, device_info, ip_address: ip, last_activity: now };
-    let Stored { id, email, first_name, last_name, is_active, .. } = user;
-    let user = User { id, email, first_name, last_name, is_active };
+    let Stored { id, email, first_name, last_name, .. } = user;
+    let user = User { id, email, first_name, last_name, is_active: true };
     Ok((LoggedIn { user, tokens, session }, propagation))
 }
 
-/// Begins a session in place of the one that the client may still hold, and tells when it began.
-async fn begin_session(
+/// A login that is done.
+struct Begun {
+    user: Stored,
+    role: Role,
+    now: UnixMs,
+    opened: Opened,
+    propagation: Propagation,
+}
+
+/// Begins a session if the password is good, and still is when the session begins: hashing takes
+/// its time, and whoever changes a password wants everybody out who had the old one.
+async fn begin(
     app: &App,
     client: &Client,
     headers: &HeaderMap,
-    (user_id, fence): (u64, Option<Fence>),
-) -> Result<(UnixMs, Opened, Propagation)> {
-    let presented = presented_session(app, headers, user_id).await;
+    (email, given): (&str, Password),
+) -> Result<Option<Begun>> {
+    // Asked for now, a fence costs no time: whatever ends the session comes after it.
+    let (checked, fence) =
+        tokio::join!(check_password(app, client, email, given.clone()), app.ledger.fence());
+    let (Some(mut user), fence) = (checked?, fence.ok()) else { return Ok(None) };
+    let presented = presented_session(app, headers, user.id).await;
+    loop {
+        let begun =
+            repeat(app, || begin_session(app, client, presented.as_ref(), (&user, fence.clone())));
+        let in_force = match begun.await? {
+            Checked::Replaced(in_force) => in_force,
+            Checked::Done(Some((role, now, opened, propagation))) => {
+                return Ok(Some(Begun { user, role, now, opened, propagation }));
+            }
+            Checked::Done(None) => {
+                refused(app, client, Some(user.id)).await?;
+                return Ok(None);
+            }
+        };
+        let checked = check_again(app, client, user, (in_force, given.clone())).await?;
+        let Some(still) = checked else { return Ok(None) };
+        user = still;
+    }
+}
+
+/// Begins a session in place of the one that the client may still hold, and tells when it began;
+/// none, if the user may not log in any more.
+async fn begin_session(
+    app: &App,
+    client: &Client,
+    presented: Option<&SessionId>,
+    (user, fence): (&Stored, Option<Fence>),
+) -> Result<Checked<Option<(Role, UnixMs, Opened, Propagation)>>> {
     let mut tx = Transaction::begin(&app.db).await?;
-    let now = opening::lock(app, &mut tx, user_id).await?;
+    let held = held::user(&mut tx, user.id).await?;
+    let Some(held) = held.filter(|held| held.may_log_in(app)) else {
+        return Ok(Checked::Done(None));
+    };
+    if held.password_hash != user.password_hash {
+        return Ok(Checked::Replaced(held.password_hash));
+    }
+    let now = app.clock.now();
     if let Some(old) = presented {
         let ending = Ending { reason: Reason::Replaced, at: now, client };
-        ending::end(&mut tx, user_id, &[old], ending).await?;
+        ending::end(&mut tx, user.id, std::slice::from_ref(old), ending).await?;
     }
-    let opened = opening::open(app, &mut tx, user_id, client, now).await?;
-    let event = Event::of("authn_login_success", user_id).in_session(opened.session.as_str());
-    audit::record(&mut *tx, client, now, event).await?;
-    let propagation = outbox::commit_fenced(app, tx, user_id, fence).await?;
-    Ok((now, opened, propagation))
+    let beginning = Beginning { now, created_at: held.next_beginning(now) };
+    let opened = opening::open(app, &mut tx, user.id, client, beginning).await?;
+    let event = Event::of("authn_login_success", user.id).in_session(opened.session.as_str());
+    audit::record(&mut tx, client, now, event).await?;
+    let propagation = outbox::commit_fenced(app, tx, user.id, fence).await?;
+    Ok(Checked::Done(Some((held.role, now, opened, propagation))))
 }
 
 /// The session of a token that came with the login, if it is the same user's.
@@ -254,5 +296,6 @@ async fn presented_session(app: &App, headers: &HeaderMap, user_id: u64) -> Opti
     }
     // A browser drops the access token first.
     let token = RefreshToken::parse(cookie(headers, cookies::REFRESH)?)?;
-    session_of(app, &token, user_id).await.ok()?
+    let family = family_of(app, &token).await.ok()??;
+    (family.user_id == user_id).then_some(family.session)
 }

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use sqlx::MySqlConnection;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
@@ -19,10 +18,10 @@ use crate::ending::{self, Ended, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::limit::Scope;
 use crate::metrics;
-use crate::outbox::{self, Change};
+use crate::outbox::{self, Change, Propagation};
 use crate::request::Client;
 use crate::session_id::SessionId;
-use crate::transaction::Transaction;
+use crate::transaction::{Transaction, repeat};
 
 /// What `/logout` takes; nothing at all ends the caller's own session.
 #[derive(Deserialize, ToSchema)]
@@ -73,23 +72,31 @@ pub async fn logout(
         None => caller.session.clone(),
         Some(named) => SessionId::parse(&named).ok_or(Error::NotFound("session"))?,
     };
+    let propagation = repeat(&app, || one(&app, &client, &caller, &session)).await?;
+    let done = Success::message("Successfully logged out").propagated(propagation);
+    let own = session == caller.session;
+    Ok(if own { (forget(), done).into_response() } else { done.into_response() })
+}
+
+async fn one(
+    app: &App,
+    client: &Client,
+    caller: &Caller,
+    session: &SessionId,
+) -> Result<Propagation> {
     let at = app.clock.now();
     let mut tx = Transaction::begin(&app.db).await?;
-    let ending = Ending { reason: Reason::Logout, at, client: &client };
-    let ended =
-        ending::end(&mut tx, caller.user_id, std::slice::from_ref(&session), ending).await?;
+    let ending = Ending { reason: Reason::Logout, at, client };
+    let ended = ending::end(&mut tx, caller.user_id, std::slice::from_ref(session), ending).await?;
     if ended.sessions == 0 {
         return Err(Error::NotFound("session"));
     }
-    let own = session == caller.session;
-    if own {
-        blacklist_presented(&mut tx, &caller, ending).await?;
+    if *session == caller.session {
+        blacklist_presented(&mut tx, caller, ending).await?;
     }
     let event = Event::of("session_ended", caller.user_id).in_session(session.as_str());
-    audit::record(&mut *tx, &client, at, event).await?;
-    let done = Success::message("Successfully logged out")
-        .propagated(outbox::commit(&app, tx, caller.user_id).await?);
-    Ok(if own { (forget(), done).into_response() } else { done.into_response() })
+    audit::record(&mut tx, client, at, event).await?;
+    Ok(outbox::commit(app, tx, caller.user_id).await?)
 }
 
 /// `POST /logout-all-devices`: the same as `logout_all`.
@@ -114,23 +121,33 @@ pub async fn logout_all_devices(
 }
 
 async fn everywhere(app: &App, client: &Client, caller: &Caller) -> Result<Response> {
+    let (ended, propagation) = repeat(app, || all(app, client, caller)).await?;
+    let done = Success::data(ended)
+        .saying("Logged out from all devices successfully")
+        .propagated(propagation);
+    Ok((forget(), done).into_response())
+}
+
+/// Ends every session of the caller's, and the token in hand.
+pub(crate) async fn all(
+    app: &App,
+    client: &Client,
+    caller: &Caller,
+) -> Result<(Ended, Propagation)> {
     let at = app.clock.now();
     let mut tx = Transaction::begin(&app.db).await?;
     let ending = Ending { reason: Reason::LogoutAll, at, client };
     let ended = ending::end_all(&mut tx, caller.user_id, ending).await?;
     blacklist_presented(&mut tx, caller, ending).await?;
     let event = Event::of("session_ended_all", caller.user_id).in_session(caller.session.as_str());
-    audit::record(&mut *tx, client, at, event).await?;
-    let done = Success::data(ended)
-        .saying("Logged out from all devices successfully")
-        .propagated(outbox::commit(app, tx, caller.user_id).await?);
-    Ok((forget(), done).into_response())
+    audit::record(&mut tx, client, at, event).await?;
+    Ok((ended, outbox::commit(app, tx, caller.user_id).await?))
 }
 
 /// The token in hand is ended by itself as well, for services that only ask about tokens; until
 /// nobody takes it any more, whatever leeway they grant.
 pub(crate) async fn blacklist_presented(
-    tx: &mut MySqlConnection,
+    tx: &mut Transaction,
     caller: &Caller,
     ending: Ending<'_>,
 ) -> sqlx::Result<()> {
@@ -151,9 +168,9 @@ pub(crate) async fn blacklist_presented(
         ending.client.ip.to_string(),
         expires_at,
     )
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await?;
-    metrics::tokens_blacklisted("access", 1);
+    tx.once_committed(|| metrics::tokens_blacklisted("access", 1));
     let change = Change::blacklist(caller.digest, expires_at);
     outbox::add(tx, caller.user_id, &[change], ending.at).await
 }

@@ -16,13 +16,15 @@ use crate::App;
 use crate::admin::Admin;
 use crate::answer::Success;
 use crate::audit::{self, Event};
+use crate::caller::Caller;
 use crate::clock::UnixMs;
 use crate::ending::Reason;
 use crate::error::Result;
+use crate::held;
 use crate::metrics;
 use crate::outbox::{self, Change};
 use crate::request::Client;
-use crate::transaction::Transaction;
+use crate::transaction::{Transaction, repeat};
 
 /// How many users are ended in one transaction.
 const BATCH: u32 = 500;
@@ -55,20 +57,50 @@ pub async fn log_out_everyone(
     let at = app.clock.now();
     let mut counts = Counts::default();
     let mut after = 0;
-    loop {
-        let mut tx = Transaction::begin(&app.db).await?;
-        let Some(last) = hold_next(&mut tx, after).await? else { break };
-        let others = Range { after, last, except: caller.user_id };
-        end(&app, tx, others, at, &mut counts).await?;
+    while let Some((last, ended)) = repeat(&app, || others(&app, &caller, after, at)).await? {
+        counts.add(&ended);
         after = last;
     }
-    let mut tx = Transaction::begin(&app.db).await?;
-    audit::record(&mut *tx, &client, at, Event::of("session_ended_everyone", caller.user_id))
-        .await?;
-    let own = Range { after: caller.user_id - 1, last: caller.user_id, except: 0 };
-    end(&app, tx, own, at, &mut counts).await?;
+    counts.add(&repeat(&app, || own(&app, &client, &caller, at)).await?);
     let propagation = outbox::deliver_everybodys(&app, until).await;
     Ok(Success::data(counts).saying("Everybody has been logged out").propagated(propagation))
+}
+
+impl Counts {
+    fn add(&mut self, more: &Self) {
+        self.users += more.users;
+        self.sessions_revoked += more.sessions_revoked;
+    }
+}
+
+/// Ends the next users but for the caller, if there are any, and tells the last of them. Rows are
+/// held in the order of their ids, the caller's among them: somebody may take their power meanwhile.
+async fn others(
+    app: &App,
+    caller: &Caller,
+    after: u64,
+    at: UnixMs,
+) -> Result<Option<(u64, Counts)>> {
+    let mut tx = Transaction::begin(&app.db).await?;
+    if caller.user_id <= after {
+        held::administrator(&mut tx, caller, caller.user_id).await?;
+    }
+    let Some(last) = hold_next(&mut tx, after).await? else { return Ok(None) };
+    if caller.user_id > after {
+        held::administrator(&mut tx, caller, caller.user_id).await?;
+    }
+    let others = Range { after, last, except: caller.user_id };
+    Ok(Some((last, end(app, tx, others, at).await?)))
+}
+
+/// Ends the caller, after everybody else.
+async fn own(app: &App, client: &Client, caller: &Caller, at: UnixMs) -> Result<Counts> {
+    let mut tx = Transaction::begin(&app.db).await?;
+    held::administrator(&mut tx, caller, caller.user_id).await?;
+    let event = Event::of("session_ended_everyone", caller.user_id);
+    audit::record(&mut tx, client, at, event).await?;
+    let own = Range { after: caller.user_id - 1, last: caller.user_id, except: 0 };
+    Ok(end(app, tx, own, at).await?)
 }
 
 /// Users by their ids: after one, up to another, without a third.
@@ -91,13 +123,7 @@ async fn hold_next(tx: &mut MySqlConnection, after: u64) -> sqlx::Result<Option<
     Ok(held.last().copied())
 }
 
-async fn end(
-    app: &App,
-    mut tx: Transaction,
-    range: Range,
-    at: UnixMs,
-    counts: &mut Counts,
-) -> sqlx::Result<()> {
+async fn end(app: &App, mut tx: Transaction, range: Range, at: UnixMs) -> sqlx::Result<Counts> {
     let users = with_sessions(&mut tx, range).await?;
     sqlx::query!(
         "update users u
@@ -115,11 +141,9 @@ async fn end(
     let sessions = end_sessions(&mut tx, range, at).await?;
     // Said before the commit: from then on Redis may be asked about them and be behind.
     app.ledger.lines.doubt_about(&users);
+    tx.once_committed(move || metrics::sessions_revoked(Reason::Admin.as_str(), sessions));
     tx.commit().await?;
-    metrics::sessions_revoked(Reason::Admin.as_str(), sessions);
-    counts.users += users.len() as u64;
-    counts.sessions_revoked += sessions;
-    Ok(())
+    Ok(Counts { users: users.len() as u64, sessions_revoked: sessions })
 }
 
 /// Those of the users who have live sessions.

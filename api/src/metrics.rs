@@ -34,6 +34,8 @@ const COUNT_PATIENCE: Duration = Duration::from_secs(30);
 const BUCKETS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 
+const TRANSACTIONS_REPEATED: &str = "portcullis_transactions_repeated_total";
+
 /// Begins to count. What is counted before that is lost for good, so the service starts with it.
 pub(crate) fn start() {
     handle();
@@ -67,6 +69,11 @@ pub(crate) fn session_created() {
 /// Sessions were ended before their time.
 pub(crate) fn sessions_revoked(reason: &'static str, count: u64) {
     counter!("portcullis_sessions_revoked_total", "reason" => reason).increment(count);
+}
+
+/// A transaction that MySQL had sent away was run again.
+pub(crate) fn transaction_repeated() {
+    counter!(TRANSACTIONS_REPEATED).increment(1);
 }
 
 /// A request was answered with an error; `code` is the problem's.
@@ -175,6 +182,8 @@ fn handle() -> &'static PrometheusHandle {
             tracing::error!("another recorder is installed: nothing is counted");
         }
         describe();
+        // Shown before the first, which may be long in coming.
+        counter!(TRANSACTIONS_REPEATED).increment(0);
         handle
     })
 }
@@ -185,6 +194,7 @@ fn describe() {
     describe_counter!("portcullis_tokens_blacklisted_total", "Tokens revoked one by one");
     describe_counter!("portcullis_sessions_created_total", "Logins");
     describe_counter!("portcullis_sessions_revoked_total", "Sessions ended before their time");
+    describe_counter!(TRANSACTIONS_REPEATED, "Transactions run again because of a conflict");
     describe_counter!("portcullis_password_hashes_total", "Passwords hashed, by kind of hash");
     describe_counter!("portcullis_errors_total", "Requests answered with an error, by its code");
     describe_gauge!("portcullis_sessions_active", "Live sessions, counted once a minute at most");

@@ -11,13 +11,14 @@ use crate::App;
 use crate::clock::UnixMs;
 use crate::device::Device;
 use crate::ending::{self, Ending, Reason};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::live::{self, standing};
 use crate::metrics;
 use crate::outbox::{self, Change};
 use crate::request::Client;
 use crate::secret::RefreshToken;
 use crate::session_id::SessionId;
+use crate::transaction::Transaction;
 
 /// A session that has just begun.
 pub(crate) struct Opened {
@@ -26,46 +27,39 @@ pub(crate) struct Opened {
     pub(crate) expires_at: UnixMs,
 }
 
-/// Begins a session of a user whose row is locked.
+/// When a session begins.
+#[derive(Clone, Copy)]
+pub(crate) struct Beginning {
+    /// The present: everything that lasts is measured from here.
+    pub(crate) now: UnixMs,
+    /// What the session counts as begun at (`held::User::next_beginning`).
+    pub(crate) created_at: UnixMs,
+}
+
+/// Begins a session of a user whose row is held.
 pub(crate) async fn open(
     app: &App,
-    tx: &mut MySqlConnection,
+    tx: &mut Transaction,
     user_id: u64,
     client: &Client,
-    now: UnixMs,
+    beginning: Beginning,
 ) -> Result<Opened> {
-    make_room(app, tx, user_id, client, now).await?;
+    make_room(app, tx, user_id, client, beginning.now).await?;
     let opened = Opened {
         session: SessionId::random(&app.random),
         refresh: RefreshToken::random(&app.random),
-        expires_at: now.plus(app.settings.session_lifetime()),
+        expires_at: beginning.now.plus(app.settings.session_lifetime()),
     };
-    insert_session(app, tx, user_id, client, (&opened, now)).await?;
-    insert_refresh_token(tx, user_id, client, (&opened, now)).await?;
-    metrics::session_created();
+    insert_session(app, tx, user_id, client, (&opened, beginning)).await?;
+    insert_refresh_token(tx, user_id, client, (&opened, beginning.now)).await?;
+    tx.once_committed(metrics::session_created);
     Ok(opened)
-}
-
-/// Holds the user's row, so that logins and logouts of one user come one after the other, and
-/// tells the instant of this login: later than anything that ended all sessions.
-pub(crate) async fn lock(app: &App, tx: &mut MySqlConnection, user_id: u64) -> Result<UnixMs> {
-    let user = sqlx::query!(
-        r#"select is_active as "is_active: bool", tokens_valid_after as "watermark: UnixMs"
-             from users where id = ? for update"#,
-        user_id,
-    )
-    .fetch_optional(tx)
-    .await?
-    .filter(|user| user.is_active)
-    .ok_or(Error::BadCredentials)?;
-    let after = user.watermark.map_or(UnixMs(0), |watermark| UnixMs(watermark.0 + 1));
-    Ok(app.clock.now().max(after))
 }
 
 /// Ends the least recently used sessions, so that one more keeps within the cap.
 async fn make_room(
     app: &App,
-    tx: &mut MySqlConnection,
+    tx: &mut Transaction,
     user_id: u64,
     client: &Client,
     now: UnixMs,
@@ -79,7 +73,7 @@ async fn make_room(
         user_id,
         now,
     ))
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut **tx)
     .await?;
     for other in &mut others {
         other.last_used = app.activity.last_used(other.id.as_str(), other.last_used);
@@ -102,7 +96,7 @@ async fn insert_session(
     tx: &mut MySqlConnection,
     user_id: u64,
     client: &Client,
-    (opened, now): (&Opened, UnixMs),
+    (opened, Beginning { now, created_at }): (&Opened, Beginning),
 ) -> Result<()> {
     let idle_s = app.settings.sessions.idle_timeout_s();
     sqlx::query!(
@@ -116,7 +110,7 @@ async fn insert_session(
         client.ip.to_string(),
         client.user_agent,
         now,
-        now,
+        created_at,
         now,
         opened.expires_at,
         idle_s,
@@ -126,7 +120,7 @@ async fn insert_session(
     let Device { browser, os, device, .. } = &client.device;
     let change = Change::Create {
         session: opened.session.clone(),
-        created_at: now,
+        created_at,
         seen_at: None,
         expires_at: opened.expires_at,
         idle_s,

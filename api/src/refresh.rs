@@ -37,7 +37,7 @@ use crate::outbox;
 use crate::request::Client;
 use crate::secret::RefreshToken;
 use crate::session_id::SessionId;
-use crate::transaction::Transaction;
+use crate::transaction::{Transaction, repeat};
 use row::{Row, find};
 
 /// What `/refresh` takes.
@@ -118,27 +118,29 @@ fn presented<'a>(headers: &'a HeaderMap, request: &'a Request) -> Result<(&'a st
 async fn spend(
     app: &App,
     client: &Client,
-    (db, mut row): (PoolConnection<MySql>, Row),
+    (mut db, mut row): (PoolConnection<MySql>, Row),
     (token, successor): (&RefreshToken, &RefreshToken),
     now: UnixMs,
 ) -> Result<Row> {
-    if !row.session_lives(app, now) {
-        return Err(Error::DeadRefreshToken);
-    }
-    let db = admitted(app, client, db, &row).await?;
-    if row.spent_at.is_some() {
-        drop(db);
-    } else if exchange(Transaction::begin_on(db).await?, client, &row, successor, now).await? {
-        activity::tell_redis(app, row.user_id, &row.session, now).await;
-        return Ok(row);
-    } else {
-        // Somebody else was faster: see what became of the token.
-        let mut db = app.db.acquire().await?;
-        row = find(&mut db, token, successor, now).await?;
-        if row.spent_at.is_none() || !row.session_lives(app, now) {
+    loop {
+        if !row.session_lives(app, now) {
             return Err(Error::DeadRefreshToken);
         }
+        db = admitted(app, client, db, &row).await?;
+        if row.spent_at.is_some() {
+            break;
+        }
+        let mut held = Some(db);
+        let exchanged = repeat(app, || exchange((app, held.take()), client, &row, successor, now));
+        if exchanged.await? {
+            activity::tell_redis(app, row.user_id, &row.session, now).await;
+            return Ok(row);
+        }
+        // Somebody was faster, or what the user may do has changed: see what is so now.
+        db = app.db.acquire().await?;
+        row = find(&mut db, token, successor, now).await?;
     }
+    drop(db);
     if row.is_reused(app, now) {
         return end_family(app, client, &row, now).await;
     }
@@ -163,21 +165,29 @@ async fn admitted(
 }
 
 /// Spends the token and inserts its successor; false if the token or its session was ended or
-/// spent in the meantime. Locks the session before the token, as `ending.rs` does.
+/// spent in the meantime, or the user may do something else now. Locks user, session and token in
+/// that order, as everybody does (`held.rs`).
 async fn exchange(
-    mut tx: Transaction,
+    (app, db): (&App, Option<PoolConnection<MySql>>),
     client: &Client,
     row: &Row,
     successor: &RefreshToken,
     now: UnixMs,
 ) -> Result<bool> {
+    let mut tx = match db {
+        Some(db) => Transaction::begin_on(db).await?,
+        None => Transaction::begin(&app.db).await?,
+    };
     let spent = sqlx::query!(
-        "update user_sessions s straight_join refresh_tokens t on t.session_id = s.id
+        "update users u straight_join user_sessions s on s.user_id = u.id
+                straight_join refresh_tokens t on t.session_id = s.id
             set s.last_activity = greatest(s.last_activity, ?), t.spent_at = ?
-          where s.id = ? and s.is_active
+          where u.id = ? and u.is_active and u.role = ? and s.id = ? and s.is_active
             and t.id = ? and t.spent_at is null and t.revoked_at is null",
         now,
         now,
+        row.user_id,
+        row.role.as_str(),
         row.session,
         row.id,
     )
@@ -218,21 +228,24 @@ async fn refuse_mismatch<T>(
     let event = Event::of("authz_fail", row.user_id)
         .in_session(row.session.as_str())
         .with(json!({ "reason": "session_mismatch" }));
-    audit::record(db, client, app.clock.now(), event).await?;
+    audit::record_alone(db, client, app.clock.now(), event).await?;
     Err(Error::SessionMismatch)
 }
 
 /// Ends the session of a token that came back, with everything issued in it (R-16).
 async fn end_family<T>(app: &App, client: &Client, row: &Row, now: UnixMs) -> Result<T> {
     let label = if row.successor_is_live { "late_retry" } else { "stale_lineage" };
-    let mut tx = Transaction::begin(&app.db).await?;
-    let ending = Ending { reason: Reason::TokenReuse, at: now, client };
-    ending::end(&mut tx, row.user_id, std::slice::from_ref(&row.session), ending).await?;
-    let event = Event::of("authn_token_reuse", row.user_id)
-        .in_session(row.session.as_str())
-        .with(json!({ "label": label }));
-    audit::record(&mut *tx, client, now, event).await?;
-    outbox::commit(app, tx, row.user_id).await?;
+    repeat(app, || async {
+        let mut tx = Transaction::begin(&app.db).await?;
+        let ending = Ending { reason: Reason::TokenReuse, at: now, client };
+        ending::end(&mut tx, row.user_id, std::slice::from_ref(&row.session), ending).await?;
+        let event = Event::of("authn_token_reuse", row.user_id)
+            .in_session(row.session.as_str())
+            .with(json!({ "label": label }));
+        audit::record(&mut tx, client, now, event).await?;
+        outbox::commit(app, tx, row.user_id).await
+    })
+    .await?;
     let scene = Scene { device: client.device.clone(), ip: client.ip };
     app.send_later(row.email.clone(), Message::TokenReuse(scene));
     Err(Error::DeadRefreshToken)

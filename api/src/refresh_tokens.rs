@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::App;
@@ -13,11 +14,11 @@ use crate::clock::UnixMs;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::live::{self, standing};
-use crate::outbox;
+use crate::outbox::{self, Propagation};
 use crate::request::Client;
 use crate::secret::RefreshToken;
 use crate::session_id::SessionId;
-use crate::transaction::Transaction;
+use crate::transaction::{Transaction, repeat};
 
 /// What `/revoke-refresh-token` takes.
 #[derive(Deserialize, ToSchema)]
@@ -43,32 +44,52 @@ pub async fn revoke(
     Body(request): Body<Request>,
 ) -> Result<Success> {
     let token = RefreshToken::parse(&request.refresh_token).ok_or(Error::NotFound("token"))?;
-    let session = session_of(&app, &token, caller.user_id).await?;
-    let session = session.ok_or(Error::NotFound("token"))?;
-    let at = app.clock.now();
-    let mut tx = Transaction::begin(&app.db).await?;
-    let ending = Ending { reason: Reason::Revoked, at, client: &client };
-    ending::end(&mut tx, caller.user_id, std::slice::from_ref(&session), ending).await?;
-    let event = Event::of("authn_token_revoked", caller.user_id).in_session(session.as_str());
-    audit::record(&mut *tx, &client, at, event).await?;
-    let propagation = outbox::commit(&app, tx, caller.user_id).await?;
+    let family = family_of(&app, &token).await?.filter(|family| family.user_id == caller.user_id);
+    let family = family.ok_or(Error::NotFound("token"))?;
+    let propagation = family.end(&app, &client, json!({})).await?;
     Ok(Success::message("Refresh token revoked successfully").propagated(propagation))
 }
 
-/// The session of a user's refresh token, spent or not.
-pub(crate) async fn session_of(
-    app: &App,
-    token: &RefreshToken,
-    user_id: u64,
-) -> Result<Option<SessionId>> {
+/// A session with every refresh token that was ever given out in it.
+pub(crate) struct Family {
+    pub(crate) user_id: u64,
+    pub(crate) session: SessionId,
+}
+
+/// The family of a refresh token, whatever became of it: spent, revoked, idle or expired.
+pub(crate) async fn family_of(app: &App, token: &RefreshToken) -> Result<Option<Family>> {
     let digest = token.digest();
-    let session = sqlx::query_scalar!(
-        r#"select session_id as "id: SessionId" from refresh_tokens
-            where token_hash = ? and user_id = ?"#,
+    let family = sqlx::query_as!(
+        Family,
+        r#"select user_id, session_id as "session: SessionId" from refresh_tokens
+            where token_hash = ?"#,
         digest.as_bytes().as_slice(),
-        user_id,
     );
-    Ok(session.fetch_optional(&app.db).await?)
+    Ok(family.fetch_optional(&app.db).await?)
+}
+
+impl Family {
+    /// Ends it at somebody's word; `detail` says whose, if it is not the user's.
+    pub(crate) async fn end(
+        &self,
+        app: &App,
+        client: &Client,
+        detail: Value,
+    ) -> Result<Propagation> {
+        repeat(app, || async {
+            let at = app.clock.now();
+            let mut tx = Transaction::begin(&app.db).await?;
+            let ending = Ending { reason: Reason::Revoked, at, client };
+            let session = std::slice::from_ref(&self.session);
+            ending::end(&mut tx, self.user_id, session, ending).await?;
+            let event = Event::of("authn_token_revoked", self.user_id)
+                .in_session(self.session.as_str())
+                .with(detail.clone());
+            audit::record(&mut tx, client, at, event).await?;
+            outbox::commit(app, tx, self.user_id).await
+        })
+        .await
+    }
 }
 
 /// What `/token-stats` counts.

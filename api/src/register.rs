@@ -15,11 +15,12 @@ use crate::audit::{self, Event};
 use crate::body::Body;
 use crate::clock::UnixMs;
 use crate::error::{Error, Result};
+use crate::held;
 use crate::limit::Scope;
 use crate::mail::Message;
 use crate::request::Client;
 use crate::secret::EmailToken;
-use crate::transaction::Transaction;
+use crate::transaction::{Transaction, repeat};
 use crate::user::{self, Newcomer};
 
 /// `POST /register`: 201 and a mail, whether the address is new or not.
@@ -42,7 +43,7 @@ pub async fn register(
     app.limits.take(Scope::Register, &client).await?;
     let person = newcomer.checked(&app.passwords)?;
     let password_hash = app.passwords.hash(person.password.clone()).await?;
-    let message = match insert(&app, &client, &person, &password_hash).await? {
+    let message = match repeat(&app, || insert(&app, &client, &person, &password_hash)).await? {
         Some(token) => Message::Verify { token },
         None => Message::AlreadyRegistered,
     };
@@ -75,9 +76,16 @@ pub async fn verify_email(
 ) -> Result<Success> {
     app.limits.take(Scope::Mail, &client).await?;
     let token = EmailToken::parse(&proof.token).ok_or(Error::DeadEmailToken)?;
+    repeat(&app, || prove(&app, &client, &token)).await?;
+    Ok(Success::message("Email verified. You can log in now."))
+}
+
+async fn prove(app: &App, client: &Client, token: &EmailToken) -> Result<()> {
     let now = app.clock.now();
+    let user_id = owner(app, token).await?;
     let mut tx = Transaction::begin(&app.db).await?;
-    let user_id = use_token(&mut tx, &token, "verify_email", now).await?;
+    held::user(&mut tx, user_id).await?.ok_or(Error::DeadEmailToken)?;
+    use_token(&mut tx, token, "verify_email", now).await?;
     sqlx::query!(
         "update users set email_verified_at = ?, updated_at = ?
           where id = ? and email_verified_at is null",
@@ -87,9 +95,8 @@ pub async fn verify_email(
     )
     .execute(&mut *tx)
     .await?;
-    audit::record(&mut *tx, &client, now, Event::of("user_email_verified", user_id)).await?;
-    tx.commit().await?;
-    Ok(Success::message("Email verified. You can log in now."))
+    audit::record(&mut tx, client, now, Event::of("user_email_verified", user_id)).await?;
+    Ok(tx.commit().await?)
 }
 
 /// What `/resend-verification` takes.
@@ -146,26 +153,41 @@ pub(crate) fn send_token_later(
 ) {
     let app = app.clone();
     app.clone().do_later(async move {
-        let made = async {
+        let made = repeat(&app, || async {
             let mut tx = Transaction::begin(&app.db).await?;
+            let held = held::user(&mut tx, user_id).await?;
+            if !held.is_some_and(|user| user.is_active) {
+                return Ok(None);
+            }
             let token = insert_token(&app, &mut tx, user_id, kind).await?;
             tx.commit().await?;
-            Ok::<_, Error>(token)
-        };
+            Ok::<_, Error>(Some(token))
+        });
         match made.await {
-            Ok(token) => app.send_later(email, message(token)),
+            Ok(Some(token)) => app.send_later(email, message(token)),
+            Ok(None) => {}
             Err(cause) => tracing::error!(?cause, "a token could not be made for a mail"),
         }
     });
 }
 
-/// Uses a mailed token up and tells whose it was.
+/// Whose token it is, whatever became of it.
+async fn owner(app: &App, token: &EmailToken) -> Result<u64> {
+    let digest = token.digest();
+    let owner = sqlx::query_scalar!(
+        "select user_id from email_tokens where token_hash = ?",
+        digest.as_bytes().as_slice(),
+    );
+    owner.fetch_optional(&app.db).await?.ok_or(Error::DeadEmailToken)
+}
+
+/// Uses a mailed token up. Its user is held.
 pub(crate) async fn use_token(
     tx: &mut MySqlConnection,
     token: &EmailToken,
     purpose: &str,
     now: UnixMs,
-) -> Result<u64> {
+) -> Result<()> {
     let digest = token.digest();
     let used = sqlx::query!(
         "update email_tokens set used_at = ?
@@ -175,19 +197,10 @@ pub(crate) async fn use_token(
         purpose,
         now,
     )
-    .execute(&mut *tx)
+    .execute(tx)
     .await?
     .rows_affected();
-    if used == 0 {
-        return Err(Error::DeadEmailToken);
-    }
-    let user_id = sqlx::query_scalar!(
-        "select user_id from email_tokens where token_hash = ?",
-        digest.as_bytes().as_slice(),
-    )
-    .fetch_one(tx)
-    .await?;
-    Ok(user_id)
+    if used > 0 { Ok(()) } else { Err(Error::DeadEmailToken) }
 }
 
 /// Makes a token for a mail and withdraws the earlier ones of its purpose.
@@ -237,13 +250,13 @@ async fn insert(
             .fetch_optional(&mut *tx)
             .await?;
         let refused = Event { user_id: owner, ..Event::anonymous("user_create_fail") };
-        audit::record(&mut *tx, client, now, refused).await?;
+        audit::record(&mut tx, client, now, refused).await?;
         tx.commit().await?;
         return Ok(None);
     };
     let lasts = app.settings.accounts.email_token_expires_in;
     let token = insert_token(app, &mut tx, user_id, ("verify_email", lasts)).await?;
-    audit::record(&mut *tx, client, now, Event::of("user_created", user_id)).await?;
+    audit::record(&mut tx, client, now, Event::of("user_created", user_id)).await?;
     tx.commit().await?;
     Ok(Some(token))
 }

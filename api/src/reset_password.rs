@@ -11,13 +11,14 @@ use crate::audit::{self, Event};
 use crate::body::Body;
 use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
+use crate::held;
 use crate::limit::Scope;
 use crate::mail::{Message, Scene};
-use crate::outbox;
+use crate::outbox::{self, Propagation};
 use crate::register::{send_token_later, use_token};
 use crate::request::Client;
 use crate::secret::{EmailToken, Password};
-use crate::transaction::Transaction;
+use crate::transaction::{Transaction, repeat};
 use crate::user::{checked_email, fault_of_password};
 
 const PURPOSE: &str = "reset_password";
@@ -99,9 +100,25 @@ pub async fn reset(
     }
     let hash = app.passwords.hash(new_password).await?;
 
+    let propagation = repeat(&app, || set(&app, &client, (&token, owner.user_id), &hash)).await?;
+    app.limits.forgive(&owner.email).await;
+    let scene = Scene { device: client.device, ip: client.ip };
+    app.send_later(owner.email, Message::PasswordChanged(scene));
+    Ok(Success::message("Password changed. Log in with the new one.").propagated(propagation))
+}
+
+/// Uses the token up, if it is still good and its user still active.
+async fn set(
+    app: &App,
+    client: &Client,
+    (token, user_id): (&EmailToken, u64),
+    hash: &str,
+) -> Result<Propagation> {
     let at = app.clock.now();
     let mut tx = Transaction::begin(&app.db).await?;
-    let user_id = use_token(&mut tx, &token, PURPOSE, at).await?;
+    let held = held::user(&mut tx, user_id).await?;
+    held.filter(|user| user.is_active).ok_or(Error::DeadEmailToken)?;
+    use_token(&mut tx, token, PURPOSE, at).await?;
     sqlx::query!(
         "update users
             set password_hash = ?, email_verified_at = coalesce(email_verified_at, ?),
@@ -114,17 +131,14 @@ pub async fn reset(
     )
     .execute(&mut *tx)
     .await?;
-    let ending = Ending { reason: Reason::PasswordReset, at, client: &client };
+    let ending = Ending { reason: Reason::PasswordReset, at, client };
     ending::end_all(&mut tx, user_id, ending).await?;
-    audit::record(&mut *tx, &client, at, Event::of("authn_password_reset", user_id)).await?;
-    let propagation = outbox::commit(&app, tx, user_id).await?;
-    app.limits.forgive(&owner.email).await;
-    let scene = Scene { device: client.device, ip: client.ip };
-    app.send_later(owner.email, Message::PasswordChanged(scene));
-    Ok(Success::message("Password changed. Log in with the new one.").propagated(propagation))
+    audit::record(&mut tx, client, at, Event::of("authn_password_reset", user_id)).await?;
+    Ok(outbox::commit(app, tx, user_id).await?)
 }
 
 struct Owner {
+    user_id: u64,
     email: String,
     first_name: String,
     last_name: String,
@@ -135,7 +149,7 @@ async fn owner(app: &App, token: &EmailToken) -> Result<Owner> {
     let digest = token.digest();
     sqlx::query_as!(
         Owner,
-        "select u.email, u.first_name, u.last_name
+        "select u.id as user_id, u.email, u.first_name, u.last_name
            from email_tokens t
            join users u on u.id = t.user_id
           where t.token_hash = ? and t.purpose = ? and t.used_at is null and t.expires_at > ?

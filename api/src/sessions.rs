@@ -17,12 +17,13 @@ use crate::cookies::forget;
 use crate::device::Device;
 use crate::ending::{self, Ended, Ending, Reason};
 use crate::error::{Error, Result};
+use crate::held;
 use crate::live::{self, standing};
-use crate::logout::blacklist_presented;
-use crate::outbox;
+use crate::logout;
+use crate::outbox::{self, Propagation};
 use crate::request::Client;
 use crate::session_id::SessionId;
-use crate::transaction::Transaction;
+use crate::transaction::{Transaction, repeat};
 
 /// The caller's sessions.
 #[derive(Serialize, ToSchema)]
@@ -125,17 +126,19 @@ pub async fn revoke(
     Path(id): Path<String>,
 ) -> Result<Success> {
     let id = SessionId::parse(&id).ok_or(Error::NotFound("session"))?;
-    let at = app.clock.now();
-    let mut tx = Transaction::begin(&app.db).await?;
-    let ending = Ending { reason: Reason::Revoked, at, client: &client };
-    let ended = ending::end(&mut tx, caller.user_id, std::slice::from_ref(&id), ending).await?;
-    if ended.sessions == 0 {
-        return Err(Error::NotFound("session"));
-    }
-    let event = Event::of("session_ended", caller.user_id).in_session(id.as_str());
-    audit::record(&mut *tx, &client, at, event).await?;
-    let propagation = outbox::commit(&app, tx, caller.user_id).await?;
-    Ok(Success::message("Session revoked successfully").propagated(propagation))
+    let propagation = repeat(&app, || async {
+        let at = app.clock.now();
+        let mut tx = Transaction::begin(&app.db).await?;
+        let ending = Ending { reason: Reason::Revoked, at, client: &client };
+        let ended = ending::end(&mut tx, caller.user_id, std::slice::from_ref(&id), ending).await?;
+        if ended.sessions == 0 {
+            return Err(Error::NotFound("session"));
+        }
+        let event = Event::of("session_ended", caller.user_id).in_session(id.as_str());
+        audit::record(&mut tx, &client, at, event).await?;
+        Ok(outbox::commit(&app, tx, caller.user_id).await?)
+    });
+    Ok(Success::message("Session revoked successfully").propagated(propagation.await?))
 }
 
 /// What `DELETE /sessions` may be asked.
@@ -166,23 +169,31 @@ pub async fn revoke_others(
 
     let Query(Including { include_current }) =
         including.map_err(|_| Error::Malformed("include_current is true or false."))?;
-    let at = app.clock.now();
-    let mut tx = Transaction::begin(&app.db).await?;
-    let ended = if include_current {
-        let ending = Ending { reason: Reason::LogoutAll, at, client: &client };
-        let ended = ending::end_all(&mut tx, caller.user_id, ending).await?;
-        blacklist_presented(&mut tx, &caller, ending).await?;
-        ended
-    } else {
-        let ending = Ending { reason: Reason::Revoked, at, client: &client };
-        let mut others = ending::live_sessions(&mut tx, caller.user_id).await?;
-        others.retain(|id| *id != caller.session);
-        ending::end(&mut tx, caller.user_id, &others, ending).await?
-    };
-    let event = Event::of("session_ended_all", caller.user_id).in_session(caller.session.as_str());
-    audit::record(&mut *tx, &client, at, event).await?;
+    let (ended, propagation) = repeat(&app, || async {
+        if include_current {
+            logout::all(&app, &client, &caller).await
+        } else {
+            others(&app, &client, &caller).await
+        }
+    })
+    .await?;
     let done = Success::data(ended)
         .saying(format!("Revoked {} sessions successfully", ended.sessions))
-        .propagated(outbox::commit(&app, tx, caller.user_id).await?);
+        .propagated(propagation);
     Ok(if include_current { (forget(), done).into_response() } else { done.into_response() })
+}
+
+/// Ends every session of the caller's but the one that asks. The user is held, so that no login
+/// begins one in between that is missed.
+async fn others(app: &App, client: &Client, caller: &Caller) -> Result<(Ended, Propagation)> {
+    let at = app.clock.now();
+    let mut tx = Transaction::begin(&app.db).await?;
+    held::user(&mut tx, caller.user_id).await?;
+    let ending = Ending { reason: Reason::Revoked, at, client };
+    let mut others = ending::live_sessions(&mut tx, caller.user_id).await?;
+    others.retain(|id| *id != caller.session);
+    let ended = ending::end(&mut tx, caller.user_id, &others, ending).await?;
+    let event = Event::of("session_ended_all", caller.user_id).in_session(caller.session.as_str());
+    audit::record(&mut tx, client, at, event).await?;
+    Ok((ended, outbox::commit(app, tx, caller.user_id).await?))
 }

@@ -10,7 +10,7 @@ mod key;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,6 +22,7 @@ pub use claims::{Claims, Refusal, Role};
 pub use key::{Algorithm, Jwk, Key, KeyFault};
 
 use claims::Rules;
+use key::Look;
 
 use crate::clock::UnixMs;
 use crate::config::Tokens;
@@ -52,6 +53,8 @@ pub struct Keys {
     /// Where the keys are read again from, and when that was done last.
     dir: Option<PathBuf>,
     read_at_s: AtomicU64,
+    /// What the directory looked like when its keys were last read, or could not be.
+    seen: Mutex<Option<Look>>,
     secrets: Vec<SecretString>,
     rules: Rules,
 }
@@ -64,6 +67,7 @@ impl Keys {
         let secrets: Vec<_> =
             signing.into_iter().chain(settings.old_secrets()).map(SecretString::from).collect();
         Ok(Self {
+            seen: Mutex::new(dir.as_deref().and_then(key::look)),
             ring: RwLock::new(Arc::new(read(dir.as_deref(), &secrets)?)),
             dir,
             read_at_s: AtomicU64::new(0),
@@ -81,6 +85,22 @@ impl Keys {
         let ring = Arc::new(read(self.dir.as_deref(), &self.secrets)?);
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
         Ok(())
+    }
+
+    /// The same, if the directory looks different from last time; false if it does not. What cannot
+    /// be read is not tried again until it looks different.
+    pub fn reload_if_changed(&self) -> Result<bool, KeyFault> {
+        let Some(dir) = self.dir.as_deref() else { return Ok(false) };
+        // Before the keys are read: what changes in between is seen as a change next time.
+        let look = key::look(dir);
+        let seen = {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *seen, look.clone())
+        };
+        if look == seen {
+            return Ok(false);
+        }
+        self.reload().map(|()| true)
     }
 
     /// Makes a token that says this.

@@ -1,21 +1,84 @@
-//! A transaction in MySQL that nobody inherits.
+//! A transaction in MySQL that nobody inherits, and that is run again if MySQL sent it away.
 //!
 //! sqlx knows of a transaction from the answer to `BEGIN` on, and rolls back what it knows of. Whoever
 //! gives up before that, because a client has gone or a deadline has passed, would return to the pool
 //! a connection inside a transaction, and what the next one does there would never be committed. So
 //! such a connection is closed.
+//!
+//! Of transactions that wait for each other in a circle MySQL sends one away, and it may do so at the
+//! commit. Nothing of that one has happened, so `repeat` runs it again. What a transaction says to the
+//! world beside MySQL, a line in the log or a count, it therefore says once it is committed.
 
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
-use sqlx::mysql::MySqlTransactionManager;
+use sqlx::mysql::{MySqlDatabaseError, MySqlTransactionManager};
 use sqlx::pool::PoolConnection;
 use sqlx::{Executor as _, MySql, MySqlConnection, MySqlPool};
 use sqlx_core::transaction::TransactionManager as _;
+use tokio::time::Instant;
+
+use crate::App;
+use crate::error::{Error, Result};
+use crate::metrics;
+
+/// How often a transaction that was sent away is run again.
+pub(crate) const REPETITIONS: u32 = 3;
+
+/// Runs a transaction from its beginning to its commit, and again if MySQL sent it away and an answer
+/// can still come in time.
+pub(crate) async fn repeat<T, E: Into<Error>, F>(app: &App, work: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = std::result::Result<T, E>>,
+{
+    repeat_within(app.deadline(), work).await
+}
+
+/// The same for whoever has another deadline. Nothing is begun that would be cut short: the server
+/// does not hear of that at once, and goes on waiting for locks that nobody wants any more.
+pub(crate) async fn repeat_within<T, E: Into<Error>, F>(
+    limit: Duration,
+    mut work: impl FnMut() -> F,
+) -> Result<T>
+where
+    F: Future<Output = std::result::Result<T, E>>,
+{
+    let begun = Instant::now();
+    let mut left = REPETITIONS;
+    loop {
+        let before = begun.elapsed();
+        let outcome = work().await.map_err(Into::into);
+        let spent = begun.elapsed();
+        let has_time = spent + (spent - before) < limit;
+        match outcome {
+            Err(Error::Database(cause)) if left > 0 && has_time && was_sent_away(&cause) => {
+                left -= 1;
+                metrics::transaction_repeated();
+                tracing::debug!(%cause, left, "MySQL sent a transaction away; it is run again");
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Whether MySQL has given the transaction up for another's sake, so that it may be run again.
+pub(crate) fn was_sent_away(error: &sqlx::Error) -> bool {
+    /// A deadlock, and a lock that was waited for too long.
+    const NUMBERS: [u16; 2] = [1213, 1205];
+    /// A conflict that was seen only at the commit, as a cluster does.
+    const SERIALIZATION_FAILURE: &str = "40001";
+    error.as_database_error().is_some_and(|cause| {
+        let number = cause.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
+        number.is_some_and(|number| NUMBERS.contains(&number))
+            || cause.code().is_some_and(|code| code == SERIALIZATION_FAILURE)
+    })
+}
 
 /// What is not committed before it is dropped is rolled back.
 pub(crate) struct Transaction {
     connection: PoolConnection<MySql>,
     has_begun: bool,
+    to_say: Vec<Box<dyn FnOnce() + Send + Sync>>,
 }
 
 impl Transaction {
@@ -26,20 +89,35 @@ impl Transaction {
 
     /// Begins one on this connection.
     pub(crate) async fn begin_on(connection: PoolConnection<MySql>) -> sqlx::Result<Self> {
-        let mut tx = Self { connection, has_begun: false };
+        let mut tx = Self { connection, has_begun: false, to_say: Vec::new() };
         MySqlTransactionManager::begin(&mut tx.connection, None).await?;
         tx.has_begun = true;
         Ok(tx)
     }
 
+    /// Keeps what is to be said when this lasts; if it is rolled back, nobody says it.
+    pub(crate) fn once_committed(&mut self, say: impl FnOnce() + Send + Sync + 'static) {
+        self.to_say.push(Box::new(say));
+    }
+
     /// Makes it last and begins the next one on the same connection, in one round trip.
     pub(crate) async fn commit_and_begin(&mut self) -> sqlx::Result<()> {
-        self.connection.execute("commit and chain").await.map(drop)
+        self.connection.execute("commit and chain").await?;
+        self.say();
+        Ok(())
     }
 
     /// Makes it last.
     pub(crate) async fn commit(mut self) -> sqlx::Result<()> {
-        MySqlTransactionManager::commit(&mut self.connection).await
+        MySqlTransactionManager::commit(&mut self.connection).await?;
+        self.say();
+        Ok(())
+    }
+
+    fn say(&mut self) {
+        for say in self.to_say.drain(..) {
+            say();
+        }
     }
 }
 

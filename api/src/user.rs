@@ -10,7 +10,7 @@ use crate::config::Settings;
 use crate::error::{Error, Result, Violation};
 use crate::password::Passwords;
 use crate::secret::{Password, Random};
-use crate::transaction::Transaction;
+use crate::transaction::{Transaction, repeat_within};
 
 /// A person who wants an account; what `/register` takes.
 #[derive(Deserialize, ToSchema)]
@@ -75,11 +75,21 @@ pub async fn create(
         other => anyhow::anyhow!("{other:?}"),
     })?;
     let hash = passwords.hash(person.password.clone()).await?;
-    let mut tx = Transaction::begin(db).await?;
-    let id = insert(&mut tx, &person, &hash, now)
+    repeat_within(settings.stores.db_deadline, || insert_with(db, &person, &hash, standing, now))
         .await
         .map_err(|error| anyhow::anyhow!("{error:?}"))?
-        .context("there is an account with this e-mail address already")?;
+        .context("there is an account with this e-mail address already")
+}
+
+async fn insert_with(
+    db: &MySqlPool,
+    person: &Newcomer,
+    hash: &str,
+    standing: Standing,
+    now: UnixMs,
+) -> Result<Option<u64>> {
+    let mut tx = Transaction::begin(db).await?;
+    let Some(id) = insert(&mut tx, person, hash, now).await? else { return Ok(None) };
     sqlx::query!(
         "update users set role = ?, email_verified_at = ? where id = ?",
         if standing.is_admin { "admin" } else { "user" },
@@ -89,7 +99,7 @@ pub async fn create(
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(id)
+    Ok(Some(id))
 }
 
 /// Inserts a row and tells its id; `None` if the address is taken.

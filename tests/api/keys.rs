@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use portcullis_tests::{Directory, Login, Service, binary_path, send};
+use portcullis_tests::{Directory, Login, Service, binary_path, send, wait_until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ async fn a_new_key_logs_nobody_out_and_a_retired_one_reads_nothing_more() {
     let auth = with_key(&dir, "ed25519").await;
     let alice = auth.logged_in("alice").await;
     keys(dir.path(), &["generate", "--algorithm", "p256"]);
-    auth.app.keys.reload().unwrap(); // the service does so every minute
+    auth.app.keys.reload().unwrap(); // the service does so by itself, see below
 
     assert!(auth.is_good(&alice.access).await);
     let next = auth.refresh(&alice.refresh).await.must_be(200).text_at("/data/access/token");
@@ -97,6 +97,26 @@ async fn a_new_key_logs_nobody_out_and_a_retired_one_reads_nothing_more() {
     assert!(!auth.is_good(&alice.access).await);
     assert!(auth.is_good(&next).await);
     assert_eq!(key_set(&auth).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_04_a_service_that_runs_notices_by_itself_that_a_key_was_made_or_retired() {
+    let dir = Directory::new();
+    let auth = with_key(&dir, "ed25519").await;
+    let alice = auth.logged_in("alice").await;
+    let told = keys(dir.path(), &["generate", "--algorithm", "p256"]);
+    assert!(told.contains("within a second"), "{told}");
+    let until = |what: &str, holds: &dyn Fn() -> bool| {
+        tokio::task::block_in_place(|| wait_until(what, holds));
+    };
+    until("the new key signs", &|| auth.app.keys.jwks().len() == 2);
+    assert!(auth.is_good(&alice.access).await);
+    let told = keys(dir.path(), &["retire", &header(&alice.access).kid.unwrap()]);
+    assert!(told.contains("within a second"), "{told}");
+    until("the old key is not read any more", &|| auth.app.keys.jwks().len() == 1);
+    assert!(!auth.is_good(&alice.access).await);
+    let next = auth.refresh(&alice.refresh).await.must_be(200).text_at("/data/access/token");
+    assert_eq!(header(&next).alg, Algorithm::ES256);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -67,16 +67,22 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
         sqlx::query_scalar(tokens).bind(alice.user_id).fetch_all(auth.db()).await.unwrap();
     let [spent, successor] = [digests[0].as_str(), digests[1].as_str()];
     let statements: [(&str, &[&str]); 19] = [
-        ("email, password_hash, first_name, last_name, role as", &["'alice@example.com'"]),
-        (r#"tokens_valid_after as "watermark: UnixMs" from users where id"#, &[user]),
+        (
+            "select id, email, password_hash, first_name, last_name, is_active",
+            &["'alice@example.com'"],
+        ),
+        (
+            r#"tokens_valid_after as "watermark: UnixMs" from users where id = ? for update"#,
+            &[user],
+        ),
         (r#"as "last_used: UnixMs""#, &[user, NOW]),
         ("left join refresh_tokens c", &[NOW, successor, spent]),
-        ("straight_join refresh_tokens t", &[NOW, NOW, session, "2"]),
+        ("straight_join refresh_tokens t", &[NOW, NOW, user, "'user'", session, "2"]),
         (
             "set tokens_valid_after = greatest(coalesce(tokens_valid_after, ?), ?) where id =",
             &[NOW, NOW, user],
         ),
-        ("where id = ? and user_id = ? and is_active", &[NOW, "'logout'", session, user]),
+        ("s.ended_reason = ? where u.id = ?", &[NOW, "'logout'", user, session]),
         ("update refresh_tokens set revoked_at = ? where session_id", &[NOW, session]),
         (r#"s.last_activity as "seen_at: UnixMs""#, &[user, NOW]),
         ("from token_blacklist_enhanced where user_id = ? and token_type", &[user, NOW]),

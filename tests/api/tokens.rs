@@ -144,6 +144,30 @@ async fn r_20_a_service_revokes_an_access_token_alone_and_a_refresh_token_with_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f_14_any_known_refresh_token_of_a_family_ends_it() {
+    let auth = with_client().await;
+    let idle = auth.app.settings.sessions.session_idle_timeout;
+    for (name, wait) in [("spent", Duration::ZERO), ("idle", idle)] {
+        let alice = auth.logged_in(name).await;
+        let next = auth.refresh(&alice.refresh).await.must_be(200);
+        let access = next.text_at("/data/access/token");
+        auth.clock.advance(wait);
+
+        ask(&auth, "/revoke", &alice.refresh).await.must_be(200);
+
+        assert_eq!(auth.live_sessions(alice.user_id).await, 0, "{name}");
+        assert_eq!(auth.live_refresh_tokens(alice.user_id).await, 0, "{name}");
+        assert!(!auth.is_good(&access).await, "{name}");
+        assert_eq!(auth.verdict(&alice), "NO_SESSION", "{name}");
+        // The first would still be within the grace.
+        for token in [&alice.refresh, &next.text_at("/data/refresh/token")] {
+            auth.refresh(token).await.must_be(401);
+        }
+    }
+    ask(&auth, "/revoke", &format!("prt_{}", "a".repeat(43))).await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn r_20_a_revoked_token_stays_dead_while_others_of_its_age_are_taken_with_leeway() {
     let (life, leeway) = (Duration::from_secs(1), Duration::from_mins(1));
     let mut auth = with_client_and(|settings| {

@@ -2,6 +2,7 @@
 //!
 //! Everything waits for states, never for a time. What is counted is printed (`--nocapture`).
 
+mod amid;
 mod endpoints;
 mod failover;
 mod filling;
@@ -17,6 +18,7 @@ mod outside;
 mod proxy;
 mod races;
 mod restarts;
+mod sent_away;
 mod sizes;
 mod soak;
 mod stage;

@@ -13,6 +13,8 @@ pub(crate) struct Stage {
     pub(crate) auth: Service,
     pub(crate) redis: Proxy,
     pub(crate) mysql: Proxy,
+    /// The same database, past its proxy.
+    pub(crate) direct: String,
     database: String,
 }
 
@@ -27,9 +29,9 @@ pub(crate) async fn stage(adjust: impl FnOnce(&mut Settings)) -> Stage {
 pub(crate) async fn stage_on(store: Redis, adjust: impl FnOnce(&mut Settings)) -> Stage {
     let redis = Proxy::before(store.port());
     let mysql = Proxy::before(MYSQL.port());
-    let url = MYSQL.fresh_database("stage");
-    let database = url.rsplit('/').next().unwrap().to_owned();
-    let url = url.replace(&format!(":{}/", MYSQL.port()), &format!(":{}/", mysql.port));
+    let direct = MYSQL.fresh_database("stage");
+    let database = direct.rsplit('/').next().unwrap().to_owned();
+    let url = direct.replace(&format!(":{}/", MYSQL.port()), &format!(":{}/", mysql.port));
     let redis_url = format!("redis://127.0.0.1:{}", redis.port);
     let auth = Service::on(store, &url, |settings| {
         settings.stores.redis_url = Some(redis_url.into());
@@ -37,7 +39,7 @@ pub(crate) async fn stage_on(store: Redis, adjust: impl FnOnce(&mut Settings)) -
     })
     .await;
     ready(&auth);
-    Stage { auth, redis, mysql, database }
+    Stage { auth, redis, mysql, direct, database }
 }
 
 impl Stage {

@@ -8,8 +8,10 @@ use crate::audit::{self, Event};
 use crate::clock::UnixMs;
 use crate::ending::{self, Ended, Ending, Reason};
 use crate::error::{Error, Result};
+use crate::held;
 use crate::outbox;
 use crate::request::Client;
+use crate::token::Role;
 use crate::transaction::Transaction;
 
 /// Something an administrator does to a person, in one transaction with its trace in the audit.
@@ -17,6 +19,8 @@ pub(super) struct Deed<'a> {
     app: &'a App,
     client: &'a Client,
     user_id: u64,
+    /// Whether the person is an active administrator.
+    is_administrator: bool,
     pub(super) at: UnixMs,
     pub(super) tx: Transaction,
     /// What the audit trail says of it beside its name: who did it, and more if there is more.
@@ -24,25 +28,25 @@ pub(super) struct Deed<'a> {
 }
 
 impl<'a> Deed<'a> {
+    /// Begins it if the administrator still is one and there is such a person; both are held.
     pub(super) async fn begin(
         app: &'a App,
         client: &'a Client,
         Admin(caller): &Admin,
         user_id: u64,
     ) -> Result<Self> {
-        let tx = Transaction::begin(&app.db).await?;
+        let mut tx = Transaction::begin(&app.db).await?;
+        let person = held::administrator(&mut tx, caller, user_id).await?;
+        let person = person.ok_or(Error::NotFound("user"))?;
+        let is_administrator = person.is_active && person.role == Role::Admin;
         let (at, detail) = (app.clock.now(), json!({ "by": caller.user_id }));
-        Ok(Self { app, client, user_id, at, tx, detail })
+        Ok(Self { app, client, user_id, is_administrator, at, tx, detail })
     }
 
     /// Refuses to take power from the last active administrator. The others are held until the
     /// deed is done, so that no two of them take it from each other.
     pub(super) async fn must_leave_an_administrator(&mut self) -> Result<()> {
-        let target = sqlx::query_scalar!(
-            "select id from users where id = ? and role = 'admin' and is_active",
-            self.user_id,
-        );
-        if target.fetch_optional(&mut *self.tx).await?.is_none() {
+        if !self.is_administrator {
             return Ok(());
         }
         let others = sqlx::query_scalar!(
@@ -61,7 +65,7 @@ impl<'a> Deed<'a> {
 
     pub(super) async fn commit(mut self, event: &'static str) -> Result<outbox::Propagation> {
         let event = Event::of(event, self.user_id).with(self.detail);
-        audit::record(&mut *self.tx, self.client, self.at, event).await?;
+        audit::record(&mut self.tx, self.client, self.at, event).await?;
         Ok(outbox::commit(self.app, self.tx, self.user_id).await?)
     }
 }

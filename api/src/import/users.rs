@@ -119,7 +119,7 @@ impl Import<'_> {
 
     async fn user(
         &mut self,
-        tx: &mut MySqlConnection,
+        tx: &mut Transaction,
         here: Option<&Here>,
         person: &Person,
         no_password: &str,
@@ -151,7 +151,7 @@ impl Import<'_> {
 
     async fn end_sessions(
         &mut self,
-        tx: &mut MySqlConnection,
+        tx: &mut Transaction,
         user_id: u64,
         reason: Reason,
     ) -> sqlx::Result<()> {

@@ -6,17 +6,17 @@ use crate::database;
 use crate::error::Result;
 use crate::request::Client;
 use crate::secret::Password;
-use crate::token::Role;
+use crate::transaction::repeat;
 
 /// A user as stored.
 pub(super) struct Stored {
     pub(super) id: u64,
     pub(super) email: String,
-    password_hash: String,
+    /// The hash that the password was compared with, or what has replaced it here.
+    pub(super) password_hash: String,
     pub(super) first_name: String,
     pub(super) last_name: String,
-    pub(super) role: Role,
-    pub(super) is_active: bool,
+    is_active: bool,
     email_is_verified: bool,
 }
 
@@ -29,7 +29,7 @@ pub(super) async fn check_password(
 ) -> Result<Option<Stored>> {
     let stored = sqlx::query_as!(
         Stored,
-        r#"select id, email, password_hash, first_name, last_name, role as "role: Role",
+        r#"select id, email, password_hash, first_name, last_name,
                   is_active as "is_active: bool",
                   (email_verified_at is not null) as "email_is_verified!: bool"
              from users where email = ?"#,
@@ -41,31 +41,56 @@ pub(super) async fn check_password(
     let hash = stored.as_ref().map(|user| user.password_hash.as_str());
     let outcome = app.passwords.check(hash, given.clone()).await?;
     let unverified_may = !app.settings.accounts.email_verification_required;
-    let user = stored
+    let mut user = stored
         .filter(|_| outcome.matches)
         .filter(|user| user.is_active && (user.email_is_verified || unverified_may));
-    match &user {
+    match &mut user {
         Some(user) if outcome.is_outdated => keep_upgraded_hash(app, user, given).await?,
         Some(_) => {}
         None => {
             app.passwords.even_out(&outcome, given).await?;
-            let event = Event { user_id, ..Event::anonymous("authn_login_fail") };
-            audit::record(&app.db, client, app.clock.now(), event).await?;
+            refused(app, client, user_id).await?;
         }
     }
     Ok(user)
 }
 
-/// An old hash is replaced by one of today's strength, unless the password changed meanwhile.
-async fn keep_upgraded_hash(app: &App, user: &Stored, given: Password) -> Result<()> {
+/// Checks the password once more, because another hash is in force by now. It may be of the same
+/// password: another login has replaced an old hash.
+pub(super) async fn check_again(
+    app: &App,
+    client: &Client,
+    user: Stored,
+    (in_force, given): (String, Password),
+) -> Result<Option<Stored>> {
+    let outcome = app.passwords.check(Some(&in_force), given).await?;
+    if !outcome.matches {
+        refused(app, client, Some(user.id)).await?;
+        return Ok(None);
+    }
+    Ok(Some(Stored { password_hash: in_force, ..user }))
+}
+
+/// Tells the audit trail that a login failed.
+pub(super) async fn refused(app: &App, client: &Client, user_id: Option<u64>) -> Result<()> {
+    let event = Event { user_id, ..Event::anonymous("authn_login_fail") };
+    Ok(audit::record_alone(&app.db, client, app.clock.now(), event).await?)
+}
+
+/// An old hash is replaced by one of today's strength, unless it is not in force any more.
+async fn keep_upgraded_hash(app: &App, user: &mut Stored, given: Password) -> Result<()> {
     let upgraded = app.passwords.hash(given).await?;
-    sqlx::query!(
-        "update users set password_hash = ? where id = ? and password_hash = ?",
-        upgraded,
-        user.id,
-        user.password_hash,
-    )
-    .execute(&app.db)
-    .await?;
+    let replaced = repeat(app, || async {
+        let replaced = sqlx::query!(
+            "update users set password_hash = ? where id = ? and password_hash = ?",
+            upgraded,
+            user.id,
+            user.password_hash,
+        );
+        replaced.execute(&app.db).await
+    });
+    if replaced.await?.rows_affected() > 0 {
+        user.password_hash = upgraded;
+    }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! One key: parsed once, tied to one algorithm for good.
 
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -207,6 +209,28 @@ impl Key {
             }
         }
     }
+}
+
+/// How the keys of a directory look from outside: cheap to have, and different whenever a key is
+/// made, retired, replaced, or may be read where it could not.
+pub(super) type Look = Vec<(OsString, u64, u64, i64, i64)>;
+
+/// Nothing, if the directory cannot be read.
+pub(super) fn look(dir: &Path) -> Option<Look> {
+    let mut look = Vec::new();
+    for entry in fs::read_dir(dir).ok()? {
+        let path = entry.ok()?.path();
+        if path.extension().is_none_or(|extension| extension != "pem") {
+            continue;
+        }
+        // Links are followed, since that is how secrets are mounted.
+        let (inode, length, changed_s, changed_ns) = fs::metadata(&path)
+            .map(|file| (file.ino(), file.len(), file.ctime(), file.ctime_nsec()))
+            .unwrap_or_default();
+        look.push((path.into_os_string(), inode, length, changed_s, changed_ns));
+    }
+    look.sort_unstable();
+    Some(look)
 }
 
 fn ed25519(der: &[u8]) -> Option<Material> {

@@ -271,6 +271,38 @@ fn a_key_made_or_retired_elsewhere_counts_without_a_restart() {
 }
 
 #[test]
+fn f_04_keys_are_read_again_when_their_directory_looks_different_and_not_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (dir.path().join("2026-01.pem"), dir.path().join("2026-02.pem"));
+    std::fs::write(&old, ED25519_PEM).unwrap();
+    let mut settings = settings();
+    settings.jwt_keys_dir = Some(dir.path().to_owned());
+    let keys = Keys::new(&settings).unwrap();
+    let before = keys.sign(&claims());
+    assert!(!keys.reload_if_changed().unwrap());
+    std::fs::write(&new, P256_PEM).unwrap();
+    assert!(keys.reload_if_changed().unwrap());
+    assert!(!keys.reload_if_changed().unwrap());
+    assert!(keys.verify(before.expose(), NOW).is_ok());
+    std::fs::rename(&old, dir.path().join("2026-01.pem.retired")).unwrap();
+    assert!(keys.reload_if_changed().unwrap());
+    assert_eq!(keys.verify(before.expose(), NOW), Err(Refusal::UnknownKey));
+    // What cannot be read is complained of once, and what was read before stays.
+    std::fs::write(&new, "half a ke").unwrap();
+    assert!(keys.reload_if_changed().is_err());
+    assert!(!keys.reload_if_changed().unwrap());
+    std::fs::remove_file(&new).unwrap();
+    std::fs::write(&new, P256_PEM).unwrap();
+    assert!(keys.reload_if_changed().unwrap());
+    assert!(
+        !Keys::new(&Tokens { jwt_keys_dir: None, ..settings })
+            .unwrap()
+            .reload_if_changed()
+            .unwrap()
+    );
+}
+
+#[test]
 fn a_directory_without_a_usable_key_stops_the_start() {
     let dir = tempfile::tempdir().unwrap();
     assert!(matches!(Key::from_dir(dir.path()), Err(KeyFault::None(_))));

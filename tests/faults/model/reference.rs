@@ -32,7 +32,10 @@ struct Person {
 struct Session {
     person: usize,
     id: String,
+    /// When it counts as begun: after the watermark, though that may be ahead of the clock.
     began: u64,
+    /// When the password was given.
+    opened: u64,
     seen: u64,
     is_over: bool,
 }
@@ -79,7 +82,7 @@ impl Reference {
     pub(super) fn log_in(&mut self, person: usize, id: &str) {
         let began = self.after_watermark(person);
         let mut live: Vec<usize> = (0..self.sessions.len())
-            .filter(|&it| self.sessions[it].person == person && self.is_live(it, began))
+            .filter(|&it| self.sessions[it].person == person && self.is_live(it, self.now))
             .collect();
         live.sort_by_key(|&it| {
             let Session { seen, began, id, .. } = &self.sessions[it];
@@ -152,14 +155,14 @@ impl Reference {
 
     /// Whether the login was recent enough for a change of password.
     pub(super) fn logged_in_lately(&self, token: usize) -> bool {
-        let began = self.sessions[self.access[token].session].began;
-        self.now.saturating_sub(whole_seconds(began)) <= STEP_UP
+        let opened = self.sessions[self.access[token].session].opened;
+        self.now.saturating_sub(whole_seconds(opened)) <= STEP_UP
     }
 
     /// All sessions end, and one begins that was answered with this id.
     pub(super) fn change_password(&mut self, token: usize, id: &str) {
         let person = self.owner(token);
-        self.end_all(person, self.after_watermark(person));
+        self.end_all(person, self.now);
         self.begin(person, id, self.after_watermark(person));
     }
 
@@ -215,8 +218,8 @@ impl Reference {
     }
 
     fn is_live(&self, session: usize, now: u64) -> bool {
-        let Session { began, seen, is_over, .. } = self.sessions[session];
-        !is_over && now < began + SESSION_LIFE && now.saturating_sub(seen) < IDLE
+        let Session { opened, seen, is_over, .. } = self.sessions[session];
+        !is_over && now < opened + SESSION_LIFE && now.saturating_sub(seen) < IDLE
     }
 
     /// The first instant, from now on, that no watermark covers.
@@ -229,20 +232,21 @@ impl Reference {
             person,
             id: id.to_owned(),
             began,
-            seen: began,
+            opened: self.now,
+            seen: self.now,
             is_over: false,
         });
         let session = self.sessions.len() - 1;
         self.refresh.push(Refresh { session, spent: None });
-        self.issue(session, began);
+        self.issue(session, self.now);
     }
 
     fn issue(&mut self, session: usize, at: u64) {
-        let Session { person, began, .. } = self.sessions[session];
+        let Session { person, opened, .. } = self.sessions[session];
         self.access.push(Access {
             session,
             issued: whole_seconds(at),
-            dies: whole_seconds((at + ACCESS_LIFE).min(began + SESSION_LIFE)),
+            dies: whole_seconds((at + ACCESS_LIFE).min(opened + SESSION_LIFE)),
             says_admin: self.people[person].is_admin,
             is_revoked: false,
         });

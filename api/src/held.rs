@@ -1,0 +1,110 @@
+//! What a request has checked may be over by the time it acts on it: the hash that its password was
+//! compared with, the role and the session of whoever asks. So whoever acts holds the rows that say
+//! so and looks again, in the transaction that acts.
+//!
+//! Rows are held in one order everywhere, each by its key: users by their ids, then sessions, then
+//! what hangs on them.
+
+use std::collections::BTreeSet;
+
+use sqlx::MySqlConnection;
+
+use crate::App;
+use crate::caller::Caller;
+use crate::clock::UnixMs;
+use crate::error::{Error, Result};
+use crate::session_id::SessionId;
+use crate::token::Role;
+
+/// A user whose row is held until the transaction ends.
+pub(crate) struct User {
+    /// The hash of the password that is in force.
+    pub(crate) password_hash: String,
+    /// What they may do.
+    pub(crate) role: Role,
+    /// Whether they may do anything.
+    pub(crate) is_active: bool,
+    /// Whether their address is proven.
+    pub(crate) email_is_verified: bool,
+    watermark: Option<UnixMs>,
+}
+
+impl User {
+    /// When a session that begins now counts as begun: later than anything that ended all sessions.
+    /// That may lie ahead of this host's clock, so it says what outlives what and nothing else;
+    /// everything that is measured is measured from `now`.
+    pub(crate) fn next_beginning(&self, now: UnixMs) -> UnixMs {
+        self.watermark.map_or(now, |watermark| now.max(UnixMs(watermark.0 + 1)))
+    }
+
+    /// Whether they may log in, as far as the account is concerned.
+    pub(crate) fn may_log_in(&self, app: &App) -> bool {
+        let unverified_may = !app.settings.accounts.email_verification_required;
+        self.is_active && (self.email_is_verified || unverified_may)
+    }
+}
+
+/// What became of a deed that a password was checked for.
+pub(crate) enum Checked<T> {
+    /// It is done.
+    Done(T),
+    /// Nothing was done: another hash is in force by now, perhaps of the same password.
+    Replaced(String),
+}
+
+/// Holds a user's row, so that what is done to one user is done one after the other.
+pub(crate) async fn user(tx: &mut MySqlConnection, user_id: u64) -> sqlx::Result<Option<User>> {
+    sqlx::query_as!(
+        User,
+        r#"select password_hash, role as "role: Role", is_active as "is_active: bool",
+                  (email_verified_at is not null) as "email_is_verified!: bool",
+                  tokens_valid_after as "watermark: UnixMs" from users where id = ? for update"#,
+        user_id,
+    )
+    .fetch_optional(tx)
+    .await
+}
+
+/// Holds a caller with their session; refuses one who was disabled or logged out meanwhile.
+pub(crate) async fn caller(tx: &mut MySqlConnection, caller: &Caller) -> Result<User> {
+    let held = user(tx, caller.user_id).await?.filter(|user| user.is_active);
+    let held = held.ok_or(Error::DeadToken)?;
+    session(tx, caller.user_id, &caller.session).await?;
+    Ok(held)
+}
+
+/// Holds an administrator with their session, and whomever they act on, if that is a user; refuses
+/// one who was disabled, logged out or made a plain user meanwhile.
+pub(crate) async fn administrator(
+    tx: &mut MySqlConnection,
+    caller: &Caller,
+    target: u64,
+) -> Result<Option<User>> {
+    let (mut role, mut acted_on) = (None, None);
+    for id in BTreeSet::from([caller.user_id, target]) {
+        let held = user(tx, id).await?;
+        if id == caller.user_id {
+            role = held.as_ref().filter(|user| user.is_active).map(|user| user.role);
+        }
+        if id == target {
+            acted_on = held;
+        }
+    }
+    session(tx, caller.user_id, &caller.session).await?;
+    match role.ok_or(Error::DeadToken)? {
+        Role::Admin => Ok(acted_on),
+        Role::User => Err(Error::Forbidden),
+    }
+}
+
+async fn session(tx: &mut MySqlConnection, user_id: u64, session: &SessionId) -> Result<()> {
+    let is_active = sqlx::query_scalar!(
+        r#"select is_active as "is_active: bool" from user_sessions
+            where id = ? and user_id = ? for update"#,
+        session,
+        user_id,
+    )
+    .fetch_optional(tx)
+    .await?;
+    if is_active == Some(true) { Ok(()) } else { Err(Error::DeadToken) }
+}
