@@ -1,0 +1,200 @@
+//! How what waits in the outbox is told: by the request that wrote it, or by the worker.
+//!
+//! ```text
+//! token     asked for on the line, before MySQL is read
+//! read      what waits for the user, and which of its beginnings nobody has ended
+//! send      on the line, endings first; what has ended is not begun
+//! hear      every answer. STALE or ENDED: a new token and read again
+//! mark      the rows of which everything was heard
+//! ```
+//!
+//! A worker takes its rows: another one passes them over. A request takes none.
+
+use portcullis_api::line::belief;
+
+use crate::rules::{Guard, Rules};
+use crate::server::{Beginning, Command, Reply, Token};
+use crate::tasks::Doing;
+use crate::truth::{Change, Set};
+use crate::world::{Instance, USER, World};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Delivery {
+    /// Sessions whose end is answered by it.
+    pub(crate) answers: Set,
+    /// Marks before it says that all is told; a request answers before.
+    is_worker: bool,
+    number: belief::Delivery,
+    pub(crate) step: Step,
+    pub(crate) heard: Vec<Reply>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Step {
+    Read,
+    Send {
+        rows: Rows,
+        changes: Vec<(u8, Change)>,
+        token: Token,
+    },
+    /// What was sent belongs to these rows.
+    Hear {
+        rows: Rows,
+        of: Vec<u8>,
+        connection: u8,
+    },
+    Mark {
+        told: Vec<u8>,
+        is_all: bool,
+    },
+}
+
+/// What was read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Rows {
+    mine: Vec<u8>,
+    /// Somebody else has taken some.
+    others_are_held: bool,
+}
+
+impl Delivery {
+    pub(crate) fn begin(instance: &mut Instance, answers: Set, is_worker: bool) -> Self {
+        if is_worker {
+            instance.belief.doubt_about(&[USER]);
+        }
+        let number = instance.belief.begin_delivery(USER);
+        Self { answers, is_worker, number, step: Step::Read, heard: Vec::new() }
+    }
+
+    pub(crate) fn listens_to(&self) -> Option<u8> {
+        match &self.step {
+            Step::Hear { connection, .. } => Some(*connection),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn can_step(&self) -> bool {
+        match &self.step {
+            Step::Hear { of, .. } => of.len() == self.heard.len(),
+            _ => true,
+        }
+    }
+
+    /// The rows that it has taken.
+    fn taken(&self) -> &[u8] {
+        match &self.step {
+            Step::Send { rows, .. } | Step::Hear { rows, .. } if self.is_worker => &rows.mine,
+            Step::Mark { told, .. } if self.is_worker => told,
+            _ => &[],
+        }
+    }
+}
+
+impl World {
+    pub(crate) fn step_delivery(
+        &mut self,
+        id: u8,
+        instance: usize,
+        mut delivery: Delivery,
+        rules: Rules,
+    ) {
+        let line = self.line_of(instance);
+        let next = match std::mem::replace(&mut delivery.step, Step::Read) {
+            Step::Read => {
+                let Some(connection) = line else { return self.end_task(id) };
+                self.read(connection, delivery.is_worker, rules)
+            }
+            Step::Send { rows, changes, token } => {
+                let Some(connection) = line else { return self.end_task(id) };
+                let before = rules.has(Guard::AskedBefore);
+                let late = || self.token_on(connection, rules).unwrap_or(token);
+                let token = if before { token } else { late() };
+                let of = changes.iter().map(|(row, _)| *row).collect();
+                for (_, change) in changes {
+                    let command = command(change, token, self.now().wall.0);
+                    self.send(connection, Some(id), command);
+                }
+                Step::Hear { rows, of, connection }
+            }
+            Step::Hear { rows, of, .. } => {
+                let heard = std::mem::take(&mut delivery.heard);
+                match outcome(&heard, &of, &rows, delivery.is_worker) {
+                    None => return self.end_task(id),
+                    Some(step) => step,
+                }
+            }
+            Step::Mark { told, is_all } => {
+                self.truth.mark_told(&told);
+                if delivery.is_worker && is_all {
+                    self.told(instance, &mut delivery);
+                }
+                return self.end_task(id);
+            }
+        };
+        // A request answers before it marks.
+        if !delivery.is_worker && matches!(next, Step::Mark { .. }) {
+            self.told(instance, &mut delivery);
+        }
+        delivery.step = next;
+        self.go_on(id, Doing::Deliver(delivery));
+    }
+
+    fn read(&self, connection: u8, is_worker: bool, rules: Rules) -> Step {
+        let Some(token) = self.token_on(connection, rules) else { return Step::Read };
+        let by_others = self.tasks.values().filter_map(|task| match &task.doing {
+            Doing::Deliver(other) if is_worker => Some(other.taken()),
+            _ => None,
+        });
+        let by_others: Vec<u8> = by_others.flatten().copied().collect();
+        let (held, mine): (Vec<u8>, Vec<u8>) =
+            self.truth.waiting().into_iter().partition(|row| by_others.contains(row));
+        let rows = Rows { mine, others_are_held: !held.is_empty() };
+        let live = self.truth.live();
+        let goes_on = |change: &Change| match change {
+            Change::Begin { session, .. } => live.has(*session) || !rules.has(Guard::EndedNotBegun),
+            _ => true,
+        };
+        let is_beginning = |change: &Change| matches!(change, Change::Begin { .. });
+        let mut changes = self.truth.changes(&rows.mine);
+        changes.retain(|(_, change)| goes_on(change));
+        changes.sort_by_key(|(_, change)| is_beginning(change));
+        if changes.is_empty() {
+            let is_all = !rows.others_are_held;
+            return Step::Mark { told: rows.mine, is_all };
+        }
+        Step::Send { rows, changes, token }
+    }
+
+    /// Everything has been heard: the end of its sessions is answered as confirmed.
+    fn told(&mut self, instance: usize, delivery: &mut Delivery) {
+        let ended = std::mem::take(&mut delivery.answers);
+        self.promised = self.promised.and(ended);
+        let instance = &mut self.instances[instance];
+        instance.belief.delivered(USER, delivery.number);
+        instance.answered = instance.answered.and(ended);
+    }
+}
+
+/// What is next; nothing if it stays pending.
+fn outcome(heard: &[Reply], of: &[u8], rows: &Rows, is_worker: bool) -> Option<Step> {
+    let is_told =
+        |row: &u8| heard.iter().zip(of).all(|(reply, of)| of != row || *reply == Reply::Done);
+    let told: Vec<u8> = rows.mine.iter().copied().filter(is_told).collect();
+    let is_all = told.len() == rows.mine.len() && !rows.others_are_held;
+    if is_worker || is_all {
+        Some(Step::Mark { told, is_all })
+    } else if heard.contains(&Reply::Refused) {
+        None
+    } else {
+        Some(Step::Read)
+    }
+}
+
+/// The watermark may not lie in Redis' future.
+pub(crate) fn command(change: Change, token: Token, redis_now: u64) -> Command {
+    match change {
+        Change::Begin { session, created } => Command::Begin(Beginning { session, created, token }),
+        Change::End(sessions) => Command::End(sessions),
+        Change::EndUpTo(at) => Command::EndUpTo(at.min(redis_now)),
+    }
+}

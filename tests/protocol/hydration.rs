@@ -1,0 +1,219 @@
+//! How the ledgers of a server that may lack something are brought up to date.
+//!
+//! ```text
+//! look      run id, life and mark
+//! mark      says that work goes on
+//! outbox    what waits already, and the newest row
+//! sweep     if the age of the data is unknown: what Redis has and MySQL has not is ended
+//! endings   watermarks
+//! fill      a token, what is live, its beginnings
+//! tell      endings from the outbox again
+//! look      endings that wait and were not told yet, until there are none: the last look
+//! confirm   mark and AUTH.CONFIRM in one step
+//! ```
+//!
+//! One instance at a time, under a lock; where a scenario says so, the lock is lost. Rows are not
+//! locked here, although the service does so: the protocol must not need it.
+
+use crate::data::{By, Mark};
+use crate::delivery::command;
+use crate::rules::{Guard, Rules};
+use crate::server::{Command, Reply, Server};
+use crate::tasks::Doing;
+use crate::truth::{Change, Set};
+use crate::world::World;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Hydration {
+    pub(crate) connection: u8,
+    run: u8,
+    life: u64,
+    seen: Option<Mark>,
+    mark: Mark,
+    waiting: Vec<u8>,
+    newest: u8,
+    /// Rows whose endings it has told.
+    told: Vec<u8>,
+    held: Set,
+    looked: Set,
+    pub(crate) step: Step,
+    /// How many answers are awaited.
+    asked: usize,
+    pub(crate) heard: Vec<Reply>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Step {
+    Mark,
+    Outbox,
+    List,
+    Sweep,
+    Endings,
+    Fill,
+    Tell,
+    MarkTold,
+    Look,
+    Confirm,
+    Done,
+}
+
+impl Hydration {
+    pub(crate) fn can_step(&self) -> bool {
+        self.heard.len() == self.asked
+    }
+
+    /// The endings of all rows after this one are told again.
+    fn from(&self) -> u8 {
+        if self.mark.is_known { self.mark.position.min(self.newest) } else { self.newest }
+    }
+}
+
+impl World {
+    pub(crate) fn hydrate(&mut self, instance: usize) {
+        self.instances[instance].belief.doubt();
+        let connection = self.open();
+        let Some(server) = self.server_at(connection) else { return };
+        let (run, life, seen) = (server.run, server.life(), server.data.mark);
+        let known = seen.filter(|mark| mark.is_known);
+        let mark = Mark {
+            by: By::Hydration(self.left.hydrations),
+            position: known.map_or(0, |mark| mark.position),
+            is_known: known.is_some(),
+        };
+        let (waiting, newest, told) = (Vec::new(), 0, Vec::new());
+        let (held, looked) = (Set::default(), Set::default());
+        let (step, asked, heard) = (Step::Mark, 0, Vec::new());
+        let hydration = Hydration {
+            connection,
+            run,
+            life,
+            seen,
+            mark,
+            waiting,
+            newest,
+            told,
+            held,
+            looked,
+            step,
+            asked,
+            heard,
+        };
+        self.begin_task(instance, Doing::Hydrate(hydration));
+    }
+
+    pub(crate) fn step_hydration(&mut self, id: u8, mut it: Hydration, rules: Rules) {
+        let heard = std::mem::take(&mut it.heard);
+        it.asked = 0;
+        if heard.contains(&Reply::Refused) {
+            return self.end_task(id);
+        }
+        if heard.contains(&Reply::Stale) {
+            it.step = Step::Fill;
+        }
+        let mut commands = self.next_commands(&mut it, rules);
+        while it.step != Step::Done && self.has_nothing_to_do(&it) {
+            commands.extend(self.next_commands(&mut it, rules));
+        }
+        it.asked = commands.len();
+        for command in commands {
+            self.send(it.connection, Some(id), command);
+        }
+        if it.step == Step::Done {
+            return self.end_task(id);
+        }
+        self.go_on(id, Doing::Hydrate(it));
+    }
+
+    /// Whether the next step can do nothing, whenever it comes.
+    fn has_nothing_to_do(&self, it: &Hydration) -> bool {
+        match it.step {
+            Step::Endings => self.truth.watermark.is_none() && self.left.end_alls == 0,
+            Step::MarkTold => it.waiting.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Does one step and answers what is sent by it.
+    fn next_commands(&mut self, it: &mut Hydration, rules: Rules) -> Vec<Command> {
+        let last = rules.has(Guard::EndingsReadLast);
+        let (step, commands) = match it.step {
+            Step::Mark => {
+                let command = Command::Mark { from: it.seen, to: it.mark };
+                (Step::Outbox, vec![command])
+            }
+            Step::Outbox => {
+                it.waiting = self.truth.waiting();
+                it.newest = self.truth.newest();
+                let sweeps = !it.mark.is_known && rules.has(Guard::Sweep);
+                (if sweeps { Step::List } else { Step::Endings }, Vec::new())
+            }
+            Step::List => {
+                let server = self.server_at(it.connection);
+                it.held = server.map_or(Set::default(), Server::held);
+                (Step::Sweep, Vec::new())
+            }
+            Step::Sweep => {
+                let dead = it.held.but(self.truth.live());
+                let end = (!dead.is_empty()).then_some(Command::End(dead));
+                (Step::Endings, end.into_iter().collect())
+            }
+            Step::Endings => {
+                let now = self.now().wall.0;
+                let watermark = self.truth.watermark.map(|at| Command::EndUpTo(at.min(now)));
+                let next = if last { Step::Fill } else { Step::Tell };
+                (next, watermark.into_iter().collect())
+            }
+            Step::Fill => {
+                let next = if last { Step::Tell } else { Step::MarkTold };
+                (next, self.beginnings(it, rules))
+            }
+            Step::Tell => {
+                let next = if last { Step::MarkTold } else { Step::Fill };
+                it.told = self.truth.visible(it.from(), &it.waiting);
+                (next, self.endings(it.connection, &it.told, rules))
+            }
+            Step::MarkTold => {
+                self.truth.mark_told(&it.waiting);
+                (Step::Look, Vec::new())
+            }
+            Step::Look => self.look(it, rules),
+            Step::Confirm => {
+                let position = self.truth.position(rules).max(it.mark.position);
+                let to = Mark { by: By::Run(it.run), position, is_known: true };
+                let (from, run, life, looked) = (it.mark, it.run, it.life, it.looked);
+                (Step::Done, vec![Command::Confirm { from, to, run, life, looked }])
+            }
+            Step::Done => (Step::Done, Vec::new()),
+        };
+        it.step = step;
+        commands
+    }
+
+    fn look(&self, it: &mut Hydration, rules: Rules) -> (Step, Vec<Command>) {
+        let last = it.told.iter().max().copied().unwrap_or(0).max(it.from());
+        let all = rules.has(Guard::LooksAtAll);
+        let is_new = |row: &u8| !it.told.contains(row) && (all || *row > last);
+        let new: Vec<u8> = self.truth.waiting().into_iter().filter(is_new).collect();
+        if new.is_empty() {
+            it.looked = self.truth.ended();
+            return (Step::Confirm, Vec::new());
+        }
+        it.told.extend(&new);
+        (Step::Look, self.endings(it.connection, &new, rules))
+    }
+
+    fn beginnings(&self, it: &Hydration, rules: Rules) -> Vec<Command> {
+        let Some(token) = self.token_on(it.connection, rules) else { return Vec::new() };
+        let belongs = self.truth.belongs().into_iter();
+        let begins = belongs.filter(|change| matches!(change, Change::Begin { .. }));
+        begins.map(|change| command(change, token, 0)).collect()
+    }
+
+    /// Watermarks are held back to before the sessions that were filled in.
+    fn endings(&self, connection: u8, rows: &[u8], rules: Rules) -> Vec<Command> {
+        let Some(token) = self.token_on(connection, rules) else { return Vec::new() };
+        let changes = self.truth.changes(rows).into_iter().map(|(_, change)| change);
+        let ends = changes.filter(|change| !matches!(change, Change::Begin { .. }));
+        ends.map(|change| command(change, token, self.now().wall.0 - 1)).collect()
+    }
+}
