@@ -66,7 +66,7 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
     let digests: Vec<String> =
         sqlx::query_scalar(tokens).bind(alice.user_id).fetch_all(auth.db()).await.unwrap();
     let [spent, successor] = [digests[0].as_str(), digests[1].as_str()];
-    let statements: [(&str, &[&str]); 19] = [
+    let statements: [(&str, &[&str]); 17] = [
         (
             "select id, email, password_hash, first_name, last_name, is_active",
             &["'alice@example.com'"],
@@ -86,8 +86,6 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
         ("update refresh_tokens set revoked_at = ? where session_id", &[NOW, session]),
         (r#"s.last_activity as "seen_at: UnixMs""#, &[user, NOW]),
         ("from token_blacklist_enhanced where user_id = ? and token_type", &[user, NOW]),
-        ("where user_id = ? and (delivered_at is null or id >= ?)", &[user, "7"]),
-        ("update revocation_outbox force index", &[NOW, user, "7"]),
         ("where s.id = ? and s.user_id = ? and not exists", &[session, user, successor, NOW, NOW]),
         (r#"role as "role: Role" from users where id = ? and is_active"#, &[user]),
         (r#"s.ip_address, s.last_activity as "last_activity: UnixMs""#, &[user, NOW]),
@@ -102,14 +100,19 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
 /// The statements of cleanup, outbox, hydration, written down activity and a logout of everyone.
 fn of_the_background() -> Vec<String> {
     let id = "'session_5'";
-    let statements: [(&str, &[&str]); 18] = [
+    let statements: [(&str, &[&str]); 20] = [
         ("delete from refresh_tokens where expires_at", &[LONG_AGO, "1000"]),
         ("delete from user_sessions where expires_at", &[LONG_AGO, "1000"]),
         ("delete from token_blacklist_enhanced where", &[LONG_AGO, "1000"]),
         ("delete from email_tokens where", &[LONG_AGO, "1000"]),
         ("delete from revocation_outbox where", &[LONG_AGO, "1000"]),
         ("delete from audit_events where", &[LONG_AGO, "1000"]),
-        ("select user_id from revocation_outbox where delivered_at is null", &["200"]),
+        ("select id, user_id from revocation_outbox where delivered_at is null", &["880", "200"]),
+        (
+            r#"as "changes: Json<Vec<Change>>" from revocation_outbox where delivered_at is null"#,
+            &["880", "1000"],
+        ),
+        ("for update nowait", &["880", "890", "1000"]),
         (r#"as "first_waiting: u64""#, &[]),
         ("from (select 1 as one from revocation_outbox", &["1000"]),
         ("id > ? and tokens_valid_after is not null", &["880", "1000"]),
