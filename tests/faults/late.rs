@@ -6,8 +6,11 @@
 
 mod alone;
 mod cast;
+mod clocks;
 mod endings;
 mod filling;
 mod frozen;
+mod held;
 mod logins;
 mod tally;
+mod wandering;

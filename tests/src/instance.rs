@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use portcullis_api::App;
+use portcullis_api::clock::Clock;
 use portcullis_api::config::Settings;
 use portcullis_api::secret::Random;
 
@@ -27,11 +28,21 @@ impl Deref for Instance {
 impl Service {
     /// Starts instance `number` (2 for the second): the same stores, settings and clock.
     pub async fn another(&self, number: u64, adjust: impl FnOnce(&mut Settings)) -> Instance {
+        self.another_with(number, self.clock.clone(), adjust).await
+    }
+
+    /// The same on a host with another clock.
+    pub async fn another_with(
+        &self,
+        number: u64,
+        clock: Clock,
+        adjust: impl FnOnce(&mut Settings),
+    ) -> Instance {
         let mut settings = self.app.settings.clone();
         adjust(&mut settings);
         // What is random must not be made a second time, here or by a restart.
         let random = Random::seeded(1_000_000 * number);
-        let app = App::new(settings, self.clock.clone(), random).expect("the service starts");
+        let app = App::new(settings, clock, random).expect("the service starts");
         let client = served(&app).await;
         Instance { app, client }
     }

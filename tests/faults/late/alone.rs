@@ -96,7 +96,7 @@ impl<'a> Stage<'a> {
             done(&mut redis, &begin);
             assert_eq!(verdict(&mut redis, &session), "OK");
         }
-        sender.is_killed(self.network);
+        sender.die(self.network);
 
         let survivor = format!("survivor-{round}");
         end(&mut redis, ended, &session, &survivor);
@@ -208,8 +208,8 @@ impl Sender {
         });
     }
 
-    /// Kills it; what it wrote is still there.
-    fn is_killed(self, network: &Network) {
+    /// It is killed, and what it wrote is still there.
+    fn die(self, network: &Network) {
         drop(self.process);
         wait_until("what it wrote has no process any more", || {
             network.held(ROUTE).iter().all(|held| held.is_orphan && held.bytes > 0)

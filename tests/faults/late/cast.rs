@@ -16,6 +16,8 @@ use crate::talk::{confirming, eventually};
 
 /// The route of the instance that is cut off.
 pub(crate) const ROUTE: u8 = 0;
+/// The route of the other one, where it has one.
+pub(crate) const OTHER_ROUTE: u8 = 1;
 /// Who administers.
 pub(crate) const ADMIN: usize = 0;
 /// What a beginning with all that belongs to it has at least, and a question never has.
@@ -35,28 +37,32 @@ pub(crate) struct Cast<'a> {
 }
 
 impl<'a> Cast<'a> {
-    /// So many people, the first of whom administers.
+    /// So many people, the first of whom administers. Nothing comes between the other instance and
+    /// Redis.
     pub(crate) async fn with(network: &'a Network, people: usize) -> Self {
+        Self::new(network, people, None).await
+    }
+
+    /// The other instance has a route of its own.
+    pub(crate) async fn on_two_routes(network: &'a Network, people: usize) -> Self {
+        Self::new(network, people, Some(OTHER_ROUTE)).await
+    }
+
+    async fn new(network: &'a Network, people: usize, other_route: Option<u8>) -> Self {
         let redis = confirming().within(network.there()).start();
+        let over = |route| format!("redis://{}:{}", network.address(route), redis.port());
         let database = Database::shared().fresh_database("late");
         let socket = format!("unix://{}", redis.socket().display());
-        let other = Outside::new(&database, &socket, people);
+        let mut other = Outside::new(&database, &other_route.map_or(socket, over), people);
         let db = MySqlPool::connect(&database).await.unwrap();
         sqlx::query("update users set role = 'admin' where id = 1").execute(&db).await.unwrap();
-        let name = database.split('?').next().unwrap().rsplit('/').next().unwrap();
-        Database::shared().execute(&format!(
-            "create user if not exists {CUT_OFF}@localhost;
-             grant all on `{name}`.* to {CUT_OFF}@localhost"
-        ));
-        let database = database.replace("root@", &format!("{CUT_OFF}@"));
-        let url = format!("redis://{}:{}", network.address(ROUTE), redis.port());
-        let mut cut_off = Outside::new(&database, &url, 0);
-        // Neither what is cut off nor what is held up may give up before its time.
-        cut_off.set("REDIS_DEADLINE", "5s");
-        cut_off.set("DB_DEADLINE", "10s");
-        cut_off.within(network.here());
-        let mut other = other;
-        other.within(network.here());
+        let mut cut_off = Outside::new(&with_user_of_its_own(&database), &over(ROUTE), 0);
+        for instance in [&mut other, &mut cut_off] {
+            // Neither what is cut off, held up nor busy may give up before its time.
+            instance.set("REDIS_DEADLINE", "5s");
+            instance.set("DB_DEADLINE", "10s");
+            instance.within(network.here());
+        }
         let process = Some(other.serve());
         Self { network, redis, cut_off, other, db, process }
     }
@@ -83,14 +89,14 @@ impl<'a> Cast<'a> {
     /// An administrator ends all sessions of somebody.
     pub(crate) async fn log_out_by(&self, admin: &Login, user_id: u64) {
         let path = format!("/admin/users/{user_id}/sessions");
-        is_confirmed(&self.other.client.delete_as(&admin.access, &path).await);
+        self.is_confirmed(&self.other.client.delete_as(&admin.access, &path).await);
     }
 
     /// Somebody ends their session, without revoking a token.
     pub(crate) async fn end_own(&self, model: &Login, user_id: u64, session: &str) {
         let token = token_of(&model.access, user_id, session);
         let path = format!("/sessions/{session}");
-        is_confirmed(&self.other.client.delete_as(&token, &path).await);
+        self.is_confirmed(&self.other.client.delete_as(&token, &path).await);
     }
 
     /// What the module says of a session; an error is no OK.
@@ -128,15 +134,23 @@ impl<'a> Cast<'a> {
         }
     }
 
+    /// Something was done, and Redis has it, at once or soon.
+    pub(crate) fn is_confirmed(&self, answer: &Answer) {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        if answer.json["propagation"] == "pending" {
+            self.settles();
+        }
+    }
+
     /// Nothing waits, and Redis is confirmed.
     pub(crate) fn settles(&self) {
         let waiting = "select count(*) from revocation_outbox where delivered_at is null";
         eventually("nothing waits for Redis", async || self.number(waiting).await == 0);
-        eventually("Redis is confirmed", async || self.is_confirmed());
+        eventually("Redis is confirmed", async || self.is_filled());
         self.other.becomes_ready();
     }
 
-    fn is_confirmed(&self) -> bool {
+    fn is_filled(&self) -> bool {
         let Ok(mut redis) = self.redis.try_connection() else { return false };
         let mark: Option<String> =
             redis::cmd("GET").arg("portcullis:sentinel:user:").query(&mut redis).unwrap_or(None);
@@ -149,18 +163,11 @@ impl<'a> Cast<'a> {
     }
 
     /// From which port the instance that is cut off begins sessions. Nobody is logged in afterwards.
-    pub(crate) async fn beginner(&self, person: usize) -> u16 {
-        let origin = format!("addr={}:", self.network.origin(ROUTE));
+    pub(crate) fn beginner(&self, person: usize) -> u16 {
         let mut port = None;
         eventually("it is seen who begins", async || {
             let login = Login::from(self.cut_off.log_in(person).await.must_be(200));
-            let mut list = redis::cmd("CLIENT");
-            let clients: String = list.arg("LIST").query(&mut self.redis.connection()).unwrap();
-            let mut clients = clients.lines();
-            let client = clients.find(|client| client.contains("cmd=auth.session|create "));
-            let begun = client
-                .and_then(|client| client.split(' ').find_map(|field| field.strip_prefix(&origin)));
-            port = begun.map(|port| port.parse().unwrap());
+            port = last_to_begin(self.network, &self.redis);
             self.log_out(&login).await;
             port.is_some()
         });
@@ -226,6 +233,27 @@ impl<'a> Cast<'a> {
     }
 }
 
+/// The database for a user who is known by name.
+fn with_user_of_its_own(database: &str) -> String {
+    let name = database.split('?').next().unwrap().rsplit('/').next().unwrap();
+    Database::shared().execute(&format!(
+        "create user if not exists {CUT_OFF}@localhost;
+         grant all on `{name}`.* to {CUT_OFF}@localhost"
+    ));
+    database.replace("root@", &format!("{CUT_OFF}@"))
+}
+
+/// The port of the connection over the route that last said so, if nothing was said on it since.
+pub(crate) fn last_to_begin(network: &Network, redis: &Redis) -> Option<u16> {
+    let mut list = redis::cmd("CLIENT");
+    let clients: String = list.arg("LIST").query(&mut redis.connection()).unwrap();
+    let origin = format!("addr={}:", network.origin(ROUTE));
+    let mut begun = clients.lines().filter(|line| line.contains("cmd=auth.session|create "));
+    let port =
+        |line: &str| line.split(' ').find_map(|field| field.strip_prefix(&origin)?.parse().ok());
+    begun.find_map(port)
+}
+
 /// The kernel holds a beginning, written by whoever has this port, that nobody has confirmed.
 pub(crate) fn beginning_is_held(network: &Network, port: u16) {
     eventually("a beginning is on its way", async || {
@@ -242,12 +270,6 @@ pub(crate) fn beginning_is_orphaned(network: &Network, port: u16) {
     });
 }
 
-/// Something was done, and Redis has it.
-pub(crate) fn is_confirmed(answer: &Answer) {
-    assert_eq!(answer.status, 200, "{answer:?}");
-    assert_ne!(answer.json["propagation"], "pending", "{answer:?}");
-}
-
 /// How often a server has been given a command, whatever it answered.
 pub(crate) fn calls(redis: &mut Connection, command: &str) -> usize {
     let info: String = redis::cmd("INFO").arg("commandstats").query(redis).unwrap();
@@ -257,7 +279,7 @@ pub(crate) fn calls(redis: &mut Connection, command: &str) -> usize {
 }
 
 /// An access token like another one, of another session.
-fn token_of(model: &str, user_id: u64, session: &str) -> String {
+pub(crate) fn token_of(model: &str, user_id: u64, session: &str) -> String {
     let mut claims: Value = insecure_decode_claims(model).unwrap();
     claims["sub"] = json!(user_id.to_string());
     claims["sid"] = json!(session);

@@ -7,7 +7,7 @@ use portcullis_tests::{Answer, Login, PASSWORD, send};
 use reqwest::Method;
 use serde_json::json;
 
-use super::cast::{ADMIN, Cast, is_confirmed};
+use super::cast::{ADMIN, Cast};
 use crate::outside::email;
 use crate::talk::eventually;
 
@@ -58,7 +58,7 @@ impl By {
                 client.post_as(&admin.access, "/admin/logout-everyone", json!({})).await
             }
         };
-        is_confirmed(&answer);
+        cast.is_confirmed(&answer);
     }
 }
 

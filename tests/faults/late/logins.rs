@@ -2,14 +2,11 @@
 
 use nix::sys::signal::Signal;
 use portcullis_tests::{Login, Network, Process};
-use reqwest::Response;
-use sqlx::{Connection as _, Executor as _, MySqlConnection};
-use tokio::task::JoinHandle;
 
 use super::cast::{Cast, ROUTE, beginning_is_held, beginning_is_orphaned};
 use super::endings::{By, EVERY_MISHAP, EVERY_WAY, Meanwhile};
+use super::held::held_up;
 use super::tally::Tally;
-use crate::talk::eventually;
 
 #[test]
 fn f_01_a_login_from_a_killed_instance_stays_ended_whoever_ended_it() {
@@ -67,9 +64,9 @@ impl UnderWay {
     pub(super) async fn on(cast: &Cast<'_>, person: usize) -> Self {
         let other = cast.log_in(person).await;
         let instance = cast.cut_off.serve();
-        let port = cast.beginner(person).await;
+        let port = cast.beginner(person);
         cast.settles();
-        let held_up = held_up(cast, person, other.user_id).await;
+        let held_up = held_up(&cast.db, other.user_id, cast.cut_off.login_request(person)).await;
         cast.network.cut(ROUTE);
         drop(held_up.goes_on().await);
         beginning_is_held(cast.network, port);
@@ -107,33 +104,5 @@ impl UnderWay {
             cast.must_be_live(tally, &after, (user_id, &self.other.session)).await;
         }
         after
-    }
-}
-
-/// A login that waits in MySQL for somebody who holds the same user.
-pub(super) struct HeldUp {
-    holder: MySqlConnection,
-    login: JoinHandle<reqwest::Result<Response>>,
-}
-
-/// Begins a login at the instance that will be cut off, and stops it just before its transaction.
-pub(super) async fn held_up(cast: &Cast<'_>, person: usize, user_id: u64) -> HeldUp {
-    let options = cast.db.connect_options();
-    let mut holder = MySqlConnection::connect_with(&options).await.unwrap();
-    let hold = format!("select id from users where id = {user_id} for update");
-    holder.execute("start transaction").await.unwrap();
-    holder.execute(sqlx::AssertSqlSafe(hold)).await.unwrap();
-    let login = tokio::spawn(cast.cut_off.login_request(person).send());
-    let waiting = "select count(*) from information_schema.processlist
-                    where user = 'cut_off' and db = database() and info like '%from users%for update%'";
-    eventually("the login waits for its user", async || cast.number(waiting).await > 0);
-    HeldUp { holder, login }
-}
-
-impl HeldUp {
-    /// The answer may never come.
-    pub(super) async fn goes_on(mut self) -> JoinHandle<reqwest::Result<Response>> {
-        self.holder.execute("commit").await.unwrap();
-        self.login
     }
 }
