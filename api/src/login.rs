@@ -6,38 +6,33 @@
 //! of parallel logins leaves more than the cap.
 
 mod account;
+mod beginning;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::http::header::SET_COOKIE;
-use axum::http::{HeaderMap, Method};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::answer::Success;
-use crate::audit::{self, Event};
 use crate::body::Body;
-use crate::caller::{OLD_COOKIE, authenticate, cookie, token_in};
+use crate::caller::{OLD_COOKIE, cookie};
 use crate::clock::UnixMs;
 use crate::cookies::{self, Mode};
 use crate::device::Device;
-use crate::ending::{self, Ending, Reason};
 use crate::error::{Error, Result};
-use crate::held::{self, Checked};
 use crate::issue::{Grant, TokenPair, token_pair};
-use crate::ledger::Fence;
 use crate::limit::Scope;
 use crate::new_device;
-use crate::opening::{self, Beginning, Opened};
-use crate::outbox::{self, Propagation};
-use crate::refresh_tokens::family_of;
+use crate::opening::Opened;
+use crate::outbox::Propagation;
 use crate::request::Client;
-use crate::secret::{Password, RefreshToken};
+use crate::secret::Password;
 use crate::session_id::SessionId;
-use crate::token::Role;
-use crate::transaction::{Transaction, repeat};
-use account::{Stored, check_again, check_password, refused};
+use account::Stored;
+use beginning::{Begun, begin};
 
 /// Names a device that has logged in before.
 pub(crate) const DEVICE_COOKIE: &str = "__Host-device";
@@ -214,88 +209,4 @@ async fn log_in(
     let Stored { id, email, first_name, last_name, .. } = user;
     let user = User { id, email, first_name, last_name, is_active: true };
     Ok((LoggedIn { user, tokens, session }, propagation))
-}
-
-/// A login that is done.
-struct Begun {
-    user: Stored,
-    role: Role,
-    now: UnixMs,
-    opened: Opened,
-    propagation: Propagation,
-}
-
-/// Begins a session if the password is good, and still is when the session begins: hashing takes
-/// its time, and whoever changes a password wants everybody out who had the old one.
-async fn begin(
-    app: &App,
-    client: &Client,
-    headers: &HeaderMap,
-    (email, given): (&str, Password),
-) -> Result<Option<Begun>> {
-    // Asked for now, a fence costs no time: whatever ends the session comes after it.
-    let (checked, fence) =
-        tokio::join!(check_password(app, client, email, given.clone()), app.ledger.fence());
-    let (Some(mut user), fence) = (checked?, fence.ok()) else { return Ok(None) };
-    let presented = presented_session(app, headers, user.id).await;
-    loop {
-        let begun =
-            repeat(app, || begin_session(app, client, presented.as_ref(), (&user, fence.clone())));
-        let in_force = match begun.await? {
-            Checked::Replaced(in_force) => in_force,
-            Checked::Done(Some((role, now, opened, propagation))) => {
-                return Ok(Some(Begun { user, role, now, opened, propagation }));
-            }
-            Checked::Done(None) => {
-                refused(app, client, Some(user.id)).await?;
-                return Ok(None);
-            }
-        };
-        let checked = check_again(app, client, user, (in_force, given.clone())).await?;
-        let Some(still) = checked else { return Ok(None) };
-        user = still;
-    }
-}
-
-/// Begins a session in place of the one that the client may still hold, and tells when it began;
-/// none, if the user may not log in any more.
-async fn begin_session(
-    app: &App,
-    client: &Client,
-    presented: Option<&SessionId>,
-    (user, fence): (&Stored, Option<Fence>),
-) -> Result<Checked<Option<(Role, UnixMs, Opened, Propagation)>>> {
-    let mut tx = Transaction::begin(&app.db).await?;
-    let held = held::user(&mut tx, user.id).await?;
-    let Some(held) = held.filter(|held| held.may_log_in(app)) else {
-        return Ok(Checked::Done(None));
-    };
-    if held.password_hash != user.password_hash {
-        return Ok(Checked::Replaced(held.password_hash));
-    }
-    let now = app.clock.now();
-    if let Some(old) = presented {
-        let ending = Ending { reason: Reason::Replaced, at: now, client };
-        ending::end(&mut tx, user.id, std::slice::from_ref(old), ending).await?;
-    }
-    let beginning = Beginning { now, created_at: held.next_beginning(now) };
-    let opened = opening::open(app, &mut tx, user.id, client, beginning).await?;
-    let event = Event::of("authn_login_success", user.id).in_session(opened.session.as_str());
-    audit::record(&mut tx, client, now, event).await?;
-    let propagation = outbox::commit_fenced(app, tx, user.id, fence).await?;
-    Ok(Checked::Done(Some((held.role, now, opened, propagation))))
-}
-
-/// The session of a token that came with the login, if it is the same user's.
-async fn presented_session(app: &App, headers: &HeaderMap, user_id: u64) -> Option<SessionId> {
-    // The old cookie counts here whatever the method, because it is only ever ended.
-    if let Ok(token) = token_in(headers, &Method::GET)
-        && let Ok(caller) = authenticate(app, token.token).await
-    {
-        return (caller.user_id == user_id).then_some(caller.session);
-    }
-    // A browser drops the access token first.
-    let token = RefreshToken::parse(cookie(headers, cookies::REFRESH)?)?;
-    let family = family_of(app, &token).await.ok()??;
-    (family.user_id == user_id).then_some(family.session)
 }

@@ -46,10 +46,9 @@ where
     let begun = Instant::now();
     let mut left = REPETITIONS;
     loop {
-        let before = begun.elapsed();
+        let this = Instant::now();
         let outcome = work().await.map_err(Into::into);
-        let spent = begun.elapsed();
-        let has_time = spent + (spent - before) < limit;
+        let has_time = begun.elapsed() + this.elapsed() < limit;
         match outcome {
             Err(Error::Database(cause)) if left > 0 && has_time && was_sent_away(&cause) => {
                 left -= 1;

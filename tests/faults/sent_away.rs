@@ -8,7 +8,7 @@ use futures_util::future::{join_all, join3};
 use portcullis_tests::{Login, Service, captured_log, send, tell};
 use reqwest::Method;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use crate::endpoints::{Called, ENDPOINTS, INTROSPECTOR, LOGOUT_EVERYONE, Person};
 use crate::talk::{agree, eventually};
@@ -54,10 +54,10 @@ async fn race(rounds: usize) {
         let method = [Method::POST, Method::DELETE][round % 2].clone();
         let ending = send(auth.request(method, path).bearer_auth(&logins[3].access));
         let one = auth.post_as(&logins[2].access, "/logout", json!({}));
-        let (refreshed, ended, one) = join3(refreshes, ending, one).await;
+        let (tokens, ended, one) = join3(refreshes, ending, one).await;
         ended.must_be(200);
         assert!([200, 401, 404].contains(&one.status.as_u16()), "{one:?}");
-        for answer in refreshed {
+        for answer in tokens {
             assert!([200, 401].contains(&answer.status.as_u16()), "{answer:?}");
         }
         assert_eq!(auth.live_sessions(logins[0].user_id).await, 0);
@@ -195,7 +195,8 @@ async fn f_55_a_logout_that_lost_a_deadlock_is_done_all_the_same() {
         Service::with(|settings| settings.stores.db_deadline = Duration::from_secs(30)).await;
     let alice = auth.logged_in("alice").await;
     agree(&auth).await;
-    let mut tx = auth.db().begin().await.unwrap();
+    let mut tx = auth.db().acquire().await.unwrap();
+    tx.execute("begin").await.unwrap();
     // Heavier than the logout, so that it is not the one that goes.
     let many = "insert into audit_events (at, event, detail)
                 with recursive n as (select 1 as i union all select i + 1 from n where i < 200)
@@ -212,7 +213,8 @@ async fn f_55_a_logout_that_lost_a_deadlock_is_done_all_the_same() {
     });
     let user = "select id from users where id = ? for update";
     sqlx::query(user).bind(alice.user_id).execute(&mut *tx).await.unwrap();
-    tx.rollback().await.unwrap();
+    tx.execute("rollback").await.unwrap();
+    drop(tx);
     going.await.unwrap().must_be(200);
     assert_eq!(auth.live_sessions(alice.user_id).await, 0);
     let trail = auth.audit_trail(alice.user_id).await;
@@ -226,12 +228,14 @@ async fn f_55_whoever_waits_for_a_lock_in_vain_is_told_to_come_back() {
     let alice = auth.logged_in("alice").await;
     agree(&auth).await;
     let before = sizes(&auth).await;
-    let mut tx = auth.db().begin().await.unwrap();
+    let mut tx = auth.db().acquire().await.unwrap();
+    tx.execute("begin").await.unwrap();
     let session = "select id from user_sessions where id = ? for update";
     sqlx::query(session).bind(&alice.session).execute(&mut *tx).await.unwrap();
     let answer = auth.post_as(&alice.access, "/logout-all-devices", json!({})).await.must_be(503);
     assert!(!answer.header("retry-after").is_empty());
-    tx.rollback().await.unwrap();
+    tx.execute("rollback").await.unwrap();
+    drop(tx);
     eventually("no connection is waited for any more", async || {
         auth.app.db.size() as usize == auth.app.db.num_idle()
     });

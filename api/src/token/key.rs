@@ -213,7 +213,7 @@ impl Key {
 
 /// How the keys of a directory look from outside: cheap to have, and different whenever a key is
 /// made, retired, replaced, or may be read where it could not.
-pub(super) type Look = Vec<(OsString, u64, u64, i64, i64)>;
+pub(super) type Look = Vec<(OsString, (u64, u64, i64, i64))>;
 
 /// Nothing, if the directory cannot be read.
 pub(super) fn look(dir: &Path) -> Option<Look> {
@@ -224,10 +224,10 @@ pub(super) fn look(dir: &Path) -> Option<Look> {
             continue;
         }
         // Links are followed, since that is how secrets are mounted.
-        let (inode, length, changed_s, changed_ns) = fs::metadata(&path)
+        let file = fs::metadata(&path)
             .map(|file| (file.ino(), file.len(), file.ctime(), file.ctime_nsec()))
             .unwrap_or_default();
-        look.push((path.into_os_string(), inode, length, changed_s, changed_ns));
+        look.push((path.into_os_string(), file));
     }
     look.sort_unstable();
     Some(look)
