@@ -256,9 +256,12 @@ pub(crate) fn last_to_begin(network: &Network, redis: &Redis) -> Option<u16> {
 
 /// The kernel holds a beginning, written by whoever has this port, that nobody has confirmed.
 pub(crate) fn beginning_is_held(network: &Network, port: u16) {
-    eventually("a beginning is on its way", async || {
-        network.held(ROUTE).iter().any(|held| held.port == port && held.bytes >= BEGINNING)
-    });
+    eventually("a beginning is on its way", async || is_held(network, port));
+}
+
+/// Whether it does so now.
+pub(crate) fn is_held(network: &Network, port: u16) -> bool {
+    network.held(ROUTE).iter().any(|held| held.port == port && held.bytes >= BEGINNING)
 }
 
 /// What the kernel holds it holds for nobody.
