@@ -28,6 +28,15 @@ pub(crate) fn is_slot_leaving(ctx: Ctx) -> bool {
     })
 }
 
+/// The configuration epoch of this node. Whoever takes a slot over from another node has a greater
+/// one afterwards, unless it has the greatest of all and had it while it held nothing of that slot.
+pub(crate) fn config_epoch(ctx: Ctx) -> Option<u64> {
+    let answer = Answer::to(ctx, c"CLUSTER", [c"INFO"])?;
+    let info = core::str::from_utf8(answer.whole().own_text()?).ok()?;
+    let epoch = info.lines().find_map(|line| line.strip_prefix("cluster_my_epoch:"))?;
+    epoch.trim_end().parse().ok()
+}
+
 /// An answer in RESP2, not null.
 struct Answer(*mut raw::RedisModuleCallReply);
 
@@ -74,10 +83,14 @@ impl<'a> Part<'a> {
 
     /// An element that is a string.
     fn text(self, at: usize) -> Option<&'a [u8]> {
-        let element = self.element(at)?;
+        self.element(at)?.own_text()
+    }
+
+    /// The string that this is.
+    fn own_text(self) -> Option<&'a [u8]> {
         let mut length = 0;
-        // SAFETY: the element lives as long as the answer; null for what is no string.
-        let text = unsafe { ffi::reply_text(element.0, &raw mut length) };
+        // SAFETY: it lives as long as the answer; null for what is no string.
+        let text = unsafe { ffi::reply_text(self.0, &raw mut length) };
         if text.is_null() {
             return None;
         }

@@ -121,6 +121,13 @@ impl<'a> Call<'a> {
         !(is_paused || in_cluster && ask::is_slot_leaving(self.ctx))
     }
 
+    /// Where in a cluster this is: another number when slots have come since. 0 without a cluster.
+    pub(crate) fn place(&self) -> u64 {
+        let in_cluster = self.is_flagged(raw::REDISMODULE_CTX_FLAGS_CLUSTER);
+        let epoch = if in_cluster { ask::config_epoch(self.ctx) } else { None };
+        epoch.map_or(0, |epoch| epoch.wrapping_add(1))
+    }
+
     /// Whether this is an effect that already happened, elsewhere or earlier. Such a command obeys
     /// no client limit and never fails.
     pub(crate) fn is_replay(&self) -> bool {

@@ -41,12 +41,19 @@ fn ask(call: &Call<'_>) -> Reply {
     if call.arg(1).is_some() {
         return Reply::WrongArity;
     }
-    call.reply_bytes(fence().token(monotonic_now()).text().as_bytes());
+    let token = fence().token(monotonic_now()).in_place(call.place());
+    call.reply_bytes(token.text().as_bytes());
     Reply::Sent
 }
 
-/// Whether a session may begin with this token.
-pub(crate) fn judge(token: FenceToken, beginning: &Beginning<'_>) -> Result<(), Refusal> {
+/// Whether a session may begin with this token. The memory does not travel with a slot, so a token
+/// is void when any has come to this node since.
+pub(crate) fn judge(
+    call: &Call<'_>,
+    token: FenceToken,
+    beginning: &Beginning<'_>,
+) -> Result<(), Refusal> {
+    let token = token.in_place(call.place());
     let verdict = fence().judge(token, beginning, monotonic_now());
     info::FENCE_STALE.add(usize::from(verdict == Err(Refusal::Stale)));
     verdict

@@ -82,7 +82,7 @@ fn traffic(cluster: &Cluster, done: &AtomicBool, asked: &AtomicU64) {
 }
 
 /// Moves the slot of `{user}` with all its keys, a few at a time.
-fn move_slot(source: &mut Talk, target: &mut Talk, port: u16) {
+pub(crate) fn move_slot(source: &mut Talk, target: &mut Talk, port: u16) {
     let slot = source.say("CLUSTER KEYSLOT {user}:1");
     let (here, there) = (source.say("CLUSTER MYID"), target.say("CLUSTER MYID"));
     assert_eq!(target.say(&format!("CLUSTER SETSLOT {slot} IMPORTING {here}")), "OK");

@@ -29,7 +29,7 @@ pub(super) fn create(call: &Call<'_>) -> Reply {
         ledger.put(&replayed(&request, clock.now));
         Created::default()
     } else {
-        match begin(&mut ledger, key, (&request, token), clock.now) {
+        match begin(call, &mut ledger, key, (&request, token)) {
             Ok(created) => created,
             Err(refusal) => return info::rejected(refusal),
         }
@@ -53,11 +53,12 @@ pub(super) fn create(call: &Call<'_>) -> Reply {
 
 /// What a client asks for: the fence is asked first, then the watermark, then the limits.
 fn begin(
+    call: &Call<'_>,
     ledger: &mut Ledger,
     key: Arg<'_>,
     (request, token): (&Create<'_>, Option<FenceToken>),
-    now: UnixMs,
 ) -> Result<Created, Reply> {
+    let now = call.now();
     let wording = |refusal| match refusal {
         Refusal::Stale => STALE,
         Refusal::Ended => ENDED,
@@ -66,7 +67,7 @@ fn begin(
     if let Some(token) = token {
         let created = request.created.filter(|at| *at <= now);
         let beginning = Beginning { key: key.bytes(), id: request.id, created };
-        fence::judge(token, &beginning).map_err(wording)?;
+        fence::judge(call, token, &beginning).map_err(wording)?;
     }
     if ledger.has_ended(request, now) {
         return Err(ENDED);

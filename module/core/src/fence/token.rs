@@ -21,6 +21,15 @@ impl FenceToken {
         Some(Self { life: hex(life)?, asked: MonotonicMs(hex(asked)?) })
     }
 
+    /// The same for one place out of several that share a life, or back again: a token from another
+    /// place is one from another life. Place 0 changes nothing.
+    #[must_use]
+    pub const fn in_place(self, place: u64) -> Self {
+        // An odd factor, so that no two places are alike.
+        let mask = place.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Self { life: self.life ^ mask, asked: self.asked }
+    }
+
     /// As it is answered and sent back.
     #[must_use]
     pub fn text(&self) -> String {
@@ -37,6 +46,18 @@ fn hex(digits: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_is_good_in_its_own_place_only() {
+        let token = FenceToken { life: 7, asked: MonotonicMs(12) };
+        for place in [0, 1, 2, u64::MAX] {
+            for other in [0, 1, 2, u64::MAX] {
+                let there = token.in_place(place).in_place(other);
+                assert_eq!(there == token, place == other, "{place} {other}");
+            }
+        }
+        assert_eq!(token.in_place(0), token);
+    }
 
     #[test]
     fn a_token_reads_as_it_was_written_and_nothing_else_is_one() {
