@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 use sqlx::{Connection as _, MySql, MySqlConnection, QueryBuilder};
 
+use crate::endpoints::INTROSPECTOR;
 use crate::talk::{accepted, ask, confirming, eventually, ready, waiting};
 
 /// Beyond any user that signs up here.
@@ -105,6 +106,28 @@ async fn f_08_an_ending_does_not_wait_for_a_beginning_that_redis_cannot_take() {
     assert!(auth.is_good(&new.access).await, "MySQL knows the new session");
     redis(&auth, &["CONFIG", "SET", "maxmemory", "0"]);
     eventually("the beginning has been told", async || ask(&auth, &new) == "OK");
+}
+
+/// A token revoked by itself, whose ledger is lost before its session is told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f_08_a_session_that_has_waited_comes_with_the_tokens_that_were_revoked_meanwhile() {
+    let database = Database::shared().fresh_database("revoked");
+    let auth = Service::on(confirming().start(), &database, |settings| {
+        settings.tokens.introspection_clients = Some(INTROSPECTOR.into());
+    })
+    .await;
+    ready(&auth);
+    redis(&auth, &["CONFIG", "SET", "maxmemory", "1"]);
+    let alice = auth.logged_in("alice").await;
+    let (name, secret) = INTROSPECTOR.split_once(':').unwrap();
+    let revoke = auth.request(Method::POST, "/revoke").basic_auth(name, Some(secret));
+    let form = [("token", &alice.access)];
+    assert_eq!(revoke.form(&form).send().await.unwrap().status(), 200);
+    eventually("only the session waits", async || waits_for(&auth, alice.user_id).await == 1);
+    redis(&auth, &["DEL", &format!("user:{}", alice.user_id)]);
+    redis(&auth, &["CONFIG", "SET", "maxmemory", "0"]);
+    eventually("the session has been told", async || waiting(&auth).await == 0);
+    assert_eq!(ask(&auth, &alice), "REVOKED");
 }
 
 /// An instance that has only seen in the outbox that something waits.

@@ -3,7 +3,7 @@
 //! Rows may be told twice, by two instances at once, or in another order than they were written: an
 //! ending may always be told, and a beginning is told only if MySQL, read after the fence was asked for, has a session that nobody has ended.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 use sqlx::mysql::MySqlRow;
@@ -117,14 +117,18 @@ pub(super) async fn tell(
     rows: &[Row],
     fence: Option<&Fence>,
 ) -> Result<Vec<Fate>, Undelivered> {
-    let goes_on = not_ended_among(db, rows).await?;
-    let is_due = |change: &Change| change.begins().is_none_or(|id| goes_on.contains(id.as_str()));
+    let alive = alive_among(db, rows, app.clock.now()).await?;
+    let is_due = |change: &Change| change.begins().is_none_or(|id| alive.contains_key(id.as_str()));
     let mut places = Vec::new();
     let mut changes = Vec::new();
     for (place, row) in rows.iter().enumerate() {
         for change in row.changes.iter().flatten().filter(|change| is_due(change)) {
-            places.push(place);
-            changes.push((row.user_id, change));
+            // Its ledger may have been lost since they were told.
+            let revoked = change.begins().and_then(|id| alive.get(id.as_str()));
+            for change in revoked.into_iter().flatten().chain([change]) {
+                places.push(place);
+                changes.push((row.user_id, change));
+            }
         }
     }
     let told = app.ledger.tell(&changes, fence).await?;
@@ -134,18 +138,21 @@ pub(super) async fn tell(
     };
     let mut fates: Vec<Fate> = rows.iter().map(unread).collect();
     for ((place, (user_id, change)), told) in places.into_iter().zip(changes).zip(told) {
-        let fate = match told {
-            Told::Heard => Fate::Told,
-            Told::Stale => Fate::Stale,
-            Told::Refused(refusal) => {
-                tracing::warn!(user_id, %refusal, "Redis refused a change; it will be told again");
-                // About a key that holds something else Redis never says OK.
-                Fate::Refused { is_ending: change.is_ending() && refusal.code() != "WRONGTYPE" }
-            }
-        };
-        fates[place] = worse(fates[place], fate);
+        fates[place] = worse(fates[place], fate(user_id, change, told));
     }
     Ok(fates)
+}
+
+fn fate(user_id: u64, change: &Change, told: Told) -> Fate {
+    match told {
+        Told::Heard => Fate::Told,
+        Told::Stale => Fate::Stale,
+        Told::Refused(refusal) => {
+            tracing::warn!(user_id, %refusal, "Redis refused a change; it will be told again");
+            // About a key that holds something else Redis never says OK.
+            Fate::Refused { is_ending: change.is_ending() && refusal.code() != "WRONGTYPE" }
+        }
+    }
 }
 
 fn worse(one: Fate, other: Fate) -> Fate {
@@ -157,19 +164,39 @@ fn worse(one: Fate, other: Fate) -> Fate {
     if weight(one) >= weight(other) { one } else { other }
 }
 
-/// The sessions of these beginnings that nobody has ended. Redis sees by itself which have expired.
-async fn not_ended_among(db: &mut MySqlConnection, rows: &[Row]) -> sqlx::Result<HashSet<String>> {
+/// The sessions of these beginnings that nobody has ended, each with its tokens that were revoked one
+/// by one. Redis sees by itself which sessions have expired.
+async fn alive_among(
+    db: &mut MySqlConnection,
+    rows: &[Row],
+    now: UnixMs,
+) -> sqlx::Result<HashMap<String, Vec<Change>>> {
     let begun: Vec<&SessionId> = changes(rows).filter_map(Change::begins).collect();
     if begun.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(HashMap::new());
     }
-    let mut select =
-        QueryBuilder::<MySql>::new("select id from user_sessions where is_active and id in (");
+    let mut select = QueryBuilder::<MySql>::new(
+        "select s.id, lower(hex(b.token_hash)), b.token_expiry
+           from user_sessions s
+           left join token_blacklist_enhanced b
+             on b.user_id = s.user_id and b.session_id = s.id and b.token_type = 'access'
+                and b.token_expiry > ",
+    );
+    select.push_bind(now).push(" where s.is_active and s.id in (");
     let mut list = select.separated(", ");
     for session in begun {
         list.push_bind(session);
     }
     select.push(")");
-    let live: Vec<String> = select.build_query_scalar().fetch_all(db).await?;
-    Ok(live.into_iter().collect())
+    let found: Vec<(String, Option<String>, Option<UnixMs>)> =
+        select.build_query_as().fetch_all(db).await?;
+    let mut alive: HashMap<String, Vec<Change>> = HashMap::new();
+    for (session, digest, expires_at) in found {
+        let revoked = alive.entry(session).or_default();
+        let revocation = digest.zip(expires_at);
+        revoked.extend(
+            revocation.map(|(digest, expires_at)| Change::Blacklist { digest, expires_at }),
+        );
+    }
+    Ok(alive)
 }
