@@ -107,6 +107,10 @@ impl<'a> Call<'a> {
         self.is_flagged(raw::REDISMODULE_CTX_FLAGS_MASTER)
     }
 
+    pub(crate) fn is_in_cluster(&self) -> bool {
+        self.is_flagged(raw::REDISMODULE_CTX_FLAGS_CLUSTER)
+    }
+
     fn is_flagged(&self, flag: u32) -> bool {
         // SAFETY: `ctx` is this command's (fact 1).
         unsafe { ffi::context_flags(self.ctx) }.cast_unsigned() & flag != 0
@@ -117,15 +121,7 @@ impl<'a> Call<'a> {
     pub(crate) fn may_replicate_keyless(&self) -> bool {
         // SAFETY: takes no pointers.
         let is_paused = unsafe { ffi::avoid_replication() } != 0;
-        let in_cluster = self.is_flagged(raw::REDISMODULE_CTX_FLAGS_CLUSTER);
-        !(is_paused || in_cluster && ask::is_slot_leaving(self.ctx))
-    }
-
-    /// Where in a cluster this is: another number when slots have come since. 0 without a cluster.
-    pub(crate) fn place(&self) -> u64 {
-        let in_cluster = self.is_flagged(raw::REDISMODULE_CTX_FLAGS_CLUSTER);
-        let epoch = if in_cluster { ask::config_epoch(self.ctx) } else { None };
-        epoch.map_or(0, |epoch| epoch.wrapping_add(1))
+        !(is_paused || self.is_in_cluster() && ask::is_slot_leaving(self.ctx))
     }
 
     /// Whether this is an effect that already happened, elsewhere or earlier. Such a command obeys

@@ -14,7 +14,7 @@ use redis_module::raw;
 use crate::call::{self, Call};
 use crate::clock::monotonic_now;
 use crate::reply::Reply;
-use crate::{config, info};
+use crate::{ask, config, info};
 
 /// Only the main thread takes it, so nobody ever waits.
 static FENCE: LazyLock<Mutex<Fence>> = LazyLock::new(|| {
@@ -41,9 +41,15 @@ fn ask(call: &Call<'_>) -> Reply {
     if call.arg(1).is_some() {
         return Reply::WrongArity;
     }
-    let token = fence().token(monotonic_now()).in_place(call.place());
+    let token = fence().token(monotonic_now()).in_place(place(call));
     call.reply_bytes(token.text().as_bytes());
     Reply::Sent
+}
+
+/// Where in a cluster this is: another number when slots have come since. 0 without a cluster.
+fn place(call: &Call<'_>) -> u64 {
+    let epoch = if call.is_in_cluster() { ask::config_epoch(call.ctx()) } else { None };
+    epoch.map_or(0, |epoch| epoch.wrapping_add(1))
 }
 
 /// Whether a session may begin with this token. The memory does not travel with a slot, so a token
@@ -53,7 +59,7 @@ pub(crate) fn judge(
     token: FenceToken,
     beginning: &Beginning<'_>,
 ) -> Result<(), Refusal> {
-    let token = token.in_place(call.place());
+    let token = token.in_place(place(call));
     let verdict = fence().judge(token, beginning, monotonic_now());
     info::FENCE_STALE.add(usize::from(verdict == Err(Refusal::Stale)));
     verdict
