@@ -127,7 +127,6 @@ mod tests {
         assert!(ledger.find(b"idle").is_some() && ledger.find(b"live").is_some());
     }
 
-    /// Counts what it is handed and stops when told to.
     #[test]
     fn f_58_a_replay_sweeps_no_session_and_never_the_last_digest() {
         const LATE: UnixMs = UnixMs(10_000_000_000);
@@ -146,6 +145,7 @@ mod tests {
         assert!(ledger.expires(Duration::ZERO).is_some(), "it is not empty");
     }
 
+    /// Counts what it is handed and stops when told to.
     struct Count {
         bytes: usize,
         left: usize,
