@@ -10,6 +10,8 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use sqlx::MySqlPool;
+
 use crate::App;
 use crate::database;
 use crate::transaction::Transaction;
@@ -51,14 +53,14 @@ pub(crate) async fn position(app: &App, known: u64) -> sqlx::Result<u64> {
     if wanted <= known {
         return Ok(known);
     }
-    let held = database::time(app.settings.stores.db_deadline, up_to_held(app, known, wanted));
+    let held = database::time(app.settings.stores.db_deadline, up_to_held(&app.db, known, wanted));
     Ok(held.await.unwrap_or(known))
 }
 
 /// The last row after `known`, up to `wanted` and within one step, before which nobody holds any:
 /// asks for all of them at once, and is refused otherwise.
-async fn up_to_held(app: &App, known: u64, wanted: u64) -> sqlx::Result<u64> {
-    let mut tx = Transaction::begin(&app.db).await?;
+async fn up_to_held(db: &MySqlPool, known: u64, wanted: u64) -> sqlx::Result<u64> {
+    let mut tx = Transaction::begin(db).await?;
     let rows = sqlx::query_scalar!(
         "select id from revocation_outbox where id > ? and id <= ?
           order by id limit ? for update nowait",
@@ -74,7 +76,26 @@ async fn up_to_held(app: &App, known: u64, wanted: u64) -> sqlx::Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_tests::Database;
+
     use super::*;
+
+    #[tokio::test]
+    async fn f_02_no_row_counts_while_somebody_holds_one_up_to_it() {
+        let url = Database::shared().migrated_database("position");
+        let db = MySqlPool::connect(&url).await.unwrap();
+        let insert = "insert into revocation_outbox (user_id, change_set, created_at, delivered_at)
+                      values (1, '[]', utc_timestamp(3), utc_timestamp(3))";
+        let mut slow = Transaction::begin(&db).await.unwrap();
+        sqlx::query(insert).execute(&mut *slow).await.unwrap();
+        for _ in 0..3 {
+            sqlx::query(insert).execute(&db).await.unwrap();
+        }
+        assert!(up_to_held(&db, 0, 4).await.is_err(), "row 1 is not there yet");
+        assert_eq!(up_to_held(&db, 1, 4).await.unwrap(), 4, "what lies behind it does not matter");
+        slow.commit().await.unwrap();
+        assert_eq!(up_to_held(&db, 0, 4).await.unwrap(), 4);
+    }
 
     #[test]
     fn a_row_is_settled_when_it_was_the_newest_long_enough_ago() {

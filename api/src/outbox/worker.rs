@@ -35,6 +35,8 @@ pub(crate) struct Worker(Mutex<HashMap<u64, Aside>>);
 struct Aside {
     until: Instant,
     rest: Duration,
+    /// The last row that was tried. What is written after it does not rest.
+    newest: u64,
     /// When the ending was written that their ledger refuses, if it is one.
     lacks_since: Option<UnixMs>,
 }
@@ -45,15 +47,17 @@ impl Worker {
         self.aside().values().filter_map(|aside| aside.lacks_since).min()
     }
 
-    fn rests(&self, user_id: u64) -> bool {
+    /// Whether this row of a user has been tried lately, in vain.
+    fn rests(&self, row: u64, user_id: u64) -> bool {
         let now = Instant::now();
-        self.aside().get(&user_id).is_some_and(|aside| now < aside.until)
+        self.aside().get(&user_id).is_some_and(|aside| now < aside.until && row <= aside.newest)
     }
 
-    fn set_aside(&self, user_id: u64, lacks_since: Option<UnixMs>) {
+    fn set_aside(&self, user_id: u64, Refused { newest, lacks_since }: Refused) {
         let mut aside = self.aside();
         let rest = aside.get(&user_id).map_or(FIRST_REST, |it| it.rest * 2).min(LONGEST_REST);
-        aside.insert(user_id, Aside { until: Instant::now() + rest, rest, lacks_since });
+        let until = Instant::now() + rest;
+        aside.insert(user_id, Aside { until, rest, newest, lacks_since });
     }
 
     fn keep_aside(&self, waiting: &HashSet<u64>) {
@@ -62,6 +66,22 @@ impl Worker {
 
     fn aside(&self) -> MutexGuard<'_, HashMap<u64, Aside>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one attempt at a user's rows came to, if Redis refused any.
+#[derive(Clone, Copy, Default)]
+struct Refused {
+    newest: u64,
+    /// When the oldest ending among them was written.
+    lacks_since: Option<UnixMs>,
+}
+
+impl Refused {
+    fn add(&mut self, row: &Row, is_ending: bool) {
+        self.newest = self.newest.max(row.id);
+        let since = is_ending.then_some(row.created_at);
+        self.lacks_since = self.lacks_since.into_iter().chain(since).min();
     }
 }
 
@@ -101,22 +121,23 @@ pub async fn deliver_waiting(app: &App) -> sqlx::Result<usize> {
 /// set aside.
 async fn deliver_all(app: &App, spares: bool) -> sqlx::Result<usize> {
     let lines = &app.ledger.lines;
-    let mut seen = HashSet::new();
+    let (mut seen, mut tried) = (HashSet::new(), HashSet::new());
     let (mut behind, mut after) = (0, 0);
     loop {
         let page = page(app, after).await?;
         let is_last = page.len() < PAGE as usize;
         after = page.last().map_or(after, |(id, _)| *id);
         let users: Vec<u64> =
-            page.into_iter().map(|(_, user_id)| user_id).filter(|id| seen.insert(*id)).collect();
+            page.iter().map(|(_, user_id)| *user_id).filter(|id| seen.insert(*id)).collect();
         lines.doubt_about(&users);
-        let (resting, due): (Vec<u64>, Vec<u64>) =
-            users.into_iter().partition(|id| spares && app.worker.rests(*id));
-        behind += resting.len() + deliver(app, &due).await;
+        let due = page.into_iter().filter(|(row, id)| !(spares && app.worker.rests(*row, *id)));
+        let due: Vec<u64> = due.map(|(_, id)| id).filter(|id| tried.insert(*id)).collect();
+        behind += deliver(app, &due).await;
         if is_last {
             break;
         }
     }
+    behind += seen.len() - tried.len();
     // Whose changes others have delivered meanwhile, or nobody can have heard of yet.
     let unseen: Vec<u64> = lines.behind().into_iter().filter(|id| !seen.contains(id)).collect();
     for some in unseen.chunks(PAGE as usize) {
@@ -161,16 +182,19 @@ async fn try_deliver(app: &App, users: &[u64]) -> Result<usize, Undelivered> {
     let (mine, held) = reading::taken(&mut tx, rows).await?;
     let mut behind: HashSet<u64> = held.iter().map(|row| row.user_id).collect();
     let fates = reading::tell(app, &mut tx, &mine, Some(&fence)).await?;
-    let mut told = Vec::new();
+    let (mut told, mut refused) = (Vec::new(), HashMap::<u64, Refused>::new());
     for (row, fate) in mine.iter().zip(fates) {
-        if fate == Fate::Told {
-            told.push(row.id);
-            continue;
+        match fate {
+            Fate::Told => told.push(row.id),
+            Fate::Stale => drop(behind.insert(row.user_id)),
+            Fate::Refused { is_ending } => {
+                behind.insert(row.user_id);
+                refused.entry(row.user_id).or_default().add(row, is_ending);
+            }
         }
-        behind.insert(row.user_id);
-        if let Fate::Refused { is_ending } = fate {
-            app.worker.set_aside(row.user_id, is_ending.then_some(row.created_at));
-        }
+    }
+    for (user_id, refused) in refused {
+        app.worker.set_aside(user_id, refused);
     }
     reading::mark(&mut tx, &told, app.clock.now()).await?;
     tx.commit().await?;
@@ -195,4 +219,35 @@ async fn tell_endings_held(app: &App, held: Vec<Row>) -> Result<(), Undelivered>
         .collect();
     app.ledger.tell(&endings, None).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: u64, created_at: u64) -> Row {
+        Row { id, user_id: 1, created_at: UnixMs(created_at), changes: None }
+    }
+
+    #[test]
+    fn f_08_what_is_written_later_does_not_rest_with_what_was_refused() {
+        let (worker, mut refused) = (Worker::default(), Refused::default());
+        refused.add(&row(7, 0), false);
+        worker.set_aside(1, refused);
+        assert!(worker.rests(6, 1) && worker.rests(7, 1));
+        assert!(!worker.rests(8, 1), "an ending, say");
+        assert!(!worker.rests(7, 2), "somebody else");
+    }
+
+    #[test]
+    fn f_08_the_oldest_ending_that_was_refused_counts_whatever_else_was() {
+        let (worker, mut refused) = (Worker::default(), Refused::default());
+        for (id, created_at, is_ending) in
+            [(5, 1, false), (6, 20, true), (7, 10, true), (8, 30, false)]
+        {
+            refused.add(&row(id, created_at), is_ending);
+        }
+        worker.set_aside(1, refused);
+        assert_eq!(worker.lacks_since(), Some(UnixMs(10)));
+    }
 }
