@@ -34,7 +34,7 @@ use crate::ledger::redis_now;
 use crate::outbox;
 use crate::sentinel::{self, Confirmation, Mark, Sight};
 
-pub(crate) use fill::device_text;
+pub(crate) use fill::Standing;
 
 mod endings;
 mod fill;

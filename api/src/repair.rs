@@ -17,7 +17,7 @@ use sqlx::types::Json;
 
 use crate::App;
 use crate::clock::UnixMs;
-use crate::hydrate::device_text;
+use crate::hydrate::Standing;
 use crate::live::standing;
 use crate::outbox::{self, Change};
 use crate::session_id::SessionId;
@@ -110,11 +110,12 @@ async fn standing_sessions(
     user_id: u64,
     now: UnixMs,
 ) -> sqlx::Result<Vec<Change>> {
-    standing!(query!(
-        r#"select s.id as "session: SessionId", s.device_info as "device: Json<Value>",
+    let sessions = standing!(query_as!(
+        Standing,
+        r#"select s.id as "id: SessionId", s.user_id, s.device_info as "device: Json<Value>",
                   s.ip_address, s.created_at as "created_at: UnixMs",
-                  s.last_activity as "seen_at: UnixMs", s.expires_at as "expires_at: UnixMs",
-                  s.idle_timeout_s
+                  s.last_activity as "last_activity: UnixMs",
+                  s.expires_at as "expires_at: UnixMs", s.idle_timeout_s
              from user_sessions s
             where s.user_id = ? and "#
             + STANDING
@@ -122,16 +123,9 @@ async fn standing_sessions(
         user_id,
         now,
     ))
-    .map(|row| Change::Create {
-        seen_at: Some(app.activity.last_used(row.session.as_str(), row.seen_at)),
-        session: row.session,
-        created_at: row.created_at,
-        expires_at: row.expires_at,
-        idle_s: row.idle_timeout_s,
-        device: device_text(&row.device.0, &row.ip_address),
-    })
     .fetch_all(tx)
-    .await
+    .await?;
+    Ok(sessions.iter().map(|session| session.change(app)).collect())
 }
 
 #[cfg(test)]

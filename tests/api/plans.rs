@@ -84,7 +84,10 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
         ),
         ("s.ended_reason = ? where u.id = ?", &[NOW, "'logout'", user, session]),
         ("update refresh_tokens set revoked_at = ? where session_id", &[NOW, session]),
-        (r#"s.last_activity as "seen_at: UnixMs""#, &[user, NOW]),
+        (
+            r#"s.device_info as "device: Json<Value>", s.ip_address, s.created_at as "created_at: UnixMs", s.last_activity as "last_activity: UnixMs", s.expires_at as "expires_at: UnixMs", s.idle_timeout_s from user_sessions s where s.user_id"#,
+            &[user, NOW],
+        ),
         ("from token_blacklist_enhanced where user_id = ? and token_type", &[user, NOW]),
         ("where s.id = ? and s.user_id = ? and not exists", &[session, user, successor, NOW, NOW]),
         (r#"role as "role: Role" from users where id = ? and is_active"#, &[user]),

@@ -7,6 +7,7 @@ use sqlx::Executor as _;
 use sqlx::types::Json;
 
 use super::{BATCH, Fault, Work, within};
+use crate::App;
 use crate::clock::UnixMs;
 use crate::ledger::{Fence, redis_now};
 use crate::live::standing;
@@ -86,8 +87,7 @@ impl Work<'_> {
             let mut pipeline = Pipeline::new();
             for row in &rows {
                 let key = self.app.ledger.key(row.user_id);
-                let seen = self.app.activity.last_used(row.id.as_str(), row.last_activity);
-                pipeline.add_command(row.change(seen).command(&key, UnixMs::MAX, Some(&fence)));
+                pipeline.add_command(row.change(self.app).command(&key, UnixMs::MAX, Some(&fence)));
             }
             let refused = self.try_tell(pipeline).await?;
             within(self.db.execute("commit")).await?;
@@ -147,19 +147,21 @@ fn is_deadlock(cause: &sqlx::Error) -> bool {
 }
 
 /// A session that stands, as MySQL has it.
-struct Standing {
-    id: SessionId,
-    user_id: u64,
-    device: Json<Value>,
-    ip_address: String,
-    created_at: UnixMs,
-    last_activity: UnixMs,
-    expires_at: UnixMs,
-    idle_timeout_s: u32,
+pub(crate) struct Standing {
+    pub(crate) id: SessionId,
+    pub(crate) user_id: u64,
+    pub(crate) device: Json<Value>,
+    pub(crate) ip_address: String,
+    pub(crate) created_at: UnixMs,
+    pub(crate) last_activity: UnixMs,
+    pub(crate) expires_at: UnixMs,
+    pub(crate) idle_timeout_s: u32,
 }
 
 impl Standing {
-    fn change(&self, seen_at: UnixMs) -> Change {
+    /// What its ledger is told of it, with its last use as far as that is known.
+    pub(crate) fn change(&self, app: &App) -> Change {
+        let seen_at = app.activity.last_used(self.id.as_str(), self.last_activity);
         Change::Create {
             session: self.id.clone(),
             created_at: self.created_at,
@@ -172,7 +174,7 @@ impl Standing {
 }
 
 /// What a ledger keeps of a session's device.
-pub(crate) fn device_text(device: &Value, ip_address: &str) -> String {
+fn device_text(device: &Value, ip_address: &str) -> String {
     let part = |name: &str| device.get(name).cloned().unwrap_or_default();
     let (browser, os, device) = (part("browser"), part("os"), part("device"));
     json!({ "browser": browser, "os": os, "device": device, "ip": ip_address }).to_string()
