@@ -247,7 +247,8 @@ fn a_full_ledger_makes_room_for_those_who_say_max() {
         let mut talk = talk::to(redis);
         let mut pipe = redis::pipe();
         for n in 0..1000 {
-            pipe.cmd("AUTH.SESSION").arg(&["CREATE", "user:1", &format!("s{n:04}"), "EX", "900"]);
+            let (id, seen) = (format!("s{n:04}"), (n + 2).to_string());
+            pipe.cmd("AUTH.SESSION").arg(&["CREATE", "user:1", &id, "EX", "900", "SEEN", &seen]);
         }
         let () = pipe.query(&mut talk.0).expect("a thousand fit");
         assert_eq!(talk.say("AUTH.SESSION CREATE user:1 more EX 900"), "ERR too many sessions");

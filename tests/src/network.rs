@@ -19,6 +19,10 @@ use nix::sched::{CloneFlags, setns, unshare};
 use crate::process::{Process, find_program, prepare_to_spawn};
 use crate::tell::tell;
 
+/// All that is held of a connection fits into one. Else the reply to the first packet would end the
+/// connection of a process that is dead, and the kernel would drop the others.
+const LARGEST_PACKET: &str = "65535";
+
 /// Two places with routes between them. Test and clients are here, servers are there.
 pub struct Network {
     here: Place,
@@ -85,7 +89,7 @@ impl Network {
         for (place, end) in [(&self.here, 1), (&self.there, 2)] {
             let address = format!("{}/30", address(route, end));
             place.ip(&["address", "add", &address, "dev", &name]);
-            place.ip(&["link", "set", &name, "up"]);
+            place.ip(&["link", "set", &name, "mtu", LARGEST_PACKET, "up"]);
         }
     }
 
