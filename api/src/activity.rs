@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::App;
 use crate::clock::UnixMs;
 use crate::database;
+use crate::log;
 use crate::repair;
 use crate::session_id::SessionId;
 use crate::transaction::repeat;
@@ -131,7 +132,7 @@ pub(crate) async fn tell_redis(app: &App, user_id: u64, session: &SessionId, at:
             }
         }
         Err(cause) => {
-            tracing::debug!(%cause, "Redis did not hear of the activity");
+            tracing::debug!(target: log::ACTIVITY, %cause, "Redis did not hear of the activity");
             app.activity.redis_missed(session, Unheard { user_id, at });
         }
     }
@@ -163,7 +164,7 @@ async fn tell_mysql(app: &App) {
             database::time(app.settings.stores.db_deadline, written)
         });
         if let Err(cause) = written.await {
-            tracing::warn!(?cause, "activity could not be written down");
+            tracing::warn!(target: log::ACTIVITY, ?cause, "activity could not be written down");
             return;
         }
         app.activity.has_heard(&session, at);

@@ -11,6 +11,7 @@ use sqlx::types::Json;
 use sqlx::{Executor, MySql};
 
 use crate::clock::UnixMs;
+use crate::log;
 use crate::request::{Client, RequestId};
 use crate::transaction::Transaction;
 
@@ -80,6 +81,7 @@ impl Line {
     fn write(&self) {
         let Self { event, user_id, session, ip, request_id, detail } = self;
         tracing::info!(
+            target: log::AUDIT,
             event,
             user_id,
             session,

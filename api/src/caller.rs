@@ -19,6 +19,7 @@ use crate::cookies;
 use crate::error::{Error, Result};
 use crate::fallback;
 use crate::gate;
+use crate::log;
 use crate::repair;
 use crate::request::Client;
 use crate::session_id::SessionId;
@@ -142,7 +143,7 @@ async fn check(app: &App, token: &str) -> Result<Caller> {
         // Nothing is put back: a watermark in Redis never moves back.
         Ok(Verdict::LoggedOut) => fallback::must_live(app, &caller, now).await?,
         Err(cause) => {
-            tracing::debug!(%cause, "Redis gave no verdict");
+            tracing::debug!(target: log::CALLER, %cause, "Redis gave no verdict");
             fallback::must_live(app, &caller, now).await?;
         }
     }

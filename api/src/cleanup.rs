@@ -15,6 +15,7 @@ use crate::App;
 use crate::clock::UnixMs;
 use crate::config::Settings;
 use crate::database;
+use crate::log;
 use crate::metrics;
 use crate::secret::Random;
 use crate::transaction::{REPETITIONS, was_sent_away};
@@ -75,9 +76,15 @@ pub(crate) async fn run(app: App) {
         }
         is_first = false;
         match clean(&app.db, &app.settings, app.clock.now()).await {
-            Ok(Some(deleted)) => tracing::info!(?deleted, "cleaned up"),
-            Ok(None) => tracing::debug!("another instance is cleaning up"),
-            Err(cause) => tracing::warn!(%cause, "the cleanup failed; the next one takes it up"),
+            Ok(Some(deleted)) => tracing::info!(target: log::CLEANUP, ?deleted, "cleaned up"),
+            Ok(None) => tracing::debug!(target: log::CLEANUP, "another instance is cleaning up"),
+            Err(cause) => {
+                tracing::warn!(
+                    target: log::CLEANUP,
+                    %cause,
+                    "the cleanup failed; the next one takes it up"
+                );
+            }
         }
     }
 }
@@ -135,7 +142,11 @@ macro_rules! in_batches {
                 let deleted = sqlx::query!($sql, $until, $batch).execute(&mut *$db);
                 match database::time(PATIENCE, deleted).await {
                     Err(cause) if repetitions < REPETITIONS && was_sent_away(&cause) => {
-                        tracing::debug!(%cause, "a batch made way for a request; it is run again");
+                        tracing::debug!(
+                            target: log::CLEANUP,
+                            %cause,
+                            "a batch made way for a request; it is run again"
+                        );
                         metrics::transaction_repeated();
                         repetitions += 1;
                     }

@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Layer as _;
 
+use crate::log;
+
 /// How long to wait when the system has no socket to give.
 const WITHOUT_SOCKETS: Duration = Duration::from_millis(100);
 
@@ -57,7 +59,11 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
                 return (stream, peer);
             }
             Err(cause) => {
-                tracing::warn!(%cause, "a connection could not be accepted");
+                tracing::warn!(
+                    target: log::CONNECTIONS,
+                    %cause,
+                    "a connection could not be accepted"
+                );
                 tokio::time::sleep(WITHOUT_SOCKETS).await;
             }
         }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::clock::UnixMs;
 use crate::database;
+use crate::log;
 
 #[derive(Serialize, ToSchema)]
 struct Health {
@@ -108,14 +109,16 @@ async fn database_answers(app: &App) -> bool {
 async fn in_time<T>(app: &App, asked: impl Future<Output = sqlx::Result<T>>) -> Option<T> {
     database::time(app.settings.stores.db_deadline, asked)
         .await
-        .inspect_err(|cause| tracing::warn!(%cause, "the database is not well"))
+        .inspect_err(
+            |cause| tracing::warn!(target: log::HEALTH, %cause, "the database is not well"),
+        )
         .ok()
 }
 
 async fn redis_answers(app: &App) -> bool {
     let answer = app.ledger.ping().await;
     if let Err(cause) = &answer {
-        tracing::warn!(%cause, "Redis is not well");
+        tracing::warn!(target: log::HEALTH, %cause, "Redis is not well");
     }
     answer.is_ok()
 }

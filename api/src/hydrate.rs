@@ -31,6 +31,7 @@ use crate::App;
 use crate::cleanup;
 use crate::clock::UnixMs;
 use crate::ledger::redis_now;
+use crate::log;
 use crate::outbox;
 use crate::sentinel::{self, Confirmation, Mark, Sight};
 
@@ -167,6 +168,7 @@ impl Work<'_> {
         let now = self.app.clock.now();
         let known = sight.parsed().filter(|mark| self.is_recent(mark, now));
         tracing::info!(
+            target: log::HYDRATE,
             run_id = sight.run_id,
             from = known.as_ref().map(|mark| mark.position),
             "bringing the ledgers up to date"
@@ -186,7 +188,12 @@ impl Work<'_> {
         self.tell_endings(from, &waiting, before_sessions).await?;
         self.tell_waiting(before_sessions).await?;
         self.confirm(sight, &mark).await?;
-        tracing::info!(counts = %self.counts, took = ?started.elapsed(), "the ledgers are up to date");
+        tracing::info!(
+            target: log::HYDRATE,
+            counts = %self.counts,
+            took = ?started.elapsed(),
+            "the ledgers are up to date"
+        );
         Ok(self.counts)
     }
 
@@ -265,7 +272,13 @@ impl Work<'_> {
         for reply in replies {
             let Value::ServerError(refusal) = reply else { continue };
             match refusal.code() {
-                "WRONGTYPE" => tracing::error!(%refusal, "a ledger's key holds something else"),
+                "WRONGTYPE" => {
+                    tracing::error!(
+                        target: log::HYDRATE,
+                        %refusal,
+                        "a ledger's key holds something else"
+                    );
+                }
                 // Read again, all that was refused for other reasons is refused again.
                 "STALE" => refused = Some(refusal),
                 "ENDED" => refused = refused.or(Some(refusal)),

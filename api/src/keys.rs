@@ -17,6 +17,7 @@ use pem::{EncodeConfig, LineEnding, Pem};
 
 use crate::App;
 use crate::clock::UnixMs;
+use crate::log;
 use crate::token::{Key, KeyFault};
 
 /// How often a running service looks for keys that were made or retired.
@@ -149,8 +150,12 @@ pub(crate) async fn run(app: App) {
         }
         match app.keys.reload_if_changed() {
             Ok(false) => {}
-            Ok(true) => tracing::info!("the keys have changed and were read again"),
-            Err(cause) => tracing::warn!(%cause, "the keys could not be read again"),
+            Ok(true) => {
+                tracing::info!(target: log::KEYS, "the keys have changed and were read again");
+            }
+            Err(cause) => {
+                tracing::warn!(target: log::KEYS, %cause, "the keys could not be read again");
+            }
         }
     }
 }

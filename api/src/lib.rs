@@ -38,6 +38,7 @@ pub mod ledger;
 pub mod limit;
 pub mod line;
 mod live;
+mod log;
 pub mod login;
 pub mod logout;
 pub mod logout_everyone;

@@ -25,6 +25,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult};
 use tokio::sync::Notify;
 
+use crate::log;
 use crate::sentinel::{Sight, sight};
 
 use belief::{Belief, Doubt, LineId};
@@ -94,14 +95,18 @@ impl Lines {
     pub(crate) fn believe(&self, line: &Arc<Line>) {
         if self.write().belief.believe(line.id) {
             self.up.notify_one();
-            tracing::info!(run_id = line.run_id, "Redis is up to date and believed");
+            tracing::info!(
+                target: log::LINE,
+                run_id = line.run_id,
+                "Redis is up to date and believed"
+            );
         }
     }
 
     /// Stops believing without ending the line.
     pub(crate) fn doubt(&self) {
         if self.write().belief.doubt() {
-            tracing::warn!("Redis is not believed any more; MySQL answers");
+            tracing::warn!(target: log::LINE, "Redis is not believed any more; MySQL answers");
             self.trouble.notify_one();
         }
     }
@@ -119,7 +124,12 @@ impl Lines {
     fn end(&self, line: &Arc<Line>, cause: &RedisError) {
         let mut state = self.write();
         if state.belief.end_line(line.id) {
-            tracing::warn!(run_id = line.run_id, %cause, "the line to Redis has ended; MySQL answers");
+            tracing::warn!(
+                target: log::LINE,
+                run_id = line.run_id,
+                %cause,
+                "the line to Redis has ended; MySQL answers"
+            );
             state.line = None;
             self.trouble.notify_one();
         }

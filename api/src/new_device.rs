@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::App;
 use crate::clock::UnixMs;
 use crate::error::Result;
+use crate::log;
 use crate::mail::{Message, Scene};
 use crate::request::Client;
 use crate::session_id::SessionId;
@@ -31,7 +32,11 @@ pub(crate) fn tell_later(
                 app.send_later(email, Message::NewDevice(scene));
             }
             Ok(false) => {}
-            Err(cause) => tracing::error!(?cause, "nobody can tell whether a device is new"),
+            Err(cause) => tracing::error!(
+                target: log::NEW_DEVICE,
+                ?cause,
+                "nobody can tell whether a device is new"
+            ),
         }
     });
 }

@@ -28,6 +28,7 @@ use crate::clock::UnixMs;
 use crate::database;
 use crate::ledger::Fence;
 use crate::line::Delivery;
+use crate::log;
 use crate::transaction::Transaction;
 use reading::Fate;
 
@@ -90,7 +91,12 @@ async fn confirmed(
             Propagation::Confirmed
         }
         Err(cause) => {
-            tracing::warn!(user_id, %cause, "the ledger is behind; delivery will be repeated");
+            tracing::warn!(
+                target: log::OUTBOX,
+                user_id,
+                %cause,
+                "the ledger is behind; delivery will be repeated"
+            );
             Propagation::Pending
         }
     }
@@ -132,7 +138,12 @@ fn mark_later(app: &App, user_id: u64, mut tx: Transaction, told: Vec<u64>) {
             tx.commit().await
         };
         if let Err(cause) = marked.await {
-            tracing::warn!(user_id, %cause, "a delivery was not marked and will be repeated");
+            tracing::warn!(
+                target: log::OUTBOX,
+                user_id,
+                %cause,
+                "a delivery was not marked and will be repeated"
+            );
         }
     });
 }

@@ -17,6 +17,7 @@ use crate::clock::UnixMs;
 use crate::error::{Error, Result};
 use crate::held;
 use crate::limit::Scope;
+use crate::log;
 use crate::mail::Message;
 use crate::request::Client;
 use crate::secret::EmailToken;
@@ -166,7 +167,11 @@ pub(crate) fn send_token_later(
         match made.await {
             Ok(Some(token)) => app.send_later(email, message(token)),
             Ok(None) => {}
-            Err(cause) => tracing::error!(?cause, "a token could not be made for a mail"),
+            Err(cause) => tracing::error!(
+                target: log::REGISTER,
+                ?cause,
+                "a token could not be made for a mail"
+            ),
         }
     });
 }

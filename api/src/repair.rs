@@ -19,6 +19,7 @@ use crate::App;
 use crate::clock::UnixMs;
 use crate::hydrate::Standing;
 use crate::live::standing;
+use crate::log;
 use crate::outbox::{self, Change};
 use crate::session_id::SessionId;
 use crate::transaction::Transaction;
@@ -56,9 +57,18 @@ pub(crate) fn put_back_later(app: &App, user_id: u64) {
     let own = app.clone();
     app.do_later(async move {
         match put_back(&own, user_id).await {
-            Ok(true) => tracing::warn!(user_id, "a ledger lacked something; it was put back"),
+            Ok(true) => tracing::warn!(
+                target: log::REPAIR,
+                user_id,
+                "a ledger lacked something; it was put back"
+            ),
             Ok(false) => {}
-            Err(cause) => tracing::warn!(user_id, %cause, "a ledger could not be put back"),
+            Err(cause) => tracing::warn!(
+                target: log::REPAIR,
+                user_id,
+                %cause,
+                "a ledger could not be put back"
+            ),
         }
     });
 }

@@ -17,6 +17,7 @@ use crate::App;
 use crate::device::Device;
 use crate::error::{Cause, Error, Result};
 use crate::limit::Allowance;
+use crate::log;
 use crate::metrics;
 
 /// The longest body that is read.
@@ -135,10 +136,19 @@ fn log(response: &Response, id: &RequestId, method: &str, route: &str, took: Dur
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     match response.extensions().get::<Cause>() {
         Some(Cause(cause)) => tracing::error!(
+            target: log::REQUEST,
             request_id = id.as_str(), method, route, status, took_us, %cause, "request failed"
         ),
         None => {
-            tracing::debug!(request_id = id.as_str(), method, route, status, took_us, "request");
+            tracing::debug!(
+                target: log::REQUEST,
+                request_id = id.as_str(),
+                method,
+                route,
+                status,
+                took_us,
+                "request"
+            );
         }
     }
 }

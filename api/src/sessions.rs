@@ -19,6 +19,7 @@ use crate::ending::{self, Ended, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::held;
 use crate::live::{self, standing};
+use crate::log;
 use crate::logout;
 use crate::outbox::{self, Propagation};
 use crate::request::Client;
@@ -87,7 +88,7 @@ pub(crate) async fn live(
     .await?;
     // Redis knows the last minute better than MySQL does.
     let seen = app.ledger.last_seen(user_id).await.unwrap_or_else(|cause| {
-        tracing::debug!(%cause, "listing sessions without Redis");
+        tracing::debug!(target: log::SESSIONS, %cause, "listing sessions without Redis");
         HashMap::new()
     });
     let mut sessions: Vec<Session> = Vec::with_capacity(rows.len());

@@ -19,6 +19,7 @@ use crate::fallback::Fallback;
 use crate::gate::Gate;
 use crate::ledger::Ledger;
 use crate::limit::Limits;
+use crate::log;
 use crate::mail::{Mail, Message};
 use crate::outbox;
 use crate::password::Passwords;
@@ -136,7 +137,7 @@ impl App {
         let app = self.clone();
         self.background.spawn(async move {
             if let Err(cause) = app.mail.send(&email, message).await {
-                tracing::error!(%cause, "a mail could not be sent");
+                tracing::error!(target: log::STATE, %cause, "a mail could not be sent");
             }
         });
     }
@@ -146,7 +147,10 @@ impl App {
         let limit = self.deadline();
         self.background.spawn(async move {
             if tokio::time::timeout(limit, work).await.is_err() {
-                tracing::error!("work behind an answer was given up: it took too long");
+                tracing::error!(
+                    target: log::STATE,
+                    "work behind an answer was given up: it took too long"
+                );
             }
         });
     }

@@ -26,6 +26,7 @@ use key::Look;
 
 use crate::clock::UnixMs;
 use crate::config::Tokens;
+use crate::log;
 
 /// No access token of ours comes near this many bytes (BUG-38).
 const LONGEST: usize = 4096;
@@ -124,7 +125,7 @@ impl Keys {
         match self.verify_with(&self.ring(), token, now) {
             Err(Refusal::UnknownKey) if self.may_reload(now) => {
                 if let Err(cause) = self.reload() {
-                    tracing::warn!(%cause, "the keys could not be read again");
+                    tracing::warn!(target: log::TOKEN, %cause, "the keys could not be read again");
                 }
                 self.verify_with(&self.ring(), token, now)
             }

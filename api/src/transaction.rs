@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::App;
 use crate::error::{Error, Result};
+use crate::log;
 use crate::metrics;
 
 /// How often a transaction that was sent away is run again.
@@ -53,7 +54,12 @@ where
             Err(Error::Database(cause)) if left > 0 && has_time && was_sent_away(&cause) => {
                 left -= 1;
                 metrics::transaction_repeated();
-                tracing::debug!(%cause, left, "MySQL sent a transaction away; it is run again");
+                tracing::debug!(
+                    target: log::TRANSACTION,
+                    %cause,
+                    left,
+                    "MySQL sent a transaction away; it is run again"
+                );
             }
             outcome => return outcome,
         }

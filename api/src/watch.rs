@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::App;
 use crate::hydrate::{self, Extent, Fault};
+use crate::log;
 use crate::outbox;
 use crate::sentinel::{self, Confirmation, Mark};
 
@@ -36,9 +37,13 @@ pub(crate) async fn run(app: App) {
             }
             Err(cause) => {
                 if rest == FIRST_REST {
-                    tracing::warn!(%cause, "Redis cannot be believed; trying again and again");
+                    tracing::warn!(
+                        target: log::WATCH,
+                        %cause,
+                        "Redis cannot be believed; trying again and again"
+                    );
                 } else {
-                    tracing::debug!(%cause, "Redis cannot be believed yet");
+                    tracing::debug!(target: log::WATCH, %cause, "Redis cannot be believed yet");
                 }
                 rest = (rest * 2).min(LONGEST_REST);
                 rest

@@ -11,6 +11,7 @@ use crate::App;
 use crate::clock::UnixMs;
 use crate::ledger::{Fence, redis_now};
 use crate::live::standing;
+use crate::log;
 use crate::outbox::Change;
 use crate::session_id::SessionId;
 
@@ -97,7 +98,11 @@ impl Work<'_> {
                 continue;
             }
             if let Some(refusal) = refused {
-                tracing::error!(%refusal, "Redis does not take a session");
+                tracing::error!(
+                    target: log::HYDRATE_FILL,
+                    %refusal,
+                    "Redis does not take a session"
+                );
             }
             self.counts.sessions += rows.len() as u64;
             let Some(last) = rows.last() else { return Ok(()) };

@@ -10,6 +10,7 @@ use redis::{Pipeline, RedisError, RedisResult, ServerError, Value};
 use super::{Ledger, redis_now};
 use crate::clock::UnixMs;
 use crate::line::{Line, is_of_the_server};
+use crate::log;
 use crate::outbox::Change;
 
 /// Says since when what was read from MySQL is known. It is echoed and never made here.
@@ -126,7 +127,12 @@ fn outcome((user_id, change): (u64, &Change), reply: Value) -> RedisResult<Told>
         "STALE" | "ENDED" => Ok(Told::Stale),
         code if is_of_the_server(code) => Err(refusal.into()),
         "ERR" if is_given_up(change, &refusal) => {
-            tracing::error!(user_id, %refusal, "Redis does not take a session");
+            tracing::error!(
+                target: log::LEDGER_TELLING,
+                user_id,
+                %refusal,
+                "Redis does not take a session"
+            );
             Ok(Told::Heard)
         }
         _ => Ok(Told::Refused(refusal)),

@@ -14,6 +14,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::clock::{Clock, UnixMs};
 use crate::config::Stores;
+use crate::log;
 
 /// Not below any ledger's prefix.
 const PREFIX: &str = "portcullis:limit:";
@@ -147,7 +148,11 @@ impl Store {
         let answer = question(self.redis.clone()).await;
         answer
             .inspect_err(|cause| {
-                tracing::warn!(%cause, "Redis does not count; this instance counts for itself");
+                tracing::warn!(
+                    target: log::LIMIT_STORE,
+                    %cause,
+                    "Redis does not count; this instance counts for itself"
+                );
                 self.rests_until.store(self.clock.now().plus(REST).0, Ordering::Relaxed);
             })
             .ok()

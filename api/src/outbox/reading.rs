@@ -14,6 +14,7 @@ use super::{Change, Undelivered};
 use crate::App;
 use crate::clock::UnixMs;
 use crate::ledger::{Fence, Told};
+use crate::log;
 use crate::session_id::SessionId;
 
 /// A row of the outbox that waits.
@@ -41,7 +42,15 @@ impl FromRow<'_, MySqlRow> for Row {
         let (id, user_id) = (row.try_get("id")?, row.try_get("user_id")?);
         let Json(changes): Json<Value> = row.try_get("change_set")?;
         let changes = serde_json::from_value(changes)
-            .inspect_err(|cause| tracing::error!(id, user_id, %cause, "a change cannot be read"))
+            .inspect_err(|cause| {
+                tracing::error!(
+                    target: log::OUTBOX_READING,
+                    id,
+                    user_id,
+                    %cause,
+                    "a change cannot be read"
+                );
+            })
             .ok();
         Ok(Self { id, user_id, created_at: row.try_get("created_at")?, changes })
     }
@@ -148,7 +157,12 @@ fn fate(user_id: u64, change: &Change, told: Told) -> Fate {
         Told::Heard => Fate::Told,
         Told::Stale => Fate::Stale,
         Told::Refused(refusal) => {
-            tracing::warn!(user_id, %refusal, "Redis refused a change; it will be told again");
+            tracing::warn!(
+                target: log::OUTBOX_READING,
+                user_id,
+                %refusal,
+                "Redis refused a change; it will be told again"
+            );
             // About a key that holds something else Redis never says OK.
             Fate::Refused { is_ending: change.is_ending() && refusal.code() != "WRONGTYPE" }
         }

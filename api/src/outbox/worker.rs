@@ -15,6 +15,7 @@ use super::{Propagation, Undelivered};
 use crate::App;
 use crate::clock::UnixMs;
 use crate::database;
+use crate::log;
 use crate::transaction::Transaction;
 
 /// How often the worker looks for what could not be delivered at once.
@@ -93,7 +94,7 @@ pub(crate) async fn run(app: App) {
             () = app.stop.cancelled() => return,
         };
         if let Err(cause) = delivered {
-            tracing::warn!(%cause, "the outbox could not be read");
+            tracing::warn!(target: log::OUTBOX_WORKER, %cause, "the outbox could not be read");
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -168,7 +169,11 @@ async fn deliver(app: &App, users: &[u64]) -> usize {
     }
     let delivered = tokio::time::timeout(app.stores_deadline() * 2, try_deliver(app, users));
     delivered.await.unwrap_or(Err(Undelivered::Late)).unwrap_or_else(|cause| {
-        tracing::warn!(%cause, "ledgers are behind; delivery will be repeated");
+        tracing::warn!(
+            target: log::OUTBOX_WORKER,
+            %cause,
+            "ledgers are behind; delivery will be repeated"
+        );
         users.len()
     })
 }

@@ -13,6 +13,7 @@ use sqlx::MySqlPool;
 
 use super::{Fault, Kind, Outcome, Passwords, failed};
 use crate::App;
+use crate::log;
 use crate::secret::Password;
 
 /// How often somebody looks whether old hashes are left.
@@ -98,7 +99,11 @@ impl Passwords {
 pub(crate) async fn run(app: App) {
     loop {
         if let Err(cause) = app.passwords.look_for_old_hashes(&app.db).await {
-            tracing::debug!(%cause, "old password hashes could not be looked for");
+            tracing::debug!(
+                target: log::PASSWORD_OLD,
+                %cause,
+                "old password hashes could not be looked for"
+            );
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
