@@ -1,4 +1,4 @@
-//! The HTTP service. Read `app` first: it lists every route.
+//! The HTTP service. Read `http/routes.rs` first: it lists every route.
 //!
 //! MySQL is the truth and commits first; the Redis module is told through the outbox. A handler is
 //! a story in its own file, with its types and its SQL.
@@ -28,6 +28,7 @@ pub mod fallback;
 pub mod gate;
 pub mod health;
 mod held;
+pub mod http;
 pub mod hydrate;
 pub mod import;
 pub mod introspect;
@@ -69,59 +70,4 @@ pub mod user;
 pub mod verify;
 mod watch;
 
-use axum::Router;
-use axum::middleware;
-use axum::routing::{any, delete, get, post};
-use tower::util::option_layer;
-
 pub use crate::state::App;
-
-/// Every route of the public listener.
-pub fn app(app: App) -> Router {
-    let not_allowed = async || error::Error::MethodNotAllowed;
-    let admin = Router::new()
-        .route("/blacklist-stats", get(admin::blacklist_stats))
-        .route("/users", get(admin_users::list))
-        .route("/users/{id}", delete(admin_users::remove))
-        .route("/users/{id}/sessions", get(admin_users::sessions).delete(admin_users::log_out))
-        .route("/users/{id}/disable", post(admin_users::disable))
-        .route("/users/{id}/enable", post(admin_users::enable))
-        .route("/users/{id}/role", post(admin_users::set_role))
-        .route("/logout-everyone", post(logout_everyone::log_out_everyone))
-        .route("/audit", get(admin::audit));
-    let auth = Router::new()
-        .route("/register", post(register::register))
-        .route("/verify-email", post(register::verify_email))
-        .route("/resend-verification", post(register::resend_verification))
-        .route("/login-enhanced", post(login::login_enhanced))
-        .route("/login", post(login::login))
-        .route("/forgot-password", post(reset_password::forgot))
-        .route("/reset-password", post(reset_password::reset))
-        .route("/change-password", post(change_password::change_password))
-        .route("/refresh", post(refresh::refresh))
-        .route("/revoke-refresh-token", post(refresh_tokens::revoke))
-        .route("/logout", post(logout::logout))
-        .route("/logout-all-devices", post(logout::logout_all_devices))
-        .route("/sessions", get(sessions::list).delete(sessions::revoke_others))
-        .route("/sessions/{id}", delete(sessions::revoke))
-        .route("/me", get(me::me))
-        .route("/blacklist", get(blacklist::list))
-        .route("/token-stats", get(refresh_tokens::stats))
-        .route("/introspect", post(introspect::introspect))
-        .route("/revoke", post(introspect::revoke))
-        .nest("/admin", admin)
-        .method_not_allowed_fallback(not_allowed)
-        .layer(option_layer(cors::layer(&app.settings.server)));
-    Router::new()
-        .nest("/api/v1/auth", auth)
-        .route("/api/v1/auth/verify", any(verify::verify))
-        .route("/api/v1/auth/verify/{*rest}", any(verify::verify))
-        .route("/.well-known/jwks.json", get(jwks::jwks))
-        .route("/health", get(health::health))
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
-        .fallback(async || error::Error::NotFound("route"))
-        .method_not_allowed_fallback(not_allowed)
-        .layer(middleware::from_fn_with_state(app.clone(), request::handle))
-        .with_state(app)
-}

@@ -13,7 +13,7 @@ pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
     app.start_background().await;
     let server = &app.settings.server;
     let (header_timeout, grace) = (server.header_timeout, server.shutdown_grace);
-    let router = crate::app(app.clone());
+    let router = crate::http::routes::app(app.clone());
     tokio::select! {
         () = connections::serve(listener, router, header_timeout, app.stop.clone()) => {}
         () = cut_off(&app, grace) => tracing::warn!("requests were cut off at the end"),

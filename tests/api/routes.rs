@@ -64,9 +64,9 @@ pub(crate) async fn allowed_methods(auth: &Service, path: &str) -> Option<Vec<St
     Some(methods)
 }
 
-/// The paths as the source of `app` has them.
+/// The paths as the source of the routes has them.
 pub(crate) fn paths() -> Vec<String> {
-    let source = include_str!("../../api/src/lib.rs");
+    let source = include_str!("../../api/src/http/routes.rs");
     let (auth, nested) = (source.find("let auth").unwrap(), source.rfind("Router::new()").unwrap());
     let routes = source.match_indices(".route(\"").map(|(at, start)| {
         let path = source[at + start.len()..].split('"').next().unwrap();
