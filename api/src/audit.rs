@@ -11,8 +11,8 @@ use sqlx::types::Json;
 use sqlx::{Executor, MySql};
 
 use crate::clock::UnixMs;
+use crate::http::request::{Client, RequestId};
 use crate::log;
-use crate::request::{Client, RequestId};
 use crate::transaction::Transaction;
 
 /// One thing that happened.

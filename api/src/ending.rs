@@ -11,9 +11,9 @@ use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use crate::clock::UnixMs;
+use crate::http::request::Client;
 use crate::metrics;
 use crate::outbox::{self, Change};
-use crate::request::Client;
 use crate::session_id::SessionId;
 use crate::transaction::Transaction;
 

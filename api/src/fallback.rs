@@ -7,9 +7,9 @@
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::App;
-use crate::caller::Caller;
 use crate::clock::UnixMs;
 use crate::error::{Error, Result};
+use crate::http::caller::Caller;
 use crate::live::{self, standing};
 
 /// How many may wait for each one that asks.

@@ -17,7 +17,7 @@ use crate::audit::{self, Event};
 use crate::config::{AddressGate, DeviceGate, Sessions};
 use crate::device::Device;
 use crate::error::Result;
-use crate::request::Client;
+use crate::http::request::Client;
 use crate::session_id::SessionId;
 
 /// How many sessions' beginnings are kept at most.

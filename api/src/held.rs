@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use sqlx::MySqlConnection;
 
 use crate::App;
-use crate::caller::Caller;
 use crate::clock::UnixMs;
 use crate::error::{Error, Result};
+use crate::http::caller::Caller;
 use crate::session_id::SessionId;
 use crate::token::Role;
 

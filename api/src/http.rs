@@ -3,4 +3,18 @@
 //! May use the app and everything below it, but neither `jobs` nor `import`. An endpoint is a story in
 //! a file of its own, with its types and its SQL, and never imports another endpoint.
 
+pub mod accounts;
+pub mod admin;
+pub mod answer;
+pub mod body;
+pub mod caller;
+pub(crate) mod connections;
+pub mod cookies;
+pub(crate) mod cors;
+pub mod health;
+pub mod openapi;
+pub mod request;
 pub mod routes;
+pub mod services;
+pub mod sessions;
+pub mod tokens;

@@ -19,7 +19,7 @@ pub use account::Attempt;
 
 use crate::clock::Clock;
 use crate::config::{Limit, List, Network, Settings};
-use crate::request::Client;
+use crate::http::request::Client;
 use account::{Accounts, Who};
 use store::Store;
 

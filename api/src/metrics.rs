@@ -18,7 +18,8 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use crate::{App, database, live, openapi};
+use crate::http::openapi;
+use crate::{App, database, live};
 
 pub(crate) use times::answered;
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::App;
 use crate::clock::UnixMs;
 use crate::error::Result;
+use crate::http::request::Client;
 use crate::log;
 use crate::mail::{Message, Scene};
-use crate::request::Client;
 use crate::session_id::SessionId;
 
 /// How long the owner of a new account may take for the first login.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{App, connections, metrics};
+use crate::http::connections;
+use crate::{App, metrics};
 
 /// Serves until told to stop, lets running requests finish for a while, then ends the background
 /// work. What is still unanswered after that while is cut off.

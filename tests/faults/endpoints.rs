@@ -1,6 +1,6 @@
 //! Every endpoint, what to send it, and what it answers without Redis and without MySQL.
 
-use portcullis_api::openapi::document;
+use portcullis_api::http::openapi::document;
 use portcullis_tests::{Login, PASSWORD, Service, wait_until};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;

@@ -5,23 +5,38 @@ use axum::middleware;
 use axum::routing::{any, delete, get, post};
 use tower::util::option_layer;
 
-use crate::{
-    App, admin, admin_users, blacklist, change_password, cors, error, health, introspect, jwks,
-    login, logout, logout_everyone, me, refresh, refresh_tokens, register, request, reset_password,
-    sessions, verify,
-};
+use crate::http::accounts::change_password;
+use crate::http::accounts::me;
+use crate::http::accounts::register;
+use crate::http::accounts::reset_password;
+use crate::http::admin;
+use crate::http::admin::logout_everyone;
+use crate::http::admin::users;
+use crate::http::cors;
+use crate::http::health;
+use crate::http::request;
+use crate::http::services::introspect;
+use crate::http::services::jwks;
+use crate::http::services::verify;
+use crate::http::sessions;
+use crate::http::sessions::logout;
+use crate::http::tokens::blacklist;
+use crate::http::tokens::login;
+use crate::http::tokens::refresh;
+use crate::http::tokens::refresh_tokens;
+use crate::{App, error};
 
 /// Every route of the public listener.
 pub fn app(app: App) -> Router {
     let not_allowed = async || error::Error::MethodNotAllowed;
     let admin = Router::new()
         .route("/blacklist-stats", get(admin::blacklist_stats))
-        .route("/users", get(admin_users::list))
-        .route("/users/{id}", delete(admin_users::remove))
-        .route("/users/{id}/sessions", get(admin_users::sessions).delete(admin_users::log_out))
-        .route("/users/{id}/disable", post(admin_users::disable))
-        .route("/users/{id}/enable", post(admin_users::enable))
-        .route("/users/{id}/role", post(admin_users::set_role))
+        .route("/users", get(users::list))
+        .route("/users/{id}", delete(users::remove))
+        .route("/users/{id}/sessions", get(users::sessions).delete(users::log_out))
+        .route("/users/{id}/disable", post(users::disable))
+        .route("/users/{id}/enable", post(users::enable))
+        .route("/users/{id}/role", post(users::set_role))
         .route("/logout-everyone", post(logout_everyone::log_out_everyone))
         .route("/audit", get(admin::audit));
     let auth = Router::new()

@@ -1,5 +1,7 @@
 //! `/sessions`: a user sees their own sessions and ends them.
 
+pub mod logout;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -9,20 +11,19 @@ use sqlx::types::Json;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::answer::Success;
 use crate::audit::{self, Event};
-use crate::caller::Caller;
 use crate::clock::UnixMs;
-use crate::cookies::forget;
 use crate::device::Device;
 use crate::ending::{self, Ended, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::held;
+use crate::http::answer::Success;
+use crate::http::caller::Caller;
+use crate::http::cookies::forget;
+use crate::http::request::Client;
 use crate::live::{self, standing};
 use crate::log;
-use crate::logout;
 use crate::outbox::{self, Propagation};
-use crate::request::Client;
 use crate::session_id::SessionId;
 use crate::transaction::{Transaction, repeat};
 

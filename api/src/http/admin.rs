@@ -2,6 +2,9 @@
 //!
 //! Whether the caller is an administrator is asked of MySQL each time, never of the token.
 
+pub mod logout_everyone;
+pub mod users;
+
 use std::collections::BTreeMap;
 
 use axum::extract::rejection::QueryRejection;
@@ -13,10 +16,10 @@ use sqlx::types::Json;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::answer::Success;
-use crate::caller::{Caller, role};
 use crate::clock::UnixMs;
 use crate::error::{Error, Result};
+use crate::http::answer::Success;
+use crate::http::caller::{Caller, role};
 use crate::token::Role;
 
 /// An administrator who sent a live access token.

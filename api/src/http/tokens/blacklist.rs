@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::answer::Success;
-use crate::caller::Caller;
 use crate::clock::UnixMs;
 use crate::error::{Error, Result};
+use crate::http::answer::Success;
+use crate::http::caller::Caller;
 
 /// Which page.
 #[derive(Deserialize, IntoParams)]

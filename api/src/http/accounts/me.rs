@@ -5,10 +5,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::answer::Success;
-use crate::caller::Caller;
 use crate::clock::UnixMs;
 use crate::error::{Error, Result};
+use crate::http::answer::Success;
+use crate::http::caller::Caller;
 use crate::token::Role;
 
 /// What `/me` answers.

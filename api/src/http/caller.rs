@@ -15,13 +15,13 @@ use portcullis_core::{Digest, Verdict};
 use crate::App;
 use crate::activity;
 use crate::clock::UnixMs;
-use crate::cookies;
 use crate::error::{Error, Result};
 use crate::fallback;
 use crate::gate;
+use crate::http::cookies;
+use crate::http::request::Client;
 use crate::log;
 use crate::repair;
-use crate::request::Client;
 use crate::session_id::SessionId;
 use crate::token::{Claims, Role};
 

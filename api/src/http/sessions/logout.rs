@@ -7,19 +7,19 @@ use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::answer::Success;
 use crate::audit::{self, Event};
-use crate::body::OptionalBody;
-use crate::caller::Caller;
 use crate::clock::UnixMs;
 use crate::config::LONGEST_LEEWAY;
-use crate::cookies::forget;
 use crate::ending::{self, Ended, Ending, Reason};
 use crate::error::{Error, Result};
+use crate::http::answer::Success;
+use crate::http::body::OptionalBody;
+use crate::http::caller::Caller;
+use crate::http::cookies::forget;
+use crate::http::request::Client;
 use crate::limit::Scope;
 use crate::metrics;
 use crate::outbox::{self, Change, Propagation};
-use crate::request::Client;
 use crate::session_id::SessionId;
 use crate::transaction::{Transaction, repeat};
 

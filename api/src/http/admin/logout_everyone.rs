@@ -13,17 +13,17 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::admin::Admin;
-use crate::answer::Success;
 use crate::audit::{self, Event};
-use crate::caller::Caller;
 use crate::clock::UnixMs;
 use crate::ending::Reason;
 use crate::error::Result;
 use crate::held;
+use crate::http::admin::Admin;
+use crate::http::answer::Success;
+use crate::http::caller::Caller;
+use crate::http::request::Client;
 use crate::metrics;
 use crate::outbox::{self, Change};
-use crate::request::Client;
 use crate::transaction::{Transaction, repeat};
 
 /// How many users are ended in one transaction.

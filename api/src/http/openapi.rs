@@ -16,11 +16,23 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use crate::error::Problem;
-use crate::{
-    admin, admin_users, blacklist, change_password, health, introspect, jwks, login,
-    logout_everyone,
-};
-use crate::{logout, me, refresh, refresh_tokens, register, reset_password, sessions, verify};
+use crate::http::accounts::change_password;
+use crate::http::accounts::me;
+use crate::http::accounts::register;
+use crate::http::accounts::reset_password;
+use crate::http::admin;
+use crate::http::admin::logout_everyone;
+use crate::http::admin::users;
+use crate::http::health;
+use crate::http::services::introspect;
+use crate::http::services::jwks;
+use crate::http::services::verify;
+use crate::http::sessions;
+use crate::http::sessions::logout;
+use crate::http::tokens::blacklist;
+use crate::http::tokens::login;
+use crate::http::tokens::refresh;
+use crate::http::tokens::refresh_tokens;
 
 /// How everything works that is not said again at each operation.
 const INTRODUCTION: &str = include_str!("openapi/introduction.txt");
@@ -73,13 +85,13 @@ struct Auth;
     admin::blacklist_stats,
     logout_everyone::log_out_everyone,
     admin::audit,
-    admin_users::list,
-    admin_users::remove,
-    admin_users::sessions,
-    admin_users::log_out,
-    admin_users::disable,
-    admin_users::enable,
-    admin_users::set_role,
+    users::list,
+    users::remove,
+    users::sessions,
+    users::log_out,
+    users::disable,
+    users::enable,
+    users::set_role,
 ))]
 struct Admin;
 

@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::App;
-use crate::admin::Admin;
 use crate::audit::{self, Event};
 use crate::clock::UnixMs;
 use crate::ending::{self, Ended, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::held;
+use crate::http::admin::Admin;
+use crate::http::request::Client;
 use crate::outbox;
-use crate::request::Client;
 use crate::token::Role;
 use crate::transaction::Transaction;
 

@@ -4,7 +4,7 @@ use crate::App;
 use crate::audit::{self, Event};
 use crate::database;
 use crate::error::Result;
-use crate::request::Client;
+use crate::http::request::Client;
 use crate::secret::Password;
 use crate::transaction::repeat;
 

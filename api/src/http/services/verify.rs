@@ -4,8 +4,8 @@
 
 use axum::http::{HeaderName, HeaderValue};
 
-use crate::caller::Caller;
 use crate::error::{Error, Result};
+use crate::http::caller::Caller;
 use crate::session_id::SessionId;
 use crate::token::Role;
 

@@ -1,0 +1,6 @@
+//! Endpoints of accounts: registration, passwords, the own account.
+
+pub mod change_password;
+pub mod me;
+pub mod register;
+pub mod reset_password;
