@@ -13,11 +13,11 @@ use sqlx::{MySql, MySqlConnection, MySqlPool};
 
 use crate::App;
 use crate::clock::UnixMs;
-use crate::config::Settings;
 use crate::database;
 use crate::log;
 use crate::metrics;
 use crate::secret::Random;
+use crate::settings::Settings;
 use crate::transaction::{REPETITIONS, was_sent_away};
 
 /// A revocation is kept this much longer than its token, whatever leeway anybody grants.

@@ -1,7 +1,7 @@
 //! What can be typed behind `portcullis`.
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use portcullis_api::config::{Settings, Stores};
+use portcullis_api::settings::{Settings, Stores};
 use portcullis_api::{import, keys};
 
 /// Login, refresh, logout and sessions over HTTP, with instant revocation through Redis.

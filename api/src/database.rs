@@ -16,7 +16,7 @@ use secrecy::ExposeSecret as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySqlPool};
 
-use crate::config::Stores;
+use crate::settings::Stores;
 
 /// How long an unused connection is kept.
 const KEPT: Duration = Duration::from_secs(10);

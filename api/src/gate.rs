@@ -14,11 +14,11 @@ use sqlx::types::Json;
 
 use crate::App;
 use crate::audit::{self, Event};
-use crate::config::{AddressGate, DeviceGate, Sessions};
 use crate::device::Device;
 use crate::error::Result;
 use crate::http::request::Client;
 use crate::session_id::SessionId;
+use crate::settings::{AddressGate, DeviceGate, Sessions};
 
 /// How many sessions' beginnings are kept at most.
 const MOST: usize = 100_000;

@@ -21,10 +21,10 @@ use secrecy::SecretString;
 
 use crate::App;
 use crate::clock::UnixMs;
-use crate::config::secret;
 use crate::http::request::Client;
 use crate::hydrate::{self, Extent};
 use crate::migrate;
+use crate::settings::secret;
 use crate::transaction::Transaction;
 
 use old::Old;

@@ -12,10 +12,10 @@ use redis::{Cmd, RedisError, RedisResult, Value};
 use secrecy::ExposeSecret as _;
 
 use crate::clock::UnixMs;
-use crate::config::Stores;
 use crate::line::Lines;
 use crate::outbox::Change;
 use crate::session_id::SessionId;
+use crate::settings::Stores;
 
 mod telling;
 

@@ -18,8 +18,8 @@ use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 pub use account::Attempt;
 
 use crate::clock::Clock;
-use crate::config::{Limit, List, Network, Settings};
 use crate::http::request::Client;
+use crate::settings::{Limit, List, Network, Settings};
 use account::{Accounts, Who};
 use store::Store;
 
@@ -111,7 +111,7 @@ fn whole_seconds(wait: Duration) -> u64 {
 pub struct Limits {
     store: Store,
     accounts: Accounts,
-    quotas: crate::config::Limits,
+    quotas: crate::settings::Limits,
     trusted_proxies: List<Network>,
     unlimited: List<Network>,
 }

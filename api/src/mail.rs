@@ -17,7 +17,7 @@ use tokio::fs;
 pub use message::{Message, Scene};
 
 use crate::clock::{Clock, UnixMs};
-use crate::config::Settings;
+use crate::settings::Settings;
 
 /// How long a mail server may take.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -12,7 +12,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::activity::Activity;
 use crate::clock::Clock;
-use crate::config::Settings;
 use crate::database;
 use crate::fallback::Fallback;
 use crate::gate::Gate;
@@ -25,6 +24,7 @@ use crate::outbox;
 use crate::password::Passwords;
 use crate::repair::Repairs;
 use crate::secret::{Random, RefreshKey};
+use crate::settings::Settings;
 use crate::token::Keys;
 
 /// The service's state; a clone is the same service.

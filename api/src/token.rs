@@ -25,8 +25,8 @@ use claims::Rules;
 use key::Look;
 
 use crate::clock::UnixMs;
-use crate::config::Tokens;
 use crate::log;
+use crate::settings::Tokens;
 
 /// No access token of ours comes near this many bytes (BUG-38).
 const LONGEST: usize = 4096;

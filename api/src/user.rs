@@ -6,10 +6,10 @@ use sqlx::{MySqlConnection, MySqlPool};
 use utoipa::ToSchema;
 
 use crate::clock::UnixMs;
-use crate::config::Settings;
 use crate::error::{Error, Result, Violation};
 use crate::password::Passwords;
 use crate::secret::{Password, Random};
+use crate::settings::Settings;
 use crate::transaction::{Transaction, repeat_within};
 
 /// A person who wants an account; what `/register` takes.

@@ -1,6 +1,6 @@
 //! `SESSION_IP_VALIDATION` and `DEVICE_BINDING`: sessions that hold only from where they began.
 
-use portcullis_api::config::{AddressGate, DeviceGate, Settings};
+use portcullis_api::settings::{AddressGate, DeviceGate, Settings};
 use portcullis_tests::{Answer, PASSWORD, Service, send};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;

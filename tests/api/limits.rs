@@ -1,6 +1,6 @@
 //! What limits say of themselves on every answer of a limited route.
 
-use portcullis_api::config::Limit;
+use portcullis_api::settings::Limit;
 use portcullis_tests::{PASSWORD, Service};
 use serde_json::json;
 use std::time::Duration;

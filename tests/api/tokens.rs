@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_api::config::Settings;
+use portcullis_api::settings::Settings;
 use portcullis_tests::{Answer, Service, send, wait_until};
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_api::config::Settings;
+use portcullis_api::settings::Settings;
 use portcullis_tests::{
     Client, Database, Directory, Instance, Login, Process, Service, binary_path,
 };

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use portcullis_api::config::{Limit, Stores};
+use portcullis_api::settings::{Limit, Stores};
 use portcullis_tests::{Login, Service, send};
 
 use crate::endpoints::{Called, ENDPOINTS, Endpoint, INTROSPECTOR, LOGOUT_EVERYONE, Person};

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use portcullis_api::config::Settings;
+use portcullis_api::settings::Settings;
 use portcullis_tests::{Database, Redis, Service};
 
 use crate::proxy::Proxy;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use portcullis_api::clock::UnixMs;
-use portcullis_api::config::Settings;
+use portcullis_api::settings::Settings;
 use portcullis_tests::{Login, Service};
 
 use crate::proxy::Wound;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use portcullis_api::config::Limit;
+use portcullis_api::settings::Limit;
 use portcullis_tests::{Answer, PASSWORD, Service, send};
 use reqwest::Method;
 use serde_json::json;

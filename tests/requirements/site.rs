@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use portcullis_api::config::Settings;
+use portcullis_api::settings::Settings;
 use portcullis_tests::{Answer, Client, Login, PASSWORD, Service, tell};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};

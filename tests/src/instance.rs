@@ -4,8 +4,8 @@ use std::ops::Deref;
 
 use portcullis_api::App;
 use portcullis_api::clock::Clock;
-use portcullis_api::config::Settings;
 use portcullis_api::secret::Random;
+use portcullis_api::settings::Settings;
 
 use crate::client::Client;
 use crate::service::{Service, served};

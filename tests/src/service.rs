@@ -7,8 +7,8 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use portcullis_api::clock::{Clock, UnixMs};
-use portcullis_api::config::{Limit, Settings};
 use portcullis_api::secret::Random;
+use portcullis_api::settings::{Limit, Settings};
 use portcullis_api::{App, activity, migrate, outbox, serve};
 use serde_json::json;
 use sqlx::MySqlPool;

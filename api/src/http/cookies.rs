@@ -15,11 +15,11 @@ use sha2::Sha256;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::config::{List, Origin, Settings};
 use crate::error::{Error, Result};
 use crate::issue::TokenPair;
 use crate::secret;
 use crate::session_id::SessionId;
+use crate::settings::{List, Origin, Settings};
 
 /// The access token, sent along also when a link leads here, so that `/verify` can guard pages.
 pub(crate) const ACCESS: &str = "__Host-access";

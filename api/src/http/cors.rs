@@ -6,7 +6,7 @@ use axum::http::Method;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use tower_http::cors::CorsLayer;
 
-use crate::config::Server;
+use crate::settings::Server;
 
 /// How long a browser may remember the answer to its question beforehand.
 const REMEMBERED: Duration = Duration::from_mins(10);

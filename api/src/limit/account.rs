@@ -20,9 +20,9 @@ use sha2::Sha256;
 
 use super::store::Store;
 use super::{Throttled, address};
-use crate::config::Settings;
 use crate::device::Device;
 use crate::secret;
+use crate::settings::Settings;
 
 /// How long failures are remembered after the first of them.
 const MEMORY: Duration = Duration::from_hours(24);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::http::HeaderMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::config::{List, Network};
+use crate::settings::{List, Network};
 
 /// The rightmost address in `X-Forwarded-For` that is not a trusted proxy's.
 ///

@@ -13,8 +13,8 @@ use redis::{Client, RedisResult};
 use secrecy::ExposeSecret as _;
 
 use crate::clock::{Clock, UnixMs};
-use crate::config::Stores;
 use crate::log;
+use crate::settings::Stores;
 
 /// Not below any ledger's prefix.
 const PREFIX: &str = "portcullis:limit:";

@@ -1,7 +1,7 @@
 //! Hashing and checking, at the lowest cost unless the cost is the question.
 
 use super::*;
-use crate::config::Settings;
+use crate::settings::Settings;
 
 fn settings() -> Settings {
     Settings::for_tests("mysql://unused", "redis://unused")

@@ -7,9 +7,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::Settings;
 use crate::secret::Random;
 use crate::session_id::SessionId;
+use crate::settings::Settings;
 
 const SECRET: &str = "a secret for tests and of no use elsewhere";
 const NOW: UnixMs = UnixMs(1_800_000_000_000);

@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::audit::{self, Event};
 use crate::clock::UnixMs;
-use crate::config::LONGEST_LEEWAY;
 use crate::ending::{self, Ended, Ending, Reason};
 use crate::error::{Error, Result};
 use crate::http::answer::Success;
@@ -21,6 +20,7 @@ use crate::limit::Scope;
 use crate::metrics;
 use crate::outbox::{self, Change, Propagation};
 use crate::session_id::SessionId;
+use crate::settings::LONGEST_LEEWAY;
 use crate::transaction::{Transaction, repeat};
 
 /// What `/logout` takes; nothing at all ends the caller's own session.
