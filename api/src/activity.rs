@@ -10,11 +10,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::App;
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::log;
+use crate::base::session_id::SessionId;
 use crate::database;
-use crate::log;
 use crate::repair;
-use crate::session_id::SessionId;
 use crate::transaction::repeat;
 
 /// How often MySQL hears of activity, unless the idle limit is so short that it must be oftener.

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use sqlx::types::Json;
 use sqlx::{Executor, MySql};
 
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::log;
 use crate::http::request::{Client, RequestId};
-use crate::log;
 use crate::transaction::Transaction;
 
 /// One thing that happened.

@@ -12,9 +12,9 @@ use sqlx::pool::PoolConnection;
 use sqlx::{MySql, MySqlConnection, MySqlPool};
 
 use crate::App;
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::log;
 use crate::database;
-use crate::log;
 use crate::metrics;
 use crate::secret::Random;
 use crate::settings::Settings;

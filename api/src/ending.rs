@@ -10,11 +10,11 @@ use sqlx::MySqlConnection;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::session_id::SessionId;
 use crate::http::request::Client;
 use crate::metrics;
 use crate::outbox::{self, Change};
-use crate::session_id::SessionId;
 use crate::transaction::Transaction;
 
 /// Why something was ended, as the tables spell it.

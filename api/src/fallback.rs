@@ -7,8 +7,8 @@
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::App;
-use crate::clock::UnixMs;
-use crate::error::{Error, Result};
+use crate::base::clock::UnixMs;
+use crate::base::error::{Error, Result};
 use crate::http::caller::Caller;
 use crate::live::{self, standing};
 

@@ -14,10 +14,10 @@ use sqlx::types::Json;
 
 use crate::App;
 use crate::audit::{self, Event};
-use crate::device::Device;
-use crate::error::Result;
+use crate::base::device::Device;
+use crate::base::error::Result;
+use crate::base::session_id::SessionId;
 use crate::http::request::Client;
-use crate::session_id::SessionId;
 use crate::settings::{AddressGate, DeviceGate, Sessions};
 
 /// How many sessions' beginnings are kept at most.

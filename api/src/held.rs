@@ -10,10 +10,10 @@ use std::collections::BTreeSet;
 use sqlx::MySqlConnection;
 
 use crate::App;
-use crate::clock::UnixMs;
-use crate::error::{Error, Result};
+use crate::base::clock::UnixMs;
+use crate::base::error::{Error, Result};
+use crate::base::session_id::SessionId;
 use crate::http::caller::Caller;
-use crate::session_id::SessionId;
 use crate::token::Role;
 
 /// A user whose row is held until the transaction ends.

@@ -28,10 +28,10 @@ use sqlx::MySql;
 use sqlx::pool::PoolConnection;
 
 use crate::App;
+use crate::base::clock::UnixMs;
+use crate::base::log;
 use crate::cleanup;
-use crate::clock::UnixMs;
 use crate::ledger::redis_now;
-use crate::log;
 use crate::outbox;
 use crate::sentinel::{self, Confirmation, Mark, Sight};
 

@@ -20,7 +20,7 @@ use clap::Args;
 use secrecy::SecretString;
 
 use crate::App;
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
 use crate::http::request::Client;
 use crate::hydrate::{self, Extent};
 use crate::migrate;

@@ -4,10 +4,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::session_id::SessionId;
 use crate::metrics;
 use crate::secret::RefreshToken;
-use crate::session_id::SessionId;
 use crate::token::{Claims, Role};
 
 /// An access token and the refresh token that will replace it.

@@ -16,8 +16,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use pem::{EncodeConfig, LineEnding, Pem};
 
 use crate::App;
-use crate::clock::UnixMs;
-use crate::log;
+use crate::base::clock::UnixMs;
+use crate::base::log;
 use crate::token::{Key, KeyFault};
 
 /// How often a running service looks for keys that were made or retired.

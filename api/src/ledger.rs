@@ -11,10 +11,10 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisError, RedisResult, Value};
 use secrecy::ExposeSecret as _;
 
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::session_id::SessionId;
 use crate::line::Lines;
 use crate::outbox::Change;
-use crate::session_id::SessionId;
 use crate::settings::Stores;
 
 mod telling;

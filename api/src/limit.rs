@@ -17,7 +17,7 @@ use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 
 pub use account::Attempt;
 
-use crate::clock::Clock;
+use crate::base::clock::Clock;
 use crate::http::request::Client;
 use crate::settings::{Limit, List, Network, Settings};
 use account::{Accounts, Who};

@@ -25,7 +25,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult};
 use tokio::sync::Notify;
 
-use crate::log;
+use crate::base::log;
 use crate::sentinel::{Sight, sight};
 
 use belief::{Belief, Doubt, LineId};

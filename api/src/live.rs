@@ -11,8 +11,8 @@
 use std::time::Duration;
 
 use crate::App;
-use crate::clock::UnixMs;
-use crate::session_id::SessionId;
+use crate::base::clock::UnixMs;
+use crate::base::session_id::SessionId;
 
 /// A query whose text has `STANDING` where a row `s` of `user_sessions` must stand; the parameter
 /// at that place is the present instant:

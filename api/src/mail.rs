@@ -16,7 +16,7 @@ use tokio::fs;
 
 pub use message::{Message, Scene};
 
-use crate::clock::{Clock, UnixMs};
+use crate::base::clock::{Clock, UnixMs};
 use crate::settings::Settings;
 
 /// How long a mail server may take.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use mimalloc::MiMalloc;
-use portcullis_api::clock::Clock;
+use portcullis_api::base::clock::Clock;
 use portcullis_api::http::openapi;
 use portcullis_api::hydrate::{self, Counts, Extent};
 use portcullis_api::secret::Random;

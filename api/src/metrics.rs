@@ -18,6 +18,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+use crate::base::clock::UnixMs;
 use crate::http::openapi;
 use crate::{App, database, live};
 
@@ -132,7 +133,7 @@ async fn render(State(app): State<App>) -> impl IntoResponse {
 /// How much waits for Redis, and since when.
 async fn outbox(app: &App) -> Option<String> {
     let asked = sqlx::query!(
-        r#"select count(*) as "waiting: i64", min(created_at) as "since: crate::clock::UnixMs"
+        r#"select count(*) as "waiting: i64", min(created_at) as "since: UnixMs"
              from revocation_outbox where delivered_at is null"#
     )
     .fetch_one(&app.db);

@@ -6,12 +6,12 @@
 use std::time::Duration;
 
 use crate::App;
-use crate::clock::UnixMs;
-use crate::error::Result;
+use crate::base::clock::UnixMs;
+use crate::base::error::Result;
+use crate::base::log;
+use crate::base::session_id::SessionId;
 use crate::http::request::Client;
-use crate::log;
 use crate::mail::{Message, Scene};
-use crate::session_id::SessionId;
 
 /// How long the owner of a new account may take for the first login.
 const YOUNG: Duration = Duration::from_hours(24);

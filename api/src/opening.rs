@@ -8,16 +8,16 @@ use sqlx::MySqlConnection;
 use sqlx::types::Json;
 
 use crate::App;
-use crate::clock::UnixMs;
-use crate::device::Device;
+use crate::base::clock::UnixMs;
+use crate::base::device::Device;
+use crate::base::error::Result;
+use crate::base::session_id::SessionId;
 use crate::ending::{self, Ending, Reason};
-use crate::error::Result;
 use crate::http::request::Client;
 use crate::live::{self, standing};
 use crate::metrics;
 use crate::outbox::{self, Change};
 use crate::secret::RefreshToken;
-use crate::session_id::SessionId;
 use crate::transaction::Transaction;
 
 /// A session that has just begun.

@@ -24,11 +24,11 @@ pub use worker::deliver_waiting;
 pub(crate) use worker::{Worker, deliver_everybodys, run};
 
 use crate::App;
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::log;
 use crate::database;
 use crate::ledger::Fence;
 use crate::line::Delivery;
-use crate::log;
 use crate::transaction::Transaction;
 use reading::Fate;
 

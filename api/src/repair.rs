@@ -16,12 +16,12 @@ use sqlx::MySqlConnection;
 use sqlx::types::Json;
 
 use crate::App;
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::log;
+use crate::base::session_id::SessionId;
 use crate::hydrate::Standing;
 use crate::live::standing;
-use crate::log;
 use crate::outbox::{self, Change};
-use crate::session_id::SessionId;
 use crate::transaction::Transaction;
 
 /// How long one user's ledger is left alone after an attempt. It may be a session that Redis does

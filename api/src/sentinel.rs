@@ -8,7 +8,7 @@
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisResult};
 
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
 
 /// What a server says of itself.
 pub(crate) struct Sight {

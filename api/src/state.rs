@@ -11,14 +11,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::activity::Activity;
-use crate::clock::Clock;
+use crate::base::clock::Clock;
+use crate::base::log;
 use crate::database;
 use crate::fallback::Fallback;
 use crate::gate::Gate;
 use crate::http::cookies::Csrf;
 use crate::ledger::Ledger;
 use crate::limit::Limits;
-use crate::log;
 use crate::mail::{Mail, Message};
 use crate::outbox;
 use crate::password::Passwords;

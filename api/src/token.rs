@@ -24,8 +24,8 @@ pub use key::{Algorithm, Jwk, Key, KeyFault};
 use claims::Rules;
 use key::Look;
 
-use crate::clock::UnixMs;
-use crate::log;
+use crate::base::clock::UnixMs;
+use crate::base::log;
 use crate::settings::Tokens;
 
 /// No access token of ours comes near this many bytes (BUG-38).

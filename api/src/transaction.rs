@@ -19,8 +19,8 @@ use sqlx_core::transaction::TransactionManager as _;
 use tokio::time::Instant;
 
 use crate::App;
-use crate::error::{Error, Result};
-use crate::log;
+use crate::base::error::{Error, Result};
+use crate::base::log;
 use crate::metrics;
 
 /// How often a transaction that was sent away is run again.

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use sqlx::{MySqlConnection, MySqlPool};
 use utoipa::ToSchema;
 
-use crate::clock::UnixMs;
-use crate::error::{Error, Result, Violation};
+use crate::base::clock::UnixMs;
+use crate::base::error::{Error, Result, Violation};
 use crate::password::Passwords;
 use crate::secret::{Password, Random};
 use crate::settings::Settings;

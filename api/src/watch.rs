@@ -7,8 +7,8 @@
 use std::time::{Duration, Instant};
 
 use crate::App;
+use crate::base::log;
 use crate::hydrate::{self, Extent, Fault};
-use crate::log;
 use crate::outbox;
 use crate::sentinel::{self, Confirmation, Mark};
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use portcullis_api::clock::UnixMs;
+use portcullis_api::base::clock::UnixMs;
 use portcullis_api::settings::Settings;
 use portcullis_tests::{Login, Service};
 

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use portcullis_api::App;
-use portcullis_api::clock::Clock;
+use portcullis_api::base::clock::Clock;
 use portcullis_api::secret::Random;
 use portcullis_api::settings::Settings;
 

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use portcullis_api::clock::{Clock, UnixMs};
+use portcullis_api::base::clock::{Clock, UnixMs};
 use portcullis_api::secret::Random;
 use portcullis_api::settings::{Limit, Settings};
 use portcullis_api::{App, activity, migrate, outbox, serve};

@@ -16,8 +16,8 @@ use sqlx::types::Json;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::clock::UnixMs;
-use crate::error::{Error, Result};
+use crate::base::clock::UnixMs;
+use crate::base::error::{Error, Result};
 use crate::http::answer::Success;
 use crate::http::caller::{Caller, role};
 use crate::token::Role;

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Error, Result, Violation};
+use crate::base::error::{Error, Result, Violation};
 
 /// A required JSON body.
 pub struct Body<T>(pub T);

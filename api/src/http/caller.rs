@@ -14,15 +14,15 @@ use portcullis_core::{Digest, Verdict};
 
 use crate::App;
 use crate::activity;
-use crate::clock::UnixMs;
-use crate::error::{Error, Result};
+use crate::base::clock::UnixMs;
+use crate::base::error::{Error, Result};
+use crate::base::log;
+use crate::base::session_id::SessionId;
 use crate::fallback;
 use crate::gate;
 use crate::http::cookies;
 use crate::http::request::Client;
-use crate::log;
 use crate::repair;
-use crate::session_id::SessionId;
 use crate::token::{Claims, Role};
 
 /// The cookie of the older login; it counts as a bearer token on GET only.

@@ -15,10 +15,10 @@ use sha2::Sha256;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
+use crate::base::session_id::SessionId;
 use crate::issue::TokenPair;
 use crate::secret;
-use crate::session_id::SessionId;
 use crate::settings::{List, Origin, Settings};
 
 /// The access token, sent along also when a link leads here, so that `/verify` can guard pages.

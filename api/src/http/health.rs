@@ -8,9 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::log;
 use crate::database;
-use crate::log;
 
 #[derive(Serialize, ToSchema)]
 struct Health {

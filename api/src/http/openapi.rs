@@ -15,7 +15,7 @@ use axum::{Json, Router, routing::get};
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use crate::error::Problem;
+use crate::base::error::Problem;
 use crate::http::accounts::change_password;
 use crate::http::accounts::me;
 use crate::http::accounts::register;

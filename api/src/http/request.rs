@@ -14,10 +14,10 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 
 use crate::App;
-use crate::device::Device;
-use crate::error::{Cause, Error, Result};
+use crate::base::device::Device;
+use crate::base::error::{Cause, Error, Result};
+use crate::base::log;
 use crate::limit::Allowance;
-use crate::log;
 use crate::metrics;
 
 /// The longest body that is read.

@@ -5,6 +5,8 @@ use axum::middleware;
 use axum::routing::{any, delete, get, post};
 use tower::util::option_layer;
 
+use crate::App;
+use crate::base::error;
 use crate::http::accounts::change_password;
 use crate::http::accounts::me;
 use crate::http::accounts::register;
@@ -24,7 +26,6 @@ use crate::http::tokens::blacklist;
 use crate::http::tokens::login;
 use crate::http::tokens::refresh;
 use crate::http::tokens::refresh_tokens;
-use crate::{App, error};
 
 /// Every route of the public listener.
 pub fn app(app: App) -> Router {

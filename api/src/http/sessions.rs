@@ -12,19 +12,19 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::audit::{self, Event};
-use crate::clock::UnixMs;
-use crate::device::Device;
+use crate::base::clock::UnixMs;
+use crate::base::device::Device;
+use crate::base::error::{Error, Result};
+use crate::base::log;
+use crate::base::session_id::SessionId;
 use crate::ending::{self, Ended, Ending, Reason};
-use crate::error::{Error, Result};
 use crate::held;
 use crate::http::answer::Success;
 use crate::http::caller::Caller;
 use crate::http::cookies::forget;
 use crate::http::request::Client;
 use crate::live::{self, standing};
-use crate::log;
 use crate::outbox::{self, Propagation};
-use crate::session_id::SessionId;
 use crate::transaction::{Transaction, repeat};
 
 /// The caller's sessions.

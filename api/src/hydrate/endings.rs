@@ -12,7 +12,7 @@ use sqlx::MySql;
 use sqlx::types::Json;
 
 use super::{BATCH, Fault, Work, within};
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
 use crate::outbox::Change;
 
 impl Work<'_> {

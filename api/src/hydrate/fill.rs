@@ -8,12 +8,12 @@ use sqlx::types::Json;
 
 use super::{BATCH, Fault, Work, within};
 use crate::App;
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::log;
+use crate::base::session_id::SessionId;
 use crate::ledger::{Fence, redis_now};
 use crate::live::standing;
-use crate::log;
 use crate::outbox::Change;
-use crate::session_id::SessionId;
 
 /// How often one batch is begun anew before the whole work is.
 const MEETINGS: usize = 20;

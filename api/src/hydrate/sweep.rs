@@ -6,7 +6,7 @@ use redis::{Pipeline, Value};
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::{BATCH, Fault, Work, within};
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
 use crate::live::standing;
 
 impl Work<'_> {

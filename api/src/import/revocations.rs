@@ -11,9 +11,9 @@ use sqlx::MySqlConnection;
 
 use super::rows::OldRevocation;
 use super::{IMPORTED, Import, THERE};
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::session_id::SessionId;
 use crate::ending::Reason;
-use crate::session_id::SessionId;
 use crate::transaction::Transaction;
 
 const KIND: &str = "revocations";

@@ -14,10 +14,10 @@ use sqlx::types::Json;
 use super::revocations::{address, instant};
 use super::rows::{OldSession, OldToken};
 use super::{IMPORTED, Import, THERE};
-use crate::clock::UnixMs;
-use crate::device::Device;
+use crate::base::clock::UnixMs;
+use crate::base::device::Device;
+use crate::base::session_id::SessionId;
 use crate::live;
-use crate::session_id::SessionId;
 
 const KIND: &str = "sessions";
 const NO_USER: &str = "left out: of users who are disabled or were left out";

@@ -12,7 +12,7 @@ use sqlx::MySqlConnection;
 use super::revocations::instant;
 use super::rows::OldUser;
 use super::{IMPORTED, Import, THERE};
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
 use crate::ending::{self, Ending, Reason};
 use crate::token::Role;
 use crate::transaction::Transaction;

@@ -8,9 +8,9 @@ use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisError, RedisResult, ServerError, Value};
 
 use super::{Ledger, redis_now};
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::log;
 use crate::line::{Line, is_of_the_server};
-use crate::log;
 use crate::outbox::Change;
 
 /// Says since when what was read from MySQL is known. It is echoed and never made here.

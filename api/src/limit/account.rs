@@ -20,7 +20,7 @@ use sha2::Sha256;
 
 use super::store::Store;
 use super::{Throttled, address};
-use crate::device::Device;
+use crate::base::device::Device;
 use crate::secret;
 use crate::settings::Settings;
 

@@ -12,8 +12,8 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisResult};
 use secrecy::ExposeSecret as _;
 
-use crate::clock::{Clock, UnixMs};
-use crate::log;
+use crate::base::clock::{Clock, UnixMs};
+use crate::base::log;
 use crate::settings::Stores;
 
 /// Not below any ledger's prefix.

@@ -7,8 +7,8 @@ use portcullis_tests::Redis;
 use rstest::rstest;
 
 use super::*;
-use crate::clock::UnixMs;
-use crate::device::Device;
+use crate::base::clock::UnixMs;
+use crate::base::device::Device;
 
 const HOME: &str = "203.0.113.7";
 const ELSEWHERE: &str = "198.51.100.1";

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::clock::UnixMs;
-use crate::device::Device;
+use crate::base::clock::UnixMs;
+use crate::base::device::Device;
 use crate::secret::EmailToken;
 
 /// A mail about an account.

@@ -4,7 +4,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::device::Device;
+use crate::base::device::Device;
 use crate::secret::{EmailToken, Random};
 
 fn settings(dir: &Path) -> Settings {

@@ -4,8 +4,8 @@ use portcullis_core::Digest;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::clock::UnixMs;
-use crate::session_id::SessionId;
+use crate::base::clock::UnixMs;
+use crate::base::session_id::SessionId;
 
 /// One thing that a user's ledger must be told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,10 +12,10 @@ use sqlx::{FromRow, MySql, MySqlConnection, QueryBuilder, Row as _};
 
 use super::{Change, Undelivered};
 use crate::App;
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::log;
+use crate::base::session_id::SessionId;
 use crate::ledger::{Fence, Told};
-use crate::log;
-use crate::session_id::SessionId;
 
 /// A row of the outbox that waits.
 pub(super) struct Row {

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use super::reading::{self, Fate, Row};
 use super::{Propagation, Undelivered};
 use crate::App;
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::log;
 use crate::database;
-use crate::log;
 use crate::transaction::Transaction;
 
 /// How often the worker looks for what could not be delivered at once.

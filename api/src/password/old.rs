@@ -13,7 +13,7 @@ use sqlx::MySqlPool;
 
 use super::{Fault, Kind, Outcome, Passwords, failed};
 use crate::App;
-use crate::log;
+use crate::base::log;
 use crate::secret::Password;
 
 /// How often somebody looks whether old hashes are left.

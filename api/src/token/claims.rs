@@ -8,8 +8,8 @@ use sqlx::mysql::{MySqlTypeInfo, MySqlValueRef};
 use sqlx::{Decode, MySql, Type};
 use utoipa::ToSchema;
 
-use crate::clock::UnixMs;
-use crate::session_id::SessionId;
+use crate::base::clock::UnixMs;
+use crate::base::session_id::SessionId;
 
 /// What an access token says (RFC 9068 §2.2); all times in whole seconds since the epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]

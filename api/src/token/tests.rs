@@ -7,8 +7,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::base::session_id::SessionId;
 use crate::secret::Random;
-use crate::session_id::SessionId;
 use crate::settings::Settings;
 
 const SECRET: &str = "a secret for tests and of no use elsewhere";

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use portcullis_api::clock::Clock;
+use portcullis_api::base::clock::Clock;
 use portcullis_tests::{Answer, Client, Database, Login, Network, PASSWORD, Service};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use futures_util::future::join_all;
-use portcullis_api::clock::UnixMs;
+use portcullis_api::base::clock::UnixMs;
 use portcullis_tests::{Answer, Database, Service, send};
 use redis::Value;
 use reqwest::Method;

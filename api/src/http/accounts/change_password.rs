@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::audit::{self, Event};
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::error::{Error, Result};
 use crate::ending::{self, Ending, Reason};
-use crate::error::{Error, Result};
 use crate::held::{self, Checked};
 use crate::http::answer::Success;
 use crate::http::body::Body;

@@ -5,8 +5,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::clock::UnixMs;
-use crate::error::{Error, Result};
+use crate::base::clock::UnixMs;
+use crate::base::error::{Error, Result};
 use crate::http::answer::Success;
 use crate::http::caller::Caller;
 use crate::token::Role;

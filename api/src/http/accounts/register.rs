@@ -11,14 +11,14 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::audit::{self, Event};
-use crate::clock::UnixMs;
-use crate::error::{Error, Result};
+use crate::base::clock::UnixMs;
+use crate::base::error::{Error, Result};
+use crate::base::log;
 use crate::held;
 use crate::http::answer::Success;
 use crate::http::body::Body;
 use crate::http::request::Client;
 use crate::limit::Scope;
-use crate::log;
 use crate::mail::Message;
 use crate::secret::EmailToken;
 use crate::transaction::{Transaction, repeat};

@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::audit::{self, Event};
+use crate::base::error::{Error, Result};
 use crate::ending::{self, Ending, Reason};
-use crate::error::{Error, Result};
 use crate::held;
 use crate::http::accounts::register::{send_token_later, use_token};
 use crate::http::answer::Success;

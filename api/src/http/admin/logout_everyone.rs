@@ -14,9 +14,9 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::audit::{self, Event};
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::error::Result;
 use crate::ending::Reason;
-use crate::error::Result;
 use crate::held;
 use crate::http::admin::Admin;
 use crate::http::answer::Success;

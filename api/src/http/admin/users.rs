@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::error::{Error, Result};
 use crate::ending::{Ended, Reason};
-use crate::error::{Error, Result};
 use crate::http::admin::Admin;
 use crate::http::answer::Success;
 use crate::http::body::Body;

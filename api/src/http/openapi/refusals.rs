@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
-use crate::error::{Error, Violation};
+use crate::base::error::{Error, Violation};
 use crate::limit::Throttled;
 
 /// Refusals of whoever must send an access token.

@@ -20,9 +20,10 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::audit::{self, Event};
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::error::{Error, Result};
+use crate::base::session_id::SessionId;
 use crate::ending::{Ending, Reason};
-use crate::error::{Error, Result};
 use crate::http::body::Form;
 use crate::http::caller::{Caller, authenticate};
 use crate::http::request::Client;
@@ -31,7 +32,6 @@ use crate::http::tokens::refresh_tokens::family_of;
 use crate::live::{self, standing};
 use crate::outbox;
 use crate::secret::RefreshToken;
-use crate::session_id::SessionId;
 use crate::token::Role;
 use crate::transaction::{Transaction, repeat};
 

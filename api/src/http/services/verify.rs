@@ -4,9 +4,9 @@
 
 use axum::http::{HeaderName, HeaderValue};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
+use crate::base::session_id::SessionId;
 use crate::http::caller::Caller;
-use crate::session_id::SessionId;
 use crate::token::Role;
 
 /// Who the caller is, as headers for the service behind the proxy.

@@ -8,9 +8,10 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::audit::{self, Event};
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::error::{Error, Result};
+use crate::base::session_id::SessionId;
 use crate::ending::{self, Ended, Ending, Reason};
-use crate::error::{Error, Result};
 use crate::http::answer::Success;
 use crate::http::body::OptionalBody;
 use crate::http::caller::Caller;
@@ -19,7 +20,6 @@ use crate::http::request::Client;
 use crate::limit::Scope;
 use crate::metrics;
 use crate::outbox::{self, Change, Propagation};
-use crate::session_id::SessionId;
 use crate::settings::LONGEST_LEEWAY;
 use crate::transaction::{Transaction, repeat};
 

@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::clock::UnixMs;
-use crate::device::Device;
-use crate::error::{Error, Result};
+use crate::base::clock::UnixMs;
+use crate::base::device::Device;
+use crate::base::error::{Error, Result};
+use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
 use crate::http::body::Body;
 use crate::http::caller::{OLD_COOKIE, cookie};
@@ -30,7 +31,6 @@ use crate::new_device;
 use crate::opening::Opened;
 use crate::outbox::Propagation;
 use crate::secret::Password;
-use crate::session_id::SessionId;
 use account::Stored;
 use beginning::{Begun, begin};
 

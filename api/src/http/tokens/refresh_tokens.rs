@@ -7,9 +7,10 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::audit::{self, Event};
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::error::{Error, Result};
+use crate::base::session_id::SessionId;
 use crate::ending::{self, Ending, Reason};
-use crate::error::{Error, Result};
 use crate::http::answer::Success;
 use crate::http::body::Body;
 use crate::http::caller::Caller;
@@ -17,7 +18,6 @@ use crate::http::request::Client;
 use crate::live::{self, standing};
 use crate::outbox::{self, Propagation};
 use crate::secret::RefreshToken;
-use crate::session_id::SessionId;
 use crate::transaction::{Transaction, repeat};
 
 /// What `/revoke-refresh-token` takes.

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::App;
 use crate::audit::{self, Event};
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::error::{Error, Result};
 use crate::ending::{self, Ended, Ending, Reason};
-use crate::error::{Error, Result};
 use crate::held;
 use crate::http::admin::Admin;
 use crate::http::request::Client;

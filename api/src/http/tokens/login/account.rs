@@ -2,8 +2,8 @@
 
 use crate::App;
 use crate::audit::{self, Event};
+use crate::base::error::Result;
 use crate::database;
-use crate::error::Result;
 use crate::http::request::Client;
 use crate::secret::Password;
 use crate::transaction::repeat;

@@ -4,11 +4,11 @@ use portcullis_core::Digest;
 use sqlx::MySqlConnection;
 
 use crate::App;
-use crate::clock::UnixMs;
-use crate::error::{Error, Result};
+use crate::base::clock::UnixMs;
+use crate::base::error::{Error, Result};
+use crate::base::session_id::SessionId;
 use crate::live::{self, standing};
 use crate::secret::RefreshToken;
-use crate::session_id::SessionId;
 use crate::token::Role;
 
 /// A refresh token with its session, its user and what became of it.

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use portcullis_api::clock::{Clock, UnixMs};
-use portcullis_api::session_id::SessionId;
+use portcullis_api::base::clock::{Clock, UnixMs};
+use portcullis_api::base::session_id::SessionId;
 use portcullis_api::settings::Settings;
 use portcullis_api::token::{Claims, Keys, Role};
 use portcullis_core::Digest;

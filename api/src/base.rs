@@ -1,0 +1,9 @@
+//! What everything stands on: plain data, the clock, randomness, work behind answers.
+//!
+//! May use the core and nothing else of ours. No I/O.
+
+pub mod clock;
+pub mod device;
+pub mod error;
+pub(crate) mod log;
+pub mod session_id;
