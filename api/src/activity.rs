@@ -13,9 +13,9 @@ use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::base::session_id::SessionId;
-use crate::database;
 use crate::repair;
-use crate::transaction::repeat;
+use crate::store::database;
+use crate::store::transaction::repeat;
 
 /// How often MySQL hears of activity, unless the idle limit is so short that it must be oftener.
 const FLUSH_EVERY: Duration = Duration::from_secs(2);

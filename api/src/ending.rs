@@ -15,7 +15,7 @@ use crate::base::session_id::SessionId;
 use crate::http::request::Client;
 use crate::metrics;
 use crate::outbox::{self, Change};
-use crate::transaction::Transaction;
+use crate::store::transaction::Transaction;
 
 /// Why something was ended, as the tables spell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,12 +13,12 @@ use serde_json::json;
 use sqlx::types::Json;
 
 use crate::App;
-use crate::audit::{self, Event};
 use crate::base::device::Device;
 use crate::base::error::Result;
 use crate::base::session_id::SessionId;
 use crate::http::request::Client;
 use crate::settings::{AddressGate, DeviceGate, Sessions};
+use crate::store::audit::{self, Event};
 
 /// How many sessions' beginnings are kept at most.
 const MOST: usize = 100_000;

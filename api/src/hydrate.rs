@@ -30,10 +30,10 @@ use sqlx::pool::PoolConnection;
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
-use crate::cleanup;
 use crate::ledger::redis_now;
 use crate::outbox;
 use crate::sentinel::{self, Confirmation, Mark, Sight};
+use crate::store::cleanup;
 
 pub(crate) use fill::Standing;
 

@@ -23,9 +23,9 @@ use crate::App;
 use crate::base::clock::UnixMs;
 use crate::http::request::Client;
 use crate::hydrate::{self, Extent};
-use crate::migrate;
 use crate::settings::secret;
-use crate::transaction::Transaction;
+use crate::store::migrate;
+use crate::store::transaction::Transaction;
 
 use old::Old;
 use revocations::Revoked;

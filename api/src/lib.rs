@@ -6,14 +6,10 @@
 #![forbid(unsafe_code)]
 
 pub mod activity;
-pub mod audit;
 pub mod base;
-pub mod cleanup;
-pub mod database;
 pub mod ending;
 pub mod fallback;
 pub mod gate;
-mod held;
 pub mod http;
 pub mod hydrate;
 pub mod import;
@@ -25,7 +21,6 @@ pub mod line;
 mod live;
 pub mod mail;
 pub mod metrics;
-pub mod migrate;
 mod new_device;
 pub mod opening;
 pub mod outbox;
@@ -36,8 +31,8 @@ mod sentinel;
 pub mod serve;
 pub mod settings;
 pub mod state;
+pub mod store;
 pub mod token;
-mod transaction;
 pub mod user;
 mod watch;
 

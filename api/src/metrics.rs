@@ -20,7 +20,8 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::base::clock::UnixMs;
 use crate::http::openapi;
-use crate::{App, database, live};
+use crate::store::database;
+use crate::{App, live};
 
 pub(crate) use times::answered;
 

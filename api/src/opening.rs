@@ -18,7 +18,7 @@ use crate::live::{self, standing};
 use crate::metrics;
 use crate::outbox::{self, Change};
 use crate::secret::RefreshToken;
-use crate::transaction::Transaction;
+use crate::store::transaction::Transaction;
 
 /// A session that has just begun.
 pub(crate) struct Opened {

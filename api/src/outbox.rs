@@ -26,10 +26,10 @@ pub(crate) use worker::{Worker, deliver_everybodys, run};
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
-use crate::database;
 use crate::ledger::Fence;
 use crate::line::Delivery;
-use crate::transaction::Transaction;
+use crate::store::database;
+use crate::store::transaction::Transaction;
 use reading::Fate;
 
 /// How often one user's rows are read anew because what they said was out of date.

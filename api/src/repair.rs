@@ -22,7 +22,7 @@ use crate::base::session_id::SessionId;
 use crate::hydrate::Standing;
 use crate::live::standing;
 use crate::outbox::{self, Change};
-use crate::transaction::Transaction;
+use crate::store::transaction::Transaction;
 
 /// How long one user's ledger is left alone after an attempt. It may be a session that Redis does
 /// not take, or has not heard of yet.

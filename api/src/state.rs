@@ -13,7 +13,6 @@ use tokio_util::task::TaskTracker;
 use crate::activity::Activity;
 use crate::base::clock::Clock;
 use crate::base::log;
-use crate::database;
 use crate::fallback::Fallback;
 use crate::gate::Gate;
 use crate::http::cookies::Csrf;
@@ -25,6 +24,7 @@ use crate::password::Passwords;
 use crate::repair::Repairs;
 use crate::secret::{Random, RefreshKey};
 use crate::settings::Settings;
+use crate::store::database;
 use crate::token::Keys;
 
 /// The service's state; a clone is the same service.
@@ -125,7 +125,7 @@ impl App {
         self.background.spawn(crate::watch::run(self.clone()));
         self.background.spawn(crate::outbox::run(self.clone()));
         self.background.spawn(crate::activity::run(self.clone()));
-        self.background.spawn(crate::cleanup::run(self.clone()));
+        self.background.spawn(crate::store::cleanup::run(self.clone()));
         self.background.spawn(crate::keys::run(self.clone()));
         self.background.spawn(crate::password::run(self.clone()));
         self.background.spawn(crate::metrics::run(self.clone()));

@@ -10,7 +10,7 @@ use crate::base::error::{Error, Result, Violation};
 use crate::password::Passwords;
 use crate::secret::{Password, Random};
 use crate::settings::Settings;
-use crate::transaction::{Transaction, repeat_within};
+use crate::store::transaction::{Transaction, repeat_within};
 
 /// A person who wants an account; what `/register` takes.
 #[derive(Deserialize, ToSchema)]

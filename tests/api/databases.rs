@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use portcullis_api::cleanup;
+use portcullis_api::store::cleanup;
 use portcullis_tests::{
     Database, DatabaseKind, Redis, Service, committed_queries, wait_until, workspace,
 };

@@ -1,6 +1,6 @@
 //! The tables: what is kept, in which unit, and for how long.
 
-use portcullis_api::migrate;
+use portcullis_api::store::migrate;
 use portcullis_tests::{Database, PASSWORD, Service};
 use serde_json::json;
 use sqlx::MySqlPool;

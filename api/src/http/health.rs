@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
-use crate::database;
+use crate::store::database;
 
 #[derive(Serialize, ToSchema)]
 struct Health {

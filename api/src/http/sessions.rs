@@ -11,21 +11,21 @@ use sqlx::types::Json;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::audit::{self, Event};
 use crate::base::clock::UnixMs;
 use crate::base::device::Device;
 use crate::base::error::{Error, Result};
 use crate::base::log;
 use crate::base::session_id::SessionId;
 use crate::ending::{self, Ended, Ending, Reason};
-use crate::held;
 use crate::http::answer::Success;
 use crate::http::caller::Caller;
 use crate::http::cookies::forget;
 use crate::http::request::Client;
 use crate::live::{self, standing};
 use crate::outbox::{self, Propagation};
-use crate::transaction::{Transaction, repeat};
+use crate::store::audit::{self, Event};
+use crate::store::held;
+use crate::store::transaction::{Transaction, repeat};
 
 /// The caller's sessions.
 #[derive(Serialize, ToSchema)]

@@ -14,7 +14,7 @@ use super::{IMPORTED, Import, THERE};
 use crate::base::clock::UnixMs;
 use crate::base::session_id::SessionId;
 use crate::ending::Reason;
-use crate::transaction::Transaction;
+use crate::store::transaction::Transaction;
 
 const KIND: &str = "revocations";
 

@@ -14,8 +14,8 @@ use super::rows::OldUser;
 use super::{IMPORTED, Import, THERE};
 use crate::base::clock::UnixMs;
 use crate::ending::{self, Ending, Reason};
+use crate::store::transaction::Transaction;
 use crate::token::Role;
-use crate::transaction::Transaction;
 use crate::user::checked_email;
 
 const KIND: &str = "users";

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use sqlx::MySqlPool;
 
 use crate::App;
-use crate::database;
-use crate::transaction::Transaction;
+use crate::store::database;
+use crate::store::transaction::Transaction;
 
 /// From taking a number to writing the row: moments within one statement.
 const SETTLED_AFTER: Duration = Duration::from_secs(10);

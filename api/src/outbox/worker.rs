@@ -15,8 +15,8 @@ use super::{Propagation, Undelivered};
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
-use crate::database;
-use crate::transaction::Transaction;
+use crate::store::database;
+use crate::store::transaction::Transaction;
 
 /// How often the worker looks for what could not be delivered at once.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

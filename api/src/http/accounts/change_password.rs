@@ -10,11 +10,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::audit::{self, Event};
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::ending::{self, Ending, Reason};
-use crate::held::{self, Checked};
 use crate::http::answer::Success;
 use crate::http::body::Body;
 use crate::http::caller::{Caller, cookie};
@@ -26,8 +24,10 @@ use crate::mail::{Message, Scene};
 use crate::opening::{self, Beginning, Opened};
 use crate::outbox::{self, Propagation};
 use crate::secret::Password;
+use crate::store::audit::{self, Event};
+use crate::store::held::{self, Checked};
+use crate::store::transaction::{Transaction, repeat};
 use crate::token::Role;
-use crate::transaction::{Transaction, repeat};
 use crate::user::fault_of_password;
 
 /// What `/change-password` takes.

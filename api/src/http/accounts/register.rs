@@ -10,18 +10,18 @@ use sqlx::MySqlConnection;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::audit::{self, Event};
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::log;
-use crate::held;
 use crate::http::answer::Success;
 use crate::http::body::Body;
 use crate::http::request::Client;
 use crate::limit::Scope;
 use crate::mail::Message;
 use crate::secret::EmailToken;
-use crate::transaction::{Transaction, repeat};
+use crate::store::audit::{self, Event};
+use crate::store::held;
+use crate::store::transaction::{Transaction, repeat};
 use crate::user::{self, Newcomer};
 
 /// `POST /register`: 201 and a mail, whether the address is new or not.

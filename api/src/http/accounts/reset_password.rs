@@ -6,10 +6,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::audit::{self, Event};
 use crate::base::error::{Error, Result};
 use crate::ending::{self, Ending, Reason};
-use crate::held;
 use crate::http::accounts::register::{send_token_later, use_token};
 use crate::http::answer::Success;
 use crate::http::body::Body;
@@ -18,7 +16,9 @@ use crate::limit::Scope;
 use crate::mail::{Message, Scene};
 use crate::outbox::{self, Propagation};
 use crate::secret::{EmailToken, Password};
-use crate::transaction::{Transaction, repeat};
+use crate::store::audit::{self, Event};
+use crate::store::held;
+use crate::store::transaction::{Transaction, repeat};
 use crate::user::{checked_email, fault_of_password};
 
 const PURPOSE: &str = "reset_password";

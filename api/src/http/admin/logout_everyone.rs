@@ -13,18 +13,18 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::audit::{self, Event};
 use crate::base::clock::UnixMs;
 use crate::base::error::Result;
 use crate::ending::Reason;
-use crate::held;
 use crate::http::admin::Admin;
 use crate::http::answer::Success;
 use crate::http::caller::Caller;
 use crate::http::request::Client;
 use crate::metrics;
 use crate::outbox::{self, Change};
-use crate::transaction::{Transaction, repeat};
+use crate::store::audit::{self, Event};
+use crate::store::held;
+use crate::store::transaction::{Transaction, repeat};
 
 /// How many users are ended in one transaction.
 const BATCH: u32 = 500;

@@ -17,8 +17,8 @@ use crate::http::answer::Success;
 use crate::http::body::Body;
 use crate::http::request::Client;
 use crate::http::sessions::{self, Session};
+use crate::store::transaction::repeat;
 use crate::token::Role;
-use crate::transaction::repeat;
 use deed::Deed;
 
 /// Which users to list.

@@ -19,7 +19,6 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::audit::{self, Event};
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
@@ -32,8 +31,9 @@ use crate::http::tokens::refresh_tokens::family_of;
 use crate::live::{self, standing};
 use crate::outbox;
 use crate::secret::RefreshToken;
+use crate::store::audit::{self, Event};
+use crate::store::transaction::{Transaction, repeat};
 use crate::token::Role;
-use crate::transaction::{Transaction, repeat};
 
 /// What both endpoints take. `token_type_hint` is not needed: the two kinds differ in shape.
 #[derive(Deserialize, ToSchema)]

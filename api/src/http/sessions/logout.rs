@@ -7,7 +7,6 @@ use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::audit::{self, Event};
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
@@ -21,7 +20,8 @@ use crate::limit::Scope;
 use crate::metrics;
 use crate::outbox::{self, Change, Propagation};
 use crate::settings::LONGEST_LEEWAY;
-use crate::transaction::{Transaction, repeat};
+use crate::store::audit::{self, Event};
+use crate::store::transaction::{Transaction, repeat};
 
 /// What `/logout` takes; nothing at all ends the caller's own session.
 #[derive(Deserialize, ToSchema)]

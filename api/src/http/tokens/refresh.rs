@@ -20,7 +20,6 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::activity;
-use crate::audit::{self, Event};
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result, Violation};
 use crate::base::session_id::SessionId;
@@ -37,7 +36,8 @@ use crate::mail::{Message, Scene};
 use crate::metrics;
 use crate::outbox;
 use crate::secret::RefreshToken;
-use crate::transaction::{Transaction, repeat};
+use crate::store::audit::{self, Event};
+use crate::store::transaction::{Transaction, repeat};
 use row::{Row, find};
 
 /// What `/refresh` takes.

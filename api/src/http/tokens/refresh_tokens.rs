@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::audit::{self, Event};
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
@@ -18,7 +17,8 @@ use crate::http::request::Client;
 use crate::live::{self, standing};
 use crate::outbox::{self, Propagation};
 use crate::secret::RefreshToken;
-use crate::transaction::{Transaction, repeat};
+use crate::store::audit::{self, Event};
+use crate::store::transaction::{Transaction, repeat};
 
 /// What `/revoke-refresh-token` takes.
 #[derive(Deserialize, ToSchema)]

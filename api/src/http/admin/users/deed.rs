@@ -3,16 +3,16 @@
 use serde_json::{Value, json};
 
 use crate::App;
-use crate::audit::{self, Event};
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::ending::{self, Ended, Ending, Reason};
-use crate::held;
 use crate::http::admin::Admin;
 use crate::http::request::Client;
 use crate::outbox;
+use crate::store::audit::{self, Event};
+use crate::store::held;
+use crate::store::transaction::Transaction;
 use crate::token::Role;
-use crate::transaction::Transaction;
 
 /// Something an administrator does to a person, in one transaction with its trace in the audit.
 pub(super) struct Deed<'a> {

@@ -1,12 +1,12 @@
 //! Whether a password is its account's, at the same cost whoever it was.
 
 use crate::App;
-use crate::audit::{self, Event};
 use crate::base::error::Result;
-use crate::database;
 use crate::http::request::Client;
 use crate::secret::Password;
-use crate::transaction::repeat;
+use crate::store::audit::{self, Event};
+use crate::store::database;
+use crate::store::transaction::repeat;
 
 /// A user as stored.
 pub(super) struct Stored {

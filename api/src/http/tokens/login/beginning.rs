@@ -4,12 +4,10 @@ use axum::http::{HeaderMap, Method};
 
 use super::account::{Stored, check_again, check_password, refused};
 use crate::App;
-use crate::audit::{self, Event};
 use crate::base::clock::UnixMs;
 use crate::base::error::Result;
 use crate::base::session_id::SessionId;
 use crate::ending::{self, Ending, Reason};
-use crate::held::{self, Checked};
 use crate::http::caller::{authenticate, cookie, token_in};
 use crate::http::cookies;
 use crate::http::request::Client;
@@ -18,8 +16,10 @@ use crate::ledger::Fence;
 use crate::opening::{self, Beginning, Opened};
 use crate::outbox::{self, Propagation};
 use crate::secret::{Password, RefreshToken};
+use crate::store::audit::{self, Event};
+use crate::store::held::{self, Checked};
+use crate::store::transaction::{Transaction, repeat};
 use crate::token::Role;
-use crate::transaction::{Transaction, repeat};
 
 /// A login that is done.
 pub(super) struct Begun {

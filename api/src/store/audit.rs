@@ -13,7 +13,7 @@ use sqlx::{Executor, MySql};
 use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::http::request::{Client, RequestId};
-use crate::transaction::Transaction;
+use crate::store::transaction::Transaction;
 
 /// One thing that happened.
 pub struct Event<'a> {

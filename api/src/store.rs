@@ -1,0 +1,11 @@
+//! MySQL, the truth: connections and deadlines, transactions, locks, the audit trail, and what of a
+//! row's state every room must judge alike.
+//!
+//! May use `base`, `settings` and `metrics`. Knows neither Redis nor HTTP.
+
+pub mod audit;
+pub mod cleanup;
+pub mod database;
+pub(crate) mod held;
+pub mod migrate;
+pub(crate) mod transaction;
