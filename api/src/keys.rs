@@ -18,7 +18,7 @@ use pem::{EncodeConfig, LineEnding, Pem};
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
-use crate::token::{Key, KeyFault};
+use crate::tokens::access::{Key, KeyFault};
 
 /// How often a running service looks for keys that were made or retired.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

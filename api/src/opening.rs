@@ -17,8 +17,8 @@ use crate::http::request::Client;
 use crate::live::{self, standing};
 use crate::metrics;
 use crate::outbox::{self, Change};
-use crate::secret::RefreshToken;
 use crate::store::transaction::Transaction;
+use crate::tokens::secret::RefreshToken;
 
 /// A session that has just begun.
 pub(crate) struct Opened {

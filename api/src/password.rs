@@ -21,8 +21,8 @@ pub use old::Work;
 pub(crate) use old::run;
 pub use policy::Weakness;
 
-use crate::secret::{Password, Random};
 use crate::settings::Settings;
+use crate::tokens::secret::{Password, Random};
 use memory::Memory;
 use old::Old;
 

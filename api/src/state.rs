@@ -22,10 +22,10 @@ use crate::mail::{Mail, Message};
 use crate::outbox;
 use crate::password::Passwords;
 use crate::repair::Repairs;
-use crate::secret::{Random, RefreshKey};
 use crate::settings::Settings;
 use crate::store::database;
-use crate::token::Keys;
+use crate::tokens::access::Keys;
+use crate::tokens::secret::{Random, RefreshKey};
 
 /// The service's state; a clone is the same service.
 #[derive(Clone)]

@@ -8,9 +8,9 @@ use utoipa::ToSchema;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result, Violation};
 use crate::password::Passwords;
-use crate::secret::{Password, Random};
 use crate::settings::Settings;
 use crate::store::transaction::{Transaction, repeat_within};
+use crate::tokens::secret::{Password, Random};
 
 /// A person who wants an account; what `/register` takes.
 #[derive(Deserialize, ToSchema)]

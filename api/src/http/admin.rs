@@ -20,7 +20,7 @@ use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::http::answer::Success;
 use crate::http::caller::{Caller, role};
-use crate::token::Role;
+use crate::tokens::access::Role;
 
 /// An administrator who sent a live access token.
 pub struct Admin(pub Caller);

@@ -23,7 +23,7 @@ use crate::gate;
 use crate::http::cookies;
 use crate::http::request::Client;
 use crate::repair;
-use crate::token::{Claims, Role};
+use crate::tokens::access::{Claims, Role};
 
 /// The cookie of the older login; it counts as a bearer token on GET only.
 pub(crate) const OLD_COOKIE: &str = "jwt";

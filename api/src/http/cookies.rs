@@ -17,9 +17,9 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
-use crate::issue::TokenPair;
-use crate::secret;
 use crate::settings::{List, Origin, Settings};
+use crate::tokens::issue::TokenPair;
+use crate::tokens::secret;
 
 /// The access token, sent along also when a link leads here, so that `/verify` can guard pages.
 pub(crate) const ACCESS: &str = "__Host-access";

@@ -15,7 +15,7 @@ use super::{IMPORTED, Import, THERE};
 use crate::base::clock::UnixMs;
 use crate::ending::{self, Ending, Reason};
 use crate::store::transaction::Transaction;
-use crate::token::Role;
+use crate::tokens::access::Role;
 use crate::user::checked_email;
 
 const KIND: &str = "users";

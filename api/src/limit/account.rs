@@ -21,8 +21,8 @@ use sha2::Sha256;
 use super::store::Store;
 use super::{Throttled, address};
 use crate::base::device::Device;
-use crate::secret;
 use crate::settings::Settings;
+use crate::tokens::secret;
 
 /// How long failures are remembered after the first of them.
 const MEMORY: Duration = Duration::from_hours(24);

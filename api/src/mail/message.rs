@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::base::clock::UnixMs;
 use crate::base::device::Device;
-use crate::secret::EmailToken;
+use crate::tokens::secret::EmailToken;
 
 /// A mail about an account.
 pub enum Message {

@@ -5,7 +5,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::base::device::Device;
-use crate::secret::{EmailToken, Random};
+use crate::tokens::secret::{EmailToken, Random};
 
 fn settings(dir: &Path) -> Settings {
     let mut settings = Settings::for_tests("mysql://unused", "redis://unused");

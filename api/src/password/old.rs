@@ -14,7 +14,7 @@ use sqlx::MySqlPool;
 use super::{Fault, Kind, Outcome, Passwords, failed};
 use crate::App;
 use crate::base::log;
-use crate::secret::Password;
+use crate::tokens::secret::Password;
 
 /// How often somebody looks whether old hashes are left.
 const LOOK_EVERY: Duration = Duration::from_hours(1);

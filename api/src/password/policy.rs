@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::secret::Password;
+use crate::tokens::secret::Password;
 
 /// The longest password that is taken, in code points.
 pub(super) const LONGEST: usize = 128;

@@ -15,10 +15,10 @@ use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::metrics;
-use crate::secret::Random;
 use crate::settings::Settings;
 use crate::store::database;
 use crate::store::transaction::{REPETITIONS, was_sent_away};
+use crate::tokens::secret::Random;
 
 /// A revocation is kept this much longer than its token, whatever leeway anybody grants.
 const BEYOND_EXPIRY: Duration = Duration::from_mins(10);

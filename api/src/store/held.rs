@@ -14,7 +14,7 @@ use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
 use crate::http::caller::Caller;
-use crate::token::Role;
+use crate::tokens::access::Role;
 
 /// A user whose row is held until the transaction ends.
 pub(crate) struct User {

@@ -19,15 +19,15 @@ use crate::http::caller::{Caller, cookie};
 use crate::http::cookies;
 use crate::http::request::Client;
 use crate::http::tokens::login::DEVICE_COOKIE;
-use crate::issue::{Grant, TokenPair, token_pair};
 use crate::mail::{Message, Scene};
 use crate::opening::{self, Beginning, Opened};
 use crate::outbox::{self, Propagation};
-use crate::secret::Password;
 use crate::store::audit::{self, Event};
 use crate::store::held::{self, Checked};
 use crate::store::transaction::{Transaction, repeat};
-use crate::token::Role;
+use crate::tokens::access::Role;
+use crate::tokens::issue::{Grant, TokenPair, token_pair};
+use crate::tokens::secret::Password;
 use crate::user::fault_of_password;
 
 /// What `/change-password` takes.

@@ -9,7 +9,7 @@ use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::http::answer::Success;
 use crate::http::caller::Caller;
-use crate::token::Role;
+use crate::tokens::access::Role;
 
 /// What `/me` answers.
 #[derive(Serialize, ToSchema)]

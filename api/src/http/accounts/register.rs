@@ -18,10 +18,10 @@ use crate::http::body::Body;
 use crate::http::request::Client;
 use crate::limit::Scope;
 use crate::mail::Message;
-use crate::secret::EmailToken;
 use crate::store::audit::{self, Event};
 use crate::store::held;
 use crate::store::transaction::{Transaction, repeat};
+use crate::tokens::secret::EmailToken;
 use crate::user::{self, Newcomer};
 
 /// `POST /register`: 201 and a mail, whether the address is new or not.

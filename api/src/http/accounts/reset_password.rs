@@ -15,10 +15,10 @@ use crate::http::request::Client;
 use crate::limit::Scope;
 use crate::mail::{Message, Scene};
 use crate::outbox::{self, Propagation};
-use crate::secret::{EmailToken, Password};
 use crate::store::audit::{self, Event};
 use crate::store::held;
 use crate::store::transaction::{Transaction, repeat};
+use crate::tokens::secret::{EmailToken, Password};
 use crate::user::{checked_email, fault_of_password};
 
 const PURPOSE: &str = "reset_password";

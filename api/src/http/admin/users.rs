@@ -18,7 +18,7 @@ use crate::http::body::Body;
 use crate::http::request::Client;
 use crate::http::sessions::{self, Session};
 use crate::store::transaction::repeat;
-use crate::token::Role;
+use crate::tokens::access::Role;
 use deed::Deed;
 
 /// Which users to list.

@@ -30,10 +30,10 @@ use crate::http::sessions::logout::blacklist_presented;
 use crate::http::tokens::refresh_tokens::family_of;
 use crate::live::{self, standing};
 use crate::outbox;
-use crate::secret::RefreshToken;
 use crate::store::audit::{self, Event};
 use crate::store::transaction::{Transaction, repeat};
-use crate::token::Role;
+use crate::tokens::access::Role;
+use crate::tokens::secret::RefreshToken;
 
 /// What both endpoints take. `token_type_hint` is not needed: the two kinds differ in shape.
 #[derive(Deserialize, ToSchema)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::token::Jwk;
+use crate::tokens::access::Jwk;
 
 /// A key set (RFC 7517 §5).
 #[derive(Serialize, ToSchema)]

@@ -25,12 +25,12 @@ use crate::http::body::Body;
 use crate::http::caller::{OLD_COOKIE, cookie};
 use crate::http::cookies::{self, Mode};
 use crate::http::request::Client;
-use crate::issue::{Grant, TokenPair, token_pair};
 use crate::limit::Scope;
 use crate::new_device;
 use crate::opening::Opened;
 use crate::outbox::Propagation;
-use crate::secret::Password;
+use crate::tokens::issue::{Grant, TokenPair, token_pair};
+use crate::tokens::secret::Password;
 use account::Stored;
 use beginning::{Begun, begin};
 

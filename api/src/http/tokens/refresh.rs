@@ -30,14 +30,14 @@ use crate::http::body::OptionalBody;
 use crate::http::caller::cookie;
 use crate::http::cookies;
 use crate::http::request::Client;
-use crate::issue::{Grant, TokenPair, token_pair};
 use crate::limit::Scope;
 use crate::mail::{Message, Scene};
 use crate::metrics;
 use crate::outbox;
-use crate::secret::RefreshToken;
 use crate::store::audit::{self, Event};
 use crate::store::transaction::{Transaction, repeat};
+use crate::tokens::issue::{Grant, TokenPair, token_pair};
+use crate::tokens::secret::RefreshToken;
 use row::{Row, find};
 
 /// What `/refresh` takes.

@@ -16,9 +16,9 @@ use crate::http::caller::Caller;
 use crate::http::request::Client;
 use crate::live::{self, standing};
 use crate::outbox::{self, Propagation};
-use crate::secret::RefreshToken;
 use crate::store::audit::{self, Event};
 use crate::store::transaction::{Transaction, repeat};
+use crate::tokens::secret::RefreshToken;
 
 /// What `/revoke-refresh-token` takes.
 #[derive(Deserialize, ToSchema)]

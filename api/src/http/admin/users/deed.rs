@@ -12,7 +12,7 @@ use crate::outbox;
 use crate::store::audit::{self, Event};
 use crate::store::held;
 use crate::store::transaction::Transaction;
-use crate::token::Role;
+use crate::tokens::access::Role;
 
 /// Something an administrator does to a person, in one transaction with its trace in the audit.
 pub(super) struct Deed<'a> {

@@ -3,10 +3,10 @@
 use crate::App;
 use crate::base::error::Result;
 use crate::http::request::Client;
-use crate::secret::Password;
 use crate::store::audit::{self, Event};
 use crate::store::database;
 use crate::store::transaction::repeat;
+use crate::tokens::secret::Password;
 
 /// A user as stored.
 pub(super) struct Stored {

@@ -15,11 +15,11 @@ use crate::http::tokens::refresh_tokens::family_of;
 use crate::ledger::Fence;
 use crate::opening::{self, Beginning, Opened};
 use crate::outbox::{self, Propagation};
-use crate::secret::{Password, RefreshToken};
 use crate::store::audit::{self, Event};
 use crate::store::held::{self, Checked};
 use crate::store::transaction::{Transaction, repeat};
-use crate::token::Role;
+use crate::tokens::access::Role;
+use crate::tokens::secret::{Password, RefreshToken};
 
 /// A login that is done.
 pub(super) struct Begun {

@@ -8,8 +8,8 @@ use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
 use crate::live::{self, standing};
-use crate::secret::RefreshToken;
-use crate::token::Role;
+use crate::tokens::access::Role;
+use crate::tokens::secret::RefreshToken;
 
 /// A refresh token with its session, its user and what became of it.
 pub(super) struct Row {

@@ -7,8 +7,8 @@ use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::session_id::SessionId;
 use crate::metrics;
-use crate::secret::RefreshToken;
-use crate::token::{Claims, Role};
+use crate::tokens::access::{Claims, Role};
+use crate::tokens::secret::RefreshToken;
 
 /// An access token and the refresh token that will replace it.
 #[derive(Serialize, ToSchema)]

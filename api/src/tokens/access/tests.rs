@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::base::session_id::SessionId;
-use crate::secret::Random;
 use crate::settings::Settings;
+use crate::tokens::secret::Random;
 
 const SECRET: &str = "a secret for tests and of no use elsewhere";
 const NOW: UnixMs = UnixMs(1_800_000_000_000);
