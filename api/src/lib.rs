@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod activity;
 pub mod base;
 pub mod ending;
@@ -20,10 +21,8 @@ pub mod line;
 mod live;
 pub mod mail;
 pub mod metrics;
-mod new_device;
 pub mod opening;
 pub mod outbox;
-pub mod password;
 pub mod repair;
 mod sentinel;
 pub mod serve;
@@ -31,7 +30,6 @@ pub mod settings;
 pub mod state;
 pub mod store;
 pub mod tokens;
-pub mod user;
 mod watch;
 
 pub use crate::state::App;

@@ -10,6 +10,7 @@ use tokio::sync::SetOnce;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::accounts::password::Passwords;
 use crate::activity::Activity;
 use crate::base::clock::Clock;
 use crate::base::log;
@@ -20,7 +21,6 @@ use crate::ledger::Ledger;
 use crate::limit::Limits;
 use crate::mail::{Mail, Message};
 use crate::outbox;
-use crate::password::Passwords;
 use crate::repair::Repairs;
 use crate::settings::Settings;
 use crate::store::database;
@@ -127,7 +127,7 @@ impl App {
         self.background.spawn(crate::activity::run(self.clone()));
         self.background.spawn(crate::store::cleanup::run(self.clone()));
         self.background.spawn(crate::keys::run(self.clone()));
-        self.background.spawn(crate::password::run(self.clone()));
+        self.background.spawn(crate::accounts::password::run(self.clone()));
         self.background.spawn(crate::metrics::run(self.clone()));
         drop(tokio::time::timeout(self.deadline(), self.looked.wait()).await);
     }

@@ -284,11 +284,11 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-impl From<crate::password::Fault> for Error {
-    fn from(fault: crate::password::Fault) -> Self {
+impl From<crate::accounts::password::Fault> for Error {
+    fn from(fault: crate::accounts::password::Fault) -> Self {
         match fault {
-            crate::password::Fault::Busy => Self::Busy,
-            crate::password::Fault::Failed(cause) => Self::Internal(cause.into()),
+            crate::accounts::password::Fault::Busy => Self::Busy,
+            crate::accounts::password::Fault::Failed(cause) => Self::Internal(cause.into()),
         }
     }
 }

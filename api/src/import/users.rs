@@ -12,11 +12,11 @@ use sqlx::MySqlConnection;
 use super::revocations::instant;
 use super::rows::OldUser;
 use super::{IMPORTED, Import, THERE};
+use crate::accounts::user::checked_email;
 use crate::base::clock::UnixMs;
 use crate::ending::{self, Ending, Reason};
 use crate::store::transaction::Transaction;
 use crate::tokens::access::Role;
-use crate::user::checked_email;
 
 const KIND: &str = "users";
 const ADDRESS_TAKEN: &str = "left out: another account here has the e-mail address";

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::accounts::user::fault_of_password;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::ending::{self, Ending, Reason};
@@ -28,7 +29,6 @@ use crate::store::transaction::{Transaction, repeat};
 use crate::tokens::access::Role;
 use crate::tokens::issue::{Grant, TokenPair, token_pair};
 use crate::tokens::secret::Password;
-use crate::user::fault_of_password;
 
 /// What `/change-password` takes.
 #[derive(Deserialize, ToSchema)]

@@ -10,6 +10,7 @@ use sqlx::MySqlConnection;
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::accounts::user::{self, Newcomer};
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::log;
@@ -22,7 +23,6 @@ use crate::store::audit::{self, Event};
 use crate::store::held;
 use crate::store::transaction::{Transaction, repeat};
 use crate::tokens::secret::EmailToken;
-use crate::user::{self, Newcomer};
 
 /// `POST /register`: 201 and a mail, whether the address is new or not.
 #[utoipa::path(

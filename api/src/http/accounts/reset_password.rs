@@ -6,6 +6,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::accounts::user::{checked_email, fault_of_password};
 use crate::base::error::{Error, Result};
 use crate::ending::{self, Ending, Reason};
 use crate::http::accounts::register::{send_token_later, use_token};
@@ -19,7 +20,6 @@ use crate::store::audit::{self, Event};
 use crate::store::held;
 use crate::store::transaction::{Transaction, repeat};
 use crate::tokens::secret::{EmailToken, Password};
-use crate::user::{checked_email, fault_of_password};
 
 const PURPOSE: &str = "reset_password";
 

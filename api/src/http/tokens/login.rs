@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
+use crate::accounts::new_device;
 use crate::base::clock::UnixMs;
 use crate::base::device::Device;
 use crate::base::error::{Error, Result};
@@ -26,7 +27,6 @@ use crate::http::caller::{OLD_COOKIE, cookie};
 use crate::http::cookies::{self, Mode};
 use crate::http::request::Client;
 use crate::limit::Scope;
-use crate::new_device;
 use crate::opening::Opened;
 use crate::outbox::Propagation;
 use crate::tokens::issue::{Grant, TokenPair, token_pair};

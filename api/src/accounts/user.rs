@@ -5,9 +5,9 @@ use serde::Deserialize;
 use sqlx::{MySqlConnection, MySqlPool};
 use utoipa::ToSchema;
 
+use crate::accounts::password::Passwords;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result, Violation};
-use crate::password::Passwords;
 use crate::settings::Settings;
 use crate::store::transaction::{Transaction, repeat_within};
 use crate::tokens::secret::{Password, Random};

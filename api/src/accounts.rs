@@ -1,0 +1,7 @@
+//! People: their accounts, passwords, and what is mailed to them.
+//!
+//! May use `base`, `settings`, `store`, `tokens` and `mail`. Knows neither sessions nor HTTP.
+
+pub(crate) mod new_device;
+pub mod password;
+pub mod user;
