@@ -7,6 +7,7 @@
 
 pub mod accounts;
 pub mod activity;
+pub mod app;
 pub mod base;
 pub mod ending;
 pub mod fallback;
@@ -16,7 +17,7 @@ pub mod hydrate;
 pub mod import;
 pub mod keys;
 pub mod ledger;
-pub mod limit;
+pub mod limits;
 pub mod line;
 mod live;
 pub mod mail;
@@ -27,9 +28,8 @@ pub mod repair;
 mod sentinel;
 pub mod serve;
 pub mod settings;
-pub mod state;
 pub mod store;
 pub mod tokens;
 mod watch;
 
-pub use crate::state::App;
+pub use crate::app::App;

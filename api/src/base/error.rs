@@ -293,8 +293,8 @@ impl From<crate::accounts::password::Fault> for Error {
     }
 }
 
-impl From<crate::limit::Throttled> for Error {
-    fn from(throttled: crate::limit::Throttled) -> Self {
+impl From<crate::limits::Throttled> for Error {
+    fn from(throttled: crate::limits::Throttled) -> Self {
         Self::Throttled(Box::new(throttled.headers()))
     }
 }

@@ -17,7 +17,7 @@ use crate::App;
 use crate::base::device::Device;
 use crate::base::error::{Cause, Error, Result};
 use crate::base::log;
-use crate::limit::Allowance;
+use crate::limits::Allowance;
 use crate::metrics;
 
 /// The longest body that is read.

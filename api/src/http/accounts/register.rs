@@ -17,7 +17,7 @@ use crate::base::log;
 use crate::http::answer::Success;
 use crate::http::body::Body;
 use crate::http::request::Client;
-use crate::limit::Scope;
+use crate::limits::Scope;
 use crate::mail::Message;
 use crate::store::audit::{self, Event};
 use crate::store::held;

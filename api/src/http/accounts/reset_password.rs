@@ -13,7 +13,7 @@ use crate::http::accounts::register::{send_token_later, use_token};
 use crate::http::answer::Success;
 use crate::http::body::Body;
 use crate::http::request::Client;
-use crate::limit::Scope;
+use crate::limits::Scope;
 use crate::mail::{Message, Scene};
 use crate::outbox::{self, Propagation};
 use crate::store::audit::{self, Event};

@@ -8,7 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
 use crate::base::error::{Error, Violation};
-use crate::limit::Throttled;
+use crate::limits::Throttled;
 
 /// Refusals of whoever must send an access token.
 const OF_TOKENS: [&str; 4] = ["no_token", "invalid_token", "two_tokens", "session_mismatch"];

@@ -16,7 +16,7 @@ use crate::http::body::OptionalBody;
 use crate::http::caller::Caller;
 use crate::http::cookies::forget;
 use crate::http::request::Client;
-use crate::limit::Scope;
+use crate::limits::Scope;
 use crate::metrics;
 use crate::outbox::{self, Change, Propagation};
 use crate::settings::LONGEST_LEEWAY;

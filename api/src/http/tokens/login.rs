@@ -26,7 +26,7 @@ use crate::http::body::Body;
 use crate::http::caller::{OLD_COOKIE, cookie};
 use crate::http::cookies::{self, Mode};
 use crate::http::request::Client;
-use crate::limit::Scope;
+use crate::limits::Scope;
 use crate::opening::Opened;
 use crate::outbox::Propagation;
 use crate::tokens::issue::{Grant, TokenPair, token_pair};

@@ -30,7 +30,7 @@ use crate::http::body::OptionalBody;
 use crate::http::caller::cookie;
 use crate::http::cookies;
 use crate::http::request::Client;
-use crate::limit::Scope;
+use crate::limits::Scope;
 use crate::mail::{Message, Scene};
 use crate::metrics;
 use crate::outbox;

@@ -18,7 +18,7 @@ use crate::fallback::Fallback;
 use crate::gate::Gate;
 use crate::http::cookies::Csrf;
 use crate::ledger::Ledger;
-use crate::limit::Limits;
+use crate::limits::Limits;
 use crate::mail::{Mail, Message};
 use crate::outbox;
 use crate::repair::Repairs;
