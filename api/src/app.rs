@@ -11,17 +11,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::accounts::password::Passwords;
-use crate::activity::Activity;
 use crate::base::clock::Clock;
 use crate::base::log;
-use crate::fallback::Fallback;
-use crate::gate::Gate;
 use crate::http::cookies::Csrf;
 use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::mail::{Mail, Message};
 use crate::outbox;
 use crate::repair::Repairs;
+use crate::sessions::activity::Activity;
+use crate::sessions::fallback::Fallback;
+use crate::sessions::gate::Gate;
 use crate::settings::Settings;
 use crate::store::database;
 use crate::tokens::access::Keys;
@@ -124,7 +124,7 @@ impl App {
     pub async fn start_background(&self) {
         self.background.spawn(crate::watch::run(self.clone()));
         self.background.spawn(crate::outbox::run(self.clone()));
-        self.background.spawn(crate::activity::run(self.clone()));
+        self.background.spawn(crate::sessions::activity::run(self.clone()));
         self.background.spawn(crate::store::cleanup::run(self.clone()));
         self.background.spawn(crate::keys::run(self.clone()));
         self.background.spawn(crate::accounts::password::run(self.clone()));

@@ -6,12 +6,8 @@
 #![forbid(unsafe_code)]
 
 pub mod accounts;
-pub mod activity;
 pub mod app;
 pub mod base;
-pub mod ending;
-pub mod fallback;
-pub mod gate;
 pub mod http;
 pub mod hydrate;
 pub mod import;
@@ -19,14 +15,13 @@ pub mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod line;
-mod live;
 pub mod mail;
 pub mod metrics;
-pub mod opening;
 pub mod outbox;
 pub mod repair;
 mod sentinel;
 pub mod serve;
+pub mod sessions;
 pub mod settings;
 pub mod store;
 pub mod tokens;

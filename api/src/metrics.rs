@@ -18,10 +18,11 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+use crate::App;
 use crate::base::clock::UnixMs;
 use crate::http::openapi;
+use crate::sessions::live;
 use crate::store::database;
-use crate::{App, live};
 
 pub(crate) use times::answered;
 

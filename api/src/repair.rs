@@ -20,8 +20,8 @@ use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::base::session_id::SessionId;
 use crate::hydrate::Standing;
-use crate::live::standing;
 use crate::outbox::{self, Change};
+use crate::sessions::live::standing;
 use crate::store::transaction::Transaction;
 
 /// How long one user's ledger is left alone after an attempt. It may be a session that Redis does

@@ -13,16 +13,16 @@ use axum::http::{HeaderValue, Method};
 use portcullis_core::{Digest, Verdict};
 
 use crate::App;
-use crate::activity;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::log;
 use crate::base::session_id::SessionId;
-use crate::fallback;
-use crate::gate;
 use crate::http::cookies;
 use crate::http::request::Client;
 use crate::repair;
+use crate::sessions::activity;
+use crate::sessions::fallback;
+use crate::sessions::gate;
 use crate::tokens::access::{Claims, Role};
 
 /// The cookie of the older login; it counts as a bearer token on GET only.

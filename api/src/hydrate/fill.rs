@@ -12,8 +12,8 @@ use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::base::session_id::SessionId;
 use crate::ledger::{Fence, redis_now};
-use crate::live::standing;
 use crate::outbox::Change;
+use crate::sessions::live::standing;
 
 /// How often one batch is begun anew before the whole work is.
 const MEETINGS: usize = 20;

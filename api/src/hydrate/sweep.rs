@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::{BATCH, Fault, Work, within};
 use crate::base::clock::UnixMs;
-use crate::live::standing;
+use crate::sessions::live::standing;
 
 impl Work<'_> {
     /// Goes through every ledger there is.

@@ -13,7 +13,7 @@ use super::rows::OldRevocation;
 use super::{IMPORTED, Import, THERE};
 use crate::base::clock::UnixMs;
 use crate::base::session_id::SessionId;
-use crate::ending::Reason;
+use crate::sessions::ending::Reason;
 use crate::store::transaction::Transaction;
 
 const KIND: &str = "revocations";

@@ -17,7 +17,7 @@ use super::{IMPORTED, Import, THERE};
 use crate::base::clock::UnixMs;
 use crate::base::device::Device;
 use crate::base::session_id::SessionId;
-use crate::live;
+use crate::sessions::live;
 
 const KIND: &str = "sessions";
 const NO_USER: &str = "left out: of users who are disabled or were left out";

@@ -14,7 +14,7 @@ use super::rows::OldUser;
 use super::{IMPORTED, Import, THERE};
 use crate::accounts::user::checked_email;
 use crate::base::clock::UnixMs;
-use crate::ending::{self, Ending, Reason};
+use crate::sessions::ending::{self, Ending, Reason};
 use crate::store::transaction::Transaction;
 use crate::tokens::access::Role;
 

@@ -7,7 +7,7 @@ use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
-use crate::live::{self, standing};
+use crate::sessions::live::{self, standing};
 use crate::tokens::access::Role;
 use crate::tokens::secret::RefreshToken;
 

@@ -12,11 +12,11 @@ use crate::base::clock::UnixMs;
 use crate::base::device::Device;
 use crate::base::error::Result;
 use crate::base::session_id::SessionId;
-use crate::ending::{self, Ending, Reason};
 use crate::http::request::Client;
-use crate::live::{self, standing};
 use crate::metrics;
 use crate::outbox::{self, Change};
+use crate::sessions::ending::{self, Ending, Reason};
+use crate::sessions::live::{self, standing};
 use crate::store::transaction::Transaction;
 use crate::tokens::secret::RefreshToken;
 

@@ -10,7 +10,7 @@ use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::http::caller::Caller;
-use crate::live::{self, standing};
+use crate::sessions::live::{self, standing};
 
 /// How many may wait for each one that asks.
 const WAITING_EACH: usize = 64;

@@ -26,7 +26,7 @@ use crate::base::session_id::SessionId;
 /// begin with all users.
 macro_rules! standing {
     ($($query:tt)*) => {
-        $crate::live::with_standing! {
+        $crate::sessions::live::with_standing! {
             "s.is_active and s.expires_at > ?
               and (select u.is_active
                           and (u.tokens_valid_after is null or u.tokens_valid_after < s.created_at)

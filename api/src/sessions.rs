@@ -1,0 +1,11 @@
+//! Sessions: how they begin, how they end, and whether one is live.
+//!
+//! May use `base`, `settings`, `metrics`, `store`, `tokens` and `ledger`. Knows neither accounts nor
+//! HTTP.
+
+pub mod activity;
+pub mod ending;
+pub mod fallback;
+pub mod gate;
+pub(crate) mod live;
+pub mod opening;
