@@ -14,7 +14,7 @@ use crate::accounts::password::Passwords;
 use crate::base::clock::Clock;
 use crate::base::log;
 use crate::http::cookies::Csrf;
-use crate::ledger::Ledger;
+use crate::ledger::ledgers::Ledger;
 use crate::limits::Limits;
 use crate::mail::{Mail, Message};
 use crate::outbox;

@@ -30,7 +30,7 @@ use sqlx::pool::PoolConnection;
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
-use crate::ledger::redis_now;
+use crate::line::redis_now;
 use crate::outbox;
 use crate::sentinel::{self, Confirmation, Mark, Sight};
 use crate::store::cleanup;

@@ -25,6 +25,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult};
 use tokio::sync::Notify;
 
+use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::sentinel::{Sight, sight};
 
@@ -216,6 +217,12 @@ impl Line {
     pub(crate) fn run_id(&self) -> &str {
         &self.run_id
     }
+}
+
+/// What time it is for Redis.
+pub(crate) async fn redis_now(redis: &mut MultiplexedConnection) -> RedisResult<UnixMs> {
+    let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(redis).await?;
+    Ok(UnixMs(seconds * 1_000 + micros / 1_000))
 }
 
 /// Whether a refusal concerns the server and not one key or one command.

@@ -26,7 +26,7 @@ pub(crate) use worker::{Worker, deliver_everybodys, run};
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
-use crate::ledger::Fence;
+use crate::ledger::fence::Fence;
 use crate::line::Delivery;
 use crate::store::database;
 use crate::store::transaction::Transaction;

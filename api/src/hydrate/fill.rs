@@ -11,7 +11,8 @@ use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::base::session_id::SessionId;
-use crate::ledger::{Fence, redis_now};
+use crate::ledger::fence::Fence;
+use crate::line::redis_now;
 use crate::outbox::Change;
 use crate::sessions::live::standing;
 

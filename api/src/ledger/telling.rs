@@ -7,15 +7,12 @@
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisError, RedisResult, ServerError, Value};
 
-use super::{Ledger, redis_now};
+use super::fence::Fence;
+use super::ledgers::Ledger;
 use crate::base::clock::UnixMs;
 use crate::base::log;
-use crate::line::{Line, is_of_the_server};
+use crate::line::{Line, is_of_the_server, redis_now};
 use crate::outbox::Change;
-
-/// Says since when what was read from MySQL is known. It is echoed and never made here.
-#[derive(Clone)]
-pub(crate) struct Fence(String);
 
 /// What became of a change.
 #[derive(Debug)]
@@ -26,18 +23,6 @@ pub(crate) enum Told {
     Stale,
     /// Redis does not take it.
     Refused(ServerError),
-}
-
-impl Fence {
-    /// As it is sent.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Asks on a connection of one's own.
-    pub(crate) async fn ask(redis: &mut MultiplexedConnection) -> RedisResult<Self> {
-        redis::cmd("AUTH.FENCE").query_async(redis).await.map(Self)
-    }
 }
 
 impl Ledger {

@@ -1,11 +1,13 @@
 //! What a ledger is told, as the outbox keeps it, and whether it has arrived.
 
 use portcullis_core::Digest;
+use redis::Cmd;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::base::clock::UnixMs;
 use crate::base::session_id::SessionId;
+use crate::ledger::fence::Fence;
 
 /// One thing that a user's ledger must be told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +53,59 @@ impl Change {
     pub fn blacklist(digest: Digest, expires_at: UnixMs) -> Self {
         let digest = String::from_utf8_lossy(&digest.to_hex()).into_owned();
         Self::Blacklist { digest, expires_at }
+    }
+}
+
+impl Change {
+    /// The session that it begins; `None` if it only ends things, so that telling it late, or twice,
+    /// brings nothing back.
+    pub(crate) const fn begins(&self) -> Option<&SessionId> {
+        match self {
+            Self::Create { session, .. } => Some(session),
+            Self::Revoke { .. } | Self::RevokeAll { .. } | Self::Blacklist { .. } => None,
+        }
+    }
+
+    pub(crate) const fn is_ending(&self) -> bool {
+        self.begins().is_none()
+    }
+
+    /// The command that tells it. No watermark lies beyond `now`; a beginning carries the fence.
+    pub(crate) fn command(&self, key: &str, now: UnixMs, fence: Option<&Fence>) -> Cmd {
+        match self {
+            Self::Create { session, created_at, seen_at, expires_at, idle_s, device } => {
+                let mut command = redis::cmd("AUTH.SESSION");
+                command.arg("CREATE").arg(key).arg(session.as_str());
+                command.arg("PXAT").arg(expires_at.0).arg("CREATED").arg(created_at.0);
+                command.arg("SEEN").arg(seen_at.unwrap_or(*created_at).0);
+                if *idle_s > 0 {
+                    command.arg("IDLE").arg(*idle_s);
+                }
+                command.arg("DEVICE").arg(device);
+                if let Some(fence) = fence {
+                    command.arg("FENCE").arg(fence.as_str());
+                }
+                command
+            }
+            Self::Revoke { sessions } => {
+                let mut command = redis::cmd("AUTH.SESSION");
+                command.arg("REVOKE").arg(key);
+                for session in sessions {
+                    command.arg(session.as_str());
+                }
+                command
+            }
+            Self::RevokeAll { at } => {
+                let mut command = redis::cmd("AUTH.SESSION");
+                command.arg("REVOKEALL").arg(key).arg("AT").arg(now.min(*at).0);
+                command
+            }
+            Self::Blacklist { digest, expires_at } => {
+                let mut command = redis::cmd("AUTH.BLACKLIST");
+                command.arg(key).arg("DIGEST").arg(digest).arg("PXAT").arg(expires_at.0);
+                command
+            }
+        }
     }
 }
 

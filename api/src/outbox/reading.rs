@@ -15,7 +15,8 @@ use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::base::session_id::SessionId;
-use crate::ledger::{Fence, Told};
+use crate::ledger::fence::Fence;
+use crate::ledger::telling::Told;
 
 /// A row of the outbox that waits.
 pub(super) struct Row {

@@ -11,7 +11,7 @@ use crate::http::caller::{authenticate, cookie, token_in};
 use crate::http::cookies;
 use crate::http::request::Client;
 use crate::http::tokens::refresh_tokens::family_of;
-use crate::ledger::Fence;
+use crate::ledger::fence::Fence;
 use crate::outbox::{self, Propagation};
 use crate::sessions::ending::{self, Ending, Reason};
 use crate::sessions::opening::{self, Beginning, Opened};
