@@ -15,10 +15,10 @@ use crate::base::clock::Clock;
 use crate::base::log;
 use crate::http::cookies::Csrf;
 use crate::ledger::ledgers::Ledger;
+use crate::ledger::outbox;
+use crate::ledger::repair::Repairs;
 use crate::limits::Limits;
 use crate::mail::{Mail, Message};
-use crate::outbox;
-use crate::repair::Repairs;
 use crate::sessions::activity::Activity;
 use crate::sessions::fallback::Fallback;
 use crate::sessions::gate::Gate;
@@ -122,8 +122,8 @@ impl App {
     /// Starts the work that goes on beside the requests, and waits a moment for a first look at
     /// Redis, so that a service whose Redis is well never starts with answers from MySQL.
     pub async fn start_background(&self) {
-        self.background.spawn(crate::watch::run(self.clone()));
-        self.background.spawn(crate::outbox::run(self.clone()));
+        self.background.spawn(crate::ledger::watch::run(self.clone()));
+        self.background.spawn(crate::ledger::outbox::run(self.clone()));
         self.background.spawn(crate::sessions::activity::run(self.clone()));
         self.background.spawn(crate::store::cleanup::run(self.clone()));
         self.background.spawn(crate::keys::run(self.clone()));

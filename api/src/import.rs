@@ -22,7 +22,7 @@ use secrecy::SecretString;
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::http::request::Client;
-use crate::hydrate::{self, Extent};
+use crate::ledger::hydrate::{self, Extent};
 use crate::settings::secret;
 use crate::store::migrate;
 use crate::store::transaction::Transaction;

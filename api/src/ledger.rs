@@ -3,6 +3,14 @@
 //!
 //! May use `base`, `settings`, `store` and `metrics`. Knows no requests, and decides nowhere what ends.
 
+pub mod belief;
+pub mod change;
 pub(crate) mod fence;
+pub mod hydrate;
 pub mod ledgers;
+pub mod line;
+pub mod outbox;
+pub mod repair;
+pub(crate) mod sentinel;
 pub mod telling;
+pub(crate) mod watch;

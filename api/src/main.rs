@@ -9,7 +9,7 @@ use mimalloc::MiMalloc;
 use portcullis_api::accounts::user;
 use portcullis_api::base::clock::Clock;
 use portcullis_api::http::openapi;
-use portcullis_api::hydrate::{self, Counts, Extent};
+use portcullis_api::ledger::hydrate::{self, Counts, Extent};
 use portcullis_api::settings::{LogFormat, Server, Settings, Stores};
 use portcullis_api::store::cleanup;
 use portcullis_api::store::database;

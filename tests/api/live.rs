@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_api::hydrate::{Extent, bring_up_to_date};
+use portcullis_api::ledger::hydrate::{Extent, bring_up_to_date};
 use portcullis_api::metrics;
 use portcullis_tests::{Client, Instance, Login, Service, send, wait_until};
 use reqwest::Method;

@@ -104,7 +104,7 @@ async fn alerts_and_the_page_for_operators_name_metrics_that_are_there() {
     let page = include_str!("../../api/docs/operations.md");
     assert!(named_in(alerts).len() > 5);
     for name in named_in(alerts).into_iter().chain(named_in(page)) {
-        // `portcullis_ledger_…` and `portcullis_api::watch` of the page are no metrics.
+        // `portcullis_ledger_…` and `portcullis_api::ledger::watch` of the page are no metrics.
         let is_metric = !["portcullis_ledger_", "portcullis_api"].contains(&name);
         assert!(!is_metric || live.contains(family(name)), "{name}");
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_api::hydrate::{self, Extent};
+use portcullis_api::ledger::hydrate::{self, Extent};
 use portcullis_tests::{Database, Login, Redis, Service};
 
 use crate::proxy::{Proxy, Wound};

@@ -10,7 +10,7 @@
 //!
 //! A worker takes its rows: another one passes them over. A request takes none.
 
-use portcullis_api::line::belief;
+use portcullis_api::ledger::belief;
 
 use crate::rules::{Guard, Rules};
 use crate::server::{Beginning, Command, Reply, Token};

@@ -1,6 +1,6 @@
 //! Which events can happen in a world, and what each does.
 
-use portcullis_api::line::belief::Belief;
+use portcullis_api::ledger::belief::Belief;
 
 use crate::data::Data;
 use crate::events::Event;

@@ -8,7 +8,7 @@ use crate::rules::{Guard, Rules};
 use crate::server::{Command, Reply};
 use crate::truth::{Change, Set, Written};
 use crate::world::{USER, World};
-use portcullis_api::line::belief::LineId;
+use portcullis_api::ledger::belief::LineId;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Task {

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use portcullis_api::line::belief::{Belief, LineId};
+use portcullis_api::ledger::belief::{Belief, LineId};
 use portcullis_core::{MonotonicMs, UnixMs};
 
 use crate::data::{By, Data, Mark, Now};

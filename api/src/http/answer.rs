@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::outbox::Propagation;
+use crate::ledger::change::Propagation;
 
 /// A success on its way to the client.
 #[derive(Serialize, ToSchema)]

@@ -19,7 +19,7 @@ use crate::base::log;
 use crate::base::session_id::SessionId;
 use crate::http::cookies;
 use crate::http::request::Client;
-use crate::repair;
+use crate::ledger::repair;
 use crate::sessions::activity;
 use crate::sessions::fallback;
 use crate::sessions::gate;

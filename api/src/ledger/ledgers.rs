@@ -12,7 +12,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::base::clock::UnixMs;
 use crate::base::session_id::SessionId;
-use crate::line::Lines;
+use crate::ledger::line::Lines;
 use crate::settings::Stores;
 
 /// The ledgers of all users.

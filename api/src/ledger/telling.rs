@@ -11,8 +11,8 @@ use super::fence::Fence;
 use super::ledgers::Ledger;
 use crate::base::clock::UnixMs;
 use crate::base::log;
-use crate::line::{Line, is_of_the_server, redis_now};
-use crate::outbox::Change;
+use crate::ledger::change::Change;
+use crate::ledger::line::{Line, is_of_the_server, redis_now};
 
 /// What became of a change.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::base::session_id::SessionId;
-use crate::repair;
+use crate::ledger::repair;
 use crate::store::database;
 use crate::store::transaction::repeat;
 

@@ -13,8 +13,9 @@ use utoipa::ToSchema;
 use crate::base::clock::UnixMs;
 use crate::base::session_id::SessionId;
 use crate::http::request::Client;
+use crate::ledger::change::Change;
+use crate::ledger::outbox;
 use crate::metrics;
-use crate::outbox::{self, Change};
 use crate::store::transaction::Transaction;
 
 /// Why something was ended, as the tables spell it.

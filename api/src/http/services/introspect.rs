@@ -27,7 +27,7 @@ use crate::http::caller::{Caller, authenticate};
 use crate::http::request::Client;
 use crate::http::sessions::logout::blacklist_presented;
 use crate::http::tokens::refresh_tokens::family_of;
-use crate::outbox;
+use crate::ledger::outbox;
 use crate::sessions::ending::{Ending, Reason};
 use crate::sessions::live::{self, standing};
 use crate::store::audit::{self, Event};

@@ -7,7 +7,8 @@ use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::http::admin::Admin;
 use crate::http::request::Client;
-use crate::outbox;
+use crate::ledger::change::Propagation;
+use crate::ledger::outbox;
 use crate::sessions::ending::{self, Ended, Ending, Reason};
 use crate::store::audit::{self, Event};
 use crate::store::held;
@@ -63,7 +64,7 @@ impl<'a> Deed<'a> {
         Ok(ending::end_all(&mut self.tx, self.user_id, ending).await?)
     }
 
-    pub(super) async fn commit(mut self, event: &'static str) -> Result<outbox::Propagation> {
+    pub(super) async fn commit(mut self, event: &'static str) -> Result<Propagation> {
         let event = Event::of(event, self.user_id).with(self.detail);
         audit::record(&mut self.tx, self.client, self.at, event).await?;
         Ok(outbox::commit(self.app, self.tx, self.user_id).await?)

@@ -13,7 +13,7 @@ use sqlx::types::Json;
 
 use super::{BATCH, Fault, Work, within};
 use crate::base::clock::UnixMs;
-use crate::outbox::Change;
+use crate::ledger::change::Change;
 
 impl Work<'_> {
     /// Tells the endings of all rows after `from` and of those that waited, which then are done. No

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::App;
 use crate::base::log;
-use crate::hydrate::{self, Extent, Fault};
-use crate::outbox;
-use crate::sentinel::{self, Confirmation, Mark};
+use crate::ledger::hydrate::{self, Extent, Fault};
+use crate::ledger::outbox;
+use crate::ledger::sentinel::{self, Confirmation, Mark};
 
 /// How often the line is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Undelivered;
 use super::reading::{self, Fate, Row};
-use super::{Propagation, Undelivered};
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
+use crate::ledger::change::Propagation;
 use crate::store::database;
 use crate::store::transaction::Transaction;
 

@@ -30,9 +30,9 @@ use sqlx::pool::PoolConnection;
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
-use crate::line::redis_now;
-use crate::outbox;
-use crate::sentinel::{self, Confirmation, Mark, Sight};
+use crate::ledger::line::redis_now;
+use crate::ledger::outbox;
+use crate::ledger::sentinel::{self, Confirmation, Mark, Sight};
 use crate::store::cleanup;
 
 pub(crate) use fill::Standing;

@@ -10,11 +10,12 @@ use sqlx::mysql::MySqlRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, MySql, MySqlConnection, QueryBuilder, Row as _};
 
-use super::{Change, Undelivered};
+use super::Undelivered;
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::base::session_id::SessionId;
+use crate::ledger::change::Change;
 use crate::ledger::fence::Fence;
 use crate::ledger::telling::Told;
 

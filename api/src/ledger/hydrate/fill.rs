@@ -11,9 +11,9 @@ use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::base::session_id::SessionId;
+use crate::ledger::change::Change;
 use crate::ledger::fence::Fence;
-use crate::line::redis_now;
-use crate::outbox::Change;
+use crate::ledger::line::redis_now;
 use crate::sessions::live::standing;
 
 /// How often one batch is begun anew before the whole work is.

@@ -15,7 +15,6 @@
 //! asked, which is the circuit breaker. Of a user whose changes are still on their way, Redis is
 //! not believed either. What is believed is decided in `belief.rs`; here are the connections.
 
-pub mod belief;
 mod checks;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -27,12 +26,10 @@ use tokio::sync::Notify;
 
 use crate::base::clock::UnixMs;
 use crate::base::log;
-use crate::sentinel::{Sight, sight};
+use crate::ledger::sentinel::{Sight, sight};
 
-use belief::{Belief, Doubt, LineId};
+use super::belief::{Belief, Delivery, Doubt, LineId};
 use checks::Checks;
-
-pub(crate) use belief::Delivery;
 
 /// Connections to one life of Redis.
 pub(crate) struct Line {

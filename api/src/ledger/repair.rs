@@ -19,8 +19,9 @@ use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::base::session_id::SessionId;
-use crate::hydrate::Standing;
-use crate::outbox::{self, Change};
+use crate::ledger::change::Change;
+use crate::ledger::hydrate::Standing;
+use crate::ledger::outbox;
 use crate::sessions::live::standing;
 use crate::store::transaction::Transaction;
 

@@ -10,7 +10,6 @@
 //! twice, late or in another order does no harm (`reading.rs`), so nobody waits for anybody: whoever
 //! finds a row waiting tells it (`worker.rs`).
 
-mod change;
 mod position;
 mod reading;
 mod worker;
@@ -18,7 +17,6 @@ mod worker;
 use sqlx::MySqlConnection;
 use sqlx::types::Json;
 
-pub use change::{Change, Propagation};
 pub(crate) use position::{Positions, position};
 pub use worker::deliver_waiting;
 pub(crate) use worker::{Worker, deliver_everybodys, run};
@@ -26,8 +24,9 @@ pub(crate) use worker::{Worker, deliver_everybodys, run};
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
+use crate::ledger::belief::Delivery;
+use crate::ledger::change::{Change, Propagation};
 use crate::ledger::fence::Fence;
-use crate::line::Delivery;
 use crate::store::database;
 use crate::store::transaction::Transaction;
 use reading::Fate;
