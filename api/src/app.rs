@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::accounts::password::Passwords;
 use crate::base::clock::Clock;
 use crate::base::log;
+use crate::base::random::Random;
 use crate::http::cookies::Csrf;
 use crate::ledger::ledgers::Ledger;
 use crate::ledger::outbox;
@@ -25,7 +26,7 @@ use crate::sessions::gate::Gate;
 use crate::settings::Settings;
 use crate::store::database;
 use crate::tokens::access::Keys;
-use crate::tokens::secret::{Random, RefreshKey};
+use crate::tokens::secret::RefreshKey;
 
 /// The service's state; a clone is the same service.
 #[derive(Clone)]

@@ -6,4 +6,6 @@ pub mod clock;
 pub mod device;
 pub mod error;
 pub(crate) mod log;
+pub mod random;
+pub mod role;
 pub mod session_id;

@@ -4,8 +4,8 @@ use std::ops::Deref;
 
 use portcullis_api::App;
 use portcullis_api::base::clock::Clock;
+use portcullis_api::base::random::Random;
 use portcullis_api::settings::Settings;
-use portcullis_api::tokens::secret::Random;
 
 use crate::client::Client;
 use crate::service::{Service, served};

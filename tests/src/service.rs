@@ -7,11 +7,11 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use portcullis_api::base::clock::{Clock, UnixMs};
+use portcullis_api::base::random::Random;
 use portcullis_api::ledger::outbox;
 use portcullis_api::sessions::activity;
 use portcullis_api::settings::{Limit, Settings};
 use portcullis_api::store::migrate;
-use portcullis_api::tokens::secret::Random;
 use portcullis_api::{App, serve};
 use serde_json::json;
 use sqlx::MySqlPool;

@@ -21,8 +21,9 @@ pub use old::Work;
 pub(crate) use old::run;
 pub use policy::Weakness;
 
+use crate::base::random::Random;
 use crate::settings::Settings;
-use crate::tokens::secret::{Password, Random};
+use crate::tokens::secret::Password;
 use memory::Memory;
 use old::Old;
 

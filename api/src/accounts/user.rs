@@ -8,9 +8,10 @@ use utoipa::ToSchema;
 use crate::accounts::password::Passwords;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result, Violation};
+use crate::base::random::Random;
 use crate::settings::Settings;
 use crate::store::transaction::{Transaction, repeat_within};
-use crate::tokens::secret::{Password, Random};
+use crate::tokens::secret::Password;
 
 /// A person who wants an account; what `/register` takes.
 #[derive(Deserialize, ToSchema)]

@@ -9,7 +9,8 @@ use sqlx::mysql::{MySqlTypeInfo, MySqlValueRef};
 use sqlx::{Decode, Encode, MySql, Type};
 use utoipa::ToSchema;
 
-use crate::tokens::secret::{Random, is_base64_of_32_bytes};
+use crate::base::random::Random;
+use crate::base::random::is_base64_of_32_bytes;
 
 /// `session_` and 256 random bits (C-10), or the id of an imported session.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]

@@ -18,9 +18,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
+use crate::base::role::Role;
 use crate::http::answer::Success;
 use crate::http::caller::{Caller, role};
-use crate::tokens::access::Role;
 
 /// An administrator who sent a live access token.
 pub struct Admin(pub Caller);

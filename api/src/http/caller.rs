@@ -16,6 +16,7 @@ use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::log;
+use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::http::cookies;
 use crate::http::request::Client;
@@ -23,7 +24,7 @@ use crate::ledger::repair;
 use crate::sessions::activity;
 use crate::sessions::fallback;
 use crate::sessions::gate;
-use crate::tokens::access::{Claims, Role};
+use crate::tokens::access::Claims;
 
 /// The cookie of the older login; it counts as a bearer token on GET only.
 pub(crate) const OLD_COOKIE: &str = "jwt";

@@ -14,9 +14,9 @@ use super::rows::OldUser;
 use super::{IMPORTED, Import, THERE};
 use crate::accounts::user::checked_email;
 use crate::base::clock::UnixMs;
+use crate::base::role::Role;
 use crate::sessions::ending::{self, Ending, Reason};
 use crate::store::transaction::Transaction;
-use crate::tokens::access::Role;
 
 const KIND: &str = "users";
 const ADDRESS_TAKEN: &str = "left out: another account here has the e-mail address";

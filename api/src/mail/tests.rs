@@ -5,7 +5,8 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::base::device::Device;
-use crate::tokens::secret::{EmailToken, Random};
+use crate::base::random::Random;
+use crate::tokens::secret::EmailToken;
 
 fn settings(dir: &Path) -> Settings {
     let mut settings = Settings::for_tests("mysql://unused", "redis://unused");

@@ -14,11 +14,11 @@ use sqlx::{MySql, MySqlConnection, MySqlPool};
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
+use crate::base::random::Random;
 use crate::metrics;
 use crate::settings::Settings;
 use crate::store::database;
 use crate::store::transaction::{REPETITIONS, was_sent_away};
-use crate::tokens::secret::Random;
 
 /// A revocation is kept this much longer than its token, whatever leeway anybody grants.
 const BEYOND_EXPIRY: Duration = Duration::from_mins(10);

@@ -12,9 +12,9 @@ use sqlx::MySqlConnection;
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
+use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::http::caller::Caller;
-use crate::tokens::access::Role;
 
 /// A user whose row is held until the transaction ends.
 pub(crate) struct User {

@@ -18,7 +18,7 @@ use portcullis_core::Digest;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-pub use claims::{Claims, Refusal, Role};
+pub use claims::{Claims, Refusal};
 pub use key::{Algorithm, Jwk, Key, KeyFault};
 
 use claims::Rules;

@@ -5,9 +5,10 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::base::clock::UnixMs;
+use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::metrics;
-use crate::tokens::access::{Claims, Role};
+use crate::tokens::access::Claims;
 use crate::tokens::secret::RefreshToken;
 
 /// An access token and the refresh token that will replace it.

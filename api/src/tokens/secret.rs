@@ -1,67 +1,19 @@
 //! Secrets as types: what is handed out once and kept only as a digest.
 //!
 //! None of these types can be printed. The way out is `expose`, so that a search for it finds
-//! every place where a secret leaves. This is the one home of randomness.
-
-use std::sync::{Arc, Mutex, PoisonError};
+//! every place where a secret leaves.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use portcullis_core::Digest;
-use rand::rngs::StdRng;
-use rand::{Rng as _, SeedableRng as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer};
 use sha2::Sha256;
 use utoipa::ToSchema;
 
-/// Where randomness comes from: the operating system, or a test's seed.
-#[derive(Clone)]
-pub struct Random(Option<Arc<Mutex<StdRng>>>);
-
-impl Random {
-    /// A generator seeded and reseeded by the operating system.
-    #[must_use]
-    pub const fn system() -> Self {
-        Self(None)
-    }
-
-    /// A generator that always gives the same bytes in the same order.
-    #[must_use]
-    pub fn seeded(seed: u64) -> Self {
-        Self(Some(Arc::new(Mutex::new(StdRng::seed_from_u64(seed)))))
-    }
-
-    /// The next `N` random bytes.
-    #[must_use]
-    pub fn bytes<const N: usize>(&self) -> [u8; N] {
-        let mut bytes = [0; N];
-        match &self.0 {
-            Some(seeded) => {
-                seeded.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bytes);
-            }
-            None => fill_from_system(&mut bytes),
-        }
-        bytes
-    }
-
-    pub(crate) fn base64<const N: usize>(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.bytes::<N>())
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one home of the system's generator")]
-fn fill_from_system(bytes: &mut [u8]) {
-    rand::rng().fill_bytes(bytes);
-}
-
-/// Whether `text` is 32 bytes in base64url, in their one canonical spelling.
-pub(crate) fn is_base64_of_32_bytes(text: &str) -> bool {
-    let mut bytes = [0; 33];
-    text.len() == 43 && URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) == Ok(32)
-}
+use crate::base::random::{Random, is_base64_of_32_bytes};
 
 /// Earlier systems gave out 256 to 1024 random bits as hex digits. Such a token is spent by its
 /// first use; what follows it is spelled in our way.
@@ -241,12 +193,6 @@ mod tests {
         assert_ne!(successor.expose(), token.successor(&other).expose());
         assert_ne!(successor.expose(), stranger.successor(&one).expose());
         assert!(RefreshToken::parse(successor.expose()).is_some());
-    }
-
-    #[test]
-    fn a_seed_repeats_itself_and_the_system_does_not() {
-        assert_eq!(Random::seeded(7).bytes::<32>(), Random::seeded(7).bytes::<32>());
-        assert_ne!(Random::system().bytes::<32>(), Random::system().bytes::<32>());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! random; the seed is told.
 
 use nix::sys::signal::Signal;
-use portcullis_api::tokens::secret::Random;
+use portcullis_api::base::random::Random;
 use portcullis_tests::{Login, Network, Process, chosen, tell};
 
 use super::cast::{Cast, OTHER_ROUTE, ROUTE, beginning_is_orphaned, is_held, token_of};

@@ -13,6 +13,7 @@ use crate::App;
 use crate::accounts::user::fault_of_password;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
+use crate::base::role::Role;
 use crate::http::answer::Success;
 use crate::http::body::Body;
 use crate::http::caller::{Caller, cookie};
@@ -27,7 +28,6 @@ use crate::sessions::opening::{self, Beginning, Opened};
 use crate::store::audit::{self, Event};
 use crate::store::held::{self, Checked};
 use crate::store::transaction::{Transaction, repeat};
-use crate::tokens::access::Role;
 use crate::tokens::issue::{Grant, TokenPair, token_pair};
 use crate::tokens::secret::Password;
 

@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
+use crate::base::role::Role;
 use crate::http::admin::Admin;
 use crate::http::answer::Success;
 use crate::http::body::Body;
@@ -18,7 +19,6 @@ use crate::http::request::Client;
 use crate::http::sessions::{self, Session};
 use crate::sessions::ending::{Ended, Reason};
 use crate::store::transaction::repeat;
-use crate::tokens::access::Role;
 use deed::Deed;
 
 /// Which users to list.

@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
+use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::http::body::Form;
 use crate::http::caller::{Caller, authenticate};
@@ -32,7 +33,6 @@ use crate::sessions::ending::{Ending, Reason};
 use crate::sessions::live::{self, standing};
 use crate::store::audit::{self, Event};
 use crate::store::transaction::{Transaction, repeat};
-use crate::tokens::access::Role;
 use crate::tokens::secret::RefreshToken;
 
 /// What both endpoints take. `token_type_hint` is not needed: the two kinds differ in shape.

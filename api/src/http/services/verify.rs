@@ -5,9 +5,9 @@
 use axum::http::{HeaderName, HeaderValue};
 
 use crate::base::error::{Error, Result};
+use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::http::caller::Caller;
-use crate::tokens::access::Role;
 
 /// Who the caller is, as headers for the service behind the proxy.
 type Identity = [(HeaderName, HeaderValue); 3];

@@ -7,9 +7,10 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::base::random::Random;
+use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::settings::Settings;
-use crate::tokens::secret::Random;
 
 const SECRET: &str = "a secret for tests and of no use elsewhere";
 const NOW: UnixMs = UnixMs(1_800_000_000_000);

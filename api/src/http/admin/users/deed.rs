@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
+use crate::base::role::Role;
 use crate::http::admin::Admin;
 use crate::http::request::Client;
 use crate::ledger::change::Propagation;
@@ -13,7 +14,6 @@ use crate::sessions::ending::{self, Ended, Ending, Reason};
 use crate::store::audit::{self, Event};
 use crate::store::held;
 use crate::store::transaction::Transaction;
-use crate::tokens::access::Role;
 
 /// Something an administrator does to a person, in one transaction with its trace in the audit.
 pub(super) struct Deed<'a> {

@@ -6,6 +6,7 @@ use super::account::{Stored, check_again, check_password, refused};
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::error::Result;
+use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::http::caller::{authenticate, cookie, token_in};
 use crate::http::cookies;
@@ -19,7 +20,6 @@ use crate::sessions::opening::{self, Beginning, Opened};
 use crate::store::audit::{self, Event};
 use crate::store::held::{self, Checked};
 use crate::store::transaction::{Transaction, repeat};
-use crate::tokens::access::Role;
 use crate::tokens::secret::{Password, RefreshToken};
 
 /// A login that is done.

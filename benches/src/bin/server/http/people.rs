@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use portcullis_api::base::clock::{Clock, UnixMs};
+use portcullis_api::base::role::Role;
 use portcullis_api::base::session_id::SessionId;
 use portcullis_api::settings::Settings;
-use portcullis_api::tokens::access::{Claims, Keys, Role};
+use portcullis_api::tokens::access::{Claims, Keys};
 use portcullis_core::Digest;
 use portcullis_tests::{Database, Redis};
 
