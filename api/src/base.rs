@@ -2,6 +2,8 @@
 //!
 //! May use the core and nothing else of ours. No I/O.
 
+pub mod allowance;
+pub mod client;
 pub mod clock;
 pub mod device;
 pub mod error;

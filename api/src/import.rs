@@ -20,8 +20,8 @@ use clap::Args;
 use secrecy::SecretString;
 
 use crate::App;
+use crate::base::client::Client;
 use crate::base::clock::UnixMs;
-use crate::http::request::Client;
 use crate::ledger::hydrate::{self, Extent};
 use crate::settings::secret;
 use crate::store::migrate;

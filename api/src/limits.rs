@@ -2,23 +2,21 @@
 //!
 //! The counts are shared by all instances through Redis; while Redis is away each instance counts
 //! for itself, so that an outage of Redis neither stops logins nor opens the door.
-//! `account.rs` holds what is particular to accounts, `address.rs` who a client is.
+//! `account.rs` holds what is particular to accounts.
+//!
+//! May use `base`, `settings`, `tokens`, `metrics` and the lines of `ledger`. Knows no axum.
 
 mod account;
 mod address;
 mod store;
 
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
-
-use axum::http::HeaderMap;
-use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 
 pub use account::Attempt;
 
+use crate::base::allowance::{Quota, Throttled};
+use crate::base::client::Client;
 use crate::base::clock::Clock;
-use crate::http::request::Client;
 use crate::settings::{Limit, List, Network, Settings};
 use account::{Accounts, Who};
 use store::Store;
@@ -50,69 +48,11 @@ impl Scope {
     }
 }
 
-/// What a limit has left for the client of a request; `request.rs` writes it on the answer.
-#[derive(Clone, Default)]
-pub(crate) struct Allowance(Arc<OnceLock<[(HeaderName, String); 2]>>);
-
-impl Allowance {
-    /// `RateLimit-Policy` and `RateLimit`, if a limit was asked.
-    pub(crate) fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-        let lines = self.0.get().into_iter().flatten().cloned();
-        lines.filter_map(|(name, line)| Some((name, HeaderValue::try_from(line).ok()?)))
-    }
-}
-
-/// The two headers of a limit, with what is left and until when (R-49;
-/// draft-ietf-httpapi-ratelimit-headers).
-fn standing(
-    policy: &str,
-    (quota, window): (u32, Duration),
-    (left, resets_in): (u32, Duration),
-) -> [(HeaderName, String); 2] {
-    let (window, wait) = (whole_seconds(window), whole_seconds(resets_in));
-    [
-        (HeaderName::from_static("ratelimit-policy"), format!("\"{policy}\";q={quota};w={window}")),
-        (HeaderName::from_static("ratelimit"), format!("\"{policy}\";r={left};t={wait}")),
-    ]
-}
-
-/// A refusal: what the limit is, and when to come back.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Throttled {
-    /// The limit's name.
-    pub policy: &'static str,
-    /// How often within the window.
-    pub quota: u32,
-    /// How long the window is.
-    pub window: Duration,
-    /// When the next try can succeed.
-    pub retry_after: Duration,
-}
-
-impl Throttled {
-    /// `RateLimit-Policy`, `RateLimit` and `Retry-After`, with the same seconds in the last two.
-    #[must_use]
-    pub fn headers(&self) -> HeaderMap {
-        let Self { policy, quota, window, retry_after } = *self;
-        standing(policy, (quota, window), (0, retry_after))
-            .into_iter()
-            .chain([(RETRY_AFTER, whole_seconds(retry_after).to_string())])
-            .filter_map(|(name, line)| Some((name, HeaderValue::try_from(line).ok()?)))
-            .collect()
-    }
-}
-
-/// Rounded up, so that whoever waits as told is let in.
-fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
-}
-
 /// Counts requests and failures.
 pub struct Limits {
     store: Store,
     accounts: Accounts,
     quotas: crate::settings::Limits,
-    trusted_proxies: List<Network>,
     unlimited: List<Network>,
 }
 
@@ -123,21 +63,14 @@ impl Limits {
             store: Store::new(&settings.stores, clock)?,
             accounts: Accounts::new(settings),
             quotas: settings.limits.clone(),
-            trusted_proxies: settings.server.trusted_proxies.clone(),
             unlimited: settings.server.trusted_ip.clone(),
         })
     }
 
-    /// The client's own address, trusted proxies looked through.
-    #[must_use]
-    pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        address::of_client(&self.trusted_proxies, peer, headers)
-    }
-
     /// Counts one request of a client, and refuses it if it is one too many.
     pub async fn take(&self, scope: Scope, client: &Client) -> Result<(), Throttled> {
-        if let Some(standing) = self.count(scope, client.ip).await? {
-            drop(client.allowance.0.set(standing));
+        if let Some(quota) = self.count(scope, client.ip).await? {
+            client.allowance.note(quota);
         }
         Ok(())
     }
@@ -152,7 +85,7 @@ impl Limits {
     ) -> Result<Attempt, Throttled> {
         let who = Who { email, ip: client.ip, device: &client.device, device_cookie };
         let attempt = self.accounts.attempt(&self.store, &who).await;
-        if !address::is_in(&self.unlimited, client.ip) {
+        if !self.unlimited.cover(client.ip) {
             self.accounts.admit(&self.store, &attempt).await?;
         }
         Ok(attempt)
@@ -166,7 +99,7 @@ impl Limits {
         client: &Client,
         checked: Result<T, E>,
     ) -> Result<T, E> {
-        if checked.is_err() && !address::is_in(&self.unlimited, client.ip) {
+        if checked.is_err() && !self.unlimited.cover(client.ip) {
             self.accounts.withdraw(&self.store, attempt).await;
         }
         checked
@@ -195,11 +128,7 @@ impl Limits {
     }
 
     /// Tells what is left, if the client is limited at all.
-    async fn count(
-        &self,
-        scope: Scope,
-        ip: IpAddr,
-    ) -> Result<Option<[(HeaderName, String); 2]>, Throttled> {
+    async fn count(&self, scope: Scope, ip: IpAddr) -> Result<Option<Quota>, Throttled> {
         let limit = match scope {
             Scope::Login => self.quotas.rate_limit_login,
             Scope::Refresh => self.quotas.rate_limit_refresh,
@@ -208,13 +137,13 @@ impl Limits {
             Scope::Mail => self.quotas.rate_limit_mail,
         };
         let Limit::Quota { quota, window } = limit else { return Ok(None) };
-        if address::is_in(&self.unlimited, ip) {
+        if self.unlimited.cover(ip) {
             return Ok(None);
         }
         let policy = scope.name();
         let counted = self.store.add(&format!("{policy}:{}", address::prefix(ip)), window).await;
         if let Some(left) = quota.checked_sub(counted.count) {
-            return Ok(Some(standing(policy, (quota, window), (left, counted.resets_in))));
+            return Ok(Some(Quota { policy, quota, window, left, resets_in: counted.resets_in }));
         }
         Err(Throttled { policy, quota, window, retry_after: counted.resets_in })
     }

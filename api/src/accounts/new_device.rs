@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use crate::App;
+use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::error::Result;
 use crate::base::log;
 use crate::base::session_id::SessionId;
-use crate::http::request::Client;
 use crate::mail::{Message, Scene};
 
 /// How long the owner of a new account may take for the first login.

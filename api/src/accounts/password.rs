@@ -21,6 +21,7 @@ pub use old::Work;
 pub(crate) use old::run;
 pub use policy::Weakness;
 
+use crate::base::error::Error;
 use crate::base::random::Random;
 use crate::settings::Settings;
 use crate::tokens::secret::Password;
@@ -53,6 +54,15 @@ pub enum Fault {
     /// The hash itself failed.
     #[error("hashing failed: {0}")]
     Failed(String),
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Busy => Self::Busy,
+            Fault::Failed(cause) => Self::Internal(cause.into()),
+        }
+    }
 }
 
 /// Hashes and checks passwords.

@@ -1,19 +1,11 @@
-//! What a client is told when a request cannot be served: RFC 9457 problem details.
-//!
-//! Each variant says what the client should do next; [`Error::answer`] is the one table of status,
-//! code and text. A cause never leaves in an answer: it travels to the request's log line.
+//! Why a request is not served. What a client is told of it, `http/problem.rs` says.
 
 use std::borrow::Cow;
-use std::sync::Arc;
-use std::time::Duration;
 
-use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::metrics;
+use crate::base::allowance::Throttled;
 
 /// The result of every handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -51,8 +43,10 @@ pub enum Error {
     Forbidden,
     /// It would leave nobody to administer the service.
     LastAdmin,
+    /// There is no such session, or it is somebody else's.
+    NoSuchSession,
     /// There is no such thing, or it is somebody else's.
-    NotFound(&'static str),
+    NotFound,
     /// The path exists, not with this method.
     MethodNotAllowed,
     /// The body did not arrive in time.
@@ -63,8 +57,8 @@ pub enum Error {
     NotJson,
     /// The body is not declared to be a form.
     NotAForm,
-    /// Too many requests; the headers tell how many are allowed and when to come back.
-    Throttled(Box<HeaderMap>),
+    /// Too many requests.
+    Throttled(Throttled),
     /// So much of the same is going on that even the queue is full.
     Busy,
     /// The answer would come too late.
@@ -95,206 +89,14 @@ impl Violation {
     }
 }
 
-/// What is logged of an error and never sent; request.rs finds it among the extensions.
-#[derive(Clone)]
-pub(crate) struct Cause(pub(crate) Arc<str>);
-
-/// When to try again after an outage.
-const RETRY_AFTER_OUTAGE: Duration = Duration::from_secs(2);
-/// For requests that carry no credentials (RFC 6750 §3).
-const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="portcullis""#);
-/// For requests whose credentials are dead.
-const CHALLENGE_INVALID: HeaderValue =
-    HeaderValue::from_static(r#"Bearer realm="portcullis", error="invalid_token""#);
-/// For services that call with a name and a secret (RFC 6749 §5.2).
-const CHALLENGE_CLIENT: HeaderValue =
-    HeaderValue::from_static(r#"Basic realm="portcullis", charset="UTF-8""#);
-const CHALLENGE_REQUEST: HeaderValue =
-    HeaderValue::from_static(r#"Bearer realm="portcullis", error="invalid_request""#);
-const CHALLENGE_SCOPE: HeaderValue =
-    HeaderValue::from_static(r#"Bearer realm="portcullis", error="insufficient_scope""#);
-
-impl Error {
-    /// What the client is told. Causes stay in the log.
-    fn answer(&self) -> (StatusCode, &'static str, &'static str) {
-        use StatusCode as S;
-        match self {
-            Self::Malformed(why) => (S::BAD_REQUEST, "malformed_request", why),
-            Self::Incomplete(_) => {
-                (S::BAD_REQUEST, "missing_fields", "Required fields are missing.")
-            }
-            Self::Unacceptable(_) => {
-                (S::UNPROCESSABLE_ENTITY, "unacceptable", "Some values are not acceptable.")
-            }
-            Self::BadCredentials => {
-                (S::UNAUTHORIZED, "bad_credentials", "E-mail or password is wrong.")
-            }
-            Self::NoToken => (S::UNAUTHORIZED, "no_token", "An access token is required."),
-            Self::DeadToken => {
-                (S::UNAUTHORIZED, "invalid_token", "The access token is not valid any more.")
-            }
-            Self::DeadRefreshToken => {
-                (S::UNAUTHORIZED, "invalid_grant", "The refresh token is not valid any more.")
-            }
-            Self::DeadEmailToken => {
-                (S::UNAUTHORIZED, "invalid_email_token", "The link is unknown, used or too old.")
-            }
-            Self::StepUp(_) => {
-                (S::UNAUTHORIZED, "insufficient_user_authentication", "Log in again to do this.")
-            }
-            Self::BadClient => (S::UNAUTHORIZED, "invalid_client", "Client authentication failed."),
-            Self::TwoTokens => {
-                (S::BAD_REQUEST, "two_tokens", "Send the token in one place, not in two.")
-            }
-            Self::SessionMismatch => {
-                (S::BAD_REQUEST, "session_mismatch", "The session is not the token's own.")
-            }
-            Self::Csrf => (S::FORBIDDEN, "csrf_failed", "Send X-CSRF-Token, from our own page."),
-            Self::LastAdmin => (S::CONFLICT, "last_admin", "This is the last administrator."),
-            Self::Forbidden => (S::FORBIDDEN, "forbidden", "This is not allowed."),
-            Self::NotFound("session") => (S::NOT_FOUND, "session_not_found", "No such session."),
-            Self::NotFound(_) => (S::NOT_FOUND, "not_found", "There is nothing here."),
-            Self::MethodNotAllowed => {
-                (S::METHOD_NOT_ALLOWED, "method_not_allowed", "See the Allow header.")
-            }
-            Self::SlowBody => (S::REQUEST_TIMEOUT, "slow_body", "The body did not arrive in time."),
-            Self::TooLarge => {
-                (S::PAYLOAD_TOO_LARGE, "body_too_large", "The body is longer than 16 KiB.")
-            }
-            Self::NotJson => {
-                (S::UNSUPPORTED_MEDIA_TYPE, "not_json", "Send Content-Type: application/json.")
-            }
-            Self::NotAForm => {
-                let what = "Send Content-Type: application/x-www-form-urlencoded.";
-                (S::UNSUPPORTED_MEDIA_TYPE, "not_a_form", what)
-            }
-            Self::Throttled(_) => (S::TOO_MANY_REQUESTS, "throttled", "Too many requests."),
-            Self::Busy | Self::Late | Self::Database(_) => {
-                (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable; try again.")
-            }
-            Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong."),
-        }
-    }
-
-    fn headers(&mut self, status: StatusCode) -> HeaderMap {
-        let mut headers = match self {
-            Self::Throttled(limits) => std::mem::take(&mut **limits),
-            _ => HeaderMap::new(),
-        };
-        match self {
-            Self::NoToken | Self::BadCredentials => headers.insert(WWW_AUTHENTICATE, CHALLENGE),
-            Self::TwoTokens => headers.insert(WWW_AUTHENTICATE, CHALLENGE_REQUEST),
-            Self::StepUp(max_age) => {
-                let challenge = format!(
-                    "Bearer realm=\"portcullis\", error=\"insufficient_user_authentication\", \
-                     max_age={max_age}"
-                );
-                HeaderValue::from_str(&challenge)
-                    .ok()
-                    .and_then(|challenge| headers.insert(WWW_AUTHENTICATE, challenge))
-            }
-            Self::BadClient => headers.insert(WWW_AUTHENTICATE, CHALLENGE_CLIENT),
-            Self::Forbidden => headers.insert(WWW_AUTHENTICATE, CHALLENGE_SCOPE),
-            _ if status == StatusCode::UNAUTHORIZED => {
-                headers.insert(WWW_AUTHENTICATE, CHALLENGE_INVALID)
-            }
-            _ if status == StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(RETRY_AFTER, RETRY_AFTER_OUTAGE.as_secs().into())
-            }
-            _ => None,
-        };
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers
-    }
-
-    fn violations(&self) -> &[Violation] {
-        match self {
-            Self::Incomplete(violations) | Self::Unacceptable(violations) => violations,
-            _ => &[],
-        }
-    }
-
-    fn cause(&self) -> Option<Cause> {
-        match self {
-            Self::Database(cause) => Some(Cause(cause.to_string().into())),
-            Self::Internal(cause) => Some(Cause(cause.as_ref().into())),
-            Self::Busy => Some(Cause("every turn and its queue are taken".into())),
-            Self::Late => Some(Cause("deadline passed".into())),
-            _ => None,
-        }
-    }
-}
-
-/// RFC 9457, and `status_text` and `message` for clients of the older envelope.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Problem<'a> {
-    #[schema(example = "about:blank")]
-    r#type: &'a str,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    /// What is wrong, for programs: it never changes.
-    code: &'a str,
-    status_text: &'a str,
-    message: &'a str,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [Violation],
-}
-
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        let (_, code, _) = self.answer();
-        metrics::refused(code);
-        let cause = self.cause();
-        let mut response = self.parts().into_response();
-        if let Some(cause) = cause {
-            response.extensions_mut().insert(cause);
-        }
-        response
-    }
-}
-
-impl Error {
-    /// Status, headers and body, as they go out.
-    pub(crate) fn parts(mut self) -> (StatusCode, HeaderMap, Vec<u8>) {
-        let (status, code, detail) = self.answer();
-        let headers = self.headers(status);
-        let problem = Problem {
-            r#type: match self {
-                Self::Throttled(_) => {
-                    "https://iana.org/assignments/http-problem-types#quota-exceeded"
-                }
-                _ => "about:blank",
-            },
-            title: status.canonical_reason().unwrap_or_default(),
-            status: status.as_u16(),
-            detail,
-            code,
-            status_text: "error",
-            message: detail,
-            errors: self.violations(),
-        };
-        (status, headers, serde_json::to_vec(&problem).unwrap_or_default())
-    }
-}
-
 impl From<sqlx::Error> for Error {
     fn from(cause: sqlx::Error) -> Self {
         Self::Database(cause)
     }
 }
 
-impl From<crate::accounts::password::Fault> for Error {
-    fn from(fault: crate::accounts::password::Fault) -> Self {
-        match fault {
-            crate::accounts::password::Fault::Busy => Self::Busy,
-            crate::accounts::password::Fault::Failed(cause) => Self::Internal(cause.into()),
-        }
-    }
-}
-
-impl From<crate::limits::Throttled> for Error {
-    fn from(throttled: crate::limits::Throttled) -> Self {
-        Self::Throttled(Box::new(throttled.headers()))
+impl From<Throttled> for Error {
+    fn from(throttled: Throttled) -> Self {
+        Self::Throttled(throttled)
     }
 }

@@ -13,13 +13,13 @@ use axum::http::{HeaderValue, Method};
 use portcullis_core::{Digest, Verdict};
 
 use crate::App;
+use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::log;
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::http::cookies;
-use crate::http::request::Client;
 use crate::ledger::repair;
 use crate::sessions::activity;
 use crate::sessions::fallback;

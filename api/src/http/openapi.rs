@@ -15,7 +15,6 @@ use axum::{Json, Router, routing::get};
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use crate::base::error::Problem;
 use crate::http::accounts::change_password;
 use crate::http::accounts::me;
 use crate::http::accounts::register;
@@ -24,6 +23,7 @@ use crate::http::admin;
 use crate::http::admin::logout_everyone;
 use crate::http::admin::users;
 use crate::http::health;
+use crate::http::problem::Problem;
 use crate::http::services::introspect;
 use crate::http::services::jwks;
 use crate::http::services::verify;

@@ -71,7 +71,7 @@ pub fn app(app: App) -> Router {
         .route("/health", get(health::health))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
-        .fallback(async || error::Error::NotFound("route"))
+        .fallback(async || error::Error::NotFound)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(app.clone(), request::handle))
         .with_state(app)

@@ -11,6 +11,7 @@ use sqlx::types::Json;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
+use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::device::Device;
 use crate::base::error::{Error, Result};
@@ -19,7 +20,6 @@ use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
 use crate::http::caller::Caller;
 use crate::http::cookies::forget;
-use crate::http::request::Client;
 use crate::ledger::change::Propagation;
 use crate::ledger::outbox;
 use crate::sessions::ending::{self, Ended, Ending, Reason};
@@ -128,14 +128,14 @@ pub async fn revoke(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Success> {
-    let id = SessionId::parse(&id).ok_or(Error::NotFound("session"))?;
+    let id = SessionId::parse(&id).ok_or(Error::NoSuchSession)?;
     let propagation = repeat(&app, || async {
         let at = app.clock.now();
         let mut tx = Transaction::begin(&app.db).await?;
         let ending = Ending { reason: Reason::Revoked, at, client: &client };
         let ended = ending::end(&mut tx, caller.user_id, std::slice::from_ref(&id), ending).await?;
         if ended.sessions == 0 {
-            return Err(Error::NotFound("session"));
+            return Err(Error::NoSuchSession);
         }
         let event = Event::of("session_ended", caller.user_id).in_session(id.as_str());
         audit::record(&mut tx, &client, at, event).await?;

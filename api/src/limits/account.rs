@@ -18,8 +18,9 @@ use hmac::{Hmac, Mac as _};
 use portcullis_core::Digest;
 use sha2::Sha256;
 
+use super::address;
 use super::store::Store;
-use super::{Throttled, address};
+use crate::base::allowance::Throttled;
 use crate::base::device::Device;
 use crate::settings::Settings;
 use crate::tokens::secret;

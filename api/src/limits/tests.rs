@@ -1,12 +1,14 @@
 //! Each rule twice: counted by a real Redis, and by this process alone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use portcullis_tests::Redis;
 use rstest::rstest;
 
 use super::*;
+use crate::base::allowance::whole_seconds;
 use crate::base::clock::UnixMs;
 use crate::base::device::Device;
 
@@ -246,16 +248,6 @@ async fn an_outage_of_redis_neither_stops_nor_opens_and_heals() {
     let mut redis = bench.redis.as_ref().unwrap().connection();
     let keys: Vec<String> = redis::cmd("KEYS").arg("*login*").query(&mut redis).unwrap();
     assert_eq!(keys, ["portcullis:limit:login:203.0.113.7/32"]);
-}
-
-#[test]
-fn a_refusal_says_the_same_wait_twice_and_rounds_it_up() {
-    let retry_after = Duration::from_millis(1_001);
-    let window = Duration::from_mins(15);
-    let headers = Throttled { policy: "login", quota: 100, window, retry_after }.headers();
-    assert_eq!(headers["ratelimit-policy"], "\"login\";q=100;w=900");
-    assert_eq!(headers["ratelimit"], "\"login\";r=0;t=2");
-    assert_eq!(headers["retry-after"], "2");
 }
 
 #[tokio::test]

@@ -10,9 +10,9 @@ use sqlx::MySqlConnection;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
+use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::session_id::SessionId;
-use crate::http::request::Client;
 use crate::ledger::change::Change;
 use crate::ledger::outbox;
 use crate::metrics;

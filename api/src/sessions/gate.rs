@@ -13,10 +13,10 @@ use serde_json::json;
 use sqlx::types::Json;
 
 use crate::App;
+use crate::base::client::Client;
 use crate::base::device::Device;
 use crate::base::error::Result;
 use crate::base::session_id::SessionId;
-use crate::http::request::Client;
 use crate::settings::{AddressGate, DeviceGate, Sessions};
 use crate::store::audit::{self, Event};
 

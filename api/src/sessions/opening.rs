@@ -8,11 +8,11 @@ use sqlx::MySqlConnection;
 use sqlx::types::Json;
 
 use crate::App;
+use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::device::Device;
 use crate::base::error::Result;
 use crate::base::session_id::SessionId;
-use crate::http::request::Client;
 use crate::ledger::change::Change;
 use crate::ledger::outbox;
 use crate::metrics;

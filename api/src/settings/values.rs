@@ -61,6 +61,14 @@ impl FromStr for Network {
     }
 }
 
+impl List<Network> {
+    /// Whether an address is in one of the networks.
+    #[must_use]
+    pub fn cover(&self, ip: IpAddr) -> bool {
+        self.0.iter().any(|network| network.0.contains(&ip))
+    }
+}
+
 /// A web origin: scheme, host and port, nothing after.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(pub String);

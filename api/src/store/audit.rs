@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use sqlx::types::Json;
 use sqlx::{Executor, MySql};
 
+use crate::base::client::Client;
+use crate::base::client::RequestId;
 use crate::base::clock::UnixMs;
 use crate::base::log;
-use crate::http::request::{Client, RequestId};
 use crate::store::transaction::Transaction;
 
 /// One thing that happened.

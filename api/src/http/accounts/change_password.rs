@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::accounts::user::fault_of_password;
+use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
@@ -18,7 +19,6 @@ use crate::http::answer::Success;
 use crate::http::body::Body;
 use crate::http::caller::{Caller, cookie};
 use crate::http::cookies;
-use crate::http::request::Client;
 use crate::http::tokens::login::DEVICE_COOKIE;
 use crate::ledger::change::Propagation;
 use crate::ledger::outbox;

@@ -11,12 +11,12 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::accounts::user::{self, Newcomer};
+use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::log;
 use crate::http::answer::Success;
 use crate::http::body::Body;
-use crate::http::request::Client;
 use crate::limits::Scope;
 use crate::mail::Message;
 use crate::store::audit::{self, Event};

@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::accounts::user::{checked_email, fault_of_password};
+use crate::base::client::Client;
 use crate::base::error::{Error, Result};
 use crate::http::accounts::register::{send_token_later, use_token};
 use crate::http::answer::Success;
 use crate::http::body::Body;
-use crate::http::request::Client;
 use crate::ledger::change::Propagation;
 use crate::ledger::outbox;
 use crate::limits::Scope;

@@ -13,12 +13,12 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::error::Result;
 use crate::http::admin::Admin;
 use crate::http::answer::Success;
 use crate::http::caller::Caller;
-use crate::http::request::Client;
 use crate::ledger::change::Change;
 use crate::ledger::outbox;
 use crate::metrics;

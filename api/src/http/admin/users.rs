@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
+use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::http::admin::Admin;
 use crate::http::answer::Success;
 use crate::http::body::Body;
-use crate::http::request::Client;
 use crate::http::sessions::{self, Session};
 use crate::sessions::ending::{Ended, Reason};
 use crate::store::transaction::repeat;
@@ -274,10 +274,10 @@ pub async fn remove(
 /// The id in a path, if there is such a user.
 async fn known(app: &App, id: &str) -> Result<u64> {
     let known = sqlx::query_scalar!("select id from users where id = ?", number(id)?);
-    known.fetch_optional(&app.db).await?.ok_or(Error::NotFound("user"))
+    known.fetch_optional(&app.db).await?.ok_or(Error::NotFound)
 }
 
 /// What is no number is no user.
 fn number(id: &str) -> Result<u64> {
-    id.parse().map_err(|_| Error::NotFound("user"))
+    id.parse().map_err(|_| Error::NotFound)
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use axum::http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
+use crate::base::allowance::Throttled;
 use crate::base::error::{Error, Violation};
-use crate::limits::Throttled;
 
 /// Refusals of whoever must send an access token.
 const OF_TOKENS: [&str; 4] = ["no_token", "invalid_token", "two_tokens", "session_mismatch"];
@@ -42,8 +42,8 @@ fn errors() -> Vec<Error> {
         Error::Csrf,
         Error::Forbidden,
         Error::LastAdmin,
-        Error::NotFound("session"),
-        Error::NotFound("user"),
+        Error::NoSuchSession,
+        Error::NotFound,
         Error::SlowBody,
         Error::TooLarge,
         Error::NotJson,

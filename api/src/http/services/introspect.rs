@@ -19,13 +19,13 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::http::body::Form;
 use crate::http::caller::{Caller, authenticate};
-use crate::http::request::Client;
 use crate::http::sessions::logout::blacklist_presented;
 use crate::http::tokens::refresh_tokens::family_of;
 use crate::ledger::outbox;

@@ -7,6 +7,7 @@ use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
@@ -14,7 +15,6 @@ use crate::http::answer::Success;
 use crate::http::body::OptionalBody;
 use crate::http::caller::Caller;
 use crate::http::cookies::forget;
-use crate::http::request::Client;
 use crate::ledger::change::{Change, Propagation};
 use crate::ledger::outbox;
 use crate::limits::Scope;
@@ -71,7 +71,7 @@ pub async fn logout(
     }
     let session = match request.session_id {
         None => caller.session.clone(),
-        Some(named) => SessionId::parse(&named).ok_or(Error::NotFound("session"))?,
+        Some(named) => SessionId::parse(&named).ok_or(Error::NoSuchSession)?,
     };
     let propagation = repeat(&app, || one(&app, &client, &caller, &session)).await?;
     let done = Success::message("Successfully logged out").propagated(propagation);
@@ -90,7 +90,7 @@ async fn one(
     let ending = Ending { reason: Reason::Logout, at, client };
     let ended = ending::end(&mut tx, caller.user_id, std::slice::from_ref(session), ending).await?;
     if ended.sessions == 0 {
-        return Err(Error::NotFound("session"));
+        return Err(Error::NoSuchSession);
     }
     if *session == caller.session {
         blacklist_presented(&mut tx, caller, ending).await?;

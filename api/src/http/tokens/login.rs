@@ -17,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::accounts::new_device;
+use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::device::Device;
 use crate::base::error::{Error, Result};
@@ -25,7 +26,6 @@ use crate::http::answer::Success;
 use crate::http::body::Body;
 use crate::http::caller::{OLD_COOKIE, cookie};
 use crate::http::cookies::{self, Mode};
-use crate::http::request::Client;
 use crate::ledger::change::Propagation;
 use crate::limits::Scope;
 use crate::sessions::opening::Opened;
@@ -150,7 +150,7 @@ pub async fn login(
     Body(request): Body<Request>,
 ) -> Result<Response> {
     if !app.settings.server.legacy_login {
-        return Err(Error::NotFound("route"));
+        return Err(Error::NotFound);
     }
     if request.mode == Mode::Cookie {
         return login_enhanced(State(app), client, headers, Body(request)).await;

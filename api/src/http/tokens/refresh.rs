@@ -19,6 +19,7 @@ use sqlx::{MySql, MySqlConnection};
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result, Violation};
 use crate::base::session_id::SessionId;
@@ -26,7 +27,6 @@ use crate::http::answer::Success;
 use crate::http::body::OptionalBody;
 use crate::http::caller::cookie;
 use crate::http::cookies;
-use crate::http::request::Client;
 use crate::ledger::outbox;
 use crate::limits::Scope;
 use crate::mail::{Message, Scene};

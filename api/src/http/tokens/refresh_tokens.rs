@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
 use crate::http::body::Body;
 use crate::http::caller::Caller;
-use crate::http::request::Client;
 use crate::ledger::change::Propagation;
 use crate::ledger::outbox;
 use crate::sessions::ending::{self, Ending, Reason};
@@ -44,9 +44,9 @@ pub async fn revoke(
     caller: Caller,
     Body(request): Body<Request>,
 ) -> Result<Success> {
-    let token = RefreshToken::parse(&request.refresh_token).ok_or(Error::NotFound("token"))?;
+    let token = RefreshToken::parse(&request.refresh_token).ok_or(Error::NotFound)?;
     let family = family_of(&app, &token).await?.filter(|family| family.user_id == caller.user_id);
-    let family = family.ok_or(Error::NotFound("token"))?;
+    let family = family.ok_or(Error::NotFound)?;
     let propagation = family.end(&app, &client, json!({})).await?;
     Ok(Success::message("Refresh token revoked successfully").propagated(propagation))
 }

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::App;
+use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::http::admin::Admin;
-use crate::http::request::Client;
 use crate::ledger::change::Propagation;
 use crate::ledger::outbox;
 use crate::sessions::ending::{self, Ended, Ending, Reason};
@@ -38,7 +38,7 @@ impl<'a> Deed<'a> {
     ) -> Result<Self> {
         let mut tx = Transaction::begin(&app.db).await?;
         let person = held::administrator(&mut tx, caller, user_id).await?;
-        let person = person.ok_or(Error::NotFound("user"))?;
+        let person = person.ok_or(Error::NotFound)?;
         let is_administrator = person.is_active && person.role == Role::Admin;
         let (at, detail) = (app.clock.now(), json!({ "by": caller.user_id }));
         Ok(Self { app, client, user_id, is_administrator, at, tx, detail })

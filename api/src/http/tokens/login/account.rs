@@ -1,8 +1,8 @@
 //! Whether a password is its account's, at the same cost whoever it was.
 
 use crate::App;
+use crate::base::client::Client;
 use crate::base::error::Result;
-use crate::http::request::Client;
 use crate::store::audit::{self, Event};
 use crate::store::database;
 use crate::store::transaction::repeat;

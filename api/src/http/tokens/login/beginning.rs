@@ -4,13 +4,13 @@ use axum::http::{HeaderMap, Method};
 
 use super::account::{Stored, check_again, check_password, refused};
 use crate::App;
+use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::error::Result;
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::http::caller::{authenticate, cookie, token_in};
 use crate::http::cookies;
-use crate::http::request::Client;
 use crate::http::tokens::refresh_tokens::family_of;
 use crate::ledger::change::Propagation;
 use crate::ledger::fence::Fence;
