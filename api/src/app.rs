@@ -2,29 +2,25 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use sqlx::MySqlPool;
 use tokio::sync::SetOnce;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::accounts::password::Passwords;
+use crate::base::background::Background;
 use crate::base::clock::Clock;
-use crate::base::log;
 use crate::base::random::Random;
 use crate::http::cookies::Csrf;
 use crate::ledger::ledgers::Ledger;
 use crate::ledger::outbox;
 use crate::ledger::repair::Repairs;
 use crate::limits::Limits;
-use crate::mail::{Mail, Message};
+use crate::mail::Mail;
 use crate::sessions::activity::Activity;
 use crate::sessions::fallback::Fallback;
 use crate::sessions::gate::Gate;
 use crate::settings::Settings;
-use crate::store::database;
+use crate::store::database::Store;
 use crate::tokens::access::Keys;
 use crate::tokens::secret::RefreshKey;
 
@@ -37,7 +33,7 @@ pub struct Parts {
     /// What the operator decided.
     pub settings: Settings,
     /// The truth.
-    pub db: MySqlPool,
+    pub store: Store,
     /// The fast copy.
     pub ledger: Ledger,
     /// Signs and verifies access tokens.
@@ -70,10 +66,8 @@ pub struct Parts {
     pub repairs: Repairs,
     /// Says when Redis has been looked at for the first time.
     pub looked: SetOnce<()>,
-    /// Work that an answer does not wait for, such as mail to an address that may not exist.
-    pub background: TaskTracker,
-    /// Tells all background work to end.
-    pub stop: CancellationToken,
+    /// Work beside the requests.
+    pub background: Background,
 }
 
 impl Deref for App {
@@ -84,14 +78,12 @@ impl Deref for App {
     }
 }
 
-/// Beyond the deadlines of both stores, what an answer may take.
-const OWN_TIME: Duration = Duration::from_millis(500);
-
 impl App {
     /// Builds the service. Neither MySQL nor Redis needs to be there yet.
     pub fn new(settings: Settings, clock: Clock, random: Random) -> anyhow::Result<Self> {
         crate::metrics::start();
-        let db = database::pool(&settings.stores)?;
+        let store = Store::new(&settings.stores)?;
+        let background = Background::new(settings.stores.answer_deadline());
         let ledger = Ledger::new(&settings.stores).context("REDIS_URL is not a Redis address")?;
         let sessions = &settings.sessions;
         let activity =
@@ -101,7 +93,7 @@ impl App {
             refresh_key: RefreshKey::from_secret(&settings.tokens.refresh_secret()),
             passwords: Passwords::new(&settings, random.clone())?,
             limits: Limits::new(&settings, clock.clone())?,
-            mail: Mail::new(&settings, clock.clone())?,
+            mail: Mail::new(&settings, clock.clone(), background.clone())?,
             csrf: Csrf::new(&settings),
             gate: Gate::new(&settings.sessions),
             activity,
@@ -110,10 +102,9 @@ impl App {
             positions: outbox::Positions::default(),
             repairs: Repairs::default(),
             looked: SetOnce::new(),
-            background: TaskTracker::new(),
-            stop: CancellationToken::new(),
+            background,
             settings,
-            db,
+            store,
             ledger,
             clock,
             random,
@@ -130,47 +121,14 @@ impl App {
         self.background.spawn(crate::keys::run(self.clone()));
         self.background.spawn(crate::accounts::password::run(self.clone()));
         self.background.spawn(crate::metrics::run(self.clone()));
-        drop(tokio::time::timeout(self.deadline(), self.looked.wait()).await);
-    }
-
-    /// Sends a mail that the answer does not wait for, so that its time tells nothing.
-    pub(crate) fn send_later(&self, email: String, message: Message) {
-        let app = self.clone();
-        self.background.spawn(async move {
-            if let Err(cause) = app.mail.send(&email, message).await {
-                tracing::error!(target: log::STATE, %cause, "a mail could not be sent");
-            }
-        });
-    }
-
-    /// Does what an answer does not wait for, and gives it up when an answer would be late.
-    pub(crate) fn do_later(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let limit = self.deadline();
-        self.background.spawn(async move {
-            if tokio::time::timeout(limit, work).await.is_err() {
-                tracing::error!(
-                    target: log::STATE,
-                    "work behind an answer was given up: it took too long"
-                );
-            }
-        });
+        drop(
+            tokio::time::timeout(self.settings.stores.answer_deadline(), self.looked.wait()).await,
+        );
     }
 
     /// Ends the background work and waits for it.
     pub async fn shut_down(&self) {
-        self.stop.cancel();
-        self.background.close();
-        self.background.wait().await;
-        self.db.close().await;
-    }
-
-    /// How long an answer may take: what both stores may take, and a little.
-    pub(crate) fn deadline(&self) -> Duration {
-        self.stores_deadline() + OWN_TIME
-    }
-
-    /// How long both stores may take, one after the other.
-    pub(crate) fn stores_deadline(&self) -> Duration {
-        self.settings.stores.redis_deadline + self.settings.stores.db_deadline
+        self.background.shut_down().await;
+        self.store.pool.close().await;
     }
 }

@@ -3,6 +3,7 @@
 //! May use the core and nothing else of ours. No I/O.
 
 pub mod allowance;
+pub mod background;
 pub mod client;
 pub mod clock;
 pub mod device;

@@ -100,7 +100,7 @@ pub async fn import(
     options: &Options,
     report: &(dyn Fn(u64, u64) + Send + Sync),
 ) -> anyhow::Result<Tally> {
-    let is_ready = migrate::status(&app.db).await.context("the database of Portcullis")?;
+    let is_ready = migrate::status(&app.store.pool).await.context("the database of Portcullis")?;
     ensure!(
         is_ready.iter().all(|step| step.is_applied),
         "the database of Portcullis is not in shape: run `portcullis migrate up` first"

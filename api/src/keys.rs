@@ -146,7 +146,7 @@ pub(crate) async fn run(app: App) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
-            () = app.stop.cancelled() => return,
+            () = app.background.stop.cancelled() => return,
         }
         match app.keys.reload_if_changed() {
             Ok(false) => {}

@@ -16,7 +16,9 @@ use tokio::fs;
 
 pub use message::{Message, Scene};
 
+use crate::base::background::Background;
 use crate::base::clock::{Clock, UnixMs};
+use crate::base::log;
 use crate::settings::Settings;
 
 /// How long a mail server may take.
@@ -52,6 +54,7 @@ struct Parts {
     app_name: String,
     frontend_url: String,
     clock: Clock,
+    background: Background,
     /// Keeps the files of one millisecond in order.
     sent: AtomicU64,
 }
@@ -63,7 +66,7 @@ enum Way {
 
 impl Mail {
     /// Prepares the way that the settings name; nothing is sent or written yet.
-    pub fn new(settings: &Settings, clock: Clock) -> Result<Self, Fault> {
+    pub fn new(settings: &Settings, clock: Clock, background: Background) -> Result<Self, Fault> {
         let accounts = &settings.accounts;
         let way = match accounts.smtp_url() {
             Some(url) => Way::Smtp(smtp(url)?),
@@ -78,8 +81,19 @@ impl Mail {
             app_name: settings.server.app_name.clone(),
             frontend_url: accounts.frontend_url.trim_end_matches('/').to_owned(),
             clock,
+            background,
             sent: AtomicU64::new(0),
         })))
+    }
+
+    /// Sends a mail that the answer does not wait for, so that its time tells nothing.
+    pub(crate) fn send_later(&self, to: String, message: Message) {
+        let mail = self.clone();
+        self.0.background.spawn(async move {
+            if let Err(cause) = mail.send(&to, message).await {
+                tracing::error!(target: log::STATE, %cause, "a mail could not be sent");
+            }
+        });
     }
 
     /// Sends one mail to one address.

@@ -13,10 +13,10 @@ use portcullis_api::http::openapi;
 use portcullis_api::ledger::hydrate::{self, Counts, Extent};
 use portcullis_api::settings::{LogFormat, Server, Settings, Stores};
 use portcullis_api::store::cleanup;
-use portcullis_api::store::database;
+use portcullis_api::store::database::Store;
 use portcullis_api::store::migrate;
 use portcullis_api::{App, import, serve};
-use sqlx::{ConnectOptions as _, MySqlPool};
+use sqlx::ConnectOptions as _;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -111,14 +111,14 @@ fn log_filter(server: &Server) -> anyhow::Result<EnvFilter> {
 }
 
 /// A pool for a command. A pool by itself would only say that it has waited in vain.
-async fn database(stores: &Stores) -> anyhow::Result<MySqlPool> {
-    let db = database::pool(stores)?;
-    reach(&db, stores).await?;
-    Ok(db)
+async fn database(stores: &Stores) -> anyhow::Result<Store> {
+    let store = Store::new(stores)?;
+    reach(&store, stores).await?;
+    Ok(store)
 }
 
-async fn reach(db: &MySqlPool, stores: &Stores) -> anyhow::Result<()> {
-    let options = db.connect_options();
+async fn reach(store: &Store, stores: &Stores) -> anyhow::Result<()> {
+    let options = store.pool.connect_options();
     let connecting = tokio::time::timeout(stores.db_deadline, options.connect());
     let connected = connecting.await.context("it does not answer").and_then(|done| Ok(done?));
     connected.map(drop).context("MySQL cannot be reached (DATABASE_URL, or DB_HOST and its kin)")
@@ -126,7 +126,7 @@ async fn reach(db: &MySqlPool, stores: &Stores) -> anyhow::Result<()> {
 
 async fn run_migrate(Migrate { what, stores }: Migrate) -> anyhow::Result<()> {
     stores.check()?;
-    let db = database(&stores).await?;
+    let db = database(&stores).await?.pool;
     match what {
         Direction::Up => migrate::up(&db).await?,
         Direction::Down { steps, yes } => {
@@ -155,7 +155,7 @@ fn tell_losses(losses: &[(String, u64)]) -> anyhow::Result<()> {
 /// Needs the database and nothing else, least of all the secrets of the service.
 async fn clean(settings: Settings) -> anyhow::Result<()> {
     settings.stores.check()?;
-    let db = database(&settings.stores).await?;
+    let db = database(&settings.stores).await?.pool;
     match cleanup::clean(&db, &settings, Clock::system().now()).await? {
         Some(deleted) => println!("{deleted}"),
         None => println!("Another instance is cleaning up; nothing was done here."),
@@ -166,7 +166,7 @@ async fn clean(settings: Settings) -> anyhow::Result<()> {
 /// Shows how far it is on a terminal.
 async fn run_import(Import { options, settings }: Import) -> anyhow::Result<()> {
     let app = App::new(settings.check()?, Clock::system(), Random::system())?;
-    reach(&app.db, &app.settings.stores).await?;
+    reach(&app.store, &app.settings.stores).await?;
     let to_people = std::io::stderr().is_terminal();
     let show = move |done, total| {
         if to_people {
@@ -187,7 +187,7 @@ async fn run_import(Import { options, settings }: Import) -> anyhow::Result<()> 
 /// Shows how far it is, on a terminal; says what was told in the end.
 async fn run_hydrate(settings: Settings) -> anyhow::Result<()> {
     let app = App::new(settings, Clock::system(), Random::system())?;
-    reach(&app.db, &app.settings.stores).await?;
+    reach(&app.store, &app.settings.stores).await?;
     let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}")?;
     let bar = ProgressBar::new(hydrate::size(&app).await?).with_style(style);
     let show = |counts: &Counts| {
@@ -202,7 +202,7 @@ async fn run_hydrate(settings: Settings) -> anyhow::Result<()> {
 
 async fn create_user(new: CreateUser) -> anyhow::Result<()> {
     let settings = new.settings.check()?;
-    let db = database(&settings.stores).await?;
+    let store = database(&settings.stores).await?;
     let password = read_password(new.password_env.as_deref())?;
     let newcomer = user::Newcomer {
         email: new.email,
@@ -211,7 +211,7 @@ async fn create_user(new: CreateUser) -> anyhow::Result<()> {
         last_name: new.last_name,
     };
     let standing = user::Standing { is_admin: new.admin, is_verified: new.verified };
-    let id = user::create(&settings, &db, newcomer, standing, Clock::system().now()).await?;
+    let id = user::create(&settings, &store, newcomer, standing, Clock::system().now()).await?;
     println!("User {id} created.");
     Ok(())
 }

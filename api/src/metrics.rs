@@ -93,7 +93,7 @@ pub(crate) async fn run(app: App) {
         if started >= count_at {
             let counted = tokio::select! {
                 counted = live_sessions(&app) => counted,
-                () = app.stop.cancelled() => return,
+                () = app.background.stop.cancelled() => return,
             };
             match counted {
                 Ok(live) => gauge!("portcullis_sessions_active").set(live),
@@ -103,7 +103,7 @@ pub(crate) async fn run(app: App) {
         }
         tokio::select! {
             () = tokio::time::sleep(FOLD_EVERY) => handle().run_upkeep(),
-            () = app.stop.cancelled() => return,
+            () = app.background.stop.cancelled() => return,
         }
     }
 }
@@ -138,8 +138,8 @@ async fn outbox(app: &App) -> Option<String> {
         r#"select count(*) as "waiting: i64", min(created_at) as "since: UnixMs"
              from revocation_outbox where delivered_at is null"#
     )
-    .fetch_one(&app.db);
-    let row = database::time(app.settings.stores.db_deadline, asked).await.ok()?;
+    .fetch_one(&app.store.pool);
+    let row = app.store.in_time(asked).await.ok()?;
     let age = row.since.map_or(Duration::ZERO, |since| app.clock.now().since(since));
     let waiting = lines("outbox_waiting", "Changes that Redis has not confirmed", row.waiting);
     Some(waiting + &lines("outbox_oldest_seconds", "Age of the oldest of them", age.as_secs_f64()))

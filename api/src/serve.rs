@@ -16,7 +16,7 @@ pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
     let (header_timeout, grace) = (server.header_timeout, server.shutdown_grace);
     let router = crate::http::routes::app(app.clone());
     tokio::select! {
-        () = connections::serve(listener, router, header_timeout, app.stop.clone()) => {}
+        () = connections::serve(listener, router, header_timeout, app.background.stop.clone()) => {}
         () = cut_off(&app, grace) => tracing::warn!("requests were cut off at the end"),
     }
     app.shut_down().await;
@@ -25,12 +25,12 @@ pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
 
 /// Serves those who run the service, on a listener that the public cannot reach.
 pub async fn serve_operations(app: App, listener: TcpListener) {
-    let (header_timeout, stop) = (app.settings.server.header_timeout, app.stop.clone());
+    let (header_timeout, stop) = (app.settings.server.header_timeout, app.background.stop.clone());
     connections::serve(listener, metrics::operations(app), header_timeout, stop).await;
 }
 
 async fn cut_off(app: &App, grace: Duration) {
-    app.stop.cancelled().await;
+    app.background.stop.cancelled().await;
     tokio::time::sleep(grace).await;
 }
 
@@ -43,6 +43,6 @@ pub async fn stop_at_signal(app: App) -> std::io::Result<()> {
         _ = interrupt.recv() => {}
     }
     tracing::info!("stopping");
-    app.stop.cancel();
+    app.background.stop.cancel();
     Ok(())
 }

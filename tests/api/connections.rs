@@ -57,7 +57,7 @@ async fn a_request_that_runs_when_the_service_stops_is_answered_and_nothing_new_
     running.read_exact(&mut begun).await.unwrap();
     assert_eq!(begun, *b"HTTP/1.1 100 Continue\r\n\r\n");
 
-    auth.app.stop.cancel();
+    auth.app.background.stop.cancel();
 
     rest(&mut idle).await;
     running.write_all(br#"{"refresh_token":"prt_abc"}"#).await.unwrap_or_default();
@@ -70,8 +70,8 @@ async fn a_request_that_runs_when_the_service_stops_is_answered_and_nothing_new_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_is_told_to_stop_ends_all_its_work_and_then_its_connections_to_mysql() {
     let auth = Service::start().await;
-    auth.app.stop.cancel();
-    let ended = timeout(Duration::from_mins(1), auth.app.db.close_event()).await;
+    auth.app.background.stop.cancel();
+    let ended = timeout(Duration::from_mins(1), auth.app.store.pool.close_event()).await;
     ended.expect("nothing goes on in the background");
-    assert!(auth.app.background.is_empty());
+    assert!(auth.app.background.tracker.is_empty());
 }

@@ -50,7 +50,7 @@ async fn asked(
     auth: &Service,
     request: impl Future<Output = Answer>,
 ) -> Vec<String> {
-    let rest = || auth.app.db.size() as usize == auth.app.db.num_idle();
+    let rest = || auth.app.store.pool.size() as usize == auth.app.store.pool.num_idle();
     let pause = || tokio::task::block_in_place(|| wait_until("every connection is back", rest));
     pause();
     mysql.execute(

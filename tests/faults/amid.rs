@@ -48,7 +48,7 @@ impl Two {
     }
 
     async fn sql(&self, statement: &'static str, user_id: u64) {
-        sqlx::query(statement).bind(user_id).execute(&self.other.app.db).await.unwrap();
+        sqlx::query(statement).bind(user_id).execute(&self.other.app.store.pool).await.unwrap();
     }
 }
 

@@ -152,9 +152,9 @@ async fn growth(
     auth.app.clock.advance(Duration::from_secs(1));
     let before = sizes(auth).await;
     send_away(auth, last_written(endpoint.path), times).await;
-    let at_rest = auth.app.background.len();
+    let at_rest = auth.app.background.tracker.len();
     let answer = send(endpoint.request(&called, &person)).await;
-    let is_done = async || auth.app.background.len() <= at_rest;
+    let is_done = async || auth.app.background.tracker.len() <= at_rest;
     eventually("what goes on behind the answer is done", is_done);
     assert_eq!(answer.status, endpoint.without_redis, "{what}: {answer:?}");
     let wrote = written(auth).await;
@@ -243,7 +243,7 @@ async fn f_55_whoever_waits_for_a_lock_in_vain_is_told_to_come_back() {
     tx.execute("rollback").await.unwrap();
     drop(tx);
     eventually("no connection is waited for any more", async || {
-        auth.app.db.size() as usize == auth.app.db.num_idle()
+        auth.app.store.pool.size() as usize == auth.app.store.pool.num_idle()
     });
     assert_eq!(sizes(&auth).await, before);
     auth.post_as(&alice.access, "/logout-all-devices", json!({})).await.must_be(200);

@@ -64,10 +64,10 @@ async fn die_at_each_packet(
         let before = stage.rows();
         let wound = if is_heard { Wound::CutAfter(0) } else { Wound::Refuse };
         set_on_new_connections(stage, Trap { earlier: 0, packet, is_heard, wound });
-        let at_rest = auth.app.background.len();
+        let at_rest = auth.app.background.tracker.len();
         let answer = send(endpoint.request(&called, &person)).await;
         eventually("what goes on behind the answer is done", async || {
-            auth.app.background.len() <= at_rest
+            auth.app.background.tracker.len() <= at_rest
         });
         let has_sprung = mysql.has_sprung();
         mysql.heal();
@@ -133,7 +133,7 @@ async fn a_change_that_mysql_falls_silent_in_leaves_no_lock_and_no_connection_be
         }
     }
     eventually("no connection is waited for any more", async || {
-        auth.app.db.size() as usize == auth.app.db.num_idle()
+        auth.app.store.pool.size() as usize == auth.app.store.pool.num_idle()
     });
     println!("MySQL falls silent inside a transaction: faults injected {faults}, half done 0");
 }

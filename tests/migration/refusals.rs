@@ -65,7 +65,7 @@ async fn an_address_is_never_repeated_with_its_password() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_without_our_tables_is_told_to_be_migrated() {
     let (auth, old) = (Service::start().await, Old::new(Version::A));
-    portcullis_api::store::migrate::down(&auth.app.db, 1).await.unwrap();
+    portcullis_api::store::migrate::down(&auth.app.store.pool, 1).await.unwrap();
     let told = refusal(&auth, &old).await;
     assert!(told.contains("portcullis migrate up"), "{told}");
 }

@@ -101,7 +101,7 @@ async fn bug_27_c_21_the_example_client_refreshes_once_retries_once_and_survives
     assert_eq!(page.burst(), json!({ "seen": [200], "refreshes": 1, "ends": 0 }));
     assert_eq!(auth.live_sessions(user_id).await, 1);
 
-    auth.app.db.close().await;
+    auth.app.store.pool.close().await;
     auth.clock.advance(Duration::from_mins(16));
     let seen = page.burst();
     assert_eq!((&seen["seen"], &seen["ends"]), (&json!(["no new token: 503"]), &json!(0)));

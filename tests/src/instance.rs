@@ -50,6 +50,6 @@ impl Service {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        self.app.stop.cancel();
+        self.app.background.stop.cancel();
     }
 }

@@ -65,7 +65,7 @@ impl Service {
         adjust(&mut settings);
         let clock = Clock::manual(present());
         let app = App::new(settings, clock.clone(), Random::seeded(1)).expect("the service starts");
-        migrate::up(&app.db).await.expect("the migrations run");
+        migrate::up(&app.store.pool).await.expect("the migrations run");
         let client = served(&app).await;
         Self { app, redis, clock, client, restarts: 0 }
     }
@@ -73,7 +73,7 @@ impl Service {
     /// Another instance takes the place of this one: the same stores and the same clock, and
     /// nothing of what this one had in memory.
     pub async fn restart(&mut self) {
-        self.app.stop.cancel();
+        self.app.background.stop.cancel();
         self.restarts += 1;
         // What is random must not be made a second time.
         let random = Random::seeded(1 + self.restarts);
@@ -86,7 +86,7 @@ impl Service {
     pub async fn user(&self, name: &str) -> u64 {
         let email = email(name);
         let known = "select id from users where email = ?";
-        let find = || sqlx::query_scalar(known).bind(&email).fetch_optional(&self.app.db);
+        let find = || sqlx::query_scalar(known).bind(&email).fetch_optional(&self.app.store.pool);
         if let Some(id) = find().await.expect("the database answers") {
             return id;
         }
@@ -102,7 +102,7 @@ impl Service {
         .bind(self.clock.now())
         .bind(self.clock.now())
         .bind(self.clock.now())
-        .execute(&self.app.db)
+        .execute(&self.app.store.pool)
         .await
         .expect("the user is new");
         find().await.expect("the database answers").expect("the user is there")
@@ -141,7 +141,7 @@ impl Service {
 
     /// The database, for looking.
     pub fn db(&self) -> &MySqlPool {
-        &self.app.db
+        &self.app.store.pool
     }
 
     /// A number from the database.
@@ -196,9 +196,9 @@ impl Service {
 
     /// All mails, once everything in the background is done; it does nothing more after that.
     pub async fn all_mails(&self) -> Vec<String> {
-        self.app.stop.cancel();
-        self.app.background.close();
-        self.app.background.wait().await;
+        self.app.background.stop.cancel();
+        self.app.background.tracker.close();
+        self.app.background.tracker.wait().await;
         self.mails()
     }
 
@@ -236,7 +236,7 @@ pub(crate) async fn served(app: &App) -> Client {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        self.app.stop.cancel();
+        self.app.background.stop.cancel();
     }
 }
 

@@ -25,11 +25,11 @@ pub(crate) fn tell_later(
     session: SessionId,
 ) {
     let (app, client) = (app.clone(), client.clone());
-    app.clone().do_later(async move {
+    app.clone().background.do_later(async move {
         match is_new(&app, &client, user_id, &session).await {
             Ok(true) => {
                 let scene = Scene { device: client.device, ip: client.ip };
-                app.send_later(email, Message::NewDevice(scene));
+                app.mail.send_later(email, Message::NewDevice(scene));
             }
             Ok(false) => {}
             Err(cause) => tracing::error!(
@@ -54,7 +54,7 @@ async fn is_new(app: &App, client: &Client, user_id: u64, session: &SessionId) -
         user_id,
         session,
     )
-    .fetch_one(&app.db)
+    .fetch_one(&app.store.pool)
     .await?;
     let young = known.joined.is_some_and(|joined| app.clock.now().since(joined) < YOUNG);
     let first_ever = known.sessions == 0 && young;

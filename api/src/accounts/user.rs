@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use serde::Deserialize;
-use sqlx::{MySqlConnection, MySqlPool};
+use sqlx::MySqlConnection;
 use utoipa::ToSchema;
 
 use crate::accounts::password::Passwords;
@@ -10,7 +10,8 @@ use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result, Violation};
 use crate::base::random::Random;
 use crate::settings::Settings;
-use crate::store::transaction::{Transaction, repeat_within};
+use crate::store::database::Store;
+use crate::store::transaction::repeat_within;
 use crate::tokens::secret::Password;
 
 /// A person who wants an account; what `/register` takes.
@@ -61,7 +62,7 @@ impl Newcomer {
 /// Creates an account at an operator's word and tells its id.
 pub async fn create(
     settings: &Settings,
-    db: &MySqlPool,
+    store: &Store,
     newcomer: Newcomer,
     standing: Standing,
     now: UnixMs,
@@ -76,20 +77,20 @@ pub async fn create(
         other => anyhow::anyhow!("{other:?}"),
     })?;
     let hash = passwords.hash(person.password.clone()).await?;
-    repeat_within(settings.stores.db_deadline, || insert_with(db, &person, &hash, standing, now))
+    repeat_within(settings.stores.db_deadline, || insert_with(store, &person, &hash, standing, now))
         .await
         .map_err(|error| anyhow::anyhow!("{error:?}"))?
         .context("there is an account with this e-mail address already")
 }
 
 async fn insert_with(
-    db: &MySqlPool,
+    store: &Store,
     person: &Newcomer,
     hash: &str,
     standing: Standing,
     now: UnixMs,
 ) -> Result<Option<u64>> {
-    let mut tx = Transaction::begin(db).await?;
+    let mut tx = store.begin().await?;
     let Some(id) = insert(&mut tx, person, hash, now).await? else { return Ok(None) };
     sqlx::query!(
         "update users set role = ?, email_verified_at = ? where id = ?",

@@ -66,7 +66,7 @@ pub async fn blacklist_stats(
              from token_blacklist_enhanced group by token_type, reason"#,
         app.clock.now(),
     )
-    .fetch_all(&app.db)
+    .fetch_all(&app.store.pool)
     .await?;
     let info = app.ledger.info().await.unwrap_or_default();
     let fields = info.lines().filter_map(|line| line.trim_end().split_once(':'));
@@ -155,7 +155,7 @@ pub async fn audit(
         filter.event,
         limit,
     )
-    .fetch_all(&app.db)
+    .fetch_all(&app.store.pool)
     .await?;
     let is_full = u32::try_from(events.len()).is_ok_and(|length| length == limit);
     let next = events.last().filter(|_| is_full).map(|event| event.id);

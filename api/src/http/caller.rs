@@ -107,7 +107,7 @@ pub(crate) async fn role(app: &App, user_id: u64) -> Result<Role> {
         r#"select role as "role: Role" from users where id = ? and is_active"#,
         user_id,
     );
-    role.fetch_optional(&app.db).await?.ok_or(Error::DeadToken)
+    role.fetch_optional(&app.store.pool).await?.ok_or(Error::DeadToken)
 }
 
 /// Checks a token that came by way of somebody else, and tells whose it is. That counts as use.

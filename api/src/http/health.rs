@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
-use crate::store::database;
 
 #[derive(Serialize, ToSchema)]
 struct Health {
@@ -93,7 +92,7 @@ async fn waiting(app: &App) -> Option<i64> {
              from (select 1 as one from revocation_outbox where delivered_at is null limit ?) w"#,
         app.settings.stores.outbox_limit,
     )
-    .fetch_one(&app.db);
+    .fetch_one(&app.store.pool);
     in_time(app, asked).await
 }
 
@@ -102,12 +101,13 @@ const fn code(well: bool) -> StatusCode {
 }
 
 async fn database_answers(app: &App) -> bool {
-    let asked = sqlx::query!("select 1 as one").fetch_one(&app.db);
+    let asked = sqlx::query!("select 1 as one").fetch_one(&app.store.pool);
     in_time(app, asked).await.is_some()
 }
 
 async fn in_time<T>(app: &App, asked: impl Future<Output = sqlx::Result<T>>) -> Option<T> {
-    database::time(app.settings.stores.db_deadline, asked)
+    app.store
+        .in_time(asked)
         .await
         .inspect_err(
             |cause| tracing::warn!(target: log::HEALTH, %cause, "the database is not well"),

@@ -55,9 +55,11 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
     let route = request.extensions().get::<MatchedPath>().cloned();
 
     let mut response = match with_body_read(request).await {
-        Ok(request) => tokio::time::timeout(app.deadline(), next.run(request))
-            .await
-            .unwrap_or_else(|_| Error::Late.into_response()),
+        Ok(request) => {
+            tokio::time::timeout(app.settings.stores.answer_deadline(), next.run(request))
+                .await
+                .unwrap_or_else(|_| Error::Late.into_response())
+        }
         Err(refusal) => refusal.into_response(),
     };
 

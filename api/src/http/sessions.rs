@@ -26,7 +26,6 @@ use crate::sessions::ending::{self, Ended, Ending, Reason};
 use crate::sessions::live::{self, standing};
 use crate::store::audit::{self, Event};
 use crate::store::held;
-use crate::store::transaction::{Transaction, repeat};
 
 /// The caller's sessions.
 #[derive(Serialize, ToSchema)]
@@ -86,7 +85,7 @@ pub(crate) async fn live(
         user_id,
         now,
     ))
-    .fetch_all(&app.db)
+    .fetch_all(&app.store.pool)
     .await?;
     // Redis knows the last minute better than MySQL does.
     let seen = app.ledger.last_seen(user_id).await.unwrap_or_else(|cause| {
@@ -129,9 +128,9 @@ pub async fn revoke(
     Path(id): Path<String>,
 ) -> Result<Success> {
     let id = SessionId::parse(&id).ok_or(Error::NoSuchSession)?;
-    let propagation = repeat(&app, || async {
+    let propagation = app.store.repeat(|| async {
         let at = app.clock.now();
-        let mut tx = Transaction::begin(&app.db).await?;
+        let mut tx = app.store.begin().await?;
         let ending = Ending { reason: Reason::Revoked, at, client: &client };
         let ended = ending::end(&mut tx, caller.user_id, std::slice::from_ref(&id), ending).await?;
         if ended.sessions == 0 {
@@ -172,14 +171,16 @@ pub async fn revoke_others(
 
     let Query(Including { include_current }) =
         including.map_err(|_| Error::Malformed("include_current is true or false."))?;
-    let (ended, propagation) = repeat(&app, || async {
-        if include_current {
-            logout::all(&app, &client, &caller).await
-        } else {
-            others(&app, &client, &caller).await
-        }
-    })
-    .await?;
+    let (ended, propagation) = app
+        .store
+        .repeat(|| async {
+            if include_current {
+                logout::all(&app, &client, &caller).await
+            } else {
+                others(&app, &client, &caller).await
+            }
+        })
+        .await?;
     let done = Success::data(ended)
         .saying(format!("Revoked {} sessions successfully", ended.sessions))
         .propagated(propagation);
@@ -190,7 +191,7 @@ pub async fn revoke_others(
 /// begins one in between that is missed.
 async fn others(app: &App, client: &Client, caller: &Caller) -> Result<(Ended, Propagation)> {
     let at = app.clock.now();
-    let mut tx = Transaction::begin(&app.db).await?;
+    let mut tx = app.store.begin().await?;
     held::user(&mut tx, caller.user_id).await?;
     let ending = Ending { reason: Reason::Revoked, at, client };
     let mut others = ending::live_sessions(&mut tx, caller.user_id).await?;

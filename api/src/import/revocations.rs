@@ -14,7 +14,6 @@ use super::{IMPORTED, Import, THERE};
 use crate::base::clock::UnixMs;
 use crate::base::session_id::SessionId;
 use crate::sessions::ending::Reason;
-use crate::store::transaction::Transaction;
 
 const KIND: &str = "revocations";
 
@@ -85,7 +84,7 @@ impl Import<'_> {
             let rows = self.old.revocations(table, after).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = last.id;
-            let mut tx = Transaction::begin(&self.app.db).await?;
+            let mut tx = self.app.store.begin().await?;
             for row in &rows {
                 self.revoked.note(row);
                 let fate = self.revocation(&mut tx, row).await?;

@@ -66,7 +66,7 @@ impl Import<'_> {
             let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(()) };
             let (first, last) = (first.id, last.id);
             (after, done) = (last, done + batch.len() as u64);
-            let mut tx = Transaction::begin(&self.app.db).await?;
+            let mut tx = self.app.store.begin().await?;
             let here = here(&mut tx, first, last).await?;
             let mut people = HashSet::new();
             for old in batch {

@@ -123,7 +123,7 @@ pub async fn size(app: &App) -> sqlx::Result<u64> {
         now,
         now,
     )
-    .fetch_one(&app.db)
+    .fetch_one(&app.store.pool)
     .await?;
     Ok(size.unsigned_abs())
 }
@@ -134,7 +134,7 @@ pub async fn bring_up_to_date(
     extent: Extent,
     report: &(dyn Fn(&Counts) + Send + Sync),
 ) -> Result<Option<Counts>, Fault> {
-    let locked = tokio::time::timeout(PATIENCE, cleanup::lock(&app.db, "hydrate"));
+    let locked = tokio::time::timeout(PATIENCE, cleanup::lock(&app.store.pool, "hydrate"));
     let db = locked.await.map_err(|_| Fault::Late)??.ok_or(Fault::Elsewhere)?;
     let lines = &app.ledger.lines;
     // What waits in the outbox is delivered on the line.
@@ -148,7 +148,7 @@ pub async fn bring_up_to_date(
         return Err(Fault::Replica);
     }
     let mut work = Work { app, db, redis, counts: Counts::default(), report };
-    let done = work.run(&sight, extent).await;
+    let done = Box::pin(work.run(&sight, extent)).await;
     // As after a cleanup: the work is done, however the connection ends.
     drop(work.db.close().await);
     done.map(Some)

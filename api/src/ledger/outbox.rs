@@ -27,7 +27,6 @@ use crate::base::log;
 use crate::ledger::belief::Delivery;
 use crate::ledger::change::{Change, Propagation};
 use crate::ledger::fence::Fence;
-use crate::store::database;
 use crate::store::transaction::Transaction;
 use reading::Fate;
 
@@ -83,7 +82,7 @@ async fn confirmed(
     delivered: impl Future<Output = Result<(), Undelivered>>,
 ) -> Propagation {
     // Both stores may take their time; an answer that waits for this one still comes in time.
-    let limit = app.stores_deadline();
+    let limit = app.settings.stores.deadline();
     match tokio::time::timeout(limit, delivered).await.unwrap_or(Err(Undelivered::Late)) {
         Ok(()) => {
             app.ledger.lines.delivered(user_id, delivery);
@@ -131,7 +130,7 @@ fn mark_later(app: &App, user_id: u64, mut tx: Transaction, told: Vec<u64>) {
         return;
     }
     let now = app.clock.now();
-    app.do_later(async move {
+    app.background.do_later(async move {
         let marked = async {
             reading::mark(&mut tx, &told, now).await?;
             tx.commit().await
@@ -166,8 +165,8 @@ pub(crate) async fn doubt_waiting(app: &App) -> sqlx::Result<()> {
     let asked = sqlx::query_scalar!(
         "select distinct user_id from revocation_outbox where delivered_at is null"
     )
-    .fetch_all(&app.db);
-    app.ledger.lines.doubt_about(&database::time(app.settings.stores.db_deadline, asked).await?);
+    .fetch_all(&app.store.pool);
+    app.ledger.lines.doubt_about(&app.store.in_time(asked).await?);
     app.ledger.lines.know_who_waits();
     Ok(())
 }

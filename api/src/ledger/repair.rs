@@ -23,7 +23,6 @@ use crate::ledger::change::Change;
 use crate::ledger::hydrate::Standing;
 use crate::ledger::outbox;
 use crate::sessions::live::standing;
-use crate::store::transaction::Transaction;
 
 /// How long one user's ledger is left alone after an attempt. It may be a session that Redis does
 /// not take, or has not heard of yet.
@@ -56,7 +55,7 @@ pub(crate) fn put_back_later(app: &App, user_id: u64) {
         return;
     }
     let own = app.clone();
-    app.do_later(async move {
+    app.background.do_later(async move {
         match put_back(&own, user_id).await {
             Ok(true) => tracing::warn!(
                 target: log::REPAIR,
@@ -77,7 +76,7 @@ pub(crate) fn put_back_later(app: &App, user_id: u64) {
 /// False if there is nothing to put back, or if Redis will hear of it anyhow.
 async fn put_back(app: &App, user_id: u64) -> sqlx::Result<bool> {
     let now = app.clock.now();
-    let mut tx = Transaction::begin(&app.db).await?;
+    let mut tx = app.store.begin().await?;
     let held = sqlx::query!(
         r#"select tokens_valid_after as "watermark: UnixMs",
                   exists (select 1 from revocation_outbox o

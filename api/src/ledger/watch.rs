@@ -24,10 +24,10 @@ const MARK_EVERY: Duration = Duration::from_secs(5);
 pub(crate) async fn run(app: App) {
     let mut rest = FIRST_REST;
     let mut marked = Instant::now();
-    while !app.stop.is_cancelled() {
+    while !app.background.stop.is_cancelled() {
         let round = tokio::select! {
             round = round(&app, &mut marked) => round,
-            () = app.stop.cancelled() => return,
+            () = app.background.stop.cancelled() => return,
         };
         drop(app.looked.set(()));
         let pause = match round {
@@ -56,7 +56,7 @@ pub(crate) async fn run(app: App) {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = trouble => {}
-            () = app.stop.cancelled() => return,
+            () = app.background.stop.cancelled() => return,
         }
     }
 }

@@ -8,6 +8,10 @@ use crate::base::device::Device;
 use crate::base::random::Random;
 use crate::tokens::secret::EmailToken;
 
+fn background() -> Background {
+    Background::new(PATIENCE)
+}
+
 fn settings(dir: &Path) -> Settings {
     let mut settings = Settings::for_tests("mysql://unused", "redis://unused");
     settings.accounts.mail_dir = dir.join("mail");
@@ -15,7 +19,7 @@ fn settings(dir: &Path) -> Settings {
 }
 
 fn mail(settings: &Settings) -> Mail {
-    Mail::new(settings, Clock::manual(UnixMs(1_800_000_000_000))).unwrap()
+    Mail::new(settings, Clock::manual(UnixMs(1_800_000_000_000)), background()).unwrap()
 }
 
 fn token() -> EmailToken {
@@ -49,7 +53,8 @@ async fn the_token_stands_alone_or_in_a_link_to_the_site() {
     let mut settings = settings(dir.path());
     mail(&settings).send("a@example.com", Message::Verify { token: token() }).await.unwrap();
     settings.accounts.frontend_url = "https://app.example.com/".to_owned();
-    let linked = Mail::new(&settings, Clock::manual(UnixMs(1_800_000_000_001))).unwrap();
+    let linked =
+        Mail::new(&settings, Clock::manual(UnixMs(1_800_000_000_001)), background()).unwrap();
     linked.send("a@example.com", Message::ResetPassword { token: token() }).await.unwrap();
     let files = files(dir.path());
     assert!(files[0].contains(&format!("\r\n\r\n{}\r\n", token().expose())), "{}", files[0]);
@@ -96,12 +101,16 @@ async fn a_mail_server_gets_the_mail() {
 fn a_wrong_mail_server_is_refused_without_its_password() {
     let mut settings = settings(Path::new("unused"));
     settings.accounts.smtp_url = Some("smtps://user:hidden word@".into());
-    let fault = Mail::new(&settings, Clock::system()).err().unwrap().to_string();
+    let fault = Mail::new(&settings, Clock::system(), background()).err().unwrap().to_string();
     assert!(fault.starts_with("SMTP_URL") && !fault.contains("hidden"), "{fault}");
     settings.accounts.smtp_url = None;
     settings.accounts.mail_from = "nobody".to_owned();
     assert!(
-        Mail::new(&settings, Clock::system()).err().unwrap().to_string().starts_with("MAIL_FROM")
+        Mail::new(&settings, Clock::system(), background())
+            .err()
+            .unwrap()
+            .to_string()
+            .starts_with("MAIL_FROM")
     );
 }
 

@@ -14,8 +14,6 @@ use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::base::session_id::SessionId;
 use crate::ledger::repair;
-use crate::store::database;
-use crate::store::transaction::repeat;
 
 /// How often MySQL hears of activity, unless the idle limit is so short that it must be oftener.
 const FLUSH_EVERY: Duration = Duration::from_secs(2);
@@ -152,7 +150,7 @@ pub async fn flush(app: &App) {
 async fn tell_mysql(app: &App) {
     for (session, at) in app.activity.waiting(app.clock.now()) {
         // One statement a session: a batch would lock sessions in an order of its own.
-        let written = repeat(app, || {
+        let written = app.store.repeat(|| {
             let written = sqlx::query!(
                 "update user_sessions set last_activity = ?
                   where id = ? and is_active and last_activity < ?",
@@ -160,8 +158,8 @@ async fn tell_mysql(app: &App) {
                 session,
                 at,
             )
-            .execute(&app.db);
-            database::time(app.settings.stores.db_deadline, written)
+            .execute(&app.store.pool);
+            app.store.in_time(written)
         });
         if let Err(cause) = written.await {
             tracing::warn!(target: log::ACTIVITY, ?cause, "activity could not be written down");
@@ -173,10 +171,10 @@ async fn tell_mysql(app: &App) {
 
 /// Flushes again and again, and once more when the service stops.
 pub(crate) async fn run(app: App) {
-    while !app.stop.is_cancelled() {
+    while !app.background.stop.is_cancelled() {
         tokio::select! {
             () = tokio::time::sleep(app.activity.flush_every) => {}
-            () = app.stop.cancelled() => {}
+            () = app.background.stop.cancelled() => {}
         }
         flush(&app).await;
     }

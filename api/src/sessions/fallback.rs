@@ -52,7 +52,7 @@ pub(crate) async fn must_live(app: &App, caller: &Caller, now: UnixMs) -> Result
         now,
         now,
     ))
-    .fetch_optional(&app.db)
+    .fetch_optional(&app.store.pool)
     .await?
     .ok_or(Error::DeadToken)?;
     let in_use = live::in_use(app, &caller.session, (row.last_activity, row.idle_timeout_s), now);

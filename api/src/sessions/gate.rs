@@ -106,7 +106,7 @@ pub(crate) async fn admits(
     let changed = json!({ "address_changed": !same_place, "device_changed": !same_device });
     let event = Event::of(name, user_id).in_session(session.as_str()).with(changed);
     if gate.is_news(session, client) {
-        audit::record_alone(&app.db, client, app.clock.now(), event).await?;
+        audit::record_alone(&app.store.pool, client, app.clock.now(), event).await?;
     } else {
         event.log(client);
     }
@@ -122,7 +122,7 @@ async fn origin(app: &App, session: &SessionId) -> Result<Option<Origin>> {
              from user_sessions where id = ?"#,
         session,
     )
-    .fetch_optional(&app.db)
+    .fetch_optional(&app.store.pool)
     .await?;
     let origin = row.and_then(|row| {
         let ip = row.ip_address.parse().ok()?;

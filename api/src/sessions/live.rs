@@ -75,7 +75,7 @@ pub(crate) async fn count(app: &App, now: UnixMs) -> sqlx::Result<f64> {
         now,
         now,
     ))
-    .fetch_one(&app.db)
+    .fetch_one(&app.store.pool)
     .await
 }
 

@@ -9,6 +9,9 @@ use secrecy::SecretString;
 use super::Invalid;
 use super::values::{duration, given, secret};
 
+/// Beyond the deadlines of both stores, what an answer may take.
+const OWN_TIME: Duration = Duration::from_millis(500);
+
 /// MySQL and Redis.
 #[derive(Args, Clone)]
 #[command(next_help_heading = Stores::HEADING)]
@@ -107,6 +110,18 @@ impl Stores {
             ));
         }
         Ok(())
+    }
+
+    /// How long both may take, one after the other.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.redis_deadline + self.db_deadline
+    }
+
+    /// How long an answer may take: what both stores may take, and a little.
+    #[must_use]
+    pub fn answer_deadline(&self) -> Duration {
+        self.deadline() + OWN_TIME
     }
 
     /// Where MySQL is.

@@ -72,10 +72,10 @@ pub(crate) async fn run(app: App) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(pause(&app.settings, &app.random, is_first)) => {}
-            () = app.stop.cancelled() => return,
+            () = app.background.stop.cancelled() => return,
         }
         is_first = false;
-        match clean(&app.db, &app.settings, app.clock.now()).await {
+        match clean(&app.store.pool, &app.settings, app.clock.now()).await {
             Ok(Some(deleted)) => tracing::info!(target: log::CLEANUP, ?deleted, "cleaned up"),
             Ok(None) => tracing::debug!(target: log::CLEANUP, "another instance is cleaning up"),
             Err(cause) => {

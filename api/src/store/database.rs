@@ -23,8 +23,38 @@ const KEPT: Duration = Duration::from_secs(10);
 /// After how much silence the server ends a session: longer than any is kept unused.
 const SILENT_S: u64 = 30;
 
+/// MySQL, and how long it may take; a clone is the same.
+#[derive(Clone)]
+pub struct Store {
+    /// The connections.
+    pub pool: MySqlPool,
+    /// How long MySQL may take.
+    deadline: Duration,
+    /// How long an answer may take.
+    pub(super) answer_deadline: Duration,
+}
+
+impl Store {
+    /// Prepares for a MySQL that need not be there yet.
+    pub fn new(stores: &Stores) -> anyhow::Result<Self> {
+        Ok(Self {
+            pool: pool(stores)?,
+            deadline: stores.db_deadline,
+            answer_deadline: stores.answer_deadline(),
+        })
+    }
+
+    /// Waits for MySQL as long as it may take and no longer.
+    pub(crate) async fn in_time<T>(
+        &self,
+        asked: impl Future<Output = sqlx::Result<T>>,
+    ) -> sqlx::Result<T> {
+        time(self.deadline, asked).await
+    }
+}
+
 /// A pool whose sessions speak UTC, refuse what does not fit and read what is committed.
-pub fn pool(stores: &Stores) -> anyhow::Result<MySqlPool> {
+fn pool(stores: &Stores) -> anyhow::Result<MySqlPool> {
     let options: MySqlConnectOptions = stores
         .database_url()
         .expose_secret()

@@ -18,21 +18,28 @@ use sqlx::{Executor as _, MySql, MySqlConnection, MySqlPool};
 use sqlx_core::transaction::TransactionManager as _;
 use tokio::time::Instant;
 
-use crate::App;
 use crate::base::error::{Error, Result};
 use crate::base::log;
 use crate::metrics;
+use crate::store::database::Store;
 
 /// How often a transaction that was sent away is run again.
 pub(crate) const REPETITIONS: u32 = 3;
 
-/// Runs a transaction from its beginning to its commit, and again if MySQL sent it away and an answer
-/// can still come in time.
-pub(crate) async fn repeat<T, E: Into<Error>, F>(app: &App, work: impl FnMut() -> F) -> Result<T>
-where
-    F: Future<Output = std::result::Result<T, E>>,
-{
-    repeat_within(app.deadline(), work).await
+impl Store {
+    /// Begins a transaction on a connection from the pool.
+    pub(crate) async fn begin(&self) -> sqlx::Result<Transaction> {
+        Transaction::begin(&self.pool).await
+    }
+
+    /// Runs a transaction from its beginning to its commit, and again if MySQL sent it away and an
+    /// answer can still come in time.
+    pub(crate) async fn repeat<T, E: Into<Error>, F>(&self, work: impl FnMut() -> F) -> Result<T>
+    where
+        F: Future<Output = std::result::Result<T, E>>,
+    {
+        repeat_within(self.answer_deadline, work).await
+    }
 }
 
 /// The same for whoever has another deadline. Nothing is begun that would be cut short: the server

@@ -98,7 +98,7 @@ impl Passwords {
 /// Looks again from time to time until the service stops.
 pub(crate) async fn run(app: App) {
     loop {
-        if let Err(cause) = app.passwords.look_for_old_hashes(&app.db).await {
+        if let Err(cause) = app.passwords.look_for_old_hashes(&app.store.pool).await {
             tracing::debug!(
                 target: log::PASSWORD_OLD,
                 %cause,
@@ -107,7 +107,7 @@ pub(crate) async fn run(app: App) {
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
-            () = app.stop.cancelled() => return,
+            () = app.background.stop.cancelled() => return,
         }
     }
 }

@@ -27,7 +27,6 @@ use crate::sessions::ending::{self, Ending, Reason};
 use crate::sessions::opening::{self, Beginning, Opened};
 use crate::store::audit::{self, Event};
 use crate::store::held::{self, Checked};
-use crate::store::transaction::{Transaction, repeat};
 use crate::tokens::issue::{Grant, TokenPair, token_pair};
 use crate::tokens::secret::Password;
 
@@ -69,7 +68,7 @@ pub async fn change_password(
     let checked = app.passwords.check(Some(&user.password_hash), given.clone()).await;
     if !app.limits.outcome(&attempt, &client, checked).await?.matches {
         let event = Event::of("authn_password_change_fail", caller.user_id);
-        audit::record_alone(&app.db, &client, app.clock.now(), event).await?;
+        audit::record_alone(&app.store.pool, &client, app.clock.now(), event).await?;
         return Err(Error::BadCredentials);
     }
     app.limits.succeeded(&attempt).await;
@@ -81,7 +80,7 @@ pub async fn change_password(
     let hash = app.passwords.hash(new).await?;
     let mut compared = user.password_hash;
     let Changed { role, now, opened, propagation } = loop {
-        let changed = repeat(&app, || change(&app, &client, &caller, (&compared, &hash)));
+        let changed = app.store.repeat(|| change(&app, &client, &caller, (&compared, &hash)));
         compared = match changed.await? {
             Checked::Done(changed) => break changed,
             Checked::Replaced(in_force) => in_force,
@@ -92,7 +91,7 @@ pub async fn change_password(
         }
     };
     let scene = Scene { device: client.device, ip: client.ip };
-    app.send_later(user.email, Message::PasswordChanged(scene));
+    app.mail.send_later(user.email, Message::PasswordChanged(scene));
     let grant = Grant {
         user_id: caller.user_id,
         role,
@@ -121,7 +120,7 @@ async fn change(
     caller: &Caller,
     (compared, new): (&str, &str),
 ) -> Result<Checked<Changed>> {
-    let mut tx = Transaction::begin(&app.db).await?;
+    let mut tx = app.store.begin().await?;
     let held = held::caller(&mut tx, caller).await?;
     caller.must_have_logged_in_lately(app)?;
     if held.password_hash != compared {
@@ -163,7 +162,7 @@ async fn user(app: &App, user_id: u64) -> Result<User> {
           where id = ? and is_active",
         user_id,
     )
-    .fetch_optional(&app.db)
+    .fetch_optional(&app.store.pool)
     .await?
     .ok_or(Error::DeadToken)
 }

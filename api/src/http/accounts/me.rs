@@ -44,7 +44,7 @@ pub async fn me(State(app): State<App>, caller: Caller) -> Result<Success<Me>> {
              from users where id = ?"#,
         caller.user_id,
     )
-    .fetch_optional(&app.db)
+    .fetch_optional(&app.store.pool)
     .await?;
     Ok(Success::data(Me { user: user.ok_or(Error::DeadToken)? }))
 }

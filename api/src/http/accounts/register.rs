@@ -21,7 +21,6 @@ use crate::limits::Scope;
 use crate::mail::Message;
 use crate::store::audit::{self, Event};
 use crate::store::held;
-use crate::store::transaction::{Transaction, repeat};
 use crate::tokens::secret::EmailToken;
 
 /// `POST /register`: 201 and a mail, whether the address is new or not.
@@ -44,11 +43,11 @@ pub async fn register(
     app.limits.take(Scope::Register, &client).await?;
     let person = newcomer.checked(&app.passwords)?;
     let password_hash = app.passwords.hash(person.password.clone()).await?;
-    let message = match repeat(&app, || insert(&app, &client, &person, &password_hash)).await? {
+    let message = match app.store.repeat(|| insert(&app, &client, &person, &password_hash)).await? {
         Some(token) => Message::Verify { token },
         None => Message::AlreadyRegistered,
     };
-    app.send_later(person.email, message);
+    app.mail.send_later(person.email, message);
     let text = "Registered. Follow the link in the mail that we have sent you.";
     Ok((StatusCode::CREATED, Success::message(text)))
 }
@@ -77,14 +76,14 @@ pub async fn verify_email(
 ) -> Result<Success> {
     app.limits.take(Scope::Mail, &client).await?;
     let token = EmailToken::parse(&proof.token).ok_or(Error::DeadEmailToken)?;
-    repeat(&app, || prove(&app, &client, &token)).await?;
+    app.store.repeat(|| prove(&app, &client, &token)).await?;
     Ok(Success::message("Email verified. You can log in now."))
 }
 
 async fn prove(app: &App, client: &Client, token: &EmailToken) -> Result<()> {
     let now = app.clock.now();
     let user_id = owner(app, token).await?;
-    let mut tx = Transaction::begin(&app.db).await?;
+    let mut tx = app.store.begin().await?;
     held::user(&mut tx, user_id).await?.ok_or(Error::DeadEmailToken)?;
     use_token(&mut tx, token, "verify_email", now).await?;
     sqlx::query!(
@@ -133,7 +132,7 @@ pub async fn resend_verification(
         "select id from users where email = ? and is_active and email_verified_at is null",
         email,
     )
-    .fetch_optional(&app.db)
+    .fetch_optional(&app.store.pool)
     .await?;
     if let Some(user_id) = waiting {
         let lasts = app.settings.accounts.email_token_expires_in;
@@ -153,9 +152,9 @@ pub(crate) fn send_token_later(
     message: fn(EmailToken) -> Message,
 ) {
     let app = app.clone();
-    app.clone().do_later(async move {
-        let made = repeat(&app, || async {
-            let mut tx = Transaction::begin(&app.db).await?;
+    app.clone().background.do_later(async move {
+        let made = app.store.repeat(|| async {
+            let mut tx = app.store.begin().await?;
             let held = held::user(&mut tx, user_id).await?;
             if !held.is_some_and(|user| user.is_active) {
                 return Ok(None);
@@ -165,7 +164,7 @@ pub(crate) fn send_token_later(
             Ok::<_, Error>(Some(token))
         });
         match made.await {
-            Ok(Some(token)) => app.send_later(email, message(token)),
+            Ok(Some(token)) => app.mail.send_later(email, message(token)),
             Ok(None) => {}
             Err(cause) => tracing::error!(
                 target: log::REGISTER,
@@ -183,7 +182,7 @@ async fn owner(app: &App, token: &EmailToken) -> Result<u64> {
         "select user_id from email_tokens where token_hash = ?",
         digest.as_bytes().as_slice(),
     );
-    owner.fetch_optional(&app.db).await?.ok_or(Error::DeadEmailToken)
+    owner.fetch_optional(&app.store.pool).await?.ok_or(Error::DeadEmailToken)
 }
 
 /// Uses a mailed token up. Its user is held.
@@ -248,7 +247,7 @@ async fn insert(
     password_hash: &str,
 ) -> Result<Option<EmailToken>> {
     let now = app.clock.now();
-    let mut tx = Transaction::begin(&app.db).await?;
+    let mut tx = app.store.begin().await?;
     let Some(user_id) = user::insert(&mut tx, person, password_hash, now).await? else {
         // Written down like a success, so that the time tells no more than the answer.
         let owner = sqlx::query_scalar!("select id from users where email = ?", person.email)

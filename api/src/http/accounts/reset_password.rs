@@ -19,7 +19,6 @@ use crate::mail::{Message, Scene};
 use crate::sessions::ending::{self, Ending, Reason};
 use crate::store::audit::{self, Event};
 use crate::store::held;
-use crate::store::transaction::{Transaction, repeat};
 use crate::tokens::secret::{EmailToken, Password};
 
 const PURPOSE: &str = "reset_password";
@@ -53,7 +52,7 @@ pub async fn forgot(
     app.limits.take(Scope::Mail, &client).await?;
     let email = checked_email(&address.email).map_err(|why| Error::Unacceptable(vec![why]))?;
     let known = sqlx::query_scalar!("select id from users where email = ? and is_active", email)
-        .fetch_optional(&app.db)
+        .fetch_optional(&app.store.pool)
         .await?;
     if let Some(user_id) = known {
         let lasts = app.settings.accounts.password_reset_expires_in;
@@ -101,10 +100,11 @@ pub async fn reset(
     }
     let hash = app.passwords.hash(new_password).await?;
 
-    let propagation = repeat(&app, || set(&app, &client, (&token, owner.user_id), &hash)).await?;
+    let propagation =
+        app.store.repeat(|| set(&app, &client, (&token, owner.user_id), &hash)).await?;
     app.limits.forgive(&owner.email).await;
     let scene = Scene { device: client.device, ip: client.ip };
-    app.send_later(owner.email, Message::PasswordChanged(scene));
+    app.mail.send_later(owner.email, Message::PasswordChanged(scene));
     Ok(Success::message("Password changed. Log in with the new one.").propagated(propagation))
 }
 
@@ -116,7 +116,7 @@ async fn set(
     hash: &str,
 ) -> Result<Propagation> {
     let at = app.clock.now();
-    let mut tx = Transaction::begin(&app.db).await?;
+    let mut tx = app.store.begin().await?;
     let held = held::user(&mut tx, user_id).await?;
     held.filter(|user| user.is_active).ok_or(Error::DeadEmailToken)?;
     use_token(&mut tx, token, PURPOSE, at).await?;
@@ -159,7 +159,7 @@ async fn owner(app: &App, token: &EmailToken) -> Result<Owner> {
         PURPOSE,
         app.clock.now(),
     )
-    .fetch_optional(&app.db)
+    .fetch_optional(&app.store.pool)
     .await?
     .ok_or(Error::DeadEmailToken)
 }

@@ -25,7 +25,7 @@ use crate::metrics;
 use crate::sessions::ending::Reason;
 use crate::store::audit::{self, Event};
 use crate::store::held;
-use crate::store::transaction::{Transaction, repeat};
+use crate::store::transaction::Transaction;
 
 /// How many users are ended in one transaction.
 const BATCH: u32 = 500;
@@ -58,11 +58,11 @@ pub async fn log_out_everyone(
     let at = app.clock.now();
     let mut counts = Counts::default();
     let mut after = 0;
-    while let Some((last, ended)) = repeat(&app, || others(&app, &caller, after, at)).await? {
+    while let Some((last, ended)) = app.store.repeat(|| others(&app, &caller, after, at)).await? {
         counts.add(&ended);
         after = last;
     }
-    counts.add(&repeat(&app, || own(&app, &client, &caller, at)).await?);
+    counts.add(&app.store.repeat(|| own(&app, &client, &caller, at)).await?);
     let propagation = outbox::deliver_everybodys(&app, until).await;
     Ok(Success::data(counts).saying("Everybody has been logged out").propagated(propagation))
 }
@@ -82,7 +82,7 @@ async fn others(
     after: u64,
     at: UnixMs,
 ) -> Result<Option<(u64, Counts)>> {
-    let mut tx = Transaction::begin(&app.db).await?;
+    let mut tx = app.store.begin().await?;
     if caller.user_id <= after {
         held::administrator(&mut tx, caller, caller.user_id).await?;
     }
@@ -96,7 +96,7 @@ async fn others(
 
 /// Ends the caller, after everybody else.
 async fn own(app: &App, client: &Client, caller: &Caller, at: UnixMs) -> Result<Counts> {
-    let mut tx = Transaction::begin(&app.db).await?;
+    let mut tx = app.store.begin().await?;
     held::administrator(&mut tx, caller, caller.user_id).await?;
     let event = Event::of("session_ended_everyone", caller.user_id);
     audit::record(&mut tx, client, at, event).await?;

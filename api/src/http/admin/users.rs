@@ -18,7 +18,6 @@ use crate::http::answer::Success;
 use crate::http::body::Body;
 use crate::http::sessions::{self, Session};
 use crate::sessions::ending::{Ended, Reason};
-use crate::store::transaction::repeat;
 use deed::Deed;
 
 /// Which users to list.
@@ -85,7 +84,7 @@ pub async fn list(
         email,
         limit,
     )
-    .fetch_all(&app.db)
+    .fetch_all(&app.store.pool)
     .await?;
     let is_full = u32::try_from(users.len()).is_ok_and(|length| length == limit);
     let next = users.last().filter(|_| is_full).map(|user| user.id);
@@ -132,12 +131,14 @@ pub async fn log_out(
     Path(id): Path<String>,
 ) -> Result<Success<Ended>> {
     let id = number(&id)?;
-    let (ended, done) = repeat(&app, || async {
-        let mut deed = Deed::begin(&app, &client, &admin, id).await?;
-        let ended = deed.end_all(Reason::Admin).await?;
-        Ok::<_, Error>((ended, deed.commit("session_ended_by_admin").await?))
-    })
-    .await?;
+    let (ended, done) = app
+        .store
+        .repeat(|| async {
+            let mut deed = Deed::begin(&app, &client, &admin, id).await?;
+            let ended = deed.end_all(Reason::Admin).await?;
+            Ok::<_, Error>((ended, deed.commit("session_ended_by_admin").await?))
+        })
+        .await?;
     Ok(Success::data(ended).saying("Sessions revoked successfully").propagated(done))
 }
 
@@ -157,17 +158,19 @@ pub async fn disable(
     Path(id): Path<String>,
 ) -> Result<Success> {
     let id = number(&id)?;
-    let done = repeat(&app, || async {
-        let mut deed = Deed::begin(&app, &client, &admin, id).await?;
-        deed.must_leave_an_administrator().await?;
-        let at = deed.at;
-        sqlx::query!("update users set is_active = false, updated_at = ? where id = ?", at, id)
-            .execute(&mut *deed.tx)
-            .await?;
-        deed.end_all(Reason::Disabled).await?;
-        deed.commit("user_disabled").await
-    })
-    .await?;
+    let done = app
+        .store
+        .repeat(|| async {
+            let mut deed = Deed::begin(&app, &client, &admin, id).await?;
+            deed.must_leave_an_administrator().await?;
+            let at = deed.at;
+            sqlx::query!("update users set is_active = false, updated_at = ? where id = ?", at, id)
+                .execute(&mut *deed.tx)
+                .await?;
+            deed.end_all(Reason::Disabled).await?;
+            deed.commit("user_disabled").await
+        })
+        .await?;
     Ok(Success::message("User disabled").propagated(done))
 }
 
@@ -187,15 +190,17 @@ pub async fn enable(
     Path(id): Path<String>,
 ) -> Result<Success> {
     let id = number(&id)?;
-    let done = repeat(&app, || async {
-        let mut deed = Deed::begin(&app, &client, &admin, id).await?;
-        let at = deed.at;
-        sqlx::query!("update users set is_active = true, updated_at = ? where id = ?", at, id)
-            .execute(&mut *deed.tx)
-            .await?;
-        deed.commit("user_enabled").await
-    })
-    .await?;
+    let done = app
+        .store
+        .repeat(|| async {
+            let mut deed = Deed::begin(&app, &client, &admin, id).await?;
+            let at = deed.at;
+            sqlx::query!("update users set is_active = true, updated_at = ? where id = ?", at, id)
+                .execute(&mut *deed.tx)
+                .await?;
+            deed.commit("user_enabled").await
+        })
+        .await?;
     Ok(Success::message("User enabled").propagated(done))
 }
 
@@ -223,20 +228,22 @@ pub async fn set_role(
     Body(NewRole { role }): Body<NewRole>,
 ) -> Result<Success> {
     let id = number(&id)?;
-    let done = repeat(&app, || async {
-        let mut deed = Deed::begin(&app, &client, &admin, id).await?;
-        admin.0.must_have_logged_in_lately(&app)?;
-        if role != Role::Admin {
-            deed.must_leave_an_administrator().await?;
-        }
-        let (role, at) = (role.as_str(), deed.at);
-        sqlx::query!("update users set role = ?, updated_at = ? where id = ?", role, at, id)
-            .execute(&mut *deed.tx)
-            .await?;
-        deed.detail["role"] = role.into();
-        deed.commit("authz_change").await
-    })
-    .await?;
+    let done = app
+        .store
+        .repeat(|| async {
+            let mut deed = Deed::begin(&app, &client, &admin, id).await?;
+            admin.0.must_have_logged_in_lately(&app)?;
+            if role != Role::Admin {
+                deed.must_leave_an_administrator().await?;
+            }
+            let (role, at) = (role.as_str(), deed.at);
+            sqlx::query!("update users set role = ?, updated_at = ? where id = ?", role, at, id)
+                .execute(&mut *deed.tx)
+                .await?;
+            deed.detail["role"] = role.into();
+            deed.commit("authz_change").await
+        })
+        .await?;
     Ok(Success::message("Role changed").propagated(done))
 }
 
@@ -260,21 +267,23 @@ pub async fn remove(
     Path(id): Path<String>,
 ) -> Result<Success> {
     let id = number(&id)?;
-    let done = repeat(&app, || async {
-        let mut deed = Deed::begin(&app, &client, &admin, id).await?;
-        deed.must_leave_an_administrator().await?;
-        deed.end_all(Reason::Admin).await?;
-        sqlx::query!("delete from users where id = ?", id).execute(&mut *deed.tx).await?;
-        deed.commit("user_deleted").await
-    })
-    .await?;
+    let done = app
+        .store
+        .repeat(|| async {
+            let mut deed = Deed::begin(&app, &client, &admin, id).await?;
+            deed.must_leave_an_administrator().await?;
+            deed.end_all(Reason::Admin).await?;
+            sqlx::query!("delete from users where id = ?", id).execute(&mut *deed.tx).await?;
+            deed.commit("user_deleted").await
+        })
+        .await?;
     Ok(Success::message("User deleted").propagated(done))
 }
 
 /// The id in a path, if there is such a user.
 async fn known(app: &App, id: &str) -> Result<u64> {
     let known = sqlx::query_scalar!("select id from users where id = ?", number(id)?);
-    known.fetch_optional(&app.db).await?.ok_or(Error::NotFound)
+    known.fetch_optional(&app.store.pool).await?.ok_or(Error::NotFound)
 }
 
 /// What is no number is no user.

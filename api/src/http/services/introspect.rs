@@ -32,7 +32,6 @@ use crate::ledger::outbox;
 use crate::sessions::ending::{Ending, Reason};
 use crate::sessions::live::{self, standing};
 use crate::store::audit::{self, Event};
-use crate::store::transaction::{Transaction, repeat};
 use crate::tokens::secret::RefreshToken;
 
 /// What both endpoints take. `token_type_hint` is not needed: the two kinds differ in shape.
@@ -199,7 +198,7 @@ async fn find(app: &App, token: &RefreshToken, now: UnixMs) -> Result<Option<Row
         now,
         now,
     ))
-    .fetch_optional(&app.db)
+    .fetch_optional(&app.store.pool)
     .await?;
     Ok(row.filter(|row| {
         live::in_use(app, &row.session, (row.last_activity, row.idle_timeout_s), now)
@@ -243,7 +242,7 @@ pub async fn revoke(
         return Ok(StatusCode::OK);
     }
     match authenticate(&app, &request.token).await {
-        Ok(caller) => repeat(&app, || revoke_access_token(&app, &client, &caller, &by)).await,
+        Ok(caller) => app.store.repeat(|| revoke_access_token(&app, &client, &caller, &by)).await,
         Err(Error::DeadToken) => Ok(()),
         Err(outage) => Err(outage),
     }?;
@@ -257,7 +256,7 @@ async fn revoke_access_token(
     by: &Value,
 ) -> Result<()> {
     let at = app.clock.now();
-    let mut tx = Transaction::begin(&app.db).await?;
+    let mut tx = app.store.begin().await?;
     let ending = Ending { reason: Reason::Revoked, at, client };
     blacklist_presented(&mut tx, caller, ending).await?;
     let event = Event::of("authn_token_revoked", caller.user_id)

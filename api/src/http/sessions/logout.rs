@@ -22,7 +22,7 @@ use crate::metrics;
 use crate::sessions::ending::{self, Ended, Ending, Reason};
 use crate::settings::LONGEST_LEEWAY;
 use crate::store::audit::{self, Event};
-use crate::store::transaction::{Transaction, repeat};
+use crate::store::transaction::Transaction;
 
 /// What `/logout` takes; nothing at all ends the caller's own session.
 #[derive(Deserialize, ToSchema)]
@@ -73,7 +73,7 @@ pub async fn logout(
         None => caller.session.clone(),
         Some(named) => SessionId::parse(&named).ok_or(Error::NoSuchSession)?,
     };
-    let propagation = repeat(&app, || one(&app, &client, &caller, &session)).await?;
+    let propagation = app.store.repeat(|| one(&app, &client, &caller, &session)).await?;
     let done = Success::message("Successfully logged out").propagated(propagation);
     let own = session == caller.session;
     Ok(if own { (forget(), done).into_response() } else { done.into_response() })
@@ -86,7 +86,7 @@ async fn one(
     session: &SessionId,
 ) -> Result<Propagation> {
     let at = app.clock.now();
-    let mut tx = Transaction::begin(&app.db).await?;
+    let mut tx = app.store.begin().await?;
     let ending = Ending { reason: Reason::Logout, at, client };
     let ended = ending::end(&mut tx, caller.user_id, std::slice::from_ref(session), ending).await?;
     if ended.sessions == 0 {
@@ -122,7 +122,7 @@ pub async fn logout_all_devices(
 }
 
 async fn everywhere(app: &App, client: &Client, caller: &Caller) -> Result<Response> {
-    let (ended, propagation) = repeat(app, || all(app, client, caller)).await?;
+    let (ended, propagation) = app.store.repeat(|| all(app, client, caller)).await?;
     let done = Success::data(ended)
         .saying("Logged out from all devices successfully")
         .propagated(propagation);
@@ -136,7 +136,7 @@ pub(crate) async fn all(
     caller: &Caller,
 ) -> Result<(Ended, Propagation)> {
     let at = app.clock.now();
-    let mut tx = Transaction::begin(&app.db).await?;
+    let mut tx = app.store.begin().await?;
     let ending = Ending { reason: Reason::LogoutAll, at, client };
     let ended = ending::end_all(&mut tx, caller.user_id, ending).await?;
     blacklist_presented(&mut tx, caller, ending).await?;

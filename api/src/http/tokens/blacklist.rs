@@ -70,7 +70,7 @@ pub async fn list(
         page.after.unwrap_or(u64::MAX),
         limit,
     )
-    .fetch_all(&app.db)
+    .fetch_all(&app.store.pool)
     .await?;
     let is_full = u32::try_from(entries.len()).is_ok_and(|length| length == limit);
     let next = entries.last().filter(|_| is_full).map(|entry| entry.id);

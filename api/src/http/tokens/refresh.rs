@@ -35,7 +35,7 @@ use crate::sessions::activity;
 use crate::sessions::ending::{self, Ending, Reason};
 use crate::sessions::gate;
 use crate::store::audit::{self, Event};
-use crate::store::transaction::{Transaction, repeat};
+use crate::store::transaction::Transaction;
 use crate::tokens::issue::{Grant, TokenPair, token_pair};
 use crate::tokens::secret::RefreshToken;
 use row::{Row, find};
@@ -75,7 +75,7 @@ pub async fn refresh(
     let token = RefreshToken::parse(token).ok_or(Error::DeadRefreshToken)?;
     let successor = token.successor(&app.refresh_key);
 
-    let mut db = app.db.acquire().await?;
+    let mut db = app.store.pool.acquire().await?;
     let now = app.clock.now();
     let row = find(&mut db, &token, &successor, now).await?;
     if by_cookie {
@@ -131,13 +131,14 @@ async fn spend(
             break;
         }
         let mut held = Some(db);
-        let exchanged = repeat(app, || exchange((app, held.take()), client, &row, successor, now));
+        let exchanged =
+            app.store.repeat(|| exchange((app, held.take()), client, &row, successor, now));
         if exchanged.await? {
             activity::tell_redis(app, row.user_id, &row.session, now).await;
             return Ok(row);
         }
         // Somebody was faster, or what the user may do has changed: see what is so now.
-        db = app.db.acquire().await?;
+        db = app.store.pool.acquire().await?;
         row = find(&mut db, token, successor, now).await?;
     }
     drop(db);
@@ -161,7 +162,7 @@ async fn admitted(
     if !gate::admits(app, client, row.user_id, &row.session).await? {
         return Err(Error::DeadRefreshToken);
     }
-    Ok(app.db.acquire().await?)
+    Ok(app.store.pool.acquire().await?)
 }
 
 /// Spends the token and inserts its successor; false if the token or its session was ended or
@@ -176,7 +177,7 @@ async fn exchange(
 ) -> Result<bool> {
     let mut tx = match db {
         Some(db) => Transaction::begin_on(db).await?,
-        None => Transaction::begin(&app.db).await?,
+        None => app.store.begin().await?,
     };
     let spent = sqlx::query!(
         "update users u straight_join user_sessions s on s.user_id = u.id
@@ -235,18 +236,19 @@ async fn refuse_mismatch<T>(
 /// Ends the session of a token that came back, with everything issued in it (R-16).
 async fn end_family<T>(app: &App, client: &Client, row: &Row, now: UnixMs) -> Result<T> {
     let label = if row.successor_is_live { "late_retry" } else { "stale_lineage" };
-    repeat(app, || async {
-        let mut tx = Transaction::begin(&app.db).await?;
-        let ending = Ending { reason: Reason::TokenReuse, at: now, client };
-        ending::end(&mut tx, row.user_id, std::slice::from_ref(&row.session), ending).await?;
-        let event = Event::of("authn_token_reuse", row.user_id)
-            .in_session(row.session.as_str())
-            .with(json!({ "label": label }));
-        audit::record(&mut tx, client, now, event).await?;
-        outbox::commit(app, tx, row.user_id).await
-    })
-    .await?;
+    app.store
+        .repeat(|| async {
+            let mut tx = app.store.begin().await?;
+            let ending = Ending { reason: Reason::TokenReuse, at: now, client };
+            ending::end(&mut tx, row.user_id, std::slice::from_ref(&row.session), ending).await?;
+            let event = Event::of("authn_token_reuse", row.user_id)
+                .in_session(row.session.as_str())
+                .with(json!({ "label": label }));
+            audit::record(&mut tx, client, now, event).await?;
+            outbox::commit(app, tx, row.user_id).await
+        })
+        .await?;
     let scene = Scene { device: client.device.clone(), ip: client.ip };
-    app.send_later(row.email.clone(), Message::TokenReuse(scene));
+    app.mail.send_later(row.email.clone(), Message::TokenReuse(scene));
     Err(Error::DeadRefreshToken)
 }

@@ -18,7 +18,6 @@ use crate::ledger::outbox;
 use crate::sessions::ending::{self, Ending, Reason};
 use crate::sessions::live::{self, standing};
 use crate::store::audit::{self, Event};
-use crate::store::transaction::{Transaction, repeat};
 use crate::tokens::secret::RefreshToken;
 
 /// What `/revoke-refresh-token` takes.
@@ -66,7 +65,7 @@ pub(crate) async fn family_of(app: &App, token: &RefreshToken) -> Result<Option<
             where token_hash = ?"#,
         digest.as_bytes().as_slice(),
     );
-    Ok(family.fetch_optional(&app.db).await?)
+    Ok(family.fetch_optional(&app.store.pool).await?)
 }
 
 impl Family {
@@ -77,19 +76,20 @@ impl Family {
         client: &Client,
         detail: Value,
     ) -> Result<Propagation> {
-        repeat(app, || async {
-            let at = app.clock.now();
-            let mut tx = Transaction::begin(&app.db).await?;
-            let ending = Ending { reason: Reason::Revoked, at, client };
-            let session = std::slice::from_ref(&self.session);
-            ending::end(&mut tx, self.user_id, session, ending).await?;
-            let event = Event::of("authn_token_revoked", self.user_id)
-                .in_session(self.session.as_str())
-                .with(detail.clone());
-            audit::record(&mut tx, client, at, event).await?;
-            outbox::commit(app, tx, self.user_id).await
-        })
-        .await
+        app.store
+            .repeat(|| async {
+                let at = app.clock.now();
+                let mut tx = app.store.begin().await?;
+                let ending = Ending { reason: Reason::Revoked, at, client };
+                let session = std::slice::from_ref(&self.session);
+                ending::end(&mut tx, self.user_id, session, ending).await?;
+                let event = Event::of("authn_token_revoked", self.user_id)
+                    .in_session(self.session.as_str())
+                    .with(detail.clone());
+                audit::record(&mut tx, client, at, event).await?;
+                outbox::commit(app, tx, self.user_id).await
+            })
+            .await
     }
 }
 
@@ -124,7 +124,7 @@ pub async fn stats(State(app): State<App>, caller: Caller) -> Result<Success<Sta
         caller.user_id,
         now,
     ))
-    .fetch_all(&app.db)
+    .fetch_all(&app.store.pool)
     .await?;
     live.retain(|it| live::in_use(&app, &it.id, (it.last_activity, it.idle_timeout_s), now));
     let ever = sqlx::query!(
@@ -139,7 +139,7 @@ pub async fn stats(State(app): State<App>, caller: Caller) -> Result<Success<Sta
         caller.user_id,
         caller.user_id,
     )
-    .fetch_one(&app.db)
+    .fetch_one(&app.store.pool)
     .await?;
     Ok(Success::data(Stats {
         sessions_active: i64::try_from(live.len()).unwrap_or(i64::MAX),

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use sqlx::MySqlPool;
 
 use crate::App;
-use crate::store::database;
 use crate::store::transaction::Transaction;
 
 /// From taking a number to writing the row: moments within one statement.
@@ -45,15 +44,15 @@ pub(crate) async fn position(app: &App, known: u64) -> sqlx::Result<u64> {
                       as "first_waiting: u64",
                   (select max(id) from revocation_outbox) as "newest: u64""#
     )
-    .fetch_one(&app.db);
-    let row = database::time(app.settings.stores.db_deadline, asked).await?;
+    .fetch_one(&app.store.pool);
+    let row = app.store.in_time(asked).await?;
     let newest = row.newest.unwrap_or(0);
     let Some(settled) = app.positions.settled(newest, Instant::now()) else { return Ok(known) };
     let wanted = row.first_waiting.map_or(settled, |first| settled.min(first - 1));
     if wanted <= known {
         return Ok(known);
     }
-    let held = database::time(app.settings.stores.db_deadline, up_to_held(&app.db, known, wanted));
+    let held = app.store.in_time(up_to_held(&app.store.pool, known, wanted));
     Ok(held.await.unwrap_or(known))
 }
 

@@ -16,8 +16,6 @@ use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::ledger::change::Propagation;
-use crate::store::database;
-use crate::store::transaction::Transaction;
 
 /// How often the worker looks for what could not be delivered at once.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -92,7 +90,7 @@ pub(crate) async fn run(app: App) {
     loop {
         let delivered = tokio::select! {
             delivered = deliver_all(&app, true) => delivered,
-            () = app.stop.cancelled() => return,
+            () = app.background.stop.cancelled() => return,
         };
         if let Err(cause) = delivered {
             tracing::warn!(target: log::OUTBOX_WORKER, %cause, "the outbox could not be read");
@@ -100,7 +98,7 @@ pub(crate) async fn run(app: App) {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             () = app.ledger.lines.up.notified() => {}
-            () = app.stop.cancelled() => return,
+            () = app.background.stop.cancelled() => return,
         }
     }
 }
@@ -158,8 +156,8 @@ async fn page(app: &App, after: u64) -> sqlx::Result<Vec<(u64, u64)>> {
         PAGE,
     )
     .map(|row| (row.id, row.user_id))
-    .fetch_all(&app.db);
-    database::time(app.settings.stores.db_deadline, asked).await
+    .fetch_all(&app.store.pool);
+    app.store.in_time(asked).await
 }
 
 /// Delivers to some users at once; for how many of them something waits still. Without a line, or
@@ -168,7 +166,8 @@ async fn deliver(app: &App, users: &[u64]) -> usize {
     if users.is_empty() || app.ledger.lines.any().is_err() {
         return users.len();
     }
-    let delivered = tokio::time::timeout(app.stores_deadline() * 2, try_deliver(app, users));
+    let delivered =
+        tokio::time::timeout(app.settings.stores.deadline() * 2, try_deliver(app, users));
     delivered.await.unwrap_or(Err(Undelivered::Late)).unwrap_or_else(|cause| {
         tracing::warn!(
             target: log::OUTBOX_WORKER,
@@ -183,7 +182,7 @@ async fn try_deliver(app: &App, users: &[u64]) -> Result<usize, Undelivered> {
     let lines = &app.ledger.lines;
     let deliveries: Vec<_> = users.iter().map(|id| (*id, lines.begin_delivery(*id))).collect();
     let fence = app.ledger.fence().await?;
-    let mut tx = Transaction::begin(&app.db).await?;
+    let mut tx = app.store.begin().await?;
     let rows = reading::waiting(&mut tx, users).await?;
     let (mine, held) = reading::taken(&mut tx, rows).await?;
     let mut behind: HashSet<u64> = held.iter().map(|row| row.user_id).collect();

@@ -36,7 +36,7 @@ impl<'a> Deed<'a> {
         Admin(caller): &Admin,
         user_id: u64,
     ) -> Result<Self> {
-        let mut tx = Transaction::begin(&app.db).await?;
+        let mut tx = app.store.begin().await?;
         let person = held::administrator(&mut tx, caller, user_id).await?;
         let person = person.ok_or(Error::NotFound)?;
         let is_administrator = person.is_active && person.role == Role::Admin;

@@ -4,8 +4,6 @@ use crate::App;
 use crate::base::client::Client;
 use crate::base::error::Result;
 use crate::store::audit::{self, Event};
-use crate::store::database;
-use crate::store::transaction::repeat;
 use crate::tokens::secret::Password;
 
 /// A user as stored.
@@ -35,8 +33,8 @@ pub(super) async fn check_password(
              from users where email = ?"#,
         email,
     )
-    .fetch_optional(&app.db);
-    let stored = database::time(app.settings.stores.db_deadline, stored).await?;
+    .fetch_optional(&app.store.pool);
+    let stored = app.store.in_time(stored).await?;
     let user_id = stored.as_ref().map(|user| user.id);
     let hash = stored.as_ref().map(|user| user.password_hash.as_str());
     let outcome = app.passwords.check(hash, given.clone()).await?;
@@ -74,20 +72,20 @@ pub(super) async fn check_again(
 /// Tells the audit trail that a login failed.
 pub(super) async fn refused(app: &App, client: &Client, user_id: Option<u64>) -> Result<()> {
     let event = Event { user_id, ..Event::anonymous("authn_login_fail") };
-    Ok(audit::record_alone(&app.db, client, app.clock.now(), event).await?)
+    Ok(audit::record_alone(&app.store.pool, client, app.clock.now(), event).await?)
 }
 
 /// An old hash is replaced by one of today's strength, unless it is not in force any more.
 async fn keep_upgraded_hash(app: &App, user: &mut Stored, given: Password) -> Result<()> {
     let upgraded = app.passwords.hash(given).await?;
-    let replaced = repeat(app, || async {
+    let replaced = app.store.repeat(|| async {
         let replaced = sqlx::query!(
             "update users set password_hash = ? where id = ? and password_hash = ?",
             upgraded,
             user.id,
             user.password_hash,
         );
-        replaced.execute(&app.db).await
+        replaced.execute(&app.store.pool).await
     });
     if replaced.await?.rows_affected() > 0 {
         user.password_hash = upgraded;

@@ -19,7 +19,6 @@ use crate::sessions::ending::{self, Ending, Reason};
 use crate::sessions::opening::{self, Beginning, Opened};
 use crate::store::audit::{self, Event};
 use crate::store::held::{self, Checked};
-use crate::store::transaction::{Transaction, repeat};
 use crate::tokens::secret::{Password, RefreshToken};
 
 /// A login that is done.
@@ -45,8 +44,9 @@ pub(super) async fn begin(
     let (Some(mut user), fence) = (checked?, fence.ok()) else { return Ok(None) };
     let presented = presented_session(app, headers, user.id).await;
     loop {
-        let begun =
-            repeat(app, || begin_session(app, client, presented.as_ref(), (&user, fence.clone())));
+        let begun = app
+            .store
+            .repeat(|| begin_session(app, client, presented.as_ref(), (&user, fence.clone())));
         let in_force = match begun.await? {
             Checked::Replaced(in_force) => in_force,
             Checked::Done(Some((role, now, opened, propagation))) => {
@@ -71,7 +71,7 @@ async fn begin_session(
     presented: Option<&SessionId>,
     (user, fence): (&Stored, Option<Fence>),
 ) -> Result<Checked<Option<(Role, UnixMs, Opened, Propagation)>>> {
-    let mut tx = Transaction::begin(&app.db).await?;
+    let mut tx = app.store.begin().await?;
     let held = held::user(&mut tx, user.id).await?;
     let Some(held) = held.filter(|held| held.may_log_in(app)) else {
         return Ok(Checked::Done(None));

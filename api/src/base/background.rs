@@ -1,0 +1,50 @@
+//! Work that goes on beside the requests, and its end.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::base::log;
+
+/// Work beside the requests; a clone is about the same work.
+#[derive(Clone)]
+pub struct Background {
+    /// All of it, such as mail to an address that may not exist.
+    pub tracker: TaskTracker,
+    /// Tells it to end.
+    pub stop: CancellationToken,
+    deadline: Duration,
+}
+
+impl Background {
+    /// None yet. What an answer does not wait for may take as long as an answer.
+    pub fn new(deadline: Duration) -> Self {
+        Self { tracker: TaskTracker::new(), stop: CancellationToken::new(), deadline }
+    }
+
+    /// Begins something that ends by itself, or when it is told to stop.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn(work);
+    }
+
+    /// Does what an answer does not wait for, and gives it up when an answer would be late.
+    pub fn do_later(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let limit = self.deadline;
+        self.tracker.spawn(async move {
+            if tokio::time::timeout(limit, work).await.is_err() {
+                tracing::error!(
+                    target: log::STATE,
+                    "work behind an answer was given up: it took too long"
+                );
+            }
+        });
+    }
+
+    /// Ends all of it and waits for that.
+    pub async fn shut_down(&self) {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
