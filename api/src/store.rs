@@ -8,4 +8,5 @@ pub mod cleanup;
 pub mod database;
 pub(crate) mod held;
 pub mod migrate;
+pub(crate) mod standing;
 pub(crate) mod transaction;

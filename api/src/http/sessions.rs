@@ -23,9 +23,10 @@ use crate::http::cookies::forget;
 use crate::ledger::change::Propagation;
 use crate::ledger::outbox;
 use crate::sessions::ending::{self, Ended, Ending, Reason};
-use crate::sessions::live::{self, standing};
+use crate::sessions::live;
 use crate::store::audit::{self, Event};
 use crate::store::held;
+use crate::store::standing::standing;
 
 /// The caller's sessions.
 #[derive(Serialize, ToSchema)]

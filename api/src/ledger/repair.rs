@@ -22,7 +22,7 @@ use crate::base::session_id::SessionId;
 use crate::ledger::change::Change;
 use crate::ledger::hydrate::Standing;
 use crate::ledger::outbox;
-use crate::sessions::live::standing;
+use crate::store::standing::standing;
 
 /// How long one user's ledger is left alone after an attempt. It may be a session that Redis does
 /// not take, or has not heard of yet.

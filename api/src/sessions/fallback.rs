@@ -10,7 +10,8 @@ use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::http::caller::Caller;
-use crate::sessions::live::{self, standing};
+use crate::sessions::live;
+use crate::store::standing::standing;
 
 /// How many may wait for each one that asks.
 const WAITING_EACH: usize = 64;

@@ -13,40 +13,7 @@ use std::time::Duration;
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::session_id::SessionId;
-
-/// A query whose text has `STANDING` where a row `s` of `user_sessions` must stand; the parameter
-/// at that place is the present instant:
-///
-/// ```text
-/// standing!(query!("select … from user_sessions s where s.user_id = ? and " + STANDING, id, now))
-/// ```
-///
-/// Without a query it is the bare text. The user is looked up and not joined: a statement that
-/// locks sessions must not lock their users, for the order of locks is the other one, and none may
-/// begin with all users.
-macro_rules! standing {
-    ($($query:tt)*) => {
-        $crate::sessions::live::with_standing! {
-            "s.is_active and s.expires_at > ?
-              and (select u.is_active
-                          and (u.tokens_valid_after is null or u.tokens_valid_after < s.created_at)
-                     from users u where u.id = s.user_id)"
-            $($query)*
-        }
-    };
-}
-
-/// Puts the rule into a query.
-macro_rules! with_standing {
-    ($rule:literal) => { $rule };
-    ($rule:literal $query:ident!(
-        $($row:ident,)? $before:literal + STANDING $(+ $after:literal)? $(, $argument:expr)* $(,)?
-    )) => {
-        sqlx::$query!($($row,)? $before + $rule $(+ $after)? $(, $argument)*)
-    };
-}
-
-pub(crate) use {standing, with_standing};
+use crate::store::standing::standing;
 
 /// Whether a session that stands is in use; `last_activity` is what MySQL knows.
 pub(crate) fn in_use(

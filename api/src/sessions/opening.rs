@@ -17,7 +17,8 @@ use crate::ledger::change::Change;
 use crate::ledger::outbox;
 use crate::metrics;
 use crate::sessions::ending::{self, Ending, Reason};
-use crate::sessions::live::{self, standing};
+use crate::sessions::live;
+use crate::store::standing::standing;
 use crate::store::transaction::Transaction;
 use crate::tokens::secret::RefreshToken;
 

@@ -30,8 +30,9 @@ use crate::http::sessions::logout::blacklist_presented;
 use crate::http::tokens::refresh_tokens::family_of;
 use crate::ledger::outbox;
 use crate::sessions::ending::{Ending, Reason};
-use crate::sessions::live::{self, standing};
+use crate::sessions::live;
 use crate::store::audit::{self, Event};
+use crate::store::standing::standing;
 use crate::tokens::secret::RefreshToken;
 
 /// What both endpoints take. `token_type_hint` is not needed: the two kinds differ in shape.

@@ -16,8 +16,9 @@ use crate::http::caller::Caller;
 use crate::ledger::change::Propagation;
 use crate::ledger::outbox;
 use crate::sessions::ending::{self, Ending, Reason};
-use crate::sessions::live::{self, standing};
+use crate::sessions::live;
 use crate::store::audit::{self, Event};
+use crate::store::standing::standing;
 use crate::tokens::secret::RefreshToken;
 
 /// What `/revoke-refresh-token` takes.

@@ -14,7 +14,7 @@ use crate::base::session_id::SessionId;
 use crate::ledger::change::Change;
 use crate::ledger::fence::Fence;
 use crate::ledger::line::redis_now;
-use crate::sessions::live::standing;
+use crate::store::standing::standing;
 
 /// How often one batch is begun anew before the whole work is.
 const MEETINGS: usize = 20;

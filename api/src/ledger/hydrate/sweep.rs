@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::{BATCH, Fault, Work, within};
 use crate::base::clock::UnixMs;
-use crate::sessions::live::standing;
+use crate::store::standing::standing;
 
 impl Work<'_> {
     /// Goes through every ledger there is.

@@ -8,7 +8,8 @@ use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
-use crate::sessions::live::{self, standing};
+use crate::sessions::live;
+use crate::store::standing::standing;
 use crate::tokens::secret::RefreshToken;
 
 /// A refresh token with its session, its user and what became of it.
