@@ -4,19 +4,16 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use tokio::sync::SetOnce;
 
 use crate::accounts::password::Passwords;
 use crate::base::background::Background;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::http::cookies::Csrf;
-use crate::ledger::ledgers::Ledger;
-use crate::ledger::outbox;
-use crate::ledger::repair::Repairs;
+use crate::ledger::ledgers::{Ledgers, Surroundings};
 use crate::limits::Limits;
 use crate::mail::Mail;
-use crate::sessions::activity::Activity;
+use crate::sessions::activity::{self, Activity};
 use crate::sessions::fallback::Fallback;
 use crate::sessions::gate::Gate;
 use crate::settings::Settings;
@@ -35,7 +32,7 @@ pub struct Parts {
     /// The truth.
     pub store: Store,
     /// The fast copy.
-    pub ledger: Ledger,
+    pub ledgers: Ledgers,
     /// Signs and verifies access tokens.
     pub keys: Keys,
     /// Derives refresh tokens from their predecessors.
@@ -58,14 +55,6 @@ pub struct Parts {
     pub random: Random,
     /// Lets some Bearer checks at a time ask MySQL while Redis is of no help.
     pub fallback: Fallback,
-    /// Delivers what could not be delivered at once.
-    pub(crate) worker: outbox::Worker,
-    /// Up to which row of the outbox nothing is missing.
-    pub(crate) positions: outbox::Positions,
-    /// Which ledgers were put back lately, because Redis had lost them.
-    pub repairs: Repairs,
-    /// Says when Redis has been looked at for the first time.
-    pub looked: SetOnce<()>,
     /// Work beside the requests.
     pub background: Background,
 }
@@ -84,10 +73,16 @@ impl App {
         crate::metrics::start();
         let store = Store::new(&settings.stores)?;
         let background = Background::new(settings.stores.answer_deadline());
-        let ledger = Ledger::new(&settings.stores).context("REDIS_URL is not a Redis address")?;
-        let sessions = &settings.sessions;
-        let activity =
-            Activity::new(sessions.session_touch_interval, sessions.session_idle_timeout);
+        let around = Surroundings {
+            store: store.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            background: background.clone(),
+        };
+        let uses = activity::uses(&settings.sessions);
+        let ledgers = Ledgers::new(&settings.stores, uses, around)
+            .context("REDIS_URL is not a Redis address")?;
+        let activity = Activity::new(&ledgers, &settings.sessions);
         Ok(Self(Arc::new(Parts {
             keys: Keys::new(&settings.tokens)?,
             refresh_key: RefreshKey::from_secret(&settings.tokens.refresh_secret()),
@@ -98,14 +93,10 @@ impl App {
             gate: Gate::new(&settings.sessions),
             activity,
             fallback: Fallback::new(settings.stores.db_pool_size),
-            worker: outbox::Worker::default(),
-            positions: outbox::Positions::default(),
-            repairs: Repairs::default(),
-            looked: SetOnce::new(),
             background,
             settings,
             store,
-            ledger,
+            ledgers,
             clock,
             random,
         })))
@@ -114,15 +105,16 @@ impl App {
     /// Starts the work that goes on beside the requests, and waits a moment for a first look at
     /// Redis, so that a service whose Redis is well never starts with answers from MySQL.
     pub async fn start_background(&self) {
-        self.background.spawn(crate::ledger::watch::run(self.clone()));
-        self.background.spawn(crate::ledger::outbox::run(self.clone()));
-        self.background.spawn(crate::sessions::activity::run(self.clone()));
+        self.background.spawn(crate::ledger::watch::run(self.ledgers.clone()));
+        self.background.spawn(crate::ledger::outbox::run(self.ledgers.clone()));
+        self.background.spawn(self.activity.clone().run(self.background.clone()));
         self.background.spawn(crate::store::cleanup::run(self.clone()));
         self.background.spawn(crate::keys::run(self.clone()));
         self.background.spawn(crate::accounts::password::run(self.clone()));
         self.background.spawn(crate::metrics::run(self.clone()));
         drop(
-            tokio::time::timeout(self.settings.stores.answer_deadline(), self.looked.wait()).await,
+            tokio::time::timeout(self.settings.stores.answer_deadline(), self.ledgers.looked_at())
+                .await,
         );
     }
 

@@ -12,3 +12,4 @@ pub(crate) mod log;
 pub mod random;
 pub mod role;
 pub mod session_id;
+pub(crate) mod uses;

@@ -10,7 +10,9 @@ use portcullis_api::accounts::user;
 use portcullis_api::base::clock::Clock;
 use portcullis_api::base::random::Random;
 use portcullis_api::http::openapi;
-use portcullis_api::ledger::hydrate::{self, Counts, Extent};
+use portcullis_api::ledger::hydrate;
+use portcullis_api::ledger::hydrate::Counts;
+use portcullis_api::ledger::hydrate::Extent;
 use portcullis_api::settings::{LogFormat, Server, Settings, Stores};
 use portcullis_api::store::cleanup;
 use portcullis_api::store::database::Store;
@@ -189,12 +191,12 @@ async fn run_hydrate(settings: Settings) -> anyhow::Result<()> {
     let app = App::new(settings, Clock::system(), Random::system())?;
     reach(&app.store, &app.settings.stores).await?;
     let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}")?;
-    let bar = ProgressBar::new(hydrate::size(&app).await?).with_style(style);
+    let bar = ProgressBar::new(hydrate::size(&app.ledgers).await?).with_style(style);
     let show = |counts: &Counts| {
         bar.set_position(counts.filled());
         bar.set_message(counts.to_string());
     };
-    let done = hydrate::bring_up_to_date(&app, Extent::Everything, &show).await?;
+    let done = hydrate::bring_up_to_date(&app.ledgers, Extent::Everything, &show).await?;
     bar.finish_and_clear();
     println!("{}", done.unwrap_or_default());
     Ok(())

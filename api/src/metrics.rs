@@ -126,7 +126,7 @@ async fn render(State(app): State<App>) -> impl IntoResponse {
     text.extend(up.map(|(store, is_up)| {
         format!("portcullis_store_up{{store=\"{store}\"}} {}\n", u8::from(is_up))
     }));
-    let believed = u8::from(app.ledger.is_believed());
+    let believed = u8::from(app.ledgers.is_believed());
     text += &lines("redis_believed", "1 if Redis lacks nothing and is asked", believed);
     text.extend([outbox, ledgers].into_iter().flatten());
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
@@ -147,7 +147,7 @@ async fn outbox(app: &App) -> Option<String> {
 
 /// What the module says of itself (`INFO portcullis`).
 async fn ledgers(app: &App) -> Option<String> {
-    let info = app.ledger.info().await.ok()?;
+    let info = app.ledgers.info().await.ok()?;
     Some(
         numbers(&info)
             .map(|(name, value)| lines(&format!("ledger_{name}"), "See INFO portcullis", value))

@@ -9,7 +9,6 @@ use std::time::SystemTime;
 use portcullis_api::base::clock::{Clock, UnixMs};
 use portcullis_api::base::random::Random;
 use portcullis_api::ledger::outbox;
-use portcullis_api::sessions::activity;
 use portcullis_api::settings::{Limit, Settings};
 use portcullis_api::store::migrate;
 use portcullis_api::{App, serve};
@@ -212,8 +211,8 @@ impl Service {
 
     /// Does now what the background does from time to time; tells how many users are behind.
     pub async fn settle(&self) -> usize {
-        activity::flush(&self.app).await;
-        outbox::deliver_waiting(&self.app).await.expect("the database answers")
+        self.app.activity.flush().await;
+        outbox::deliver_waiting(&self.app.ledgers).await.expect("the database answers")
     }
 
     /// Names of the audit events about a user, oldest first.

@@ -68,7 +68,7 @@ pub async fn blacklist_stats(
     )
     .fetch_all(&app.store.pool)
     .await?;
-    let info = app.ledger.info().await.unwrap_or_default();
+    let info = app.ledgers.info().await.unwrap_or_default();
     let fields = info.lines().filter_map(|line| line.trim_end().split_once(':'));
     let ledger = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let mut stats = BlacklistStats {

@@ -21,7 +21,6 @@ use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::http::cookies;
 use crate::ledger::repair;
-use crate::sessions::activity;
 use crate::sessions::fallback;
 use crate::sessions::gate;
 use crate::tokens::access::Claims;
@@ -65,7 +64,7 @@ impl FromRequestParts<App> for Caller {
             return Err(Error::SessionMismatch);
         }
         must_be_admitted(app, parts, &caller).await?;
-        note_activity(app, &caller).await;
+        app.activity.note(caller.user_id, &caller.session).await;
         Ok(caller)
     }
 }
@@ -113,7 +112,7 @@ pub(crate) async fn role(app: &App, user_id: u64) -> Result<Role> {
 /// Checks a token that came by way of somebody else, and tells whose it is. That counts as use.
 pub(crate) async fn authenticate(app: &App, token: &str) -> Result<Caller> {
     let caller = check(app, token).await?;
-    note_activity(app, &caller).await;
+    app.activity.note(caller.user_id, &caller.session).await;
     Ok(caller)
 }
 
@@ -134,12 +133,12 @@ async fn check(app: &App, token: &str) -> Result<Caller> {
     let now = app.clock.now();
     let claims = app.keys.verify(token, now).map_err(|_| Error::DeadToken)?;
     let mut caller = Caller::new(claims, Digest::of(token.as_bytes()));
-    match app.ledger.check(caller.user_id, caller.digest, &caller.session).await {
+    match app.ledgers.check(caller.user_id, caller.digest, &caller.session).await {
         Ok(Verdict::Ok) => {}
         Ok(Verdict::Revoked) => return Err(Error::DeadToken),
         Ok(Verdict::NoSession | Verdict::Idle) => {
             fallback::must_live(app, &caller, now).await?;
-            repair::put_back_later(app, caller.user_id);
+            repair::put_back_later(&app.ledgers, caller.user_id);
         }
         // Nothing is put back: a watermark in Redis never moves back.
         Ok(Verdict::LoggedOut) => fallback::must_live(app, &caller, now).await?,
@@ -189,13 +188,4 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
         .find_map(|(found, value)| (found == name && !value.is_empty()).then_some(value))
-}
-
-/// A failure here is harmless: both stores are told again.
-async fn note_activity(app: &App, caller: &Caller) {
-    let now = app.clock.now();
-    let tracked = app.settings.sessions.session_activity_tracking;
-    if tracked && app.activity.due(caller.session.as_str(), now) {
-        activity::tell_redis(app, caller.user_id, &caller.session, now).await;
-    }
 }

@@ -79,10 +79,10 @@ pub async fn livez() -> StatusCode {
 pub async fn readyz(State(app): State<App>) -> StatusCode {
     let (waiting, redis) = tokio::join!(waiting(&app), redis_answers(&app));
     let limit = i64::from(app.settings.stores.outbox_limit);
-    let lacks = app.worker.lacks_since().map(|since| app.clock.now().since(since));
+    let lacks = app.ledgers.lacks_since().map(|since| app.clock.now().since(since));
     let is_late = lacks.is_some_and(|age| age >= app.settings.stores.outbox_max_age);
     let is_short = waiting.is_some_and(|waiting| waiting < limit);
-    code(redis && app.ledger.is_believed() && is_short && !is_late)
+    code(redis && app.ledgers.is_believed() && is_short && !is_late)
 }
 
 /// Counted no further than it matters.
@@ -116,7 +116,7 @@ async fn in_time<T>(app: &App, asked: impl Future<Output = sqlx::Result<T>>) -> 
 }
 
 async fn redis_answers(app: &App) -> bool {
-    let answer = app.ledger.ping().await;
+    let answer = app.ledgers.ping().await;
     if let Err(cause) = &answer {
         tracing::warn!(target: log::HEALTH, %cause, "Redis is not well");
     }

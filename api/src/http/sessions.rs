@@ -89,14 +89,15 @@ pub(crate) async fn live(
     .fetch_all(&app.store.pool)
     .await?;
     // Redis knows the last minute better than MySQL does.
-    let seen = app.ledger.last_seen(user_id).await.unwrap_or_else(|cause| {
+    let seen = app.ledgers.last_seen(user_id).await.unwrap_or_else(|cause| {
         tracing::debug!(target: log::SESSIONS, %cause, "listing sessions without Redis");
         HashMap::new()
     });
     let mut sessions: Vec<Session> = Vec::with_capacity(rows.len());
     for row in rows {
         let seen = seen.get(row.id.as_str()).copied().unwrap_or_default();
-        let last_activity = app.activity.last_used(row.id.as_str(), row.last_activity).max(seen);
+        let last_activity =
+            app.ledgers.uses.last_used(row.id.as_str(), row.last_activity).max(seen);
         if !live::is_in_use(last_activity, row.idle_timeout_s, now) {
             continue;
         }
@@ -139,7 +140,7 @@ pub async fn revoke(
         }
         let event = Event::of("session_ended", caller.user_id).in_session(id.as_str());
         audit::record(&mut tx, &client, at, event).await?;
-        Ok(outbox::commit(&app, tx, caller.user_id).await?)
+        Ok(outbox::commit(&app.ledgers, tx, caller.user_id, None).await?)
     });
     Ok(Success::message("Session revoked successfully").propagated(propagation.await?))
 }
@@ -200,5 +201,5 @@ async fn others(app: &App, client: &Client, caller: &Caller) -> Result<(Ended, P
     let ended = ending::end(&mut tx, caller.user_id, &others, ending).await?;
     let event = Event::of("session_ended_all", caller.user_id).in_session(caller.session.as_str());
     audit::record(&mut tx, client, at, event).await?;
-    Ok((ended, outbox::commit(app, tx, caller.user_id).await?))
+    Ok((ended, outbox::commit(&app.ledgers, tx, caller.user_id, None).await?))
 }

@@ -3,11 +3,12 @@
 use portcullis_core::Digest;
 use redis::Cmd;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::fence::Fence;
 use crate::base::clock::UnixMs;
 use crate::base::session_id::SessionId;
-use crate::ledger::fence::Fence;
 
 /// One thing that a user's ledger must be told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,4 +125,11 @@ impl Propagation {
     pub(crate) const fn is_confirmed(&self) -> bool {
         matches!(self, Self::Confirmed)
     }
+}
+
+/// What a ledger keeps of a session's device.
+pub(crate) fn device_text(device: &Value, ip_address: &str) -> String {
+    let part = |name: &str| device.get(name).cloned().unwrap_or_default();
+    let (browser, os, device) = (part("browser"), part("os"), part("device"));
+    json!({ "browser": browser, "os": os, "device": device, "ip": ip_address }).to_string()
 }

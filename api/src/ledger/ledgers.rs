@@ -4,32 +4,113 @@
 //! means that Redis could not be asked or is not believed (`line.rs`), never that a token is good.
 
 use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::{Digest, Verdict};
 use redis::{Cmd, RedisError, RedisResult, Value};
 use secrecy::ExposeSecret as _;
+use tokio::sync::SetOnce;
 
-use crate::base::clock::UnixMs;
+use super::outbox::aside::Aside;
+use super::outbox::settled::Settled;
+use super::resting::Resting;
+use crate::base::background::Background;
+use crate::base::clock::{Clock, UnixMs};
+use crate::base::random::Random;
 use crate::base::session_id::SessionId;
+use crate::base::uses::Uses;
 use crate::ledger::line::Lines;
 use crate::settings::Stores;
+use crate::store::database::Store;
 
-/// The ledgers of all users.
-pub struct Ledger {
-    pub(crate) lines: Lines,
+/// The ledgers of all users, and all that is known about them; a clone is the same.
+#[derive(Clone)]
+pub struct Ledgers(Arc<Parts>);
+
+/// What ledgers are looked after with.
+pub struct Parts {
+    pub(super) lines: Lines,
     prefix: String,
     pub(super) replicas: u8,
+    /// How long Redis may take, and both stores, one after the other.
     pub(super) deadline: Duration,
+    pub(super) stores_deadline: Duration,
+    /// How long the outbox keeps what was delivered.
+    pub(super) outbox_retention: Duration,
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(super) random: Random,
+    pub(super) background: Background,
+    /// What is known of uses that Redis has not heard of.
+    pub(crate) uses: Arc<Uses>,
+    pub(super) resting: Resting,
+    pub(super) aside: Aside,
+    pub(super) settled: Settled,
+    /// Says when Redis has been looked at for the first time.
+    pub(super) looked: SetOnce<()>,
 }
 
-impl Ledger {
+/// What ledgers need of the rest of the service.
+pub(crate) struct Surroundings {
+    /// The truth.
+    pub(crate) store: Store,
+    /// What time it is.
+    pub(crate) clock: Clock,
+    /// Where names of work come from.
+    pub(crate) random: Random,
+    /// Work beside the requests.
+    pub(crate) background: Background,
+}
+
+impl Deref for Ledgers {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl Ledgers {
     /// Prepares for a Redis that need not be there yet.
-    pub fn new(stores: &Stores) -> RedisResult<Self> {
+    pub(crate) fn new(stores: &Stores, uses: Arc<Uses>, around: Surroundings) -> RedisResult<Self> {
+        let Surroundings { store, clock, random, background } = around;
         let (prefix, deadline) = (stores.ledger_key_prefix.clone(), stores.redis_deadline);
         let sentinel = format!("portcullis:sentinel:{prefix}");
         let lines = Lines::new(stores.redis_url().expose_secret(), sentinel, deadline)?;
-        Ok(Self { lines, prefix, replicas: stores.redis_wait_replicas, deadline })
+        Ok(Self(Arc::new(Parts {
+            lines,
+            prefix,
+            replicas: stores.redis_wait_replicas,
+            deadline,
+            stores_deadline: stores.deadline(),
+            outbox_retention: stores.outbox_retention,
+            store,
+            clock,
+            random,
+            background,
+            uses,
+            resting: Resting::default(),
+            aside: Aside::default(),
+            settled: Settled::default(),
+            looked: SetOnce::new(),
+        })))
+    }
+
+    /// Waits until Redis has been looked at for the first time.
+    pub async fn looked_at(&self) {
+        self.looked.wait().await;
+    }
+
+    /// Redis is not believed about these users until a delivery has succeeded.
+    pub(crate) fn doubt_about(&self, users: &[u64]) {
+        self.lines.doubt_about(users);
+    }
+
+    /// Since when an ending waits that Redis refuses to take.
+    pub(crate) fn lacks_since(&self) -> Option<UnixMs> {
+        self.aside.lacks_since()
     }
 
     /// Whether Redis is there and lacks nothing.

@@ -21,14 +21,14 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult};
+use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
 use tokio::sync::Notify;
 
-use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::ledger::sentinel::{Sight, sight};
 
 use super::belief::{Belief, Delivery, Doubt, LineId};
+use super::fault::{ends_line, unavailable};
 use checks::Checks;
 
 /// Connections to one life of Redis.
@@ -214,28 +214,4 @@ impl Line {
     pub(crate) fn run_id(&self) -> &str {
         &self.run_id
     }
-}
-
-/// What time it is for Redis.
-pub(crate) async fn redis_now(redis: &mut MultiplexedConnection) -> RedisResult<UnixMs> {
-    let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(redis).await?;
-    Ok(UnixMs(seconds * 1_000 + micros / 1_000))
-}
-
-/// Whether a refusal concerns the server and not one key or one command.
-pub(crate) fn is_of_the_server(code: &str) -> bool {
-    ["LOADING", "READONLY", "MASTERDOWN", "NOAUTH", "CLUSTERDOWN"].contains(&code)
-}
-
-/// The same of any fault, which may also be one of the way to the server.
-fn ends_line(cause: &RedisError) -> bool {
-    match (cause.kind(), cause.code()) {
-        (_, Some(code)) => is_of_the_server(code),
-        (ErrorKind::UnexpectedReturnType, None) => false,
-        (_, None) => true,
-    }
-}
-
-fn unavailable(why: &'static str) -> RedisError {
-    RedisError::from((ErrorKind::Client, why))
 }

@@ -7,55 +7,26 @@
 //! and their sessions are held. So it cannot overtake an ending, and whatever ends them afterwards
 //! is told afterwards. Endings come before sessions: no session is ever there without them.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
 use serde_json::Value;
 use sqlx::MySqlConnection;
 use sqlx::types::Json;
 
-use crate::App;
+use super::change::Change;
+use super::ledgers::Ledgers;
+use super::outbox::{delivery, writing};
+use super::session_row::SessionRow;
 use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::base::session_id::SessionId;
-use crate::ledger::change::Change;
-use crate::ledger::hydrate::Standing;
-use crate::ledger::outbox;
 use crate::store::standing::standing;
 
-/// How long one user's ledger is left alone after an attempt. It may be a session that Redis does
-/// not take, or has not heard of yet.
-const REST: Duration = Duration::from_mins(1);
-/// How many attempts are remembered at most.
-const MOST: usize = 100_000;
-
-/// Whose ledgers were put back lately.
-#[derive(Default)]
-pub struct Repairs(Mutex<HashMap<u64, UnixMs>>);
-
-impl Repairs {
-    fn is_due(&self, user_id: u64, now: UnixMs) -> bool {
-        let mut tried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if tried.len() >= MOST {
-            tried.retain(|_, at| now.since(*at) < REST);
-        }
-        let rests = tried.get(&user_id).is_some_and(|at| now.since(*at) < REST);
-        if rests || tried.len() >= MOST {
-            return false;
-        }
-        tried.insert(user_id, now);
-        true
-    }
-}
-
 /// Looks into it behind the answer.
-pub(crate) fn put_back_later(app: &App, user_id: u64) {
-    if !app.repairs.is_due(user_id, app.clock.now()) {
+pub(crate) fn put_back_later(ledgers: &Ledgers, user_id: u64) {
+    if !ledgers.resting.is_due(user_id, ledgers.clock.now()) {
         return;
     }
-    let own = app.clone();
-    app.background.do_later(async move {
+    let own = ledgers.clone();
+    ledgers.background.do_later(async move {
         match put_back(&own, user_id).await {
             Ok(true) => tracing::warn!(
                 target: log::REPAIR,
@@ -74,9 +45,9 @@ pub(crate) fn put_back_later(app: &App, user_id: u64) {
 }
 
 /// False if there is nothing to put back, or if Redis will hear of it anyhow.
-async fn put_back(app: &App, user_id: u64) -> sqlx::Result<bool> {
-    let now = app.clock.now();
-    let mut tx = app.store.begin().await?;
+async fn put_back(ledgers: &Ledgers, user_id: u64) -> sqlx::Result<bool> {
+    let now = ledgers.clock.now();
+    let mut tx = ledgers.store.begin().await?;
     let held = sqlx::query!(
         r#"select tokens_valid_after as "watermark: UnixMs",
                   exists (select 1 from revocation_outbox o
@@ -90,9 +61,9 @@ async fn put_back(app: &App, user_id: u64) -> sqlx::Result<bool> {
     let mut changes: Vec<Change> =
         user.watermark.map(|at| Change::RevokeAll { at }).into_iter().collect();
     changes.extend(revoked_tokens(&mut tx, user_id, now).await?);
-    changes.extend(standing_sessions(app, &mut tx, user_id, now).await?);
-    outbox::add(&mut tx, user_id, &changes, now).await?;
-    outbox::commit(app, tx, user_id).await?;
+    changes.extend(standing_sessions(ledgers, &mut tx, user_id, now).await?);
+    writing::add(&mut tx, user_id, &changes, now).await?;
+    delivery::commit(ledgers, tx, user_id, None).await?;
     Ok(true)
 }
 
@@ -115,13 +86,13 @@ async fn revoked_tokens(
 
 /// Idle ones as well: Redis sees by itself whether they are, and may know better.
 async fn standing_sessions(
-    app: &App,
+    ledgers: &Ledgers,
     tx: &mut MySqlConnection,
     user_id: u64,
     now: UnixMs,
 ) -> sqlx::Result<Vec<Change>> {
     let sessions = standing!(query_as!(
-        Standing,
+        SessionRow,
         r#"select s.id as "id: SessionId", s.user_id, s.device_info as "device: Json<Value>",
                   s.ip_address, s.created_at as "created_at: UnixMs",
                   s.last_activity as "last_activity: UnixMs",
@@ -135,19 +106,5 @@ async fn standing_sessions(
     ))
     .fetch_all(tx)
     .await?;
-    Ok(sessions.iter().map(|session| session.change(app)).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ledger_is_looked_into_once_in_a_while() {
-        let repairs = Repairs::default();
-        assert!(repairs.is_due(1, UnixMs(0)));
-        assert!(!repairs.is_due(1, UnixMs(59_999)));
-        assert!(repairs.is_due(2, UnixMs(59_999)));
-        assert!(repairs.is_due(1, UnixMs(60_000)));
-    }
+    Ok(sessions.iter().map(|session| session.change(&ledgers.uses)).collect())
 }

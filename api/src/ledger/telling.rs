@@ -7,12 +7,14 @@
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisError, RedisResult, ServerError, Value};
 
+use super::fault::is_of_the_server;
 use super::fence::Fence;
-use super::ledgers::Ledger;
+use super::ledgers::Ledgers;
+use super::time::redis_now;
 use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::ledger::change::Change;
-use crate::ledger::line::{Line, is_of_the_server, redis_now};
+use crate::ledger::line::Line;
 
 /// What became of a change.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub(crate) enum Told {
     Refused(ServerError),
 }
 
-impl Ledger {
+impl Ledgers {
     /// A fence for whatever is read from MySQL from now on.
     pub(crate) async fn fence(&self) -> RedisResult<Fence> {
         let line = self.lines.any()?;

@@ -6,10 +6,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::App;
 use crate::base::log;
-use crate::ledger::hydrate::{self, Extent, Fault};
-use crate::ledger::outbox;
+use crate::ledger::hydrate::{Extent, Fault, bring_up_to_date};
+use crate::ledger::ledgers::Ledgers;
+use crate::ledger::outbox::doubt_waiting;
+use crate::ledger::outbox::position::position;
 use crate::ledger::sentinel::{self, Confirmation, Mark};
 
 /// How often the line is looked at.
@@ -21,15 +22,15 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 const MARK_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs until the service stops.
-pub(crate) async fn run(app: App) {
+pub(crate) async fn run(ledgers: Ledgers) {
     let mut rest = FIRST_REST;
     let mut marked = Instant::now();
-    while !app.background.stop.is_cancelled() {
+    while !ledgers.background.stop.is_cancelled() {
         let round = tokio::select! {
-            round = round(&app, &mut marked) => round,
-            () = app.background.stop.cancelled() => return,
+            round = round(&ledgers, &mut marked) => round,
+            () = ledgers.background.stop.cancelled() => return,
         };
-        drop(app.looked.set(()));
+        drop(ledgers.looked.set(()));
         let pause = match round {
             Ok(()) => {
                 rest = FIRST_REST;
@@ -50,25 +51,25 @@ pub(crate) async fn run(app: App) {
             }
         };
         let trouble = async {
-            app.ledger.lines.trouble.notified().await;
+            ledgers.lines.trouble.notified().await;
             tokio::time::sleep(FIRST_REST).await;
         };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = trouble => {}
-            () = app.background.stop.cancelled() => return,
+            () = ledgers.background.stop.cancelled() => return,
         }
     }
 }
 
-async fn round(app: &App, marked: &mut Instant) -> Result<(), Fault> {
-    let lines = &app.ledger.lines;
+async fn round(ledgers: &Ledgers, marked: &mut Instant) -> Result<(), Fault> {
+    let lines = &ledgers.lines;
     let line = lines.connect().await?;
     let mut redis = line.ask.clone();
     let mut sight = lines.heard(&line, lines.look(&mut redis).await)?;
     if !sight.is_up_to_date() {
         lines.doubt();
-        hydrate::bring_up_to_date(app, Extent::WhatIsMissing, &|_| {}).await?;
+        bring_up_to_date(ledgers, Extent::WhatIsMissing, &|_| {}).await?;
         sight = lines.heard(&line, lines.look(&mut redis).await)?;
     }
     if sight.run_id != line.run_id() || !sight.is_up_to_date() {
@@ -76,7 +77,7 @@ async fn round(app: &App, marked: &mut Instant) -> Result<(), Fault> {
     }
     if !lines.is_believed() {
         // What other instances have told to be pending is asked for as well, if MySQL is there.
-        let asked = outbox::doubt_waiting(app).await;
+        let asked = doubt_waiting(ledgers).await;
         if !lines.knows_who_waits() {
             asked?;
         }
@@ -88,8 +89,8 @@ async fn round(app: &App, marked: &mut Instant) -> Result<(), Fault> {
         *marked = Instant::now();
         // Without MySQL, or refused by a full server, the mark is older, which costs time later and
         // no safety.
-        let Ok(position) = outbox::position(app, mark.position).await else { return Ok(()) };
-        let next = Mark { position, at: app.clock.now(), ..mark.clone() };
+        let Ok(position) = position(ledgers, mark.position).await else { return Ok(()) };
+        let next = Mark { position, at: ledgers.clock.now(), ..mark.clone() };
         // In the life that was seen with the mark, and before MySQL was asked: a server that was a
         // replica meanwhile carries the same mark and has not heard what others were told.
         let confirmation = Confirmation { mark: &mark.text(), done: &next, life: &sight.life };

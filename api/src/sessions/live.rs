@@ -22,7 +22,7 @@ pub(crate) fn in_use(
     (last_activity, idle_timeout_s): (UnixMs, u32),
     now: UnixMs,
 ) -> bool {
-    is_in_use(app.activity.last_used(session.as_str(), last_activity), idle_timeout_s, now)
+    is_in_use(app.ledgers.uses.last_used(session.as_str(), last_activity), idle_timeout_s, now)
 }
 
 /// The same, when it is known when the session was last used. At its limit it is idle.

@@ -78,7 +78,7 @@ async fn make_room(
     .fetch_all(&mut **tx)
     .await?;
     for other in &mut others {
-        other.last_used = app.activity.last_used(other.id.as_str(), other.last_used);
+        other.last_used = app.ledgers.uses.last_used(other.id.as_str(), other.last_used);
     }
     // An idle one takes nobody's place, and is not ended: it may be in use elsewhere.
     others.retain(|it| live::is_in_use(it.last_used, it.idle_timeout_s, now));

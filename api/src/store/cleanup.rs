@@ -8,16 +8,16 @@
 use std::fmt;
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
-use sqlx::{MySql, MySqlConnection, MySqlPool};
+use sqlx::{MySqlConnection, MySqlPool};
 
+use super::database;
+use super::lock::lock;
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::base::random::Random;
 use crate::metrics;
 use crate::settings::Settings;
-use crate::store::database;
 use crate::store::transaction::{REPETITIONS, was_sent_away};
 
 /// A revocation is kept this much longer than its token, whatever leeway anybody grants.
@@ -94,23 +94,6 @@ fn pause(settings: &Settings, random: &Random, is_first: bool) -> Duration {
     let interval = Duration::from_hours(settings.server.cleanup_interval_hours);
     let tenths = interval / 10 * u32::from(random.bytes::<1>()[0]) / 255;
     if is_first { tenths } else { interval * 19 / 20 + tenths }
-}
-
-/// Takes this database's lock for one kind of work. It goes with the connection, which never
-/// returns to the pool.
-pub(crate) async fn lock(
-    db: &MySqlPool,
-    work: &str,
-) -> sqlx::Result<Option<PoolConnection<MySql>>> {
-    let mut connection = db.acquire().await?;
-    connection.close_on_drop();
-    let asked = sqlx::query_scalar!(
-        "select get_lock(concat('portcullis.', ?, '.', left(sha2(database(), 256), 32)), 0)",
-        work,
-    )
-    .fetch_one(&mut *connection);
-    let got = database::time(PATIENCE, asked).await?;
-    Ok((got == Some(1)).then_some(connection))
 }
 
 async fn delete_all(

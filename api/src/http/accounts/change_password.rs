@@ -144,7 +144,7 @@ async fn change(
     let event =
         Event::of("authn_password_change", caller.user_id).in_session(opened.session.as_str());
     audit::record(&mut tx, client, now, event).await?;
-    let propagation = outbox::commit(app, tx, caller.user_id).await?;
+    let propagation = outbox::commit(&app.ledgers, tx, caller.user_id, None).await?;
     Ok(Checked::Done(Changed { role: held.role, now, opened, propagation }))
 }
 

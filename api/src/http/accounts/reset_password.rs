@@ -135,7 +135,7 @@ async fn set(
     let ending = Ending { reason: Reason::PasswordReset, at, client };
     ending::end_all(&mut tx, user_id, ending).await?;
     audit::record(&mut tx, client, at, Event::of("authn_password_reset", user_id)).await?;
-    Ok(outbox::commit(app, tx, user_id).await?)
+    Ok(outbox::commit(&app.ledgers, tx, user_id, None).await?)
 }
 
 struct Owner {

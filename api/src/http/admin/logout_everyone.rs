@@ -63,7 +63,7 @@ pub async fn log_out_everyone(
         after = last;
     }
     counts.add(&app.store.repeat(|| own(&app, &client, &caller, at)).await?);
-    let propagation = outbox::deliver_everybodys(&app, until).await;
+    let propagation = outbox::deliver_everybodys(&app.ledgers, until).await;
     Ok(Success::data(counts).saying("Everybody has been logged out").propagated(propagation))
 }
 
@@ -141,7 +141,7 @@ async fn end(app: &App, mut tx: Transaction, range: Range, at: UnixMs) -> sqlx::
     .await?;
     let sessions = end_sessions(&mut tx, range, at).await?;
     // Said before the commit: from then on Redis may be asked about them and be behind.
-    app.ledger.lines.doubt_about(&users);
+    app.ledgers.doubt_about(&users);
     tx.once_committed(move || metrics::sessions_revoked(Reason::Admin.as_str(), sessions));
     tx.commit().await?;
     Ok(Counts { users: users.len() as u64, sessions_revoked: sessions })

@@ -264,6 +264,6 @@ async fn revoke_access_token(
         .in_session(caller.session.as_str())
         .with(by.clone());
     audit::record(&mut tx, client, at, event).await?;
-    outbox::commit(app, tx, caller.user_id).await?;
+    outbox::commit(&app.ledgers, tx, caller.user_id, None).await?;
     Ok(())
 }

@@ -97,7 +97,7 @@ async fn one(
     }
     let event = Event::of("session_ended", caller.user_id).in_session(session.as_str());
     audit::record(&mut tx, client, at, event).await?;
-    Ok(outbox::commit(app, tx, caller.user_id).await?)
+    Ok(outbox::commit(&app.ledgers, tx, caller.user_id, None).await?)
 }
 
 /// `POST /logout-all-devices`: the same as `logout_all`.
@@ -142,7 +142,7 @@ pub(crate) async fn all(
     blacklist_presented(&mut tx, caller, ending).await?;
     let event = Event::of("session_ended_all", caller.user_id).in_session(caller.session.as_str());
     audit::record(&mut tx, client, at, event).await?;
-    Ok((ended, outbox::commit(app, tx, caller.user_id).await?))
+    Ok((ended, outbox::commit(&app.ledgers, tx, caller.user_id, None).await?))
 }
 
 /// The token in hand is ended by itself as well, for services that only ask about tokens; until

@@ -31,7 +31,6 @@ use crate::ledger::outbox;
 use crate::limits::Scope;
 use crate::mail::{Message, Scene};
 use crate::metrics;
-use crate::sessions::activity;
 use crate::sessions::ending::{self, Ending, Reason};
 use crate::sessions::gate;
 use crate::store::audit::{self, Event};
@@ -134,7 +133,7 @@ async fn spend(
         let exchanged =
             app.store.repeat(|| exchange((app, held.take()), client, &row, successor, now));
         if exchanged.await? {
-            activity::tell_redis(app, row.user_id, &row.session, now).await;
+            app.activity.tell_redis(row.user_id, &row.session, now).await;
             return Ok(row);
         }
         // Somebody was faster, or what the user may do has changed: see what is so now.
@@ -245,7 +244,7 @@ async fn end_family<T>(app: &App, client: &Client, row: &Row, now: UnixMs) -> Re
                 .in_session(row.session.as_str())
                 .with(json!({ "label": label }));
             audit::record(&mut tx, client, now, event).await?;
-            outbox::commit(app, tx, row.user_id).await
+            outbox::commit(&app.ledgers, tx, row.user_id, None).await
         })
         .await?;
     let scene = Scene { device: client.device.clone(), ip: client.ip };

@@ -88,7 +88,7 @@ impl Family {
                     .in_session(self.session.as_str())
                     .with(detail.clone());
                 audit::record(&mut tx, client, at, event).await?;
-                outbox::commit(app, tx, self.user_id).await
+                outbox::commit(&app.ledgers, tx, self.user_id, None).await
             })
             .await
     }

@@ -11,7 +11,7 @@ use redis::Pipeline;
 use sqlx::MySql;
 use sqlx::types::Json;
 
-use super::{BATCH, Fault, Work, within};
+use super::work::{BATCH, Fault, Work, within};
 use crate::base::clock::UnixMs;
 use crate::ledger::change::Change;
 
@@ -92,7 +92,7 @@ impl Work<'_> {
         let mut pipeline = Pipeline::new();
         for (user_id, changes) in &rows {
             for change in changes.iter().filter(|change| change.is_ending()) {
-                let key = self.app.ledger.key(*user_id);
+                let key = self.ledgers.key(*user_id);
                 pipeline.add_command(change.command(&key, before_sessions, None));
                 self.counts.endings += 1;
             }
@@ -105,7 +105,9 @@ impl Work<'_> {
         for ids in waiting.chunks(BATCH as usize) {
             let mut update =
                 sqlx::QueryBuilder::<MySql>::new("update revocation_outbox set delivered_at = ");
-            update.push_bind(self.app.clock.now()).push(" where delivered_at is null and id in (");
+            update
+                .push_bind(self.ledgers.clock.now())
+                .push(" where delivered_at is null and id in (");
             let mut list = update.separated(", ");
             for id in ids {
                 list.push_bind(id);

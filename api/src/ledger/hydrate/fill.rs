@@ -2,18 +2,18 @@
 //! without them.
 
 use redis::Pipeline;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::Executor as _;
 use sqlx::types::Json;
 
-use super::{BATCH, Fault, Work, within};
-use crate::App;
+use super::work::{BATCH, Fault, Work, within};
 use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::base::session_id::SessionId;
 use crate::ledger::change::Change;
 use crate::ledger::fence::Fence;
-use crate::ledger::line::redis_now;
+use crate::ledger::session_row::SessionRow;
+use crate::ledger::time::redis_now;
 use crate::store::standing::standing;
 
 /// How often one batch is begun anew before the whole work is.
@@ -35,7 +35,7 @@ impl Work<'_> {
             let mut pipeline = Pipeline::new();
             for row in &rows {
                 let change = Change::RevokeAll { at: row.at };
-                pipeline.add_command(change.command(&self.app.ledger.key(row.id), now, None));
+                pipeline.add_command(change.command(&self.ledgers.key(row.id), now, None));
                 self.counts.watermarks += 1;
             }
             self.tell(pipeline).await?;
@@ -67,7 +67,7 @@ impl Work<'_> {
             for row in &rows {
                 let (digest, expires_at) = (row.digest.clone(), row.expires_at);
                 let change = Change::Blacklist { digest, expires_at };
-                pipeline.add_command(change.command(&self.app.ledger.key(row.user_id), now, None));
+                pipeline.add_command(change.command(&self.ledgers.key(row.user_id), now, None));
                 self.counts.revocations += 1;
             }
             self.tell(pipeline).await?;
@@ -88,8 +88,12 @@ impl Work<'_> {
             let rows = self.hold_sessions((&after, batch), now).await?;
             let mut pipeline = Pipeline::new();
             for row in &rows {
-                let key = self.app.ledger.key(row.user_id);
-                pipeline.add_command(row.change(self.app).command(&key, UnixMs::MAX, Some(&fence)));
+                let key = self.ledgers.key(row.user_id);
+                pipeline.add_command(row.change(&self.ledgers.uses).command(
+                    &key,
+                    UnixMs::MAX,
+                    Some(&fence),
+                ));
             }
             let refused = self.try_tell(pipeline).await?;
             within(self.db.execute("commit")).await?;
@@ -120,11 +124,11 @@ impl Work<'_> {
         &mut self,
         (after, batch): (&str, u32),
         now: UnixMs,
-    ) -> Result<Vec<Standing>, Fault> {
+    ) -> Result<Vec<SessionRow>, Fault> {
         for _ in 0..MEETINGS {
             within(self.db.execute("start transaction")).await?;
             let asked = standing!(query_as!(
-                Standing,
+                SessionRow,
                 r#"select s.id as "id: SessionId", s.user_id,
                           s.device_info as "device: Json<Value>", s.ip_address,
                           s.created_at as "created_at: UnixMs",
@@ -150,38 +154,4 @@ impl Work<'_> {
 
 fn is_deadlock(cause: &sqlx::Error) -> bool {
     cause.as_database_error().is_some_and(|cause| cause.code().as_deref() == Some("40001"))
-}
-
-/// A session that stands, as MySQL has it.
-pub(crate) struct Standing {
-    pub(crate) id: SessionId,
-    pub(crate) user_id: u64,
-    pub(crate) device: Json<Value>,
-    pub(crate) ip_address: String,
-    pub(crate) created_at: UnixMs,
-    pub(crate) last_activity: UnixMs,
-    pub(crate) expires_at: UnixMs,
-    pub(crate) idle_timeout_s: u32,
-}
-
-impl Standing {
-    /// What its ledger is told of it, with its last use as far as that is known.
-    pub(crate) fn change(&self, app: &App) -> Change {
-        let seen_at = app.activity.last_used(self.id.as_str(), self.last_activity);
-        Change::Create {
-            session: self.id.clone(),
-            created_at: self.created_at,
-            seen_at: Some(seen_at),
-            expires_at: self.expires_at,
-            idle_s: self.idle_timeout_s,
-            device: device_text(&self.device.0, &self.ip_address),
-        }
-    }
-}
-
-/// What a ledger keeps of a session's device.
-fn device_text(device: &Value, ip_address: &str) -> String {
-    let part = |name: &str| device.get(name).cloned().unwrap_or_default();
-    let (browser, os, device) = (part("browser"), part("os"), part("device"));
-    json!({ "browser": browser, "os": os, "device": device, "ip": ip_address }).to_string()
 }

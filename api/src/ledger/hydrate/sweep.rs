@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use redis::{Pipeline, Value};
 use sqlx::{AssertSqlSafe, Connection as _};
 
-use super::{BATCH, Fault, Work, within};
+use super::work::{BATCH, Fault, Work, within};
 use crate::base::clock::UnixMs;
 use crate::store::standing::standing;
 
@@ -17,7 +17,7 @@ impl Work<'_> {
             let mut scan = redis::cmd("SCAN");
             scan.arg(cursor).arg("TYPE").arg("authledgr").arg("COUNT").arg(BATCH);
             let (next, keys): (u64, Vec<Vec<u8>>) = scan.query_async(&mut self.redis).await?;
-            let keys = keys.into_iter().filter(|key| self.app.ledger.is_ours(key)).collect();
+            let keys = keys.into_iter().filter(|key| self.ledgers.is_ours(key)).collect();
             self.sweep_keys(keys, now).await?;
             cursor = next;
             if cursor == 0 {

@@ -10,7 +10,7 @@ use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use super::unavailable;
+use crate::ledger::fault::unavailable;
 
 /// How many go together at most.
 const MOST: usize = 256;

@@ -6,53 +6,32 @@
 //! counts only if it was the newest some while ago (numbers that were taken by then have become
 //! rows) and if nobody holds a row up to it (a transaction that is still open does).
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sqlx::MySqlPool;
 
-use crate::App;
+use crate::ledger::ledgers::Ledgers;
 use crate::store::transaction::Transaction;
 
-/// From taking a number to writing the row: moments within one statement.
-const SETTLED_AFTER: Duration = Duration::from_secs(10);
 /// How many rows are looked at in one go.
 const STEP: u32 = 10_000;
 
-/// What the newest row was at some instants, the oldest first.
-#[derive(Default)]
-pub(crate) struct Positions(Mutex<VecDeque<(Instant, u64)>>);
-
-impl Positions {
-    /// Notes the newest row; the newest that is settled by now.
-    fn settled(&self, newest: u64, now: Instant) -> Option<u64> {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.push_back((now, newest));
-        let is_settled = |at: Instant| now.duration_since(at) >= SETTLED_AFTER;
-        while seen.get(1).is_some_and(|(at, _)| is_settled(*at)) {
-            seen.pop_front();
-        }
-        seen.front().filter(|(at, _)| is_settled(*at)).map(|(_, newest)| *newest)
-    }
-}
-
 /// The row up to which everything has been delivered and nothing can be added, at least `known`.
-pub(crate) async fn position(app: &App, known: u64) -> sqlx::Result<u64> {
+pub(crate) async fn position(ledgers: &Ledgers, known: u64) -> sqlx::Result<u64> {
     let asked = sqlx::query!(
         r#"select (select min(id) from revocation_outbox where delivered_at is null)
                       as "first_waiting: u64",
                   (select max(id) from revocation_outbox) as "newest: u64""#
     )
-    .fetch_one(&app.store.pool);
-    let row = app.store.in_time(asked).await?;
+    .fetch_one(&ledgers.store.pool);
+    let row = ledgers.store.in_time(asked).await?;
     let newest = row.newest.unwrap_or(0);
-    let Some(settled) = app.positions.settled(newest, Instant::now()) else { return Ok(known) };
+    let Some(settled) = ledgers.settled.newest(newest, Instant::now()) else { return Ok(known) };
     let wanted = row.first_waiting.map_or(settled, |first| settled.min(first - 1));
     if wanted <= known {
         return Ok(known);
     }
-    let held = app.store.in_time(up_to_held(&app.store.pool, known, wanted));
+    let held = ledgers.store.in_time(up_to_held(&ledgers.store.pool, known, wanted));
     Ok(held.await.unwrap_or(known))
 }
 
@@ -94,18 +73,5 @@ mod tests {
         assert_eq!(up_to_held(&db, 1, 4).await.unwrap(), 4, "what lies behind it does not matter");
         slow.commit().await.unwrap();
         assert_eq!(up_to_held(&db, 0, 4).await.unwrap(), 4);
-    }
-
-    #[test]
-    fn a_row_is_settled_when_it_was_the_newest_long_enough_ago() {
-        let positions = Positions::default();
-        let start = Instant::now();
-        let at = |s| start + Duration::from_secs(s);
-        assert_eq!(positions.settled(5, at(0)), None);
-        assert_eq!(positions.settled(6, at(5)), None);
-        assert_eq!(positions.settled(9, at(10)), Some(5));
-        assert_eq!(positions.settled(9, at(14)), Some(5));
-        assert_eq!(positions.settled(9, at(16)), Some(6));
-        assert_eq!(positions.settled(20, at(60)), Some(9));
     }
 }

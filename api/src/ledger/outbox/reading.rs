@@ -10,13 +10,12 @@ use sqlx::mysql::MySqlRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, MySql, MySqlConnection, QueryBuilder, Row as _};
 
-use super::Undelivered;
-use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::base::session_id::SessionId;
 use crate::ledger::change::Change;
 use crate::ledger::fence::Fence;
+use crate::ledger::ledgers::Ledgers;
 use crate::ledger::telling::Told;
 
 /// A row of the outbox that waits.
@@ -37,6 +36,21 @@ pub(super) enum Fate {
     Stale,
     /// Redis does not take it, or not yet. Whether that is an ending, which is worse.
     Refused { is_ending: bool },
+}
+
+/// Why a change has not arrived.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Undelivered {
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("redis: {0}")]
+    Redis(#[from] redis::RedisError),
+    #[error("Redis does not take it")]
+    Refused,
+    #[error("what was read was out of date again and again")]
+    Stale,
+    #[error("it took too long")]
+    Late,
 }
 
 impl FromRow<'_, MySqlRow> for Row {
@@ -123,12 +137,12 @@ pub(super) fn holds_a_beginning(rows: &[Row]) -> bool {
 
 /// Tells the rows, and what became of each.
 pub(super) async fn tell(
-    app: &App,
+    ledgers: &Ledgers,
     db: &mut MySqlConnection,
     rows: &[Row],
     fence: Option<&Fence>,
 ) -> Result<Vec<Fate>, Undelivered> {
-    let alive = alive_among(db, rows, app.clock.now()).await?;
+    let alive = alive_among(db, rows, ledgers.clock.now()).await?;
     let is_due = |change: &Change| change.begins().is_none_or(|id| alive.contains_key(id.as_str()));
     let mut places = Vec::new();
     let mut changes = Vec::new();
@@ -142,7 +156,7 @@ pub(super) async fn tell(
             }
         }
     }
-    let told = app.ledger.tell(&changes, fence).await?;
+    let told = ledgers.tell(&changes, fence).await?;
     let unread = |row: &Row| match &row.changes {
         Some(_) => Fate::Told,
         None => Fate::Refused { is_ending: true },
@@ -215,4 +229,15 @@ async fn alive_among(
         );
     }
     Ok(alive)
+}
+
+/// Stops believing Redis about everybody for whom something waits.
+pub(in crate::ledger) async fn doubt_waiting(ledgers: &Ledgers) -> sqlx::Result<()> {
+    let asked = sqlx::query_scalar!(
+        "select distinct user_id from revocation_outbox where delivered_at is null"
+    )
+    .fetch_all(&ledgers.store.pool);
+    ledgers.lines.doubt_about(&ledgers.store.in_time(asked).await?);
+    ledgers.lines.know_who_waits();
+    Ok(())
 }

@@ -67,6 +67,6 @@ impl<'a> Deed<'a> {
     pub(super) async fn commit(mut self, event: &'static str) -> Result<Propagation> {
         let event = Event::of(event, self.user_id).with(self.detail);
         audit::record(&mut self.tx, self.client, self.at, event).await?;
-        Ok(outbox::commit(self.app, self.tx, self.user_id).await?)
+        Ok(outbox::commit(&self.app.ledgers, self.tx, self.user_id, None).await?)
     }
 }

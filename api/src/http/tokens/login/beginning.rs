@@ -40,7 +40,7 @@ pub(super) async fn begin(
 ) -> Result<Option<Begun>> {
     // Asked for now, a fence costs no time: whatever ends the session comes after it.
     let (checked, fence) =
-        tokio::join!(check_password(app, client, email, given.clone()), app.ledger.fence());
+        tokio::join!(check_password(app, client, email, given.clone()), app.ledgers.fence());
     let (Some(mut user), fence) = (checked?, fence.ok()) else { return Ok(None) };
     let presented = presented_session(app, headers, user.id).await;
     loop {
@@ -88,7 +88,7 @@ async fn begin_session(
     let opened = opening::open(app, &mut tx, user.id, client, beginning).await?;
     let event = Event::of("authn_login_success", user.id).in_session(opened.session.as_str());
     audit::record(&mut tx, client, now, event).await?;
-    let propagation = outbox::commit_fenced(app, tx, user.id, fence).await?;
+    let propagation = outbox::commit(&app.ledgers, tx, user.id, fence).await?;
     Ok(Checked::Done(Some((held.role, now, opened, propagation))))
 }
 

@@ -1,0 +1,22 @@
+//! What a refusal or a fault says about Redis as a whole.
+
+use redis::{ErrorKind, RedisError};
+
+/// Whether a refusal concerns the server and not one key or one command.
+pub(super) fn is_of_the_server(code: &str) -> bool {
+    ["LOADING", "READONLY", "MASTERDOWN", "NOAUTH", "CLUSTERDOWN"].contains(&code)
+}
+
+/// The same of any fault, which may also be one of the way to the server.
+pub(super) fn ends_line(cause: &RedisError) -> bool {
+    match (cause.kind(), cause.code()) {
+        (_, Some(code)) => is_of_the_server(code),
+        (ErrorKind::UnexpectedReturnType, None) => false,
+        (_, None) => true,
+    }
+}
+
+/// Redis cannot be asked, or is not believed.
+pub(super) fn unavailable(why: &'static str) -> RedisError {
+    RedisError::from((ErrorKind::Client, why))
+}

@@ -1,0 +1,129 @@
+//! What every step of the work needs: its connections, its counts, and how it tells.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Pipeline, ServerError, Value};
+use sqlx::MySql;
+use sqlx::pool::PoolConnection;
+
+use crate::base::log;
+use crate::ledger::ledgers::Ledgers;
+
+/// What a step may take at most: thousands of commands, not one.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How many rows are read and told at a time.
+pub(super) const BATCH: u32 = 1000;
+
+/// What has been told so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Sessions ended that MySQL does not have.
+    pub swept: u64,
+    /// Watermarks.
+    pub watermarks: u64,
+    /// Revoked tokens.
+    pub revocations: u64,
+    /// Live sessions.
+    pub sessions: u64,
+    /// Endings told again.
+    pub endings: u64,
+}
+
+impl Counts {
+    /// What has been filled in, of [`size`].
+    pub const fn filled(&self) -> u64 {
+        self.watermarks + self.revocations + self.sessions
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { swept, watermarks, revocations, sessions, endings } = self;
+        write!(
+            f,
+            "sessions {sessions}, revocations {revocations}, watermarks {watermarks}, \
+             swept {swept}, endings {endings}"
+        )
+    }
+}
+
+/// Why the ledgers could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// MySQL did not answer as it should.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// Redis did not answer as it should.
+    #[error("redis: {0}")]
+    Redis(#[from] redis::RedisError),
+    /// Another instance is at it.
+    #[error("another instance brings the ledgers up to date")]
+    Elsewhere,
+    /// Only a primary takes changes.
+    #[error("the server is a replica")]
+    Replica,
+    /// The ledgers were wiped or the server changed during the work.
+    #[error("Redis changed during the work")]
+    Disturbed,
+    /// A step took too long.
+    #[error("a step took too long")]
+    Late,
+}
+
+pub(super) struct Work<'a> {
+    pub(super) ledgers: &'a Ledgers,
+    pub(super) db: PoolConnection<MySql>,
+    pub(super) redis: MultiplexedConnection,
+    pub(super) counts: Counts,
+    pub(super) report: &'a (dyn Fn(&Counts) + Send + Sync),
+}
+
+impl Work<'_> {
+    /// One round trip; whatever is refused stops the work, for Redis would lack it.
+    pub(super) async fn tell(&mut self, pipeline: Pipeline) -> Result<(), Fault> {
+        let refused = self.try_tell(pipeline).await?;
+        refused.map_or(Ok(()), |refusal| Err(redis::RedisError::from(refusal).into()))
+    }
+
+    /// The same; gives back a refusal that concerns one entry only. About a key that holds
+    /// something else Redis never says OK.
+    pub(super) async fn try_tell(
+        &mut self,
+        mut pipeline: Pipeline,
+    ) -> Result<Option<ServerError>, Fault> {
+        if pipeline.is_empty() {
+            return Ok(None);
+        }
+        pipeline.ignore_errors();
+        let replies: Vec<Value> = pipeline.query_async(&mut self.redis).await?;
+        (self.report)(&self.counts);
+        let mut refused = None;
+        for reply in replies {
+            let Value::ServerError(refusal) = reply else { continue };
+            match refusal.code() {
+                "WRONGTYPE" => {
+                    tracing::error!(
+                        target: log::HYDRATE,
+                        %refusal,
+                        "a ledger's key holds something else"
+                    );
+                }
+                // Read again, all that was refused for other reasons is refused again.
+                "STALE" => refused = Some(refusal),
+                "ENDED" => refused = refused.or(Some(refusal)),
+                "ERR" if !refusal.details().is_some_and(|d| d.contains("unknown command")) => {
+                    refused = refused.or(Some(refusal));
+                }
+                _ => return Err(redis::RedisError::from(refusal).into()),
+            }
+        }
+        Ok(refused)
+    }
+}
+
+/// Waits for MySQL as long as a step may take.
+pub(super) async fn within<T>(asked: impl Future<Output = sqlx::Result<T>>) -> Result<T, Fault> {
+    Ok(tokio::time::timeout(PATIENCE, asked).await.map_err(|_| Fault::Late)??)
+}

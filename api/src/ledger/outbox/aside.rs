@@ -1,0 +1,104 @@
+//! Users whose ledgers refuse: they are set aside for a while that grows, so that they hold up nobody
+//! else.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::reading::Row;
+use crate::base::clock::UnixMs;
+
+/// How long a user is left alone whose ledger refuses, at first and at most.
+const FIRST_REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_mins(1);
+
+/// Users whose ledgers refuse.
+#[derive(Default)]
+pub(crate) struct Aside(Mutex<HashMap<u64, Rest>>);
+
+/// A user who is left alone for a while.
+struct Rest {
+    until: Instant,
+    length: Duration,
+    /// The last row that was tried. What is written after it does not rest.
+    newest: u64,
+    /// When the ending was written that their ledger refuses, if it is one.
+    lacks_since: Option<UnixMs>,
+}
+
+impl Aside {
+    /// Since when an ending waits that Redis does not take.
+    pub(crate) fn lacks_since(&self) -> Option<UnixMs> {
+        self.resting().values().filter_map(|aside| aside.lacks_since).min()
+    }
+
+    /// Whether this row of a user has been tried lately, in vain.
+    pub(super) fn rests(&self, row: u64, user_id: u64) -> bool {
+        let now = Instant::now();
+        self.resting().get(&user_id).is_some_and(|aside| now < aside.until && row <= aside.newest)
+    }
+
+    pub(super) fn set_aside(&self, user_id: u64, Refused { newest, lacks_since }: Refused) {
+        let mut resting = self.resting();
+        let length = resting.get(&user_id).map_or(FIRST_REST, |it| it.length * 2).min(LONGEST_REST);
+        let until = Instant::now() + length;
+        resting.insert(user_id, Rest { until, length, newest, lacks_since });
+    }
+
+    pub(super) fn keep_aside(&self, waiting: &HashSet<u64>) {
+        self.resting().retain(|user_id, _| waiting.contains(user_id));
+    }
+
+    fn resting(&self) -> MutexGuard<'_, HashMap<u64, Rest>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one attempt at a user's rows came to, if Redis refused any.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Refused {
+    newest: u64,
+    /// When the oldest ending among them was written.
+    lacks_since: Option<UnixMs>,
+}
+
+impl Refused {
+    pub(super) fn add(&mut self, row: &Row, is_ending: bool) {
+        self.newest = self.newest.max(row.id);
+        let since = is_ending.then_some(row.created_at);
+        self.lacks_since = self.lacks_since.into_iter().chain(since).min();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: u64, created_at: u64) -> Row {
+        Row { id, user_id: 1, created_at: UnixMs(created_at), changes: None }
+    }
+
+    #[test]
+    fn f_08_what_is_written_later_does_not_rest_with_what_was_refused() {
+        let (aside, mut refused) = (Aside::default(), Refused::default());
+        refused.add(&row(7, 0), false);
+        aside.set_aside(1, refused);
+        assert!(aside.rests(6, 1) && aside.rests(7, 1));
+        assert!(!aside.rests(8, 1), "an ending, say");
+        assert!(!aside.rests(7, 2), "somebody else");
+    }
+
+    #[test]
+    fn f_08_the_oldest_ending_that_was_refused_counts_whatever_else_was() {
+        let (aside, mut refused) = (Aside::default(), Refused::default());
+        for (id, created_at, is_ending) in
+            [(5, 1, false), (6, 20, true), (7, 10, true), (8, 30, false)]
+        {
+            refused.add(&row(id, created_at), is_ending);
+        }
+        aside.set_aside(1, refused);
+        assert_eq!(aside.lacks_since(), Some(UnixMs(10)));
+    }
+}

@@ -1,0 +1,25 @@
+//! A row of the outbox, written in the transaction that decides what it says.
+
+use sqlx::MySqlConnection;
+use sqlx::types::Json;
+
+use crate::base::clock::UnixMs;
+use crate::ledger::change::Change;
+
+/// Writes a change down in the transaction that decides it.
+pub async fn add(
+    tx: &mut MySqlConnection,
+    user_id: u64,
+    changes: &[Change],
+    now: UnixMs,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into revocation_outbox (user_id, change_set, created_at) values (?, ?, ?)",
+        user_id,
+        Json(changes),
+        now,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
