@@ -11,7 +11,7 @@ use crate::errors::{BLACKLIST_EXPIRE, NO_EXP, SYNTAX, WRONG_TYPE};
 use crate::expiry::{self, Clock};
 use crate::ledger_key::WriteLedger;
 use crate::reply::Reply;
-use crate::{config, info, token};
+use crate::{config, counters, token};
 
 /// The C entry.
 pub(crate) unsafe extern "C" fn entry(
@@ -29,9 +29,11 @@ fn blacklist(call: &Call<'_>) -> Reply {
     let clock = Clock { now: call.now(), replay: call.is_replay() };
     let (digest, expires) = match parse(call, clock) {
         Ok(request) => request,
-        Err(refusal) => return info::rejected(refusal),
+        Err(refusal) => return counters::rejected(refusal),
     };
-    let Ok(mut ledger) = WriteLedger::open(call, key) else { return info::rejected(WRONG_TYPE) };
+    let Ok(mut ledger) = WriteLedger::open(call, key) else {
+        return counters::rejected(WRONG_TYPE);
+    };
 
     // What is replayed was stored when it happened, whatever the time is now.
     let from = if clock.replay { UnixMs(0) } else { clock.now };
@@ -40,7 +42,7 @@ fn blacklist(call: &Call<'_>) -> Reply {
         return Reply::Integer(0);
     }
     // A replica repeats what its primary has counted.
-    info::REVOCATIONS.add(usize::from(change == Revocation::New && !clock.replay));
+    counters::REVOCATIONS.add(usize::from(change == Revocation::New && !clock.replay));
 
     let (hex, expires) = (digest.to_hex(), expires.0.to_string());
     call.replicate(c"AUTH.BLACKLIST", &[key.bytes(), b"DIGEST", &hex, b"PXAT", expires.as_bytes()]);
@@ -57,7 +59,7 @@ fn parse(call: &Call<'_>, clock: Clock) -> Result<(Digest, UnixMs), Reply> {
         }
         _ => return Err(SYNTAX),
     };
-    info::DIGESTS_COMPUTED.add(usize::from(matches!(token, TokenRef::Token(_))));
+    counters::DIGESTS_COMPUTED.add(usize::from(matches!(token, TokenRef::Token(_))));
     Ok((token.digest(), expires))
 }
 

@@ -10,7 +10,7 @@ use crate::errors::{INTEGER, NOT_READY, SYNTAX, WRONG_TYPE};
 use crate::ledger_key::{ReadLedger, WrongType};
 use crate::reply::Reply;
 use crate::token;
-use crate::{confirm, info};
+use crate::{confirm, counters};
 
 /// The C entry.
 pub(crate) unsafe extern "C" fn entry(
@@ -27,23 +27,23 @@ pub(crate) unsafe extern "C" fn entry(
 fn check(call: &Call<'_>) -> Reply {
     let Some(key) = call.arg(1) else { return Reply::WrongArity };
     if confirm::is_missing() {
-        return info::not_ready(NOT_READY);
+        return counters::not_ready(NOT_READY);
     }
     let question = match parse(call) {
         Ok(question) => question,
-        Err(refusal) => return info::rejected(refusal),
+        Err(refusal) => return counters::rejected(refusal),
     };
     let verdict = match ReadLedger::open(call, key) {
         Ok(Some(ledger)) => {
             let now = call.quick_now();
             let verdict = ledger.verdict(&question, now);
-            info::count_digest(&question, verdict, ledger.holds_unexpired_digests(now));
+            counters::count_digest(&question, verdict, ledger.holds_unexpired_digests(now));
             verdict
         }
         Ok(None) => question.verdict_without_ledger(),
-        Err(WrongType) => return info::rejected(WRONG_TYPE),
+        Err(WrongType) => return counters::rejected(WRONG_TYPE),
     };
-    info::count(verdict);
+    counters::count(verdict);
     match verdict {
         Verdict::Ok => Reply::Ok,
         Verdict::NoSession => Reply::Simple(c"NO_SESSION"),

@@ -32,7 +32,7 @@ use crate::call::{self, Call, Origin};
 use crate::errors::{LIFE, RUN_ID, SYNTAX};
 use crate::ffi;
 use crate::reply::Reply;
-use crate::{config, fence, info};
+use crate::{config, counters, fence};
 
 static CONFIRMED: AtomicBool = AtomicBool::new(false);
 /// Whether a timer is set that will tell the replicas; however many there are, one is enough.
@@ -67,15 +67,15 @@ fn confirm(call: &Call<'_>) -> Reply {
     let life = match (call.arg(2), call.arg(3), call.arg(4)) {
         (None, ..) => None,
         (Some(option), Some(life), None) if option.is("LIFE") => Some(life),
-        _ => return info::rejected(SYNTAX),
+        _ => return counters::rejected(SYNTAX),
     };
     match call.origin() {
         Origin::Log => return Reply::Simple(c"OK"),
         Origin::Client if call.run_id().as_deref() != Some(run_id.bytes()) => {
-            return info::rejected(RUN_ID);
+            return counters::rejected(RUN_ID);
         }
         Origin::Client if life.is_some_and(|life| !fence::is_life(life.bytes())) => {
-            return info::rejected(LIFE);
+            return counters::rejected(LIFE);
         }
         Origin::Client | Origin::Primary => CONFIRMED.store(true, Ordering::Relaxed),
     }

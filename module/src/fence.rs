@@ -14,7 +14,7 @@ use redis_module::raw;
 use crate::call::{self, Call};
 use crate::clock::monotonic_now;
 use crate::reply::Reply;
-use crate::{ask, config, info};
+use crate::{ask, config, counters};
 
 /// Only the main thread takes it, so nobody ever waits.
 static FENCE: LazyLock<Mutex<Fence>> = LazyLock::new(|| {
@@ -61,7 +61,7 @@ pub(crate) fn judge(
 ) -> Result<(), Refusal> {
     let token = token.in_place(place(call));
     let verdict = fence().judge(token, beginning, monotonic_now());
-    info::FENCE_STALE.add(usize::from(verdict == Err(Refusal::Stale)));
+    counters::FENCE_STALE.add(usize::from(verdict == Err(Refusal::Stale)));
     verdict
 }
 

@@ -8,7 +8,7 @@ use core::ffi::CStr;
 use portcullis_core::{Ledger, UnixMs};
 
 use crate::call::{Arg, Call, OpenKey};
-use crate::{config, ffi, info, ledger_type};
+use crate::{config, counters, ffi, ledger_type};
 
 /// The key holds something else.
 pub(crate) struct WrongType;
@@ -114,7 +114,7 @@ impl<'a> WriteLedger<'a> {
             return Vec::new();
         }
         let swept = self.sweep(now);
-        info::SESSIONS_EXPIRED_SEEN.add(swept.len());
+        counters::SESSIONS_EXPIRED_SEEN.add(swept.len());
         swept
     }
 }

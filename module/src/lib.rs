@@ -21,6 +21,7 @@ mod clock;
 mod commands;
 mod config;
 mod confirm;
+mod counters;
 mod digest;
 mod docs;
 mod errors;

@@ -11,7 +11,7 @@ use crate::errors::{
 use crate::expiry::{self, Clock};
 use crate::ledger_key::WriteLedger;
 use crate::reply::Reply;
-use crate::{config, fence, info};
+use crate::{config, counters, fence};
 
 /// `AUTH.SESSION CREATE key id EX s | PX ms | EXAT s | PXAT ms [IDLE s] [MAX n] [DEVICE bytes]
 /// [CREATED ms] [SEEN ms] [FENCE token]`
@@ -20,9 +20,11 @@ pub(super) fn create(call: &Call<'_>) -> Reply {
     let clock = Clock { now: call.now(), replay: call.is_replay() };
     let (request, token) = match parse_create(call, id, clock) {
         Ok(parsed) => parsed,
-        Err(refusal) => return info::rejected(refusal),
+        Err(refusal) => return counters::rejected(refusal),
     };
-    let Ok(mut ledger) = WriteLedger::open(call, key) else { return info::rejected(WRONG_TYPE) };
+    let Ok(mut ledger) = WriteLedger::open(call, key) else {
+        return counters::rejected(WRONG_TYPE);
+    };
 
     let created = if clock.replay {
         // What is replayed says everything and is stored as it says.
@@ -31,13 +33,13 @@ pub(super) fn create(call: &Call<'_>) -> Reply {
     } else {
         match begin(call, &mut ledger, key, (&request, token)) {
             Ok(created) => created,
-            Err(refusal) => return info::rejected(refusal),
+            Err(refusal) => return counters::rejected(refusal),
         }
     };
     fence::remember(key.bytes(), created.evicted.iter().map(AsRef::as_ref));
     let stored = ledger.find(request.id).map(|session| create_args(&session.facts()));
-    info::SESSIONS_CREATED.add(usize::from(created.is_new));
-    info::SESSIONS_EVICTED.add(created.evicted.len());
+    counters::SESSIONS_CREATED.add(usize::from(created.is_new));
+    counters::SESSIONS_EVICTED.add(created.evicted.len());
 
     propagate_ends(call, key, created.forgotten.iter().chain(&created.evicted));
     if let Some(stored) = &stored {

@@ -7,13 +7,15 @@ use crate::call::{Arg, Call};
 use crate::errors::{AT, INTEGER, SYNTAX, WRONG_TYPE};
 use crate::ledger_key::WriteLedger;
 use crate::reply::Reply;
-use crate::{fence, info};
+use crate::{counters, fence};
 
 /// `AUTH.SESSION REVOKE key id [id …]`
 pub(super) fn revoke(call: &Call<'_>) -> Reply {
     let (Some(key), Some(_)) = (call.arg(2), call.arg(3)) else { return Reply::WrongArity };
     let now = call.now();
-    let Ok(mut ledger) = WriteLedger::open(call, key) else { return info::rejected(WRONG_TYPE) };
+    let Ok(mut ledger) = WriteLedger::open(call, key) else {
+        return counters::rejected(WRONG_TYPE);
+    };
 
     let is_replay = call.is_replay();
     if !is_replay {
@@ -22,7 +24,7 @@ pub(super) fn revoke(call: &Call<'_>) -> Reply {
     let ended = ledger.end(call.args_from(3).map(Arg::bytes), now);
     let live = ended.iter().filter(|(_, state)| *state == State::Live).count();
     if !ended.is_empty() {
-        info::SESSIONS_REVOKED.add(if is_replay { 0 } else { live });
+        counters::SESSIONS_REVOKED.add(if is_replay { 0 } else { live });
         let ids = ended.iter().map(|(id, _)| *id);
         let args: Vec<&[u8]> = [b"REVOKE", key.bytes()].into_iter().chain(ids).collect();
         call.replicate(c"AUTH.SESSION", &args);
@@ -37,13 +39,15 @@ pub(super) fn revokeall(call: &Call<'_>) -> Reply {
     let now = call.now();
     let (except, at) = match parse_revokeall(call, now) {
         Ok(options) => options,
-        Err(refusal) => return info::rejected(refusal),
+        Err(refusal) => return counters::rejected(refusal),
     };
-    let Ok(mut ledger) = WriteLedger::open(call, key) else { return info::rejected(WRONG_TYPE) };
+    let Ok(mut ledger) = WriteLedger::open(call, key) else {
+        return counters::rejected(WRONG_TYPE);
+    };
 
     let outcome = ledger.log_out(at, except, now);
     if !call.is_replay() {
-        info::SESSIONS_REVOKED.add(outcome.live);
+        counters::SESSIONS_REVOKED.add(outcome.live);
         fence::remember(key.bytes(), outcome.ended.iter().map(Session::id));
         fence::remember_all(key.bytes(), except, outcome.until);
     }

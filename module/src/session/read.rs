@@ -3,8 +3,8 @@
 use portcullis_core::Session;
 
 use crate::call::Call;
+use crate::counters;
 use crate::errors::WRONG_TYPE;
-use crate::info;
 use crate::ledger_key::{ReadLedger, WrongType};
 use crate::reply::Reply;
 
@@ -17,7 +17,7 @@ pub(super) fn get(call: &Call<'_>) -> Reply {
     let ledger = match ReadLedger::open(call, key) {
         Ok(Some(ledger)) => ledger,
         Ok(None) => return Reply::Nil,
-        Err(WrongType) => return info::rejected(WRONG_TYPE),
+        Err(WrongType) => return counters::rejected(WRONG_TYPE),
     };
     match ledger.find(id.bytes()).filter(|session| ledger.is_live(session, now)) {
         Some(session) => reply_session(call, session),
@@ -31,7 +31,7 @@ pub(super) fn list(call: &Call<'_>) -> Reply {
     let now = call.now();
     let ledger = match ReadLedger::open(call, key) {
         Ok(ledger) => ledger,
-        Err(WrongType) => return info::rejected(WRONG_TYPE),
+        Err(WrongType) => return counters::rejected(WRONG_TYPE),
     };
     let live = ledger.as_ref().map(|ledger| ledger.live_sessions(now)).unwrap_or_default();
     call.reply_array(live.len());

@@ -4,8 +4,8 @@ use portcullis_core::{Touched, UnixMs};
 
 use super::instant;
 use crate::call::Call;
+use crate::counters;
 use crate::errors::{SYNTAX, WRONG_TYPE};
-use crate::info;
 use crate::ledger_key::WriteLedger;
 use crate::reply::Reply;
 
@@ -15,9 +15,11 @@ pub(super) fn touch(call: &Call<'_>) -> Reply {
     let now = call.now();
     let at = match parse_at(call, 4) {
         Ok(at) => at,
-        Err(refusal) => return info::rejected(refusal),
+        Err(refusal) => return counters::rejected(refusal),
     };
-    let Ok(mut ledger) = WriteLedger::open(call, key) else { return info::rejected(WRONG_TYPE) };
+    let Ok(mut ledger) = WriteLedger::open(call, key) else {
+        return counters::rejected(WRONG_TYPE);
+    };
 
     let touched = if call.is_replay() {
         // It happened, even if the session looks idle by now.
