@@ -4,15 +4,17 @@
 //! and unchanged until the command returns, and `Call` does not outlive it. (2) Commands run on the
 //! server's main thread, one at a time.
 
-use core::ffi::{CStr, c_int, c_longlong};
+use core::ffi::{CStr, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use portcullis_core::UnixMs;
 use redis_module::raw;
 
+use crate::arg::Arg;
 use crate::ask;
 use crate::clock::{QuickNow, now};
-use crate::ffi::{self, Ctx, Key, Str};
+use crate::ffi::{self, Ctx, Str};
+use crate::open_key::OpenKey;
 use crate::reply::Reply;
 
 /// One command as it runs: its arguments, its clock, and ways to answer.
@@ -30,12 +32,6 @@ pub(crate) enum Origin {
     Primary,
     /// An AOF file that is being loaded.
     Log,
-}
-
-/// One argument.
-#[derive(Clone, Copy)]
-pub(crate) struct Arg<'a> {
-    string: &'a Str,
 }
 
 /// Runs a command handler so that no panic leaves it. Every command enters here.
@@ -70,12 +66,12 @@ impl<'a> Call<'a> {
     /// Argument `at`, the command's name being 0.
     #[inline]
     pub(crate) fn arg(&self, at: usize) -> Option<Arg<'a>> {
-        self.args.get(at).map(|string| Arg { string })
+        self.args.get(at).map(Arg::of)
     }
 
     /// All arguments from `at` on.
     pub(crate) fn args_from(&self, at: usize) -> impl Iterator<Item = Arg<'a>> + use<'a> {
-        self.args.get(at..).unwrap_or_default().iter().map(|string| Arg { string })
+        self.args.get(at..).unwrap_or_default().iter().map(Arg::of)
     }
 
     /// The instant at which this command began.
@@ -140,7 +136,7 @@ impl<'a> Call<'a> {
     pub(crate) fn open_to_read(&self, name: Arg<'_>) -> Option<OpenKey> {
         // SAFETY: `ctx` and the name are this command's (fact 1).
         let key =
-            unsafe { ffi::open_key(self.ctx, *name.string, raw::REDISMODULE_READ.cast_signed()) };
+            unsafe { ffi::open_key(self.ctx, name.string(), raw::REDISMODULE_READ.cast_signed()) };
         (!key.is_null()).then_some(OpenKey(key))
     }
 
@@ -148,7 +144,7 @@ impl<'a> Call<'a> {
     pub(crate) fn open_to_write(&self, name: Arg<'_>) -> OpenKey {
         let mode = raw::REDISMODULE_READ | raw::REDISMODULE_WRITE;
         // SAFETY: `ctx` and the name are this command's (fact 1).
-        OpenKey(unsafe { ffi::open_key(self.ctx, *name.string, mode.cast_signed()) })
+        OpenKey(unsafe { ffi::open_key(self.ctx, name.string(), mode.cast_signed()) })
     }
 
     /// Sends an effect to replicas and to the AOF.
@@ -180,7 +176,7 @@ impl<'a> Call<'a> {
     /// Says that a key changed, to `WATCH`, to client-side caches and to keyspace subscribers.
     pub(crate) fn announce(&self, event: &CStr, key: Arg<'_>) {
         // SAFETY: `ctx` and the name are this command's (fact 1).
-        unsafe { ffi::signal_modified(self.ctx, *key.string) };
+        unsafe { ffi::signal_modified(self.ctx, key.string()) };
         self.notify(raw::REDISMODULE_NOTIFY_MODULE, event, key);
     }
 
@@ -192,7 +188,7 @@ impl<'a> Call<'a> {
 
     fn notify(&self, class: c_int, event: &CStr, key: Arg<'_>) {
         // SAFETY: `ctx` and the name are this command's (fact 1).
-        unsafe { ffi::notify(self.ctx, class, event.as_ptr(), *key.string) };
+        unsafe { ffi::notify(self.ctx, class, event.as_ptr(), key.string()) };
     }
 
     /// Begins an array of `length` elements.
@@ -228,76 +224,5 @@ impl<'a> Call<'a> {
             c"a command panicked; please report this. The server goes on",
         );
         Reply::Error(c"ERR internal error")
-    }
-}
-
-impl<'a> Arg<'a> {
-    /// A string of Redis's that outlives this.
-    pub(crate) const fn of(string: &'a Str) -> Self {
-        Self { string }
-    }
-
-    /// Its bytes, any bytes.
-    #[inline]
-    pub(crate) fn bytes(self) -> &'a [u8] {
-        let mut length = 0;
-        // SAFETY: the string is an argument of the running command (fact 1).
-        let bytes = unsafe { ffi::string_bytes(*self.string, &raw mut length) };
-        if bytes.is_null() {
-            return &[];
-        }
-        // SAFETY: Redis told pointer and length; they stay while the command runs (fact 1).
-        unsafe { core::slice::from_raw_parts(bytes.cast(), length) }
-    }
-
-    /// Its value, if it is an integer as Redis writes them.
-    pub(crate) fn integer(self) -> Option<i64> {
-        let mut value = 0;
-        // SAFETY: the string is an argument of the running command (fact 1).
-        let status = unsafe { ffi::string_integer(*self.string, &raw mut value) };
-        (status == ffi::OK).then_some(value)
-    }
-
-    /// Whether it is this keyword, in any case.
-    #[inline]
-    pub(crate) fn is(self, keyword: &str) -> bool {
-        let (given, keyword) = (self.bytes(), keyword.as_bytes());
-        given == keyword || given.eq_ignore_ascii_case(keyword)
-    }
-}
-
-/// An open key; closed when dropped. A null pointer, which is a missing key, is fine throughout.
-pub(crate) struct OpenKey(pub(crate) Key);
-
-impl OpenKey {
-    /// Whether nothing is stored there.
-    pub(crate) fn is_empty(&self) -> bool {
-        const EMPTY: c_int = 0;
-        // SAFETY: open until dropped.
-        unsafe { ffi::key_type(self.0) == EMPTY }
-    }
-
-    /// Deletes what is stored.
-    pub(crate) fn delete(&self) {
-        // SAFETY: open for writing.
-        unsafe { ffi::delete_key(self.0) };
-    }
-
-    /// Sets the instant from which the key does not exist any more.
-    pub(crate) fn expire_at(&self, at: UnixMs) {
-        let at_ms = c_longlong::try_from(at.0).unwrap_or(c_longlong::MAX);
-        // SAFETY: open until dropped.
-        if unsafe { ffi::abs_expire(self.0) } != at_ms {
-            // SAFETY: open for writing.
-            unsafe { ffi::set_abs_expire(self.0, at_ms) };
-        }
-    }
-}
-
-impl Drop for OpenKey {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: opened by `Call`, closed once.
-        unsafe { ffi::close_key(self.0) };
     }
 }

@@ -5,7 +5,8 @@ use core::ffi::c_int;
 use portcullis_core::{Question, Verdict};
 use redis_module::raw;
 
-use crate::call::{self, Arg, Call};
+use crate::arg::Arg;
+use crate::call::{self, Call};
 use crate::errors::{INTEGER, NOT_READY, SYNTAX, WRONG_TYPE};
 use crate::ledger_key::{ReadLedger, WrongType};
 use crate::reply::Reply;

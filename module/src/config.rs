@@ -11,6 +11,7 @@ use core::time::Duration;
 use redis_module::raw;
 
 use crate::ffi;
+use crate::load::LoadArg;
 
 const YEARS_10_S: i64 = 315_360_000;
 const DAYS_400_S: i64 = 34_560_000;
@@ -95,7 +96,7 @@ pub(crate) fn max_id_bytes() -> usize {
 }
 
 /// Registers every setting; `args` are the name-value pairs given at load.
-pub(crate) fn register(ctx: *mut raw::RedisModuleCtx, args: &[ffi::LoadArg]) -> Result<(), String> {
+pub(crate) fn register(ctx: *mut raw::RedisModuleCtx, args: &[LoadArg]) -> Result<(), String> {
     for (name, value) in args {
         let shown = String::from_utf8_lossy(name);
         let known = ALL.iter().find(|setting| setting.name.to_bytes().eq_ignore_ascii_case(name));

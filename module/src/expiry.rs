@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use portcullis_core::UnixMs;
 
-use crate::call::Arg;
+use crate::arg::Arg;
 use crate::config;
 use crate::reply::Reply;
 

@@ -7,8 +7,6 @@ use core::ffi::{CStr, c_char, c_int, c_longlong, c_void};
 
 use redis_module::raw;
 
-use crate::call::Arg;
-
 /// Declares the functions that are used: a name of ours, Redis's name, and the signature.
 macro_rules! functions {
     ($($name:ident = $raw:ident($($arg:ident: $type:ty),*) $(-> $out:ty)?;)*) => {
@@ -114,32 +112,6 @@ functions! {
     free_info = RedisModule_FreeServerInfo(ctx: Ctx, info: *mut raw::RedisModuleServerInfoData);
     register_switch = RedisModule_RegisterBoolConfig(ctx: Ctx, name: *const c_char, default: c_int, flags: core::ffi::c_uint, get: raw::RedisModuleConfigGetBoolFunc, set: raw::RedisModuleConfigSetBoolFunc, apply: raw::RedisModuleConfigApplyFunc, data: *mut c_void) -> c_int;
     free_reply = RedisModule_FreeCallReply(reply: *mut raw::RedisModuleCallReply);
-}
-
-/// A setting's name and value as given at load.
-pub(crate) type LoadArg = (Vec<u8>, Vec<u8>);
-
-/// Reads the name-value pairs given at load.
-///
-/// # Safety
-/// The arguments are what Redis gave to the load function.
-pub(crate) unsafe fn load_args(
-    first: *mut *mut raw::RedisModuleString,
-    count: c_int,
-) -> Result<Vec<LoadArg>, String> {
-    let count = usize::try_from(count).unwrap_or(0);
-    if count == 0 {
-        return Ok(Vec::new());
-    }
-    // SAFETY: Redis gives `count` strings at `first`.
-    let strings = unsafe { core::slice::from_raw_parts(first.cast_const(), count) };
-    let (pairs, []) = strings.as_chunks::<2>() else {
-        return Err("arguments come in pairs: a setting's name and its value".to_owned());
-    };
-    let read = |[name, value]: &[Str; 2]| {
-        (Arg::of(name).bytes().to_vec(), Arg::of(value).bytes().to_vec())
-    };
-    Ok(pairs.iter().map(read).collect())
 }
 
 /// Writes a line to the server's log.

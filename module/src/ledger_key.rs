@@ -7,7 +7,9 @@ use core::ffi::CStr;
 
 use portcullis_core::{Ledger, UnixMs};
 
-use crate::call::{Arg, Call, OpenKey};
+use crate::arg::Arg;
+use crate::call::Call;
+use crate::open_key::OpenKey;
 use crate::{config, counters, ffi, ledger_type};
 
 /// The key holds something else.

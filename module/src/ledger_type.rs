@@ -14,7 +14,7 @@ use std::panic::catch_unwind;
 use portcullis_core::{Ledger, Relocate, encoding};
 use redis_module::raw;
 
-use crate::call::OpenKey;
+use crate::open_key::OpenKey;
 use crate::{aof, ffi};
 
 /// Nine characters, as Redis wants; they are part of every RDB file and never change.

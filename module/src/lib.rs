@@ -13,6 +13,7 @@
 )]
 
 mod aof;
+mod arg;
 mod ask;
 mod blacklist;
 mod call;
@@ -32,6 +33,8 @@ mod ffi;
 mod info;
 mod ledger_key;
 mod ledger_type;
+mod load;
+mod open_key;
 mod reply;
 mod session;
 mod token;
@@ -74,7 +77,7 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
             return Err("it is loaded already".to_owned());
         }
         // SAFETY: the arguments are what Redis gave.
-        register(ctx, &unsafe { ffi::load_args(first, count) }?)
+        register(ctx, &unsafe { load::load_args(first, count) }?)
     });
     match loaded.unwrap_or_else(|_| Err("it panicked; please report this".to_owned())) {
         Ok(()) => ffi::OK,
@@ -100,7 +103,7 @@ fn refuse_unfit_server() -> Result<(), String> {
     }
 }
 
-fn register(ctx: *mut raw::RedisModuleCtx, args: &[ffi::LoadArg]) -> Result<(), String> {
+fn register(ctx: *mut raw::RedisModuleCtx, args: &[load::LoadArg]) -> Result<(), String> {
     declare_abilities(ctx);
     if !ledger_type::register(ctx) {
         return Err("the server refused the data type authledgr".to_owned());

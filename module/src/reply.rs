@@ -23,7 +23,7 @@ pub(crate) enum Reply {
     WrongArity,
     /// Nil.
     Nil,
-    /// Answered piece by piece with the methods of [`Call`](crate::call::Call).
+    /// Answered piece by piece with the methods of `Call`.
     Sent,
 }
 

@@ -11,7 +11,8 @@ use core::ffi::c_int;
 use portcullis_core::UnixMs;
 use redis_module::raw;
 
-use crate::call::{self, Arg, Call};
+use crate::arg::Arg;
+use crate::call::{self, Call};
 use crate::errors::{INTEGER, SYNTAX};
 use crate::reply::Reply;
 pub(crate) use create::create_args;

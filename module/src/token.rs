@@ -2,7 +2,8 @@
 
 use portcullis_core::{Digest, TokenRef};
 
-use crate::call::{Arg, Call};
+use crate::arg::Arg;
+use crate::call::Call;
 
 /// Reads the token at argument 2, and the options behind it; `None` if there is no token.
 ///

@@ -3,7 +3,8 @@
 use portcullis_core::{Beginning, Create, Created, Facts, FenceToken, Ledger, Refusal, UnixMs};
 
 use super::{instant, set_once};
-use crate::call::{Arg, Call};
+use crate::arg::Arg;
+use crate::call::Call;
 use crate::errors::{
     CREATE_EXPIRE, DEVICE, ENDED, FENCE, ID, INTEGER, MAX, NO_FENCE, STALE, SYNTAX, TOO_MANY,
     WRONG_TYPE,

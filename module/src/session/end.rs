@@ -3,7 +3,8 @@
 use portcullis_core::{Session, State, UnixMs};
 
 use super::set_once;
-use crate::call::{Arg, Call};
+use crate::arg::Arg;
+use crate::call::Call;
 use crate::errors::{AT, INTEGER, SYNTAX, WRONG_TYPE};
 use crate::ledger_key::WriteLedger;
 use crate::reply::Reply;

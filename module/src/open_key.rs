@@ -1,0 +1,43 @@
+//! A key that a command has opened.
+
+use core::ffi::{c_int, c_longlong};
+
+use portcullis_core::UnixMs;
+
+use crate::ffi::{self, Key};
+
+/// An open key; closed when dropped. A null pointer, which is a missing key, is fine throughout.
+pub(crate) struct OpenKey(pub(crate) Key);
+
+impl OpenKey {
+    /// Whether nothing is stored there.
+    pub(crate) fn is_empty(&self) -> bool {
+        const EMPTY: c_int = 0;
+        // SAFETY: open until dropped.
+        unsafe { ffi::key_type(self.0) == EMPTY }
+    }
+
+    /// Deletes what is stored.
+    pub(crate) fn delete(&self) {
+        // SAFETY: open for writing.
+        unsafe { ffi::delete_key(self.0) };
+    }
+
+    /// Sets the instant from which the key does not exist any more.
+    pub(crate) fn expire_at(&self, at: UnixMs) {
+        let at_ms = c_longlong::try_from(at.0).unwrap_or(c_longlong::MAX);
+        // SAFETY: open until dropped.
+        if unsafe { ffi::abs_expire(self.0) } != at_ms {
+            // SAFETY: open for writing.
+            unsafe { ffi::set_abs_expire(self.0, at_ms) };
+        }
+    }
+}
+
+impl Drop for OpenKey {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: opened by `Call`, closed once.
+        unsafe { ffi::close_key(self.0) };
+    }
+}
