@@ -7,6 +7,7 @@ use portcullis_core::{Digest, Revocation, TokenRef, UnixMs, exp_ms};
 use redis_module::raw;
 
 use crate::call::{self, Call};
+use crate::effect::Effect;
 use crate::errors::{BLACKLIST_EXPIRE, NO_EXP, SYNTAX, WRONG_TYPE};
 use crate::expiry::{self, Clock};
 use crate::ledger_key::WriteLedger;
@@ -44,8 +45,7 @@ fn blacklist(call: &Call<'_>) -> Reply {
     // A replica repeats what its primary has counted.
     counters::REVOCATIONS.add(usize::from(change == Revocation::New && !clock.replay));
 
-    let (hex, expires) = (digest.to_hex(), expires.0.to_string());
-    call.replicate(c"AUTH.BLACKLIST", &[key.bytes(), b"DIGEST", &hex, b"PXAT", expires.as_bytes()]);
+    Effect::blacklist(&digest, expires).replicate(call, key);
     ledger.settle(c"auth.blacklist", clock.now);
     Reply::Integer(i64::from(change == Revocation::New))
 }

@@ -148,12 +148,12 @@ impl<'a> Call<'a> {
     }
 
     /// Sends an effect to replicas and to the AOF.
-    pub(crate) fn replicate(&self, command: &CStr, args: &[&[u8]]) {
-        let create = |bytes: &&[u8]| {
+    pub(crate) fn replicate<'b>(&self, command: &CStr, args: impl IntoIterator<Item = &'b [u8]>) {
+        let create = |bytes: &[u8]| {
             // SAFETY: copies `bytes`; freed below.
             unsafe { ffi::create_string(self.ctx, bytes.as_ptr().cast(), bytes.len()) }
         };
-        let mut strings: Vec<Str> = args.iter().map(create).collect();
+        let mut strings: Vec<Str> = args.into_iter().map(create).collect();
         // SAFETY: written once by `RedisModule_Init`, before any command can run.
         if let Some(replicate) = unsafe { raw::RedisModule_Replicate } {
             // SAFETY: "v" announces a vector of strings and its length.

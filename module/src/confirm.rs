@@ -80,7 +80,7 @@ fn confirm(call: &Call<'_>) -> Reply {
         Origin::Client | Origin::Primary => CONFIRMED.store(true, Ordering::Relaxed),
     }
     if call.may_replicate_keyless() {
-        call.replicate(c"AUTH.CONFIRM", &[run_id.bytes()]);
+        call.replicate(c"AUTH.CONFIRM", [run_id.bytes()]);
     } else {
         tell_replicas_in(call.ctx(), LOOK_AGAIN_MS);
     }
@@ -116,7 +116,7 @@ unsafe extern "C" fn tell_replicas(ctx: *mut raw::RedisModuleCtx, _data: *mut c_
     }
     if call.may_replicate_keyless() {
         let run_id = call.run_id().unwrap_or_default();
-        call.replicate(c"AUTH.CONFIRM", &[&run_id]);
+        call.replicate(c"AUTH.CONFIRM", [run_id.as_slice()]);
     } else {
         tell_replicas_in(ctx, LOOK_AGAIN_MS);
     }

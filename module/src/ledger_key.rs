@@ -9,6 +9,7 @@ use portcullis_core::{Ledger, UnixMs};
 
 use crate::arg::Arg;
 use crate::call::Call;
+use crate::effect::Effect;
 use crate::open_key::OpenKey;
 use crate::{config, counters, ffi, ledger_type};
 
@@ -91,14 +92,12 @@ impl<'a> WriteLedger<'a> {
             }
             if !self.call.is_replay() {
                 // A replica may still have expired digests that are swept here.
-                self.call.replicate(c"UNLINK", &[self.name.bytes()]);
+                Effect::unlink().replicate(self.call, self.name);
             }
             return was_stored;
         };
-        if !swept.is_empty() {
-            let ids = swept.iter().map(AsRef::as_ref);
-            let args: Vec<&[u8]> = [b"REVOKE", self.name.bytes()].into_iter().chain(ids).collect();
-            self.call.replicate(c"AUTH.SESSION", &args);
+        if let Some(ending) = Effect::revoke(swept.iter().map(AsRef::as_ref)) {
+            ending.replicate(self.call, self.name);
         }
         if let Some(fresh) = self.fresh.take() {
             ledger_type::store(&self.key, fresh);

@@ -25,6 +25,7 @@ mod confirm;
 mod counters;
 mod digest;
 mod docs;
+mod effect;
 mod errors;
 mod events;
 mod expiry;

@@ -15,7 +15,6 @@ use crate::arg::Arg;
 use crate::call::{self, Call};
 use crate::errors::{INTEGER, SYNTAX};
 use crate::reply::Reply;
-pub(crate) use create::create_args;
 
 /// Declares the C entry of each subcommand.
 macro_rules! entries {

@@ -5,6 +5,7 @@ use portcullis_core::{Beginning, Create, Created, Facts, FenceToken, Ledger, Ref
 use super::{instant, set_once};
 use crate::arg::Arg;
 use crate::call::Call;
+use crate::effect::Effect;
 use crate::errors::{
     CREATE_EXPIRE, DEVICE, ENDED, FENCE, ID, INTEGER, MAX, NO_FENCE, STALE, SYNTAX, TOO_MANY,
     WRONG_TYPE,
@@ -38,17 +39,15 @@ pub(super) fn create(call: &Call<'_>) -> Reply {
         }
     };
     fence::remember(key.bytes(), created.evicted.iter().map(AsRef::as_ref));
-    let stored = ledger.find(request.id).map(|session| create_args(&session.facts()));
     counters::SESSIONS_CREATED.add(usize::from(created.is_new));
     counters::SESSIONS_EVICTED.add(created.evicted.len());
 
-    propagate_ends(call, key, created.forgotten.iter().chain(&created.evicted));
-    if let Some(stored) = &stored {
-        let args = stored.each_ref().map(AsRef::as_ref);
-        call.replicate(
-            c"AUTH.SESSION",
-            &[&[b"CREATE".as_slice(), key.bytes()], args.as_slice()].concat(),
-        );
+    let gone = created.forgotten.iter().chain(&created.evicted);
+    if let Some(ending) = Effect::revoke(gone.map(AsRef::as_ref)) {
+        ending.replicate(call, key);
+    }
+    if let Some(session) = ledger.find(request.id) {
+        Effect::create(&session.facts()).replicate(call, key);
     }
     ledger.settle(c"auth.session.create", clock.now);
     reply_with_evicted(call, key, &created)
@@ -90,24 +89,6 @@ fn reply_with_evicted(call: &Call<'_>, key: Arg<'_>, created: &Created) -> Reply
     Reply::Sent
 }
 
-/// The arguments after the key that make exactly this session again, whenever they are replayed.
-pub(crate) fn create_args(session: &Facts<'_>) -> [Vec<u8>; 11] {
-    let number = |number: u64| number.to_string().into_bytes();
-    [
-        session.id.to_vec(),
-        b"PXAT".to_vec(),
-        number(session.expires.0),
-        b"IDLE".to_vec(),
-        number(session.idle_s.into()),
-        b"CREATED".to_vec(),
-        number(session.created.0),
-        b"SEEN".to_vec(),
-        number(session.seen.0),
-        b"DEVICE".to_vec(),
-        session.device.to_vec(),
-    ]
-}
-
 fn replayed<'a>(request: &Create<'a>, now: UnixMs) -> Facts<'a> {
     Facts {
         id: request.id,
@@ -116,15 +97,6 @@ fn replayed<'a>(request: &Create<'a>, now: UnixMs) -> Facts<'a> {
         seen: request.seen.unwrap_or(now),
         expires: request.expires,
         idle_s: request.idle_s.unwrap_or_default(),
-    }
-}
-
-fn propagate_ends<'a>(call: &Call<'_>, key: Arg<'a>, ids: impl Iterator<Item = &'a Box<[u8]>>) {
-    let mut args: Vec<&[u8]> = vec![b"REVOKE", key.bytes()];
-    let fixed = args.len();
-    args.extend(ids.map(AsRef::as_ref));
-    if args.len() > fixed {
-        call.replicate(c"AUTH.SESSION", &args);
     }
 }
 

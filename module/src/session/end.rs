@@ -5,6 +5,7 @@ use portcullis_core::{Session, State, UnixMs};
 use super::set_once;
 use crate::arg::Arg;
 use crate::call::Call;
+use crate::effect::Effect;
 use crate::errors::{AT, INTEGER, SYNTAX, WRONG_TYPE};
 use crate::ledger_key::WriteLedger;
 use crate::reply::Reply;
@@ -24,11 +25,9 @@ pub(super) fn revoke(call: &Call<'_>) -> Reply {
     }
     let ended = ledger.end(call.args_from(3).map(Arg::bytes), now);
     let live = ended.iter().filter(|(_, state)| *state == State::Live).count();
-    if !ended.is_empty() {
+    if let Some(ending) = Effect::revoke(ended.iter().map(|(id, _)| *id)) {
         counters::SESSIONS_REVOKED.add(if is_replay { 0 } else { live });
-        let ids = ended.iter().map(|(id, _)| *id);
-        let args: Vec<&[u8]> = [b"REVOKE", key.bytes()].into_iter().chain(ids).collect();
-        call.replicate(c"AUTH.SESSION", &args);
+        ending.replicate(call, key);
         ledger.settle(c"auth.session.revoke", now);
     }
     Reply::count(live)
@@ -53,10 +52,7 @@ pub(super) fn revokeall(call: &Call<'_>) -> Reply {
         fence::remember_all(key.bytes(), except, outcome.until);
     }
     if outcome.changed {
-        let until = outcome.until.0.to_string();
-        let mut args = vec![b"REVOKEALL", key.bytes(), b"AT", until.as_bytes()];
-        args.extend(except.iter().flat_map(|id| [b"EXCEPT".as_slice(), id]));
-        call.replicate(c"AUTH.SESSION", &args);
+        Effect::revokeall(outcome.until, except).replicate(call, key);
         ledger.settle(c"auth.session.revokeall", now);
     }
     Reply::count(outcome.live)

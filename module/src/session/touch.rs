@@ -5,6 +5,7 @@ use portcullis_core::{Touched, UnixMs};
 use super::instant;
 use crate::call::Call;
 use crate::counters;
+use crate::effect::Effect;
 use crate::errors::{SYNTAX, WRONG_TYPE};
 use crate::ledger_key::WriteLedger;
 use crate::reply::Reply;
@@ -29,8 +30,7 @@ pub(super) fn touch(call: &Call<'_>) -> Reply {
         ledger.touch_live(id.bytes(), at, now)
     };
     if let Touched::To(at) = touched {
-        let at = at.0.to_string();
-        call.replicate(c"AUTH.SESSION", &[b"TOUCH", key.bytes(), id.bytes(), b"AT", at.as_bytes()]);
+        Effect::touch(id.bytes(), at).replicate(call, key);
         ledger.settle(c"auth.session.touch", now);
     }
     Reply::Integer(i64::from(touched != Touched::Dead))
