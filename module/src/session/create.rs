@@ -2,7 +2,6 @@
 
 use portcullis_core::{Beginning, Create, Created, Facts, FenceToken, Ledger, Refusal, UnixMs};
 
-use super::{instant, set_once};
 use crate::arg::Arg;
 use crate::call::Call;
 use crate::effect::Effect;
@@ -13,6 +12,7 @@ use crate::errors::{
 use crate::expiry::{self, Clock};
 use crate::ledger_key::WriteLedger;
 use crate::reply::Reply;
+use crate::session::options::{instant, set_once};
 use crate::{config, counters, fence};
 
 /// `AUTH.SESSION CREATE key id EX s | PX ms | EXAT s | PXAT ms [IDLE s] [MAX n] [DEVICE bytes]

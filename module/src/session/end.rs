@@ -2,13 +2,13 @@
 
 use portcullis_core::{Session, State, UnixMs};
 
-use super::set_once;
 use crate::arg::Arg;
 use crate::call::Call;
 use crate::effect::Effect;
 use crate::errors::{AT, INTEGER, SYNTAX, WRONG_TYPE};
 use crate::ledger_key::WriteLedger;
 use crate::reply::Reply;
+use crate::session::options::set_once;
 use crate::{counters, fence};
 
 /// `AUTH.SESSION REVOKE key id [id …]`

@@ -2,13 +2,13 @@
 
 use portcullis_core::{Touched, UnixMs};
 
-use super::instant;
 use crate::call::Call;
 use crate::counters;
 use crate::effect::Effect;
 use crate::errors::{SYNTAX, WRONG_TYPE};
 use crate::ledger_key::WriteLedger;
 use crate::reply::Reply;
+use crate::session::options::instant;
 
 /// `AUTH.SESSION TOUCH key id [AT ms]`
 pub(super) fn touch(call: &Call<'_>) -> Reply {
