@@ -1,12 +1,10 @@
 //! `AUTH.BLACKLIST`: revokes one token for as long as it could live. Works on a full server.
 
-use core::ffi::c_int;
 use core::time::Duration;
 
 use portcullis_core::{Digest, Revocation, TokenRef, UnixMs, exp_ms};
-use redis_module::raw;
 
-use crate::call::{self, Call};
+use crate::call::Call;
 use crate::effect::Effect;
 use crate::errors::{BLACKLIST_EXPIRE, NO_EXP, SYNTAX, WRONG_TYPE};
 use crate::expiry::{self, Clock};
@@ -14,18 +12,8 @@ use crate::ledger_key::WriteLedger;
 use crate::reply::Reply;
 use crate::{config, counters, token};
 
-/// The C entry.
-pub(crate) unsafe extern "C" fn entry(
-    ctx: *mut raw::RedisModuleCtx,
-    first: *mut *mut raw::RedisModuleString,
-    count: c_int,
-) -> c_int {
-    // SAFETY: the arguments are what Redis gave.
-    unsafe { call::run_command(ctx, first, count, blacklist) }
-}
-
 /// `AUTH.BLACKLIST key token|DIGEST hex64 [EX s | PX ms | EXAT s | PXAT ms]`
-fn blacklist(call: &Call<'_>) -> Reply {
+pub(crate) fn blacklist(call: &Call<'_>) -> Reply {
     let Some(key) = call.arg(1) else { return Reply::WrongArity };
     let clock = Clock { now: call.now(), replay: call.is_replay() };
     let (digest, expires) = match parse(call, clock) {

@@ -1,31 +1,18 @@
 //! `AUTH.CHECK`: the hot path. It only reads, so nothing is replicated and client-side caches work.
 
-use core::ffi::c_int;
-
 use portcullis_core::{Question, Verdict};
-use redis_module::raw;
 
 use crate::arg::Arg;
-use crate::call::{self, Call};
+use crate::call::Call;
 use crate::errors::{INTEGER, NOT_READY, SYNTAX, WRONG_TYPE};
 use crate::ledger_key::{ReadLedger, WrongType};
 use crate::reply::Reply;
 use crate::token;
 use crate::{confirm, counters};
 
-/// The C entry.
-pub(crate) unsafe extern "C" fn entry(
-    ctx: *mut raw::RedisModuleCtx,
-    first: *mut *mut raw::RedisModuleString,
-    count: c_int,
-) -> c_int {
-    // SAFETY: the arguments are what Redis gave.
-    unsafe { call::run_command(ctx, first, count, check) }
-}
-
 /// `AUTH.CHECK key token|DIGEST hex64 [SESSION id] [IAT seconds | IATMS milliseconds]`
 #[inline]
-fn check(call: &Call<'_>) -> Reply {
+pub(crate) fn check(call: &Call<'_>) -> Reply {
     let Some(key) = call.arg(1) else { return Reply::WrongArity };
     if confirm::is_missing() {
         return counters::not_ready(NOT_READY);

@@ -6,7 +6,7 @@ use core::ffi::{CStr, c_int};
 
 use redis_module::raw;
 
-use crate::{blacklist, check, confirm, fence, session};
+use crate::entries;
 
 const RO: u32 = raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS;
 const UPDATE: u32 = raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_UPDATE;
@@ -135,7 +135,7 @@ static CONFIRM_ARGS: [Arg; 2] =
 pub(crate) static COMMANDS: [Command; 4] = [
     Command {
         name: c"auth.check",
-        run: Some(check::entry),
+        run: Some(entries::check),
         flags: READ_FLAGS,
         categories: c"read fast auth-ledger",
         key: Some((1, RO)),
@@ -147,7 +147,7 @@ pub(crate) static COMMANDS: [Command; 4] = [
     },
     Command {
         name: c"auth.blacklist",
-        run: Some(blacklist::entry),
+        run: Some(entries::blacklist),
         flags: WRITE_FLAGS,
         categories: c"write fast auth-ledger",
         key: Some((1, INSERT)),
@@ -159,7 +159,7 @@ pub(crate) static COMMANDS: [Command; 4] = [
     },
     Command {
         name: c"auth.confirm",
-        run: Some(confirm::entry),
+        run: Some(entries::confirm),
         flags: c"write admin no-mandatory-keys",
         categories: c"write slow admin dangerous auth-ledger",
         key: None,
@@ -171,7 +171,7 @@ pub(crate) static COMMANDS: [Command; 4] = [
     },
     Command {
         name: c"auth.fence",
-        run: Some(fence::entry),
+        run: Some(entries::fence),
         flags: c"readonly fast no-monitor no-slowlog",
         categories: c"read fast auth-ledger",
         key: None,
@@ -199,7 +199,7 @@ pub(crate) static SESSION: Command = Command {
 pub(crate) static SUBCOMMANDS: [Command; 7] = [
     Command {
         name: c"create",
-        run: Some(session::create_entry),
+        run: Some(entries::session_create),
         flags: GROW_FLAGS,
         categories: c"write fast auth-ledger",
         key: Some((2, UPDATE_AND_TELL)),
@@ -211,7 +211,7 @@ pub(crate) static SUBCOMMANDS: [Command; 7] = [
     },
     Command {
         name: c"get",
-        run: Some(session::get_entry),
+        run: Some(entries::session_get),
         flags: READ_FLAGS,
         categories: c"read fast auth-ledger",
         key: Some((2, RO)),
@@ -223,7 +223,7 @@ pub(crate) static SUBCOMMANDS: [Command; 7] = [
     },
     Command {
         name: c"list",
-        run: Some(session::list_entry),
+        run: Some(entries::session_list),
         flags: SLOW_READ_FLAGS,
         categories: c"read slow auth-ledger",
         key: Some((2, RO)),
@@ -235,7 +235,7 @@ pub(crate) static SUBCOMMANDS: [Command; 7] = [
     },
     Command {
         name: c"touch",
-        run: Some(session::touch_entry),
+        run: Some(entries::session_touch),
         flags: WRITE_FLAGS,
         categories: c"write fast auth-ledger",
         key: Some((2, UPDATE)),
@@ -247,7 +247,7 @@ pub(crate) static SUBCOMMANDS: [Command; 7] = [
     },
     Command {
         name: c"revoke",
-        run: Some(session::revoke_entry),
+        run: Some(entries::session_revoke),
         flags: WRITE_FLAGS,
         categories: c"write fast auth-ledger",
         key: Some((2, DELETE)),
@@ -260,7 +260,7 @@ pub(crate) static SUBCOMMANDS: [Command; 7] = [
     },
     Command {
         name: c"revokeall",
-        run: Some(session::revokeall_entry),
+        run: Some(entries::session_revokeall),
         flags: SLOW_WRITE_FLAGS,
         categories: c"write slow auth-ledger",
         key: Some((2, DELETE)),
@@ -272,7 +272,7 @@ pub(crate) static SUBCOMMANDS: [Command; 7] = [
     },
     Command {
         name: c"help",
-        run: Some(session::help_entry),
+        run: Some(entries::session_help),
         flags: c"allow-loading allow-stale",
         categories: c"slow auth-ledger",
         key: None,

@@ -23,12 +23,12 @@
 //! replicated, and Valkey 9 gives up moving a slot if something without a key is. Nobody but this
 //! file replicates outside a client's command, which the server itself holds back meanwhile.
 
-use core::ffi::{c_int, c_void};
+use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use redis_module::raw;
 
-use crate::call::{self, Call, Origin};
+use crate::call::{Call, Origin};
 use crate::errors::{LIFE, RUN_ID, SYNTAX};
 use crate::ffi;
 use crate::reply::Reply;
@@ -51,18 +51,8 @@ pub(crate) fn is_confirmed() -> bool {
     CONFIRMED.load(Ordering::Relaxed)
 }
 
-/// The C entry.
-pub(crate) unsafe extern "C" fn entry(
-    ctx: *mut raw::RedisModuleCtx,
-    first: *mut *mut raw::RedisModuleString,
-    count: c_int,
-) -> c_int {
-    // SAFETY: the arguments are what Redis gave.
-    unsafe { call::run_command(ctx, first, count, confirm) }
-}
-
 /// `AUTH.CONFIRM run-id [LIFE life]`
-fn confirm(call: &Call<'_>) -> Reply {
+pub(crate) fn confirm(call: &Call<'_>) -> Reply {
     let Some(run_id) = call.arg(1) else { return Reply::WrongArity };
     let life = match (call.arg(2), call.arg(3), call.arg(4)) {
         (None, ..) => None,

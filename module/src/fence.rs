@@ -4,14 +4,12 @@
 //! a ledger's own end, and it goes with the process. It is not replicated: a server that is
 //! promoted begins a new life, and so does one whose ledgers are replaced as a whole (`events.rs`).
 
-use core::ffi::c_int;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use portcullis_core::{Beginning, Fence, FenceToken, Refusal, UnixMs};
-use redis_module::raw;
 
-use crate::call::{self, Call};
+use crate::call::Call;
 use crate::clock::monotonic_now;
 use crate::reply::Reply;
 use crate::{ask, config, counters};
@@ -26,18 +24,8 @@ fn fence() -> MutexGuard<'static, Fence> {
     FENCE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The C entry.
-pub(crate) unsafe extern "C" fn entry(
-    ctx: *mut raw::RedisModuleCtx,
-    first: *mut *mut raw::RedisModuleString,
-    count: c_int,
-) -> c_int {
-    // SAFETY: the arguments are what Redis gave.
-    unsafe { call::run_command(ctx, first, count, ask) }
-}
-
 /// `AUTH.FENCE`
-fn ask(call: &Call<'_>) -> Reply {
+pub(crate) fn ask(call: &Call<'_>) -> Reply {
     if call.arg(1).is_some() {
         return Reply::WrongArity;
     }

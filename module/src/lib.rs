@@ -26,6 +26,7 @@ mod counters;
 mod digest;
 mod docs;
 mod effect;
+mod entries;
 mod errors;
 mod events;
 mod expiry;

@@ -17,7 +17,7 @@ use crate::{config, counters, fence};
 
 /// `AUTH.SESSION CREATE key id EX s | PX ms | EXAT s | PXAT ms [IDLE s] [MAX n] [DEVICE bytes]
 /// [CREATED ms] [SEEN ms] [FENCE token]`
-pub(super) fn create(call: &Call<'_>) -> Reply {
+pub(crate) fn create(call: &Call<'_>) -> Reply {
     let (Some(key), Some(id)) = (call.arg(2), call.arg(3)) else { return Reply::WrongArity };
     let clock = Clock { now: call.now(), replay: call.is_replay() };
     let (request, token) = match parse_create(call, id, clock) {

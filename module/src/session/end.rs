@@ -12,7 +12,7 @@ use crate::session::options::set_once;
 use crate::{counters, fence};
 
 /// `AUTH.SESSION REVOKE key id [id …]`
-pub(super) fn revoke(call: &Call<'_>) -> Reply {
+pub(crate) fn revoke(call: &Call<'_>) -> Reply {
     let (Some(key), Some(_)) = (call.arg(2), call.arg(3)) else { return Reply::WrongArity };
     let now = call.now();
     let Ok(mut ledger) = WriteLedger::open(call, key) else {
@@ -34,7 +34,7 @@ pub(super) fn revoke(call: &Call<'_>) -> Reply {
 }
 
 /// `AUTH.SESSION REVOKEALL key [EXCEPT id] [AT ms]`
-pub(super) fn revokeall(call: &Call<'_>) -> Reply {
+pub(crate) fn revokeall(call: &Call<'_>) -> Reply {
     let Some(key) = call.arg(2) else { return Reply::WrongArity };
     let now = call.now();
     let (except, at) = match parse_revokeall(call, now) {

@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 /// `AUTH.SESSION HELP`
-pub(super) fn help(call: &Call<'_>) -> Reply {
+pub(crate) fn help(call: &Call<'_>) -> Reply {
     call.reply_array(HELP.len());
     for line in HELP {
         call.reply(Reply::Simple(line));

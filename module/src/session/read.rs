@@ -9,7 +9,7 @@ use crate::ledger_key::{ReadLedger, WrongType};
 use crate::reply::Reply;
 
 /// `AUTH.SESSION GET key id`
-pub(super) fn get(call: &Call<'_>) -> Reply {
+pub(crate) fn get(call: &Call<'_>) -> Reply {
     let (Some(key), Some(id), None) = (call.arg(2), call.arg(3), call.arg(4)) else {
         return Reply::WrongArity;
     };
@@ -26,7 +26,7 @@ pub(super) fn get(call: &Call<'_>) -> Reply {
 }
 
 /// `AUTH.SESSION LIST key`
-pub(super) fn list(call: &Call<'_>) -> Reply {
+pub(crate) fn list(call: &Call<'_>) -> Reply {
     let (Some(key), None) = (call.arg(2), call.arg(3)) else { return Reply::WrongArity };
     let now = call.now();
     let ledger = match ReadLedger::open(call, key) {

@@ -11,7 +11,7 @@ use crate::reply::Reply;
 use crate::session::options::instant;
 
 /// `AUTH.SESSION TOUCH key id [AT ms]`
-pub(super) fn touch(call: &Call<'_>) -> Reply {
+pub(crate) fn touch(call: &Call<'_>) -> Reply {
     let (Some(key), Some(id)) = (call.arg(2), call.arg(3)) else { return Reply::WrongArity };
     let now = call.now();
     let at = match parse_at(call, 4) {
