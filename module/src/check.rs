@@ -8,13 +8,13 @@ use crate::errors::{INTEGER, NOT_READY, SYNTAX, WRONG_TYPE};
 use crate::ledger_key::{ReadLedger, WrongType};
 use crate::reply::Reply;
 use crate::token;
-use crate::{confirm, counters};
+use crate::{config, confirmed, counters};
 
 /// `AUTH.CHECK key token|DIGEST hex64 [SESSION id] [IAT seconds | IATMS milliseconds]`
 #[inline]
 pub(crate) fn check(call: &Call<'_>) -> Reply {
     let Some(key) = call.arg(1) else { return Reply::WrongArity };
-    if confirm::is_missing() {
+    if config::requires_confirm() && !confirmed::is_confirmed() {
         return counters::not_ready(NOT_READY);
     }
     let question = match parse(call) {

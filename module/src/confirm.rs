@@ -32,24 +32,12 @@ use crate::call::{Call, Origin};
 use crate::errors::{LIFE, RUN_ID, SYNTAX};
 use crate::ffi;
 use crate::reply::Reply;
-use crate::{config, counters, fence};
+use crate::{confirmed, counters, fence};
 
-static CONFIRMED: AtomicBool = AtomicBool::new(false);
 /// Whether a timer is set that will tell the replicas; however many there are, one is enough.
 static TIMER_SET: AtomicBool = AtomicBool::new(false);
 /// Milliseconds until it looks again whether they may be told.
 const LOOK_AGAIN_MS: i64 = 100;
-
-/// Whether `AUTH.CHECK` must refuse to answer.
-#[inline]
-pub(crate) fn is_missing() -> bool {
-    config::requires_confirm() && !CONFIRMED.load(Ordering::Relaxed)
-}
-
-/// Whether somebody has confirmed this server's ledgers.
-pub(crate) fn is_confirmed() -> bool {
-    CONFIRMED.load(Ordering::Relaxed)
-}
 
 /// `AUTH.CONFIRM run-id [LIFE life]`
 pub(crate) fn confirm(call: &Call<'_>) -> Reply {
@@ -67,7 +55,7 @@ pub(crate) fn confirm(call: &Call<'_>) -> Reply {
         Origin::Client if life.is_some_and(|life| !fence::is_life(life.bytes())) => {
             return counters::rejected(LIFE);
         }
-        Origin::Client | Origin::Primary => CONFIRMED.store(true, Ordering::Relaxed),
+        Origin::Client | Origin::Primary => confirmed::set(),
     }
     if call.may_replicate_keyless() {
         call.replicate(c"AUTH.CONFIRM", [run_id.bytes()]);
@@ -77,15 +65,10 @@ pub(crate) fn confirm(call: &Call<'_>) -> Reply {
     Reply::Simple(c"OK")
 }
 
-/// Nobody vouches for these ledgers any more.
-pub(crate) fn void() {
-    CONFIRMED.store(false, Ordering::Relaxed);
-}
-
 /// Tells the replicas of a confirmed primary. Nothing may be replicated from within an event, but
 /// from a timer.
 pub(crate) fn tell_replicas_soon(ctx: ffi::Ctx) {
-    if is_confirmed() {
+    if confirmed::is_confirmed() {
         tell_replicas_in(ctx, 0);
     }
 }
@@ -101,7 +84,7 @@ fn tell_replicas_in(ctx: ffi::Ctx, ms: i64) {
 unsafe extern "C" fn tell_replicas(ctx: *mut raw::RedisModuleCtx, _data: *mut c_void) {
     TIMER_SET.store(false, Ordering::Relaxed);
     let call = Call::without_args(ctx);
-    if !is_confirmed() || !call.is_on_primary() {
+    if !confirmed::is_confirmed() || !call.is_on_primary() {
         return;
     }
     if call.may_replicate_keyless() {

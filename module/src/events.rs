@@ -15,7 +15,7 @@ use core::ffi::c_void;
 use redis_module::raw;
 
 use crate::ffi::{self, Ctx};
-use crate::{confirm, fence};
+use crate::{confirm, confirmed, fence};
 
 /// Asks to be told.
 pub(crate) fn register(ctx: Ctx) {
@@ -36,7 +36,7 @@ pub(crate) fn register(ctx: Ctx) {
 
 /// The ledgers may be others from here on.
 fn replace() {
-    confirm::void();
+    confirmed::void();
     fence::begin_life();
 }
 

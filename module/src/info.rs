@@ -5,7 +5,7 @@ use core::ffi::c_int;
 
 use redis_module::raw;
 
-use crate::confirm;
+use crate::confirmed;
 use crate::counters;
 use crate::fence;
 use crate::ffi;
@@ -30,7 +30,7 @@ unsafe extern "C" fn write(ctx: *mut raw::RedisModuleInfoCtx, _for_crash_report:
     }
     let (life, endings, overflows) = fence::figures();
     let states = [
-        (c"confirmed", u64::from(confirm::is_confirmed())),
+        (c"confirmed", u64::from(confirmed::is_confirmed())),
         (c"fence_life", life),
         (c"fence_endings", u64::try_from(endings).unwrap_or(u64::MAX)),
         (c"fence_overflows", overflows),

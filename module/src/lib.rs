@@ -22,6 +22,7 @@ mod clock;
 mod commands;
 mod config;
 mod confirm;
+mod confirmed;
 mod counters;
 mod digest;
 mod docs;
