@@ -26,8 +26,6 @@
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use redis_module::raw;
-
 use crate::call::{Call, Origin};
 use crate::errors::{LIFE, RUN_ID, SYNTAX};
 use crate::ffi;
@@ -57,40 +55,39 @@ pub(crate) fn confirm(call: &Call<'_>) -> Reply {
         }
         Origin::Client | Origin::Primary => confirmed::set(),
     }
-    if call.may_replicate_keyless() {
-        call.replicate(c"AUTH.CONFIRM", [run_id.bytes()]);
-    } else {
-        tell_replicas_in(call.ctx(), LOOK_AGAIN_MS);
-    }
+    tell_replicas(call, run_id.bytes());
     Reply::Simple(c"OK")
+}
+
+/// Tells the replicas, or looks again soon where that would do harm.
+fn tell_replicas(call: &Call<'_>, run_id: &[u8]) {
+    if call.may_replicate_keyless() {
+        call.replicate(c"AUTH.CONFIRM", [run_id]);
+    } else {
+        set_timer(call.ctx(), LOOK_AGAIN_MS);
+    }
 }
 
 /// Tells the replicas of a confirmed primary. Nothing may be replicated from within an event, but
 /// from a timer.
 pub(crate) fn tell_replicas_soon(ctx: ffi::Ctx) {
     if confirmed::is_confirmed() {
-        tell_replicas_in(ctx, 0);
+        set_timer(ctx, 0);
     }
 }
 
 /// Sets the timer, unless it is set.
-fn tell_replicas_in(ctx: ffi::Ctx, ms: i64) {
+fn set_timer(ctx: ffi::Ctx, ms: i64) {
     if !TIMER_SET.swap(true, Ordering::Relaxed) {
         // SAFETY: `ctx` is that of an event, a command or a timer; the timer needs no data.
-        unsafe { ffi::create_timer(ctx, ms, Some(tell_replicas), core::ptr::null_mut()) };
+        unsafe { ffi::create_timer(ctx, ms, Some(timer_has_run), core::ptr::null_mut()) };
     }
 }
 
-unsafe extern "C" fn tell_replicas(ctx: *mut raw::RedisModuleCtx, _data: *mut c_void) {
+unsafe extern "C" fn timer_has_run(ctx: ffi::Ctx, _data: *mut c_void) {
     TIMER_SET.store(false, Ordering::Relaxed);
     let call = Call::without_args(ctx);
-    if !confirmed::is_confirmed() || !call.is_on_primary() {
-        return;
-    }
-    if call.may_replicate_keyless() {
-        let run_id = call.run_id().unwrap_or_default();
-        call.replicate(c"AUTH.CONFIRM", [run_id.as_slice()]);
-    } else {
-        tell_replicas_in(ctx, LOOK_AGAIN_MS);
+    if confirmed::is_confirmed() && call.is_on_primary() {
+        tell_replicas(&call, &call.run_id().unwrap_or_default());
     }
 }
