@@ -30,7 +30,7 @@ use crate::call::{Call, Origin};
 use crate::errors::{LIFE, RUN_ID, SYNTAX};
 use crate::ffi;
 use crate::reply::Reply;
-use crate::{confirmed, counters, fence};
+use crate::{confirmed, counters, endings};
 
 /// Whether a timer is set that will tell the replicas; however many there are, one is enough.
 static TIMER_SET: AtomicBool = AtomicBool::new(false);
@@ -50,7 +50,7 @@ pub(crate) fn confirm(call: &Call<'_>) -> Reply {
         Origin::Client if call.run_id().as_deref() != Some(run_id.bytes()) => {
             return counters::rejected(RUN_ID);
         }
-        Origin::Client if life.is_some_and(|life| !fence::is_life(life.bytes())) => {
+        Origin::Client if life.is_some_and(|life| !endings::is_life(life.bytes())) => {
             return counters::rejected(LIFE);
         }
         Origin::Client | Origin::Primary => confirmed::set(),

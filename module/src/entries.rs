@@ -28,7 +28,7 @@ entries! {
     check => check::check,
     blacklist => blacklist::blacklist,
     confirm => confirm::confirm,
-    fence => fence::ask,
+    fence => fence::fence,
     session_create => create::create,
     session_get => read::get,
     session_list => read::list,

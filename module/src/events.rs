@@ -15,7 +15,7 @@ use core::ffi::c_void;
 use redis_module::raw;
 
 use crate::ffi::{self, Ctx};
-use crate::{confirm, confirmed, fence};
+use crate::{confirm, confirmed, endings};
 
 /// Asks to be told.
 pub(crate) fn register(ctx: Ctx) {
@@ -37,7 +37,7 @@ pub(crate) fn register(ctx: Ctx) {
 /// The ledgers may be others from here on.
 fn replace() {
     confirmed::void();
-    fence::begin_life();
+    endings::begin_life();
 }
 
 unsafe extern "C" fn replaced(
@@ -66,7 +66,7 @@ unsafe extern "C" fn loading(
     _change: u64,
     _data: *mut c_void,
 ) {
-    fence::begin_life();
+    endings::begin_life();
 }
 
 unsafe extern "C" fn replica_changed(

@@ -7,7 +7,7 @@ use redis_module::raw;
 
 use crate::confirmed;
 use crate::counters;
-use crate::fence;
+use crate::endings;
 use crate::ffi;
 
 /// This module's version, as a C string.
@@ -28,7 +28,7 @@ unsafe extern "C" fn write(ctx: *mut raw::RedisModuleInfoCtx, _for_crash_report:
         // SAFETY: as above; the text ends with NUL.
         unsafe { ffi::info_text(ctx, name.as_ptr(), text.as_ptr().cast()) };
     }
-    let (life, endings, overflows) = fence::figures();
+    let (life, endings, overflows) = endings::figures();
     let states = [
         (c"confirmed", u64::from(confirmed::is_confirmed())),
         (c"fence_life", life),

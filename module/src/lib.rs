@@ -27,6 +27,7 @@ mod counters;
 mod digest;
 mod docs;
 mod effect;
+mod endings;
 mod entries;
 mod errors;
 mod events;

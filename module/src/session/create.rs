@@ -13,7 +13,7 @@ use crate::expiry::{self, Clock};
 use crate::ledger_key::WriteLedger;
 use crate::reply::Reply;
 use crate::session::options::{instant, set_once};
-use crate::{config, counters, fence};
+use crate::{config, counters, endings};
 
 /// `AUTH.SESSION CREATE key id EX s | PX ms | EXAT s | PXAT ms [IDLE s] [MAX n] [DEVICE bytes]
 /// [CREATED ms] [SEEN ms] [FENCE token]`
@@ -38,7 +38,7 @@ pub(crate) fn create(call: &Call<'_>) -> Reply {
             Err(refusal) => return counters::rejected(refusal),
         }
     };
-    fence::remember(key.bytes(), created.evicted.iter().map(AsRef::as_ref));
+    endings::remember(key.bytes(), created.evicted.iter().map(AsRef::as_ref));
     counters::SESSIONS_CREATED.add(usize::from(created.is_new));
     counters::SESSIONS_EVICTED.add(created.evicted.len());
 
@@ -69,7 +69,7 @@ fn begin(
     if let Some(token) = token {
         let created = request.created.filter(|at| *at <= now);
         let beginning = Beginning { key: key.bytes(), id: request.id, created };
-        fence::judge(call, token, &beginning).map_err(wording)?;
+        endings::judge(call, token, &beginning).map_err(wording)?;
     }
     if ledger.has_ended(request, now) {
         return Err(ENDED);

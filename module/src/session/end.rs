@@ -9,7 +9,7 @@ use crate::errors::{AT, INTEGER, SYNTAX, WRONG_TYPE};
 use crate::ledger_key::WriteLedger;
 use crate::reply::Reply;
 use crate::session::options::set_once;
-use crate::{counters, fence};
+use crate::{counters, endings};
 
 /// `AUTH.SESSION REVOKE key id [id …]`
 pub(crate) fn revoke(call: &Call<'_>) -> Reply {
@@ -21,7 +21,7 @@ pub(crate) fn revoke(call: &Call<'_>) -> Reply {
 
     let is_replay = call.is_replay();
     if !is_replay {
-        fence::remember(key.bytes(), call.args_from(3).map(Arg::bytes));
+        endings::remember(key.bytes(), call.args_from(3).map(Arg::bytes));
     }
     let ended = ledger.end(call.args_from(3).map(Arg::bytes), now);
     let live = ended.iter().filter(|(_, state)| *state == State::Live).count();
@@ -48,8 +48,8 @@ pub(crate) fn revokeall(call: &Call<'_>) -> Reply {
     let outcome = ledger.log_out(at, except, now);
     if !call.is_replay() {
         counters::SESSIONS_REVOKED.add(outcome.live);
-        fence::remember(key.bytes(), outcome.ended.iter().map(Session::id));
-        fence::remember_all(key.bytes(), except, outcome.until);
+        endings::remember(key.bytes(), outcome.ended.iter().map(Session::id));
+        endings::remember_all(key.bytes(), except, outcome.until);
     }
     if outcome.changed {
         Effect::revokeall(outcome.until, except).replicate(call, key);
