@@ -7,7 +7,7 @@
 use core::ffi::{CStr, c_int, c_ulong, c_void};
 use core::mem::ManuallyDrop;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, Ordering};
 use std::ffi::CString;
 use std::panic::catch_unwind;
 
@@ -15,7 +15,7 @@ use portcullis_core::{Ledger, Relocate, encoding};
 use redis_module::raw;
 
 use crate::open_key::OpenKey;
-use crate::{aof, ffi};
+use crate::{aof, ffi, footprint};
 
 /// Nine characters, as Redis wants; they are part of every RDB file and never change.
 const NAME: &CStr = c"authledgr";
@@ -52,7 +52,7 @@ pub(crate) fn register(ctx: *mut raw::RedisModuleCtx) -> bool {
     let kind =
         unsafe { ffi::create_data_type(ctx, NAME.as_ptr(), encoding::VERSION, &raw mut methods) };
     TYPE.store(kind, Ordering::Relaxed);
-    learn_sizes();
+    footprint::learn_sizes();
     !kind.is_null()
 }
 
@@ -188,52 +188,9 @@ unsafe extern "C" fn mem_usage(
     _samples: usize,
 ) -> usize {
     guarded(0, || {
-        let own = KEY_OVERHEAD.map(usable).into_iter().sum::<usize>();
-        let own = own.saturating_add(usable(size_of::<Ledger>()));
         // SAFETY: ours, and nobody writes during this callback (see the file's head).
-        let ledger = unsafe { borrowed(value) };
-        own.saturating_add(ledger.allocated(usable))
+        footprint::of(unsafe { borrowed(value) })
     })
-}
-
-/// What Redis keeps for a ledger's key and does not count itself: an object, a module value, and an
-/// entry in the table of expiries, which every ledger has.
-const KEY_OVERHEAD: [usize; 3] = [16, 16, 24];
-
-/// Small requests are rounded up to a multiple of this: 8 in the allocator that Redis ships, 16 in
-/// most others.
-static QUANTUM: AtomicUsize = AtomicUsize::new(8);
-/// Bytes the allocator keeps for itself inside that multiple: glibc keeps 8, jemalloc none.
-static KEPT: AtomicUsize = AtomicUsize::new(0);
-
-/// Asks the allocator for two sizes and looks at what it gives.
-fn learn_sizes() {
-    let (mut small, mut large) = (Box::new([0_u8; 32]), Box::new([0_u8; 40]));
-    // SAFETY: allocated by `RedisAlloc`, that is by the server, and alive.
-    let small = unsafe { ffi::allocated_size(small.as_mut_ptr().cast()) };
-    // SAFETY: as above.
-    let large = unsafe { ffi::allocated_size(large.as_mut_ptr().cast()) };
-    let (quantum, kept) = match (small, large) {
-        (32, 40) => (8, 0),
-        (40, 40) => (16, 8),
-        _ => (16, 0),
-    };
-    QUANTUM.store(quantum, Ordering::Relaxed);
-    KEPT.store(kept, Ordering::Relaxed);
-}
-
-/// What the allocator takes for a request. glibc rounds up to multiples of its quantum; so does
-/// jemalloc up to 64 bytes, and has four sizes to every doubling beyond.
-fn usable(bytes: usize) -> usize {
-    let (quantum, kept) = (QUANTUM.load(Ordering::Relaxed), KEPT.load(Ordering::Relaxed));
-    let step = if bytes <= 64 || kept > 0 {
-        quantum
-    } else {
-        let doubling = bytes.saturating_sub(1).checked_ilog2().unwrap_or(0);
-        1_usize.wrapping_shl(doubling.saturating_sub(2))
-    };
-    let taken = bytes.saturating_add(kept).checked_next_multiple_of(step).unwrap_or(bytes);
-    taken.saturating_sub(kept)
 }
 
 unsafe extern "C" fn copy(

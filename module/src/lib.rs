@@ -34,6 +34,7 @@ mod events;
 mod expiry;
 mod fence;
 mod ffi;
+mod footprint;
 mod info;
 mod ledger_key;
 mod ledger_type;
