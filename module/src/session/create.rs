@@ -20,8 +20,8 @@ use crate::{config, counters, endings};
 pub(crate) fn create(call: &Call<'_>) -> Reply {
     let (Some(key), Some(id)) = (call.arg(2), call.arg(3)) else { return Reply::WrongArity };
     let clock = Clock { now: call.now(), replay: call.is_replay() };
-    let (request, token) = match parse_create(call, id, clock) {
-        Ok(parsed) => parsed,
+    let request = match parse(call, id, clock) {
+        Ok(request) => request,
         Err(refusal) => return counters::rejected(refusal),
     };
     let Ok(mut ledger) = WriteLedger::open(call, key) else {
@@ -30,10 +30,10 @@ pub(crate) fn create(call: &Call<'_>) -> Reply {
 
     let created = if clock.replay {
         // What is replayed says everything and is stored as it says.
-        ledger.put(&replayed(&request, clock.now));
+        ledger.put(&replayed(&request.session, clock.now));
         Created::default()
     } else {
-        match begin(call, &mut ledger, key, (&request, token)) {
+        match begin(call, &mut ledger, key, &request) {
             Ok(created) => created,
             Err(refusal) => return counters::rejected(refusal),
         }
@@ -46,7 +46,7 @@ pub(crate) fn create(call: &Call<'_>) -> Reply {
     if let Some(ending) = Effect::revoke(gone.map(AsRef::as_ref)) {
         ending.replicate(call, key);
     }
-    if let Some(session) = ledger.find(request.id) {
+    if let Some(session) = ledger.find(id.bytes()) {
         Effect::create(&session.facts()).replicate(call, key);
     }
     ledger.settle(c"auth.session.create", clock.now);
@@ -58,24 +58,24 @@ fn begin(
     call: &Call<'_>,
     ledger: &mut Ledger,
     key: Arg<'_>,
-    (request, token): (&Create<'_>, Option<FenceToken>),
+    request: &Request<'_>,
 ) -> Result<Created, Reply> {
-    let now = call.now();
+    let (session, now) = (&request.session, call.now());
     let wording = |refusal| match refusal {
         Refusal::Stale => STALE,
         Refusal::Ended => ENDED,
         Refusal::TooManySessions => TOO_MANY,
     };
-    if let Some(token) = token {
-        let created = request.created.filter(|at| *at <= now);
-        let beginning = Beginning { key: key.bytes(), id: request.id, created };
+    if let Some(token) = request.token {
+        let created = session.created.filter(|at| *at <= now);
+        let beginning = Beginning { key: key.bytes(), id: session.id, created };
         endings::judge(call, token, &beginning).map_err(wording)?;
     }
-    if ledger.has_ended(request, now) {
+    if ledger.has_ended(session, now) {
         return Err(ENDED);
     }
-    hold_to_limits(request, now)?;
-    ledger.create(request, now).map_err(wording)
+    hold_to_limits(session, now)?;
+    ledger.create(session, now).map_err(wording)
 }
 
 fn reply_with_evicted(call: &Call<'_>, key: Arg<'_>, created: &Created) -> Reply {
@@ -89,22 +89,26 @@ fn reply_with_evicted(call: &Call<'_>, key: Arg<'_>, created: &Created) -> Reply
     Reply::Sent
 }
 
-fn replayed<'a>(request: &Create<'a>, now: UnixMs) -> Facts<'a> {
+fn replayed<'a>(session: &Create<'a>, now: UnixMs) -> Facts<'a> {
     Facts {
-        id: request.id,
-        device: request.device.unwrap_or_default(),
-        created: request.created.unwrap_or(now),
-        seen: request.seen.unwrap_or(now),
-        expires: request.expires,
-        idle_s: request.idle_s.unwrap_or_default(),
+        id: session.id,
+        device: session.device.unwrap_or_default(),
+        created: session.created.unwrap_or(now),
+        seen: session.seen.unwrap_or(now),
+        expires: session.expires,
+        idle_s: session.idle_s.unwrap_or_default(),
     }
 }
 
-type Parsed<'a> = (Create<'a>, Option<FenceToken>);
+/// What the arguments say.
+struct Request<'a> {
+    session: Create<'a>,
+    token: Option<FenceToken>,
+}
 
-fn parse_create<'a>(call: &Call<'a>, id: Arg<'a>, clock: Clock) -> Result<Parsed<'a>, Reply> {
+fn parse<'a>(call: &Call<'a>, id: Arg<'a>, clock: Clock) -> Result<Request<'a>, Reply> {
     let (mut expires, mut token) = (None, None);
-    let mut request = Create {
+    let mut session = Create {
         id: id.bytes(),
         expires: UnixMs(0),
         idle_s: None,
@@ -123,36 +127,36 @@ fn parse_create<'a>(call: &Call<'a>, id: Arg<'a>, clock: Clock) -> Result<Parsed
         }
         let value = value.ok_or(SYNTAX)?;
         if option.is("IDLE") {
-            set_once(&mut request.idle_s, idle(value, clock)?)?;
+            set_once(&mut session.idle_s, idle(value, clock)?)?;
         } else if option.is("MAX") {
-            set_once(&mut request.keep, at_most(value, clock)?)?;
+            set_once(&mut session.keep, at_most(value, clock)?)?;
         } else if option.is("DEVICE") {
-            set_once(&mut request.device, value.bytes())?;
+            set_once(&mut session.device, value.bytes())?;
         } else if option.is("CREATED") {
-            set_once(&mut request.created, instant(value)?)?;
+            set_once(&mut session.created, instant(value)?)?;
         } else if option.is("SEEN") {
-            set_once(&mut request.seen, instant(value)?)?;
+            set_once(&mut session.seen, instant(value)?)?;
         } else if option.is("FENCE") {
             set_once(&mut token, FenceToken::parse(value.bytes()).ok_or(FENCE)?)?;
         } else {
             return Err(SYNTAX);
         }
     }
-    request.expires = expires.ok_or(SYNTAX)?;
+    session.expires = expires.ok_or(SYNTAX)?;
     if token.is_none() && !clock.replay && config::requires_fence() {
         return Err(NO_FENCE);
     }
-    Ok((request, token))
+    Ok(Request { session, token })
 }
 
-fn hold_to_limits(request: &Create<'_>, now: UnixMs) -> Result<(), Reply> {
-    if request.expires <= now {
+fn hold_to_limits(session: &Create<'_>, now: UnixMs) -> Result<(), Reply> {
+    if session.expires <= now {
         return Err(CREATE_EXPIRE);
     }
-    if request.id.is_empty() || request.id.len() > config::max_id_bytes() {
+    if session.id.is_empty() || session.id.len() > config::max_id_bytes() {
         return Err(ID);
     }
-    if request.device.is_some_and(|device| device.len() > config::max_device_bytes()) {
+    if session.device.is_some_and(|device| device.len() > config::max_device_bytes()) {
         return Err(DEVICE);
     }
     Ok(())
