@@ -7,7 +7,7 @@ use portcullis_core::{Digest, Revocation, TokenRef, UnixMs, exp_ms};
 use crate::call::Call;
 use crate::effect::Effect;
 use crate::errors::{BLACKLIST_EXPIRE, NO_EXP, SYNTAX, WRONG_TYPE};
-use crate::expiry::{self, Clock};
+use crate::expiry::{self, Moment};
 use crate::ledger_key::WriteLedger;
 use crate::reply::Reply;
 use crate::{config, counters, token};
@@ -15,8 +15,8 @@ use crate::{config, counters, token};
 /// `AUTH.BLACKLIST key token|DIGEST hex64 [EX s | PX ms | EXAT s | PXAT ms]`
 pub(crate) fn blacklist(call: &Call<'_>) -> Reply {
     let Some(key) = call.arg(1) else { return Reply::WrongArity };
-    let clock = Clock { now: call.now(), replay: call.is_replay() };
-    let (digest, expires) = match parse(call, clock) {
+    let moment = Moment::of(call);
+    let (digest, expires) = match parse(call, moment) {
         Ok(request) => request,
         Err(refusal) => return counters::rejected(refusal),
     };
@@ -25,25 +25,25 @@ pub(crate) fn blacklist(call: &Call<'_>) -> Reply {
     };
 
     // What is replayed was stored when it happened, whatever the time is now.
-    let from = if clock.replay { UnixMs(0) } else { clock.now };
+    let from = if moment.replay { UnixMs(0) } else { moment.now };
     let change = ledger.revoke(digest, expires, from);
     if change == Revocation::Unchanged {
         return Reply::Integer(0);
     }
     // A replica repeats what its primary has counted.
-    counters::REVOCATIONS.add(usize::from(change == Revocation::New && !clock.replay));
+    counters::REVOCATIONS.add(usize::from(change == Revocation::New && !moment.replay));
 
     Effect::blacklist(&digest, expires).replicate(call, key);
-    ledger.settle(c"auth.blacklist", clock.now);
+    ledger.settle(c"auth.blacklist", moment.now);
     Reply::Integer(i64::from(change == Revocation::New))
 }
 
-fn parse(call: &Call<'_>, clock: Clock) -> Result<(Digest, UnixMs), Reply> {
+fn parse(call: &Call<'_>, moment: Moment) -> Result<(Digest, UnixMs), Reply> {
     let (token, mut options) = token::parse(call).ok_or(Reply::WrongArity)?;
     let expires = match (options.next(), options.next(), options.next()) {
-        (None, ..) => expiry_of(&token, clock)?,
+        (None, ..) => expiry_of(&token, moment)?,
         (Some(option), value, None) => {
-            expiry::parse(option, value, BLACKLIST_EXPIRE, clock)?.ok_or(SYNTAX)?
+            expiry::parse(option, value, BLACKLIST_EXPIRE, moment)?.ok_or(SYNTAX)?
         }
         _ => return Err(SYNTAX),
     };
@@ -52,12 +52,12 @@ fn parse(call: &Call<'_>, clock: Clock) -> Result<(Digest, UnixMs), Reply> {
 }
 
 /// The token's own expiry, and a little more for clocks that disagree.
-fn expiry_of(token: &TokenRef<'_>, clock: Clock) -> Result<UnixMs, Reply> {
+fn expiry_of(token: &TokenRef<'_>, moment: Moment) -> Result<UnixMs, Reply> {
     let TokenRef::Token(token) = token else { return Err(NO_EXP) };
     let exp = exp_ms(token).ok_or(NO_EXP)?;
     let expires = UnixMs(0)
         .plus(Duration::from_millis(u64::try_from(exp).unwrap_or(0)))
         .plus(config::leeway());
-    let latest = clock.now.plus(config::max_ttl());
+    let latest = moment.now.plus(config::max_ttl());
     if expires > latest { Err(BLACKLIST_EXPIRE) } else { Ok(expires) }
 }

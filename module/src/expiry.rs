@@ -5,6 +5,7 @@ use core::time::Duration;
 use portcullis_core::UnixMs;
 
 use crate::arg::Arg;
+use crate::call::Call;
 use crate::config;
 use crate::reply::Reply;
 
@@ -15,7 +16,7 @@ pub(crate) fn parse(
     option: Arg<'_>,
     value: Option<Arg<'_>>,
     invalid: Reply,
-    clock: Clock,
+    moment: Moment,
 ) -> Result<Option<UnixMs>, Reply> {
     let (per_unit, relative) = if option.is("PXAT") {
         (1, false)
@@ -29,21 +30,27 @@ pub(crate) fn parse(
         return Ok(None);
     };
     let value = value.ok_or(crate::errors::SYNTAX)?.integer().ok_or(crate::errors::INTEGER)?;
-    if clock.replay {
-        return Ok(Some(replayed(value, per_unit, relative, clock.now)));
+    if moment.replay {
+        return Ok(Some(replayed(value, per_unit, relative, moment.now)));
     }
     let span = u64::try_from(value).ok().filter(|span| *span > 0).ok_or(invalid)?;
     let span = span.checked_mul(per_unit).ok_or(invalid)?;
-    let from = if relative { clock.now.0 } else { 0 };
+    let from = if relative { moment.now.0 } else { 0 };
     let at = from.checked_add(span).map(UnixMs).ok_or(invalid)?;
-    if at > clock.now.plus(config::max_ttl()) { Err(invalid) } else { Ok(Some(at)) }
+    if at > moment.now.plus(config::max_ttl()) { Err(invalid) } else { Ok(Some(at)) }
 }
 
 /// When a command runs, and whether it happened already.
 #[derive(Clone, Copy)]
-pub(crate) struct Clock {
+pub(crate) struct Moment {
     pub(crate) now: UnixMs,
     pub(crate) replay: bool,
+}
+
+impl Moment {
+    pub(crate) fn of(call: &Call<'_>) -> Self {
+        Self { now: call.now(), replay: call.is_replay() }
+    }
 }
 
 fn replayed(value: i64, per_unit: u64, relative: bool, now: UnixMs) -> UnixMs {

@@ -9,7 +9,7 @@ use crate::errors::{
     CREATE_EXPIRE, DEVICE, ENDED, FENCE, ID, INTEGER, MAX, NO_FENCE, STALE, SYNTAX, TOO_MANY,
     WRONG_TYPE,
 };
-use crate::expiry::{self, Clock};
+use crate::expiry::{self, Moment};
 use crate::ledger_key::WriteLedger;
 use crate::reply::Reply;
 use crate::session::options::{instant, set_once};
@@ -19,8 +19,8 @@ use crate::{config, counters, endings};
 /// [CREATED ms] [SEEN ms] [FENCE token]`
 pub(crate) fn create(call: &Call<'_>) -> Reply {
     let (Some(key), Some(id)) = (call.arg(2), call.arg(3)) else { return Reply::WrongArity };
-    let clock = Clock { now: call.now(), replay: call.is_replay() };
-    let request = match parse(call, id, clock) {
+    let moment = Moment::of(call);
+    let request = match parse(call, id, moment) {
         Ok(request) => request,
         Err(refusal) => return counters::rejected(refusal),
     };
@@ -28,9 +28,9 @@ pub(crate) fn create(call: &Call<'_>) -> Reply {
         return counters::rejected(WRONG_TYPE);
     };
 
-    let created = if clock.replay {
+    let created = if moment.replay {
         // What is replayed says everything and is stored as it says.
-        ledger.put(&replayed(&request.session, clock.now));
+        ledger.put(&replayed(&request.session, moment.now));
         Created::default()
     } else {
         match begin(call, &mut ledger, key, &request) {
@@ -49,7 +49,7 @@ pub(crate) fn create(call: &Call<'_>) -> Reply {
     if let Some(session) = ledger.find(id.bytes()) {
         Effect::create(&session.facts()).replicate(call, key);
     }
-    ledger.settle(c"auth.session.create", clock.now);
+    ledger.settle(c"auth.session.create", moment.now);
     reply_with_evicted(call, key, &created)
 }
 
@@ -106,7 +106,7 @@ struct Request<'a> {
     token: Option<FenceToken>,
 }
 
-fn parse<'a>(call: &Call<'a>, id: Arg<'a>, clock: Clock) -> Result<Request<'a>, Reply> {
+fn parse<'a>(call: &Call<'a>, id: Arg<'a>, moment: Moment) -> Result<Request<'a>, Reply> {
     let (mut expires, mut token) = (None, None);
     let mut session = Create {
         id: id.bytes(),
@@ -121,15 +121,15 @@ fn parse<'a>(call: &Call<'a>, id: Arg<'a>, clock: Clock) -> Result<Request<'a>, 
     let mut args = call.args_from(4);
     while let Some(option) = args.next() {
         let value = args.next();
-        if let Some(at) = expiry::parse(option, value, CREATE_EXPIRE, clock)? {
+        if let Some(at) = expiry::parse(option, value, CREATE_EXPIRE, moment)? {
             set_once(&mut expires, at)?;
             continue;
         }
         let value = value.ok_or(SYNTAX)?;
         if option.is("IDLE") {
-            set_once(&mut session.idle_s, idle(value, clock)?)?;
+            set_once(&mut session.idle_s, idle(value, moment)?)?;
         } else if option.is("MAX") {
-            set_once(&mut session.keep, at_most(value, clock)?)?;
+            set_once(&mut session.keep, at_most(value, moment)?)?;
         } else if option.is("DEVICE") {
             set_once(&mut session.device, value.bytes())?;
         } else if option.is("CREATED") {
@@ -143,7 +143,7 @@ fn parse<'a>(call: &Call<'a>, id: Arg<'a>, clock: Clock) -> Result<Request<'a>, 
         }
     }
     session.expires = expires.ok_or(SYNTAX)?;
-    if token.is_none() && !clock.replay && config::requires_fence() {
+    if token.is_none() && !moment.replay && config::requires_fence() {
         return Err(NO_FENCE);
     }
     Ok(Request { session, token })
@@ -163,16 +163,16 @@ fn hold_to_limits(session: &Create<'_>, now: UnixMs) -> Result<(), Reply> {
 }
 
 /// Seconds; 0 for no idle limit.
-fn idle(value: Arg<'_>, clock: Clock) -> Result<u32, Reply> {
+fn idle(value: Arg<'_>, moment: Moment) -> Result<u32, Reply> {
     let seconds = value.integer().and_then(|seconds| u64::try_from(seconds).ok()).ok_or(INTEGER)?;
-    if !clock.replay && seconds > config::max_ttl().as_secs() {
+    if !moment.replay && seconds > config::max_ttl().as_secs() {
         return Err(CREATE_EXPIRE);
     }
     Ok(u32::try_from(seconds).unwrap_or(u32::MAX))
 }
 
-fn at_most(value: Arg<'_>, clock: Clock) -> Result<usize, Reply> {
+fn at_most(value: Arg<'_>, moment: Moment) -> Result<usize, Reply> {
     let most = value.integer().ok_or(INTEGER)?;
     let most = usize::try_from(most).ok().filter(|most| *most > 0).ok_or(MAX)?;
-    if clock.replay || most <= config::max_sessions() { Ok(most) } else { Err(MAX) }
+    if moment.replay || most <= config::max_sessions() { Ok(most) } else { Err(MAX) }
 }
