@@ -37,20 +37,20 @@ pub(crate) struct Command {
     pub(crate) complexity: &'static CStr,
     /// Hints for clients, separated by spaces.
     pub(crate) tips: Option<&'static CStr>,
-    pub(crate) args: &'static [Arg],
+    pub(crate) args: &'static [ArgSpec],
 }
 
 /// An argument, possibly with a keyword before it or parts inside.
-pub(crate) struct Arg {
+pub(crate) struct ArgSpec {
     pub(crate) name: &'static CStr,
     pub(crate) kind: raw::RedisModuleCommandArgType,
     pub(crate) token: Option<&'static CStr>,
     pub(crate) flags: u32,
-    pub(crate) parts: &'static [Arg],
+    pub(crate) parts: &'static [ArgSpec],
 }
 
-const fn arg(name: &'static CStr, kind: raw::RedisModuleCommandArgType) -> Arg {
-    Arg { name, kind, token: None, flags: raw::REDISMODULE_CMD_ARG_NONE, parts: &[] }
+const fn arg(name: &'static CStr, kind: raw::RedisModuleCommandArgType) -> ArgSpec {
+    ArgSpec { name, kind, token: None, flags: raw::REDISMODULE_CMD_ARG_NONE, parts: &[] }
 }
 
 pub(crate) const KEY: raw::RedisModuleCommandArgType =
@@ -64,7 +64,7 @@ const UNIX_TIME: raw::RedisModuleCommandArgType =
 const ONE_OF: raw::RedisModuleCommandArgType =
     raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_ONEOF;
 
-impl Arg {
+impl ArgSpec {
     const fn after(self, keyword: &'static CStr) -> Self {
         Self { token: Some(keyword), ..self }
     }
@@ -82,29 +82,29 @@ impl Arg {
     }
 }
 
-static TOKEN: [Arg; 2] = [arg(c"token", TEXT), arg(c"hex64", TEXT).after(c"DIGEST")];
-static EXPIRY: [Arg; 4] = [
+static TOKEN: [ArgSpec; 2] = [arg(c"token", TEXT), arg(c"hex64", TEXT).after(c"DIGEST")];
+static EXPIRY: [ArgSpec; 4] = [
     arg(c"seconds", INTEGER).after(c"EX"),
     arg(c"milliseconds", INTEGER).after(c"PX"),
     arg(c"unix-time-seconds", UNIX_TIME).after(c"EXAT"),
     arg(c"unix-time-milliseconds", UNIX_TIME).after(c"PXAT"),
 ];
-static ISSUED: [Arg; 2] = [
+static ISSUED: [ArgSpec; 2] = [
     arg(c"iat-seconds", UNIX_TIME).after(c"IAT"),
     arg(c"iat-milliseconds", UNIX_TIME).after(c"IATMS"),
 ];
-static CHECK_ARGS: [Arg; 4] = [
+static CHECK_ARGS: [ArgSpec; 4] = [
     arg(c"key", KEY),
     arg(c"subject-token", ONE_OF).of(&TOKEN),
     arg(c"id", TEXT).after(c"SESSION").optional(),
     arg(c"issued", ONE_OF).of(&ISSUED).optional(),
 ];
-static BLACKLIST_ARGS: [Arg; 3] = [
+static BLACKLIST_ARGS: [ArgSpec; 3] = [
     arg(c"key", KEY),
     arg(c"subject-token", ONE_OF).of(&TOKEN),
     arg(c"expiry", ONE_OF).of(&EXPIRY).optional(),
 ];
-static CREATE_ARGS: [Arg; 9] = [
+static CREATE_ARGS: [ArgSpec; 9] = [
     arg(c"key", KEY),
     arg(c"id", TEXT),
     arg(c"expiry", ONE_OF).of(&EXPIRY),
@@ -115,21 +115,21 @@ static CREATE_ARGS: [Arg; 9] = [
     arg(c"seen-milliseconds", UNIX_TIME).after(c"SEEN").optional(),
     arg(c"token", TEXT).after(c"FENCE").optional(),
 ];
-static GET_ARGS: [Arg; 2] = [arg(c"key", KEY), arg(c"id", TEXT)];
-static LIST_ARGS: [Arg; 1] = [arg(c"key", KEY)];
-static TOUCH_ARGS: [Arg; 3] = [
+static GET_ARGS: [ArgSpec; 2] = [arg(c"key", KEY), arg(c"id", TEXT)];
+static LIST_ARGS: [ArgSpec; 1] = [arg(c"key", KEY)];
+static TOUCH_ARGS: [ArgSpec; 3] = [
     arg(c"key", KEY),
     arg(c"id", TEXT),
     arg(c"unix-time-milliseconds", UNIX_TIME).after(c"AT").optional(),
 ];
-static REVOKE_ARGS: [Arg; 2] = [arg(c"key", KEY), arg(c"id", TEXT).repeated()];
-static REVOKEALL_ARGS: [Arg; 3] = [
+static REVOKE_ARGS: [ArgSpec; 2] = [arg(c"key", KEY), arg(c"id", TEXT).repeated()];
+static REVOKEALL_ARGS: [ArgSpec; 3] = [
     arg(c"key", KEY),
     arg(c"id", TEXT).after(c"EXCEPT").optional(),
     arg(c"unix-time-milliseconds", UNIX_TIME).after(c"AT").optional(),
 ];
 
-static CONFIRM_ARGS: [Arg; 2] =
+static CONFIRM_ARGS: [ArgSpec; 2] =
     [arg(c"run-id", TEXT), arg(c"life", INTEGER).after(c"LIFE").optional()];
 
 pub(crate) static COMMANDS: [Command; 4] = [

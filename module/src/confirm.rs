@@ -50,7 +50,7 @@ pub(crate) fn confirm(call: &Call<'_>) -> Reply {
         Origin::Client if call.run_id().as_deref() != Some(run_id.bytes()) => {
             return counters::rejected(RUN_ID);
         }
-        Origin::Client if life.is_some_and(|life| !endings::is_life(life.bytes())) => {
+        Origin::Client if life.is_some_and(|life| !endings::is_present_life(life.bytes())) => {
             return counters::rejected(LIFE);
         }
         Origin::Client | Origin::Primary => confirmed::set(),

@@ -6,7 +6,7 @@ use core::ptr;
 
 use redis_module::raw;
 
-use crate::commands::{Arg, COMMANDS, Command, KEY, SESSION, SUBCOMMANDS};
+use crate::commands::{ArgSpec, COMMANDS, Command, KEY, SESSION, SUBCOMMANDS};
 use crate::ffi;
 
 /// The version in which every command here appeared.
@@ -138,10 +138,10 @@ struct Args {
 }
 
 impl Args {
-    fn build(args: &[Arg]) -> Self {
+    fn build(args: &[ArgSpec]) -> Self {
         let parts: Vec<Self> = args.iter().map(|arg| Self::build(arg.parts)).collect();
         let with_parts = args.iter().zip(&parts);
-        let convert = |(arg, parts): (&Arg, &Self)| raw::RedisModuleCommandArg {
+        let convert = |(arg, parts): (&ArgSpec, &Self)| raw::RedisModuleCommandArg {
             name: arg.name.as_ptr(),
             type_: arg.kind,
             key_spec_index: if arg.kind == KEY { 0 } else { -1 },

@@ -65,7 +65,7 @@ pub(crate) fn figures() -> (u64, usize, u64) {
 }
 
 /// Whether this is the name of the present life, as `INFO` shows it.
-pub(crate) fn is_life(name: &[u8]) -> bool {
+pub(crate) fn is_present_life(name: &[u8]) -> bool {
     name == fence().life().to_string().as_bytes()
 }
 

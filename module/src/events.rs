@@ -35,7 +35,7 @@ pub(crate) fn register(ctx: Ctx) {
 }
 
 /// The ledgers may be others from here on.
-fn replace() {
+fn start_anew() {
     confirmed::void();
     endings::begin_life();
 }
@@ -46,7 +46,7 @@ unsafe extern "C" fn replaced(
     _change: u64,
     _data: *mut c_void,
 ) {
-    replace();
+    start_anew();
 }
 
 unsafe extern "C" fn link_changed(
@@ -56,7 +56,7 @@ unsafe extern "C" fn link_changed(
     _data: *mut c_void,
 ) {
     if change == raw::REDISMODULE_SUBEVENT_MASTER_LINK_DOWN {
-        replace();
+        start_anew();
     }
 }
 
