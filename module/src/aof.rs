@@ -8,11 +8,12 @@ use portcullis_core::Ledger;
 use redis_module::raw;
 
 use crate::effect::Effect;
+use crate::ffi;
 
 /// Where the commands go, and the key they are about.
 pub(crate) struct Log {
     pub(crate) io: *mut raw::RedisModuleIO,
-    pub(crate) key: *mut raw::RedisModuleString,
+    pub(crate) key: ffi::Str,
 }
 
 /// Writes the whole ledger.
@@ -39,7 +40,7 @@ impl Log {
             .map(|bytes| {
                 // SAFETY: copies the bytes; a null context makes a string that we free ourselves.
                 unsafe {
-                    crate::ffi::create_string(
+                    ffi::create_string(
                         core::ptr::null_mut(),
                         bytes.as_ptr().cast::<c_char>(),
                         bytes.len(),
@@ -59,7 +60,7 @@ impl Log {
         }
         for string in strings {
             // SAFETY: created above, freed once.
-            unsafe { crate::ffi::free_string(core::ptr::null_mut(), string) };
+            unsafe { ffi::free_string(core::ptr::null_mut(), string) };
         }
     }
 }

@@ -8,8 +8,6 @@ use core::ffi::{CStr, c_char, c_int, c_longlong, c_void};
 use core::sync::atomic::{AtomicI64, Ordering};
 use core::time::Duration;
 
-use redis_module::raw;
-
 use crate::ffi;
 use crate::load::LoadArg;
 
@@ -96,7 +94,7 @@ pub(crate) fn max_id_bytes() -> usize {
 }
 
 /// Registers every setting; `args` are the name-value pairs given at load.
-pub(crate) fn register(ctx: *mut raw::RedisModuleCtx, args: &[LoadArg]) -> Result<(), String> {
+pub(crate) fn register(ctx: ffi::Ctx, args: &[LoadArg]) -> Result<(), String> {
     for (name, value) in args {
         let shown = String::from_utf8_lossy(name);
         let known = ALL.iter().find(|setting| setting.name.to_bytes().eq_ignore_ascii_case(name));
@@ -154,7 +152,7 @@ impl Setting {
             || core::ptr::eq(self, &raw const REQUIRE_FENCE)
     }
 
-    fn register(&'static self, ctx: *mut raw::RedisModuleCtx) -> Result<(), String> {
+    fn register(&'static self, ctx: ffi::Ctx) -> Result<(), String> {
         let given = self.value.load(Ordering::Relaxed);
         let data = core::ptr::from_ref(self).cast_mut().cast::<c_void>();
         let name = self.name.as_ptr();
@@ -184,7 +182,7 @@ unsafe extern "C" fn set(
     _name: *const c_char,
     value: c_longlong,
     data: *mut c_void,
-    _error: *mut *mut raw::RedisModuleString,
+    _error: *mut ffi::Str,
 ) -> c_int {
     // SAFETY: what `register` gave: a static. Redis has checked the bounds.
     unsafe { &*data.cast::<Setting>() }.value.store(value, Ordering::Relaxed);
@@ -200,7 +198,7 @@ unsafe extern "C" fn set_switch(
     _name: *const c_char,
     value: c_int,
     data: *mut c_void,
-    _error: *mut *mut raw::RedisModuleString,
+    _error: *mut ffi::Str,
 ) -> c_int {
     // SAFETY: what `register` gave: a static.
     unsafe { &*data.cast::<Setting>() }.value.store(value.into(), Ordering::Relaxed);

@@ -15,7 +15,7 @@ const SINCE: &CStr = c"0.1.0";
 const CATEGORY: &CStr = c"auth-ledger";
 
 /// Registers every command; the name of the one that the server refused otherwise.
-pub(crate) fn register(ctx: *mut raw::RedisModuleCtx) -> Result<(), &'static CStr> {
+pub(crate) fn register(ctx: ffi::Ctx) -> Result<(), &'static CStr> {
     add_category(ctx);
     for command in COMMANDS.iter().chain([&SESSION]) {
         let (first, last, step) = command.key_range();
@@ -43,7 +43,7 @@ pub(crate) fn register(ctx: *mut raw::RedisModuleCtx) -> Result<(), &'static CSt
     Ok(())
 }
 
-fn add_category(ctx: *mut raw::RedisModuleCtx) {
+fn add_category(ctx: ffi::Ctx) {
     // SAFETY: written once by `RedisModule_Init`; absent before Redis 7.4.
     if let Some(add) = unsafe { raw::RedisModule_AddACLCategory } {
         // SAFETY: `ctx` is that of the load; Redis copies the text.

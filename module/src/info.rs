@@ -16,7 +16,7 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
 const BUILD: &str = if cfg!(debug_assertions) { "debug\0" } else { "release\0" };
 
 /// Registers the section.
-pub(crate) fn register(ctx: *mut raw::RedisModuleCtx) {
+pub(crate) fn register(ctx: ffi::Ctx) {
     // SAFETY: `ctx` is that of the load.
     unsafe { ffi::register_info(ctx, Some(write)) };
 }

@@ -26,7 +26,7 @@ const METHODS_VERSION: u64 = 4;
 static TYPE: AtomicPtr<raw::RedisModuleType> = AtomicPtr::new(ptr::null_mut());
 
 /// Registers the type. `false` if the server refuses.
-pub(crate) fn register(ctx: *mut raw::RedisModuleCtx) -> bool {
+pub(crate) fn register(ctx: ffi::Ctx) -> bool {
     let mut methods = raw::RedisModuleTypeMethods {
         version: METHODS_VERSION,
         rdb_load: Some(rdb_load),
@@ -155,11 +155,7 @@ fn log_io_error(io: *mut raw::RedisModuleIO, why: &str) {
     unsafe { log(io, c"warning".as_ptr(), c"%s".as_ptr(), line.as_ptr()) };
 }
 
-unsafe extern "C" fn aof_rewrite(
-    io: *mut raw::RedisModuleIO,
-    key: *mut raw::RedisModuleString,
-    value: *mut c_void,
-) {
+unsafe extern "C" fn aof_rewrite(io: *mut raw::RedisModuleIO, key: ffi::Str, value: *mut c_void) {
     guarded((), || {
         // SAFETY: ours, and nobody writes during this callback (see the file's head).
         let ledger = unsafe { borrowed(value) };
@@ -176,7 +172,7 @@ unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, value: *mut c_v
     });
 }
 
-unsafe extern "C" fn free_effort(_key: *mut raw::RedisModuleString, value: *const c_void) -> usize {
+unsafe extern "C" fn free_effort(_key: ffi::Str, value: *const c_void) -> usize {
     // SAFETY: ours, and nobody writes during this callback (see the file's head).
     let ledger = unsafe { borrowed(value) };
     guarded(1, || ledger.allocations())
@@ -193,11 +189,7 @@ unsafe extern "C" fn mem_usage(
     })
 }
 
-unsafe extern "C" fn copy(
-    _from: *mut raw::RedisModuleString,
-    _to: *mut raw::RedisModuleString,
-    value: *const c_void,
-) -> *mut c_void {
+unsafe extern "C" fn copy(_from: ffi::Str, _to: ffi::Str, value: *const c_void) -> *mut c_void {
     // SAFETY: ours, and nobody writes during this callback (see the file's head).
     let ledger = unsafe { borrowed(value) };
     guarded(ptr::null_mut(), || Box::into_raw(Box::new(ledger.clone())).cast())
@@ -205,7 +197,7 @@ unsafe extern "C" fn copy(
 
 unsafe extern "C" fn defrag(
     ctx: *mut raw::RedisModuleDefragCtx,
-    _key: *mut raw::RedisModuleString,
+    _key: ffi::Str,
     value: *mut *mut c_void,
 ) -> c_int {
     guarded(0, || {

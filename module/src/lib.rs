@@ -68,8 +68,8 @@ const VALKEY_HANDLE_ATOMIC_SLOT_MIGRATION: u32 = 1 << 5;
 /// Only Redis calls this, with a context and `count` strings at `first`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn RedisModule_OnLoad(
-    ctx: *mut raw::RedisModuleCtx,
-    first: *mut *mut raw::RedisModuleString,
+    ctx: ffi::Ctx,
+    first: *mut ffi::Str,
     count: c_int,
 ) -> c_int {
     // SAFETY: fetches the server's functions; has to come first, before anything allocates.
@@ -108,7 +108,7 @@ fn refuse_unfit_server() -> Result<(), String> {
     }
 }
 
-fn register(ctx: *mut raw::RedisModuleCtx, args: &[load::LoadArg]) -> Result<(), String> {
+fn register(ctx: ffi::Ctx, args: &[load::LoadArg]) -> Result<(), String> {
     declare_abilities(ctx);
     if !ledger_type::register(ctx) {
         return Err("the server refused the data type authledgr".to_owned());
@@ -122,7 +122,7 @@ fn register(ctx: *mut raw::RedisModuleCtx, args: &[load::LoadArg]) -> Result<(),
     Ok(())
 }
 
-fn declare_abilities(ctx: *mut raw::RedisModuleCtx) {
+fn declare_abilities(ctx: ffi::Ctx) {
     let mut abilities = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS
         | raw::REDISMODULE_OPTION_NO_IMPLICIT_SIGNAL_MODIFIED
         | raw::REDISMODULE_OPTIONS_HANDLE_REPL_ASYNC_LOAD;
@@ -134,7 +134,7 @@ fn declare_abilities(ctx: *mut raw::RedisModuleCtx) {
 }
 
 /// A server that evicts or forgets ledgers brings revoked tokens back to life.
-fn warn_of_forgetting(ctx: *mut raw::RedisModuleCtx) {
+fn warn_of_forgetting(ctx: ffi::Ctx) {
     let says = |name: &CStr, value: &[u8]| ask::config(ctx, name).as_deref() == Some(value);
     if !says(c"maxmemory-policy", b"noeviction") {
         ffi::log(
