@@ -8,7 +8,7 @@ use portcullis_core::Ledger;
 use redis_module::raw;
 
 use crate::effect::Effect;
-use crate::ffi;
+use crate::server::ffi;
 
 /// Where the commands go, and the key they are about.
 pub(crate) struct Log {

@@ -4,12 +4,12 @@ use core::time::Duration;
 
 use portcullis_core::{Digest, Revocation, TokenRef, UnixMs, exp_ms};
 
-use crate::call::Call;
 use crate::effect::Effect;
 use crate::errors::{BLACKLIST_EXPIRE, NO_EXP, SYNTAX, WRONG_TYPE};
 use crate::expiry::{self, Moment};
 use crate::ledger_key::WriteLedger;
-use crate::reply::Reply;
+use crate::server::call::Call;
+use crate::server::reply::Reply;
 use crate::{config, counters, token};
 
 /// `AUTH.BLACKLIST key token|DIGEST hex64 [EX s | PX ms | EXAT s | PXAT ms]`

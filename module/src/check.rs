@@ -2,13 +2,13 @@
 
 use portcullis_core::{Question, Verdict};
 
-use crate::arg::Arg;
-use crate::call::Call;
 use crate::errors::{INTEGER, NOT_READY, SYNTAX, WRONG_TYPE};
 use crate::ledger_key::{ReadLedger, WrongType};
-use crate::reply::Reply;
-use crate::token;
-use crate::{config, confirmed, counters};
+use crate::server::arg::Arg;
+use crate::server::call::Call;
+use crate::server::confirmed;
+use crate::server::reply::Reply;
+use crate::{config, counters, token};
 
 /// `AUTH.CHECK key token|DIGEST hex64 [SESSION id] [IAT seconds | IATMS milliseconds]`
 #[inline]

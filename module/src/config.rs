@@ -8,8 +8,8 @@ use core::ffi::{CStr, c_char, c_int, c_longlong, c_void};
 use core::sync::atomic::{AtomicI64, Ordering};
 use core::time::Duration;
 
-use crate::ffi;
-use crate::load::LoadArg;
+use crate::server::ffi;
+use crate::server::load::LoadArg;
 
 const YEARS_10_S: i64 = 315_360_000;
 const DAYS_400_S: i64 = 34_560_000;

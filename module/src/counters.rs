@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use portcullis_core::{Question, TokenRef, Verdict};
 
-use crate::reply::Reply;
+use crate::server::reply::Reply;
 
 /// A number that only grows. Only the main thread writes it, so no locked instruction is needed.
 pub(crate) struct Counter {

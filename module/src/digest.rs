@@ -3,7 +3,7 @@
 use portcullis_core::{Ledger, UnixMs};
 use redis_module::raw;
 
-use crate::ffi;
+use crate::server::ffi;
 
 /// Where the elements go.
 pub(crate) struct Sink(pub(crate) *mut raw::RedisModuleDigest);

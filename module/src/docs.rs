@@ -7,7 +7,7 @@ use core::ptr;
 use redis_module::raw;
 
 use crate::commands::{ArgSpec, COMMANDS, Command, KEY, SESSION, SUBCOMMANDS};
-use crate::ffi;
+use crate::server::ffi;
 
 /// The version in which every command here appeared.
 const SINCE: &CStr = c"0.1.0";

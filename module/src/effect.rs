@@ -9,8 +9,8 @@ use std::borrow::Cow;
 
 use portcullis_core::{Digest, Facts, UnixMs};
 
-use crate::arg::Arg;
-use crate::call::Call;
+use crate::server::arg::Arg;
+use crate::server::call::Call;
 
 /// A command about one key.
 pub(crate) struct Effect<'a> {

@@ -9,9 +9,10 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use portcullis_core::{Beginning, Fence, FenceToken, Refusal, UnixMs};
 
-use crate::call::Call;
-use crate::clock::monotonic_now;
-use crate::{ask, config, counters};
+use crate::server::ask;
+use crate::server::call::Call;
+use crate::server::clock::monotonic_now;
+use crate::{config, counters};
 
 /// Only the main thread takes it, so nobody ever waits.
 static FENCE: LazyLock<Mutex<Fence>> = LazyLock::new(|| {

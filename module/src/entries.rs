@@ -3,8 +3,8 @@
 
 use core::ffi::c_int;
 
-use crate::call;
-use crate::ffi::{Ctx, Str};
+use crate::server::call;
+use crate::server::ffi::{Ctx, Str};
 use crate::session::{create, end, help, read, touch};
 use crate::{blacklist, check, confirm, fence};
 

@@ -1,6 +1,6 @@
 //! What commands refuse, in Redis's own words where it has words for it. One constant each.
 
-use crate::reply::Reply;
+use crate::server::reply::Reply;
 
 /// An option is unknown, given twice, or lacks its value.
 pub(crate) const SYNTAX: Reply = Reply::Error(c"ERR syntax error");

@@ -14,8 +14,9 @@ use core::ffi::c_void;
 
 use redis_module::raw;
 
-use crate::ffi::{self, Ctx};
-use crate::{confirm, confirmed, endings};
+use crate::server::confirmed;
+use crate::server::ffi::{self, Ctx};
+use crate::{confirm, endings};
 
 /// Asks to be told.
 pub(crate) fn register(ctx: Ctx) {

@@ -4,10 +4,10 @@ use core::time::Duration;
 
 use portcullis_core::UnixMs;
 
-use crate::arg::Arg;
-use crate::call::Call;
 use crate::config;
-use crate::reply::Reply;
+use crate::server::arg::Arg;
+use crate::server::call::Call;
+use crate::server::reply::Reply;
 
 /// Reads an expiry option. `None` if `option` is none; `invalid` is this command's own error for a
 /// time that is not positive, overflows, or lies beyond `portcullis.max-ttl`. A replayed time is

@@ -1,8 +1,8 @@
 //! `AUTH.FENCE`: a token for whoever is about to read the truth and to begin a session from it.
 
-use crate::call::Call;
 use crate::endings;
-use crate::reply::Reply;
+use crate::server::call::Call;
+use crate::server::reply::Reply;
 
 /// `AUTH.FENCE`
 pub(crate) fn fence(call: &Call<'_>) -> Reply {

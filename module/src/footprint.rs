@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use portcullis_core::Ledger;
 
-use crate::ffi;
+use crate::server::ffi;
 
 /// Bytes of a ledger with its key.
 pub(crate) fn of(ledger: &Ledger) -> usize {

@@ -5,10 +5,8 @@ use core::ffi::c_int;
 
 use redis_module::raw;
 
-use crate::confirmed;
-use crate::counters;
-use crate::endings;
-use crate::ffi;
+use crate::server::{confirmed, ffi};
+use crate::{counters, endings};
 
 /// This module's version, as a C string.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");

@@ -7,11 +7,12 @@ use core::ffi::CStr;
 
 use portcullis_core::{Ledger, UnixMs};
 
-use crate::arg::Arg;
-use crate::call::Call;
 use crate::effect::Effect;
-use crate::open_key::OpenKey;
-use crate::{config, counters, ffi, ledger_type};
+use crate::server::arg::Arg;
+use crate::server::call::Call;
+use crate::server::ffi;
+use crate::server::open_key::OpenKey;
+use crate::{config, counters, ledger_type};
 
 /// The key holds something else.
 pub(crate) struct WrongType;

@@ -14,8 +14,9 @@ use std::panic::catch_unwind;
 use portcullis_core::{Ledger, Relocate, encoding};
 use redis_module::raw;
 
-use crate::open_key::OpenKey;
-use crate::{aof, ffi, footprint};
+use crate::server::ffi;
+use crate::server::open_key::OpenKey;
+use crate::{aof, footprint};
 
 /// Nine characters, as Redis wants; they are part of every RDB file and never change.
 const NAME: &CStr = c"authledgr";
@@ -168,7 +169,7 @@ unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, value: *mut c_v
     guarded((), || {
         // SAFETY: ours, and nobody writes during this callback (see the file's head).
         let ledger = unsafe { borrowed(value) };
-        crate::digest::of_live(ledger, crate::clock::now(), &crate::digest::Sink(digest));
+        crate::digest::of_live(ledger, crate::server::clock::now(), &crate::digest::Sink(digest));
     });
 }
 

@@ -13,16 +13,11 @@
 )]
 
 mod aof;
-mod arg;
-mod ask;
 mod blacklist;
-mod call;
 mod check;
-mod clock;
 mod commands;
 mod config;
 mod confirm;
-mod confirmed;
 mod counters;
 mod digest;
 mod docs;
@@ -33,14 +28,11 @@ mod errors;
 mod events;
 mod expiry;
 mod fence;
-mod ffi;
 mod footprint;
 mod info;
 mod ledger_key;
 mod ledger_type;
-mod load;
-mod open_key;
-mod reply;
+mod server;
 mod session;
 mod token;
 
@@ -49,6 +41,8 @@ use std::ffi::CString;
 
 use redis_module::alloc::RedisAlloc;
 use redis_module::raw;
+
+use crate::server::{ask, ffi, load, reply};
 
 /// Memory comes from Redis, so that `INFO memory` and `maxmemory` see it.
 #[global_allocator]

@@ -2,8 +2,8 @@
 
 use portcullis_core::{Digest, TokenRef};
 
-use crate::arg::Arg;
-use crate::call::Call;
+use crate::server::arg::Arg;
+use crate::server::call::Call;
 
 /// Reads the token at argument 2, and the options behind it; `None` if there is no token.
 ///

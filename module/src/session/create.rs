@@ -2,8 +2,6 @@
 
 use portcullis_core::{Beginning, Create, Created, Facts, FenceToken, Ledger, Refusal, UnixMs};
 
-use crate::arg::Arg;
-use crate::call::Call;
 use crate::effect::Effect;
 use crate::errors::{
     CREATE_EXPIRE, DEVICE, ENDED, FENCE, ID, INTEGER, MAX, NO_FENCE, STALE, SYNTAX, TOO_MANY,
@@ -11,7 +9,9 @@ use crate::errors::{
 };
 use crate::expiry::{self, Moment};
 use crate::ledger_key::WriteLedger;
-use crate::reply::Reply;
+use crate::server::arg::Arg;
+use crate::server::call::Call;
+use crate::server::reply::Reply;
 use crate::session::options::{instant, set_once};
 use crate::{config, counters, endings};
 

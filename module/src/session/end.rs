@@ -2,12 +2,12 @@
 
 use portcullis_core::{Session, State, UnixMs};
 
-use crate::arg::Arg;
-use crate::call::Call;
 use crate::effect::Effect;
 use crate::errors::{AT, INTEGER, SYNTAX, WRONG_TYPE};
 use crate::ledger_key::WriteLedger;
-use crate::reply::Reply;
+use crate::server::arg::Arg;
+use crate::server::call::Call;
+use crate::server::reply::Reply;
 use crate::session::options::set_once;
 use crate::{counters, endings};
 

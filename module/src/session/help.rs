@@ -2,8 +2,8 @@
 
 use core::ffi::CStr;
 
-use crate::call::Call;
-use crate::reply::Reply;
+use crate::server::call::Call;
+use crate::server::reply::Reply;
 
 /// `AUTH.SESSION HELP`
 pub(crate) fn help(call: &Call<'_>) -> Reply {

@@ -2,9 +2,9 @@
 
 use portcullis_core::UnixMs;
 
-use crate::arg::Arg;
 use crate::errors::{INTEGER, SYNTAX};
-use crate::reply::Reply;
+use crate::server::arg::Arg;
+use crate::server::reply::Reply;
 
 /// Gives an option its value; twice is too often.
 pub(super) fn set_once<T>(slot: &mut Option<T>, value: T) -> Result<(), Reply> {

@@ -2,11 +2,11 @@
 
 use portcullis_core::Session;
 
-use crate::call::Call;
 use crate::counters;
 use crate::errors::WRONG_TYPE;
 use crate::ledger_key::{ReadLedger, WrongType};
-use crate::reply::Reply;
+use crate::server::call::Call;
+use crate::server::reply::Reply;
 
 /// `AUTH.SESSION GET key id`
 pub(crate) fn get(call: &Call<'_>) -> Reply {

@@ -2,12 +2,12 @@
 
 use portcullis_core::{Touched, UnixMs};
 
-use crate::call::Call;
 use crate::counters;
 use crate::effect::Effect;
 use crate::errors::{SYNTAX, WRONG_TYPE};
 use crate::ledger_key::WriteLedger;
-use crate::reply::Reply;
+use crate::server::call::Call;
+use crate::server::reply::Reply;
 use crate::session::options::instant;
 
 /// `AUTH.SESSION TOUCH key id [AT ms]`

@@ -3,7 +3,7 @@
 //! Every SAFETY note here rests on one fact: Redis hands a command, and the load function,
 //! arguments that stay valid and unchanged until it returns, and an `Arg` does not outlive it.
 
-use crate::ffi::{self, Str};
+use crate::server::ffi::{self, Str};
 
 /// One argument.
 #[derive(Clone, Copy)]

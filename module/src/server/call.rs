@@ -10,12 +10,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use portcullis_core::UnixMs;
 use redis_module::raw;
 
-use crate::arg::Arg;
-use crate::ask;
-use crate::clock::{QuickNow, now};
-use crate::ffi::{self, Ctx, Str};
-use crate::open_key::OpenKey;
-use crate::reply::Reply;
+use crate::server::arg::Arg;
+use crate::server::ask;
+use crate::server::clock::{QuickNow, now};
+use crate::server::ffi::{self, Ctx, Str};
+use crate::server::open_key::OpenKey;
+use crate::server::reply::Reply;
 
 /// One command as it runs: its arguments, its clock, and ways to answer.
 pub(crate) struct Call<'a> {

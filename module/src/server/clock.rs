@@ -3,7 +3,7 @@
 use portcullis_core::{MonotonicMs, Now, UnixMs};
 use redis_module::raw;
 
-use crate::ffi;
+use crate::server::ffi;
 
 /// Now. Servers since Redis 7.2 have read the clock already when a command begins.
 #[inline]

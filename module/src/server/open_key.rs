@@ -4,7 +4,7 @@ use core::ffi::{c_int, c_longlong};
 
 use portcullis_core::UnixMs;
 
-use crate::ffi::{self, Key};
+use crate::server::ffi::{self, Key};
 
 /// An open key; closed when dropped. A null pointer, which is a missing key, is fine throughout.
 pub(crate) struct OpenKey(pub(crate) Key);

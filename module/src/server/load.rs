@@ -2,8 +2,8 @@
 
 use core::ffi::c_int;
 
-use crate::arg::Arg;
-use crate::ffi::Str;
+use crate::server::arg::Arg;
+use crate::server::ffi::Str;
 
 /// A setting's name and value as given at load.
 pub(crate) type LoadArg = (Vec<u8>, Vec<u8>);

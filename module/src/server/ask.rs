@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 
 use redis_module::raw;
 
-use crate::ffi::{self, Ctx};
+use crate::server::ffi::{self, Ctx};
 
 /// What `CONFIG GET name` says, if the server says anything.
 pub(crate) fn config(ctx: Ctx, name: &CStr) -> Option<Vec<u8>> {

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use redis_module::raw;
 
-use crate::ffi::{self, Ctx};
+use crate::server::ffi::{self, Ctx};
 
 /// What a command handler gives back. Redis has been told already where it is `Sent`.
 #[derive(Clone, Copy)]
