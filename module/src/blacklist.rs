@@ -4,10 +4,10 @@ use core::time::Duration;
 
 use portcullis_core::{Digest, Revocation, TokenRef, UnixMs, exp_ms};
 
-use crate::effect::Effect;
 use crate::errors::{BLACKLIST_EXPIRE, NO_EXP, SYNTAX, WRONG_TYPE};
 use crate::expiry::{self, Moment};
-use crate::ledger_key::WriteLedger;
+use crate::ledger::effect::Effect;
+use crate::ledger::key::WriteLedger;
 use crate::server::call::Call;
 use crate::server::reply::Reply;
 use crate::{config, counters, token};

@@ -3,7 +3,7 @@
 use portcullis_core::{Question, Verdict};
 
 use crate::errors::{INTEGER, NOT_READY, SYNTAX, WRONG_TYPE};
-use crate::ledger_key::{ReadLedger, WrongType};
+use crate::ledger::key::{ReadLedger, WrongType};
 use crate::server::arg::Arg;
 use crate::server::call::Call;
 use crate::server::confirmed;

@@ -26,11 +26,12 @@
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use crate::counters;
 use crate::errors::{LIFE, RUN_ID, SYNTAX};
+use crate::ledger::endings;
 use crate::server::call::{Call, Origin};
 use crate::server::reply::Reply;
 use crate::server::{confirmed, ffi};
-use crate::{counters, endings};
 
 /// Whether a timer is set that will tell the replicas; however many there are, one is enough.
 static TIMER_SET: AtomicBool = AtomicBool::new(false);

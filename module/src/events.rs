@@ -14,9 +14,10 @@ use core::ffi::c_void;
 
 use redis_module::raw;
 
+use crate::confirm;
+use crate::ledger::endings;
 use crate::server::confirmed;
 use crate::server::ffi::{self, Ctx};
-use crate::{confirm, endings};
 
 /// Asks to be told.
 pub(crate) fn register(ctx: Ctx) {

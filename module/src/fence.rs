@@ -1,6 +1,6 @@
 //! `AUTH.FENCE`: a token for whoever is about to read the truth and to begin a session from it.
 
-use crate::endings;
+use crate::ledger::endings;
 use crate::server::call::Call;
 use crate::server::reply::Reply;
 

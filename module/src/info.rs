@@ -5,8 +5,9 @@ use core::ffi::c_int;
 
 use redis_module::raw;
 
+use crate::counters;
+use crate::ledger::endings;
 use crate::server::{confirmed, ffi};
-use crate::{counters, endings};
 
 /// This module's version, as a C string.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");

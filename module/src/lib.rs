@@ -12,26 +12,20 @@
     clippy::unreachable
 )]
 
-mod aof;
 mod blacklist;
 mod check;
 mod commands;
 mod config;
 mod confirm;
 mod counters;
-mod digest;
 mod docs;
-mod effect;
-mod endings;
 mod entries;
 mod errors;
 mod events;
 mod expiry;
 mod fence;
-mod footprint;
 mod info;
-mod ledger_key;
-mod ledger_type;
+mod ledger;
 mod server;
 mod session;
 mod token;
@@ -42,6 +36,7 @@ use std::ffi::CString;
 use redis_module::alloc::RedisAlloc;
 use redis_module::raw;
 
+use crate::ledger::data_type;
 use crate::server::{ask, ffi, load, reply};
 
 /// Memory comes from Redis, so that `INFO memory` and `maxmemory` see it.
@@ -104,7 +99,7 @@ fn refuse_unfit_server() -> Result<(), String> {
 
 fn register(ctx: ffi::Ctx, args: &[load::LoadArg]) -> Result<(), String> {
     declare_abilities(ctx);
-    if !ledger_type::register(ctx) {
+    if !data_type::register(ctx) {
         return Err("the server refused the data type authledgr".to_owned());
     }
     docs::register(ctx).map_err(|name| format!("the server refused the command {name:?}"))?;

@@ -4,7 +4,7 @@ use portcullis_core::Session;
 
 use crate::counters;
 use crate::errors::WRONG_TYPE;
-use crate::ledger_key::{ReadLedger, WrongType};
+use crate::ledger::key::{ReadLedger, WrongType};
 use crate::server::call::Call;
 use crate::server::reply::Reply;
 

@@ -3,9 +3,9 @@
 use portcullis_core::{Touched, UnixMs};
 
 use crate::counters;
-use crate::effect::Effect;
 use crate::errors::{SYNTAX, WRONG_TYPE};
-use crate::ledger_key::WriteLedger;
+use crate::ledger::effect::Effect;
+use crate::ledger::key::WriteLedger;
 use crate::server::call::Call;
 use crate::server::reply::Reply;
 use crate::session::options::instant;

@@ -1,18 +1,19 @@
 //! A ledger opened by a command, to be asked or to be changed.
 //!
 //! Every SAFETY note here rests on one fact: a key of the type `authledgr` holds a pointer that
-//! `ledger_type` got from `Box::into_raw`, and nobody else has it while the key is open.
+//! `data_type` got from `Box::into_raw`, and nobody else has it while the key is open.
 
 use core::ffi::CStr;
 
 use portcullis_core::{Ledger, UnixMs};
 
-use crate::effect::Effect;
+use crate::ledger::data_type;
+use crate::ledger::effect::Effect;
 use crate::server::arg::Arg;
 use crate::server::call::Call;
 use crate::server::ffi;
 use crate::server::open_key::OpenKey;
-use crate::{config, counters, ledger_type};
+use crate::{config, counters};
 
 /// The key holds something else.
 pub(crate) struct WrongType;
@@ -29,7 +30,7 @@ impl ReadLedger {
     #[inline]
     pub(crate) fn open(call: &Call<'_>, name: Arg<'_>) -> Result<Option<Self>, WrongType> {
         let Some(key) = call.open_to_read(name) else { return Ok(None) };
-        if !ledger_type::is_in(&key) {
+        if !data_type::is_in(&key) {
             return Err(WrongType);
         }
         // SAFETY: the key is open.
@@ -63,7 +64,7 @@ impl<'a> WriteLedger<'a> {
     pub(crate) fn open(call: &'a Call<'a>, name: Arg<'a>) -> Result<Self, WrongType> {
         let key = call.open_to_write(name);
         let fresh = if key.is_empty() { Some(Box::default()) } else { None };
-        if fresh.is_none() && !ledger_type::is_in(&key) {
+        if fresh.is_none() && !data_type::is_in(&key) {
             return Err(WrongType);
         }
         Ok(Self { call, name, key, fresh })
@@ -101,7 +102,7 @@ impl<'a> WriteLedger<'a> {
             ending.replicate(self.call, self.name);
         }
         if let Some(fresh) = self.fresh.take() {
-            ledger_type::store(&self.key, fresh);
+            data_type::store(&self.key, fresh);
         }
         self.key.expire_at(expires);
         false

@@ -14,9 +14,11 @@ use std::panic::catch_unwind;
 use portcullis_core::{Ledger, Relocate, encoding};
 use redis_module::raw;
 
+use crate::ledger::digest::{Sink, of_live};
+use crate::ledger::{aof, footprint};
+use crate::server::clock::now;
 use crate::server::ffi;
 use crate::server::open_key::OpenKey;
-use crate::{aof, footprint};
 
 /// Nine characters, as Redis wants; they are part of every RDB file and never change.
 const NAME: &CStr = c"authledgr";
@@ -169,7 +171,7 @@ unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, value: *mut c_v
     guarded((), || {
         // SAFETY: ours, and nobody writes during this callback (see the file's head).
         let ledger = unsafe { borrowed(value) };
-        crate::digest::of_live(ledger, crate::server::clock::now(), &crate::digest::Sink(digest));
+        of_live(ledger, now(), &Sink(digest));
     });
 }
 

@@ -7,7 +7,7 @@ use core::ffi::c_char;
 use portcullis_core::Ledger;
 use redis_module::raw;
 
-use crate::effect::Effect;
+use crate::ledger::effect::Effect;
 use crate::server::ffi;
 
 /// Where the commands go, and the key they are about.

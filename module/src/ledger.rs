@@ -1,0 +1,9 @@
+//! A ledger in a server.
+
+mod aof;
+pub(crate) mod data_type;
+mod digest;
+pub(crate) mod effect;
+pub(crate) mod endings;
+mod footprint;
+pub(crate) mod key;
