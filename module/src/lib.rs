@@ -14,7 +14,7 @@
 
 mod blacklist;
 mod check;
-mod commands;
+
 mod config;
 mod confirm;
 mod counters;
@@ -28,6 +28,7 @@ mod info;
 mod ledger;
 mod server;
 mod session;
+mod table;
 mod token;
 
 use core::ffi::{CStr, c_int};
