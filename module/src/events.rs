@@ -14,7 +14,7 @@ use core::ffi::c_void;
 
 use redis_module::raw;
 
-use crate::confirm;
+use crate::commands::confirm;
 use crate::ledger::endings;
 use crate::server::confirmed;
 use crate::server::ffi::{self, Ctx};

@@ -12,24 +12,13 @@
     clippy::unreachable
 )]
 
-mod blacklist;
-mod check;
-
+mod commands;
 mod config;
-mod confirm;
 mod counters;
-mod docs;
-mod entries;
-mod errors;
 mod events;
-mod expiry;
-mod fence;
 mod info;
 mod ledger;
 mod server;
-mod session;
-mod table;
-mod token;
 
 use core::ffi::{CStr, c_int};
 use std::ffi::CString;
@@ -37,6 +26,7 @@ use std::ffi::CString;
 use redis_module::alloc::RedisAlloc;
 use redis_module::raw;
 
+use crate::commands::docs;
 use crate::ledger::data_type;
 use crate::server::{ask, ffi, load, reply};
 

@@ -1,5 +1,5 @@
 //! With `require-confirm` nobody hears `OK` from ledgers that may be older than the truth: the
-//! states of `module/src/confirm.rs`, one test a line.
+//! states of `module/src/commands/confirm.rs`, one test a line.
 
 use portcullis_tests::{Redis, RedisOptions, wait_until};
 

@@ -2,7 +2,7 @@
 
 use portcullis_core::UnixMs;
 
-use crate::errors::{INTEGER, SYNTAX};
+use crate::commands::errors::{INTEGER, SYNTAX};
 use crate::server::arg::Arg;
 use crate::server::reply::Reply;
 

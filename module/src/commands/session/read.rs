@@ -2,8 +2,8 @@
 
 use portcullis_core::Session;
 
+use crate::commands::errors::WRONG_TYPE;
 use crate::counters;
-use crate::errors::WRONG_TYPE;
 use crate::ledger::key::{ReadLedger, WrongType};
 use crate::server::call::Call;
 use crate::server::reply::Reply;

@@ -2,13 +2,14 @@
 
 use portcullis_core::{Question, Verdict};
 
-use crate::errors::{INTEGER, NOT_READY, SYNTAX, WRONG_TYPE};
+use crate::commands::errors::{INTEGER, NOT_READY, SYNTAX, WRONG_TYPE};
+use crate::commands::token;
 use crate::ledger::key::{ReadLedger, WrongType};
 use crate::server::arg::Arg;
 use crate::server::call::Call;
 use crate::server::confirmed;
 use crate::server::reply::Reply;
-use crate::{config, counters, token};
+use crate::{config, counters};
 
 /// `AUTH.CHECK key token|DIGEST hex64 [SESSION id] [IAT seconds | IATMS milliseconds]`
 #[inline]

@@ -6,8 +6,8 @@ use core::ptr;
 
 use redis_module::raw;
 
+use crate::commands::table::{ArgSpec, COMMANDS, Command, KEY, SESSION, SUBCOMMANDS};
 use crate::server::ffi;
-use crate::table::{ArgSpec, COMMANDS, Command, KEY, SESSION, SUBCOMMANDS};
 
 /// The version in which every command here appeared.
 const SINCE: &CStr = c"0.1.0";

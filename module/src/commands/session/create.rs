@@ -2,18 +2,18 @@
 
 use portcullis_core::{Beginning, Create, Created, Facts, FenceToken, Ledger, Refusal, UnixMs};
 
-use crate::errors::{
+use crate::commands::errors::{
     CREATE_EXPIRE, DEVICE, ENDED, FENCE, ID, INTEGER, MAX, NO_FENCE, STALE, SYNTAX, TOO_MANY,
     WRONG_TYPE,
 };
-use crate::expiry::{self, Moment};
+use crate::commands::expiry::{self, Moment};
+use crate::commands::session::options::{instant, set_once};
 use crate::ledger::effect::Effect;
 use crate::ledger::endings;
 use crate::ledger::key::WriteLedger;
 use crate::server::arg::Arg;
 use crate::server::call::Call;
 use crate::server::reply::Reply;
-use crate::session::options::{instant, set_once};
 use crate::{config, counters};
 
 /// `AUTH.SESSION CREATE key id EX s | PX ms | EXAT s | PXAT ms [IDLE s] [MAX n] [DEVICE bytes]

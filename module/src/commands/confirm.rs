@@ -26,8 +26,8 @@
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use crate::commands::errors::{LIFE, RUN_ID, SYNTAX};
 use crate::counters;
-use crate::errors::{LIFE, RUN_ID, SYNTAX};
 use crate::ledger::endings;
 use crate::server::call::{Call, Origin};
 use crate::server::reply::Reply;

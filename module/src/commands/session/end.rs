@@ -2,15 +2,15 @@
 
 use portcullis_core::{Session, State, UnixMs};
 
+use crate::commands::errors::{AT, INTEGER, SYNTAX, WRONG_TYPE};
+use crate::commands::session::options::set_once;
 use crate::counters;
-use crate::errors::{AT, INTEGER, SYNTAX, WRONG_TYPE};
 use crate::ledger::effect::Effect;
 use crate::ledger::endings;
 use crate::ledger::key::WriteLedger;
 use crate::server::arg::Arg;
 use crate::server::call::Call;
 use crate::server::reply::Reply;
-use crate::session::options::set_once;
 
 /// `AUTH.SESSION REVOKE key id [id …]`
 pub(crate) fn revoke(call: &Call<'_>) -> Reply {

@@ -3,10 +3,10 @@
 
 use core::ffi::c_int;
 
+use crate::commands::session::{create, end, help, read, touch};
+use crate::commands::{blacklist, check, confirm, fence};
 use crate::server::call;
 use crate::server::ffi::{Ctx, Str};
-use crate::session::{create, end, help, read, touch};
-use crate::{blacklist, check, confirm, fence};
 
 /// Declares the C entry of each command.
 macro_rules! entries {

@@ -2,13 +2,13 @@
 
 use portcullis_core::{Touched, UnixMs};
 
+use crate::commands::errors::{SYNTAX, WRONG_TYPE};
+use crate::commands::session::options::instant;
 use crate::counters;
-use crate::errors::{SYNTAX, WRONG_TYPE};
 use crate::ledger::effect::Effect;
 use crate::ledger::key::WriteLedger;
 use crate::server::call::Call;
 use crate::server::reply::Reply;
-use crate::session::options::instant;
 
 /// `AUTH.SESSION TOUCH key id [AT ms]`
 pub(crate) fn touch(call: &Call<'_>) -> Reply {

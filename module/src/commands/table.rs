@@ -6,7 +6,7 @@ use core::ffi::{CStr, c_int};
 
 use redis_module::raw;
 
-use crate::entries;
+use crate::commands::entries;
 
 const RO: u32 = raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS;
 const UPDATE: u32 = raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_UPDATE;

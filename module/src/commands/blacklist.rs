@@ -4,13 +4,14 @@ use core::time::Duration;
 
 use portcullis_core::{Digest, Revocation, TokenRef, UnixMs, exp_ms};
 
-use crate::errors::{BLACKLIST_EXPIRE, NO_EXP, SYNTAX, WRONG_TYPE};
-use crate::expiry::{self, Moment};
+use crate::commands::errors::{BLACKLIST_EXPIRE, NO_EXP, SYNTAX, WRONG_TYPE};
+use crate::commands::expiry::{self, Moment};
+use crate::commands::token;
 use crate::ledger::effect::Effect;
 use crate::ledger::key::WriteLedger;
 use crate::server::call::Call;
 use crate::server::reply::Reply;
-use crate::{config, counters, token};
+use crate::{config, counters};
 
 /// `AUTH.BLACKLIST key token|DIGEST hex64 [EX s | PX ms | EXAT s | PXAT ms]`
 pub(crate) fn blacklist(call: &Call<'_>) -> Reply {

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use portcullis_core::UnixMs;
 
+use crate::commands::errors::{INTEGER, SYNTAX};
 use crate::config;
 use crate::server::arg::Arg;
 use crate::server::call::Call;
@@ -29,7 +30,7 @@ pub(crate) fn parse(
     } else {
         return Ok(None);
     };
-    let value = value.ok_or(crate::errors::SYNTAX)?.integer().ok_or(crate::errors::INTEGER)?;
+    let value = value.ok_or(SYNTAX)?.integer().ok_or(INTEGER)?;
     if moment.replay {
         return Ok(Some(replayed(value, per_unit, relative, moment.now)));
     }
