@@ -9,3 +9,5 @@ pub(crate) mod ffi;
 pub(crate) mod load;
 pub(crate) mod open_key;
 pub(crate) mod reply;
+pub(crate) mod streams;
+mod strings;

@@ -8,17 +8,16 @@ use core::ffi::{CStr, c_int, c_ulong, c_void};
 use core::mem::ManuallyDrop;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
-use std::ffi::CString;
 use std::panic::catch_unwind;
 
 use portcullis_core::{Ledger, Relocate, encoding};
 use redis_module::raw;
 
-use crate::ledger::digest::{Sink, of_live};
-use crate::ledger::{aof, footprint};
+use crate::ledger::{aof, digest, footprint};
 use crate::server::clock::now;
 use crate::server::ffi;
 use crate::server::open_key::OpenKey;
+use crate::server::streams::{Elements, Rdb, Rewrite};
 
 /// Nine characters, as Redis wants; they are part of every RDB file and never change.
 const NAME: &CStr = c"authledgr";
@@ -36,7 +35,7 @@ pub(crate) fn register(ctx: ffi::Ctx) -> bool {
         rdb_save: Some(rdb_save),
         aof_rewrite: Some(aof_rewrite),
         mem_usage: None,
-        digest: Some(digest),
+        digest: Some(digest_value),
         free: Some(free),
         aux_load: None,
         aux_save: None,
@@ -95,83 +94,44 @@ unsafe extern "C" fn rdb_save(io: *mut raw::RedisModuleIO, value: *mut c_void) {
     guarded((), || {
         // SAFETY: ours, and nobody writes during this callback (see the file's head).
         let ledger = unsafe { borrowed(value) };
-        encoding::encode(ledger, |block| {
-            // SAFETY: `io` is good during this callback; the bytes are copied.
-            unsafe { ffi::save_bytes(io, block.as_ptr().cast(), block.len()) };
-        });
+        encoding::encode(ledger, |block| Rdb(io).save(block));
     });
 }
 
 unsafe extern "C" fn rdb_load(io: *mut raw::RedisModuleIO, version: c_int) -> *mut c_void {
     guarded(ptr::null_mut(), || {
+        let rdb = Rdb(io);
         if version != encoding::VERSION {
-            log_io_error(io, "it was written by a newer version of the module; load that version");
-            return ptr::null_mut();
+            return refuse(rdb, NEWER);
         }
-        match encoding::decode(|| Block::load(io)) {
+        match encoding::decode(|| rdb.load()) {
             Ok(ledger) => Box::into_raw(Box::new(ledger)).cast(),
-            Err(damage) => {
-                log_io_error(io, &damage.to_string());
-                ptr::null_mut()
-            }
+            Err(damage) => refuse(rdb, &damage.to_string()),
         }
     })
 }
 
-/// One string of an RDB stream, freed when dropped.
-struct Block {
-    bytes: *mut u8,
-    length: usize,
-}
+const NEWER: &str = "it was written by a newer version of the module; load that version";
 
-impl Block {
-    fn load(io: *mut raw::RedisModuleIO) -> Option<Self> {
-        let mut length = 0;
-        // SAFETY: `io` is good during this callback; null where there is no further string.
-        let bytes = unsafe { ffi::load_bytes(io, &raw mut length) }.cast::<u8>();
-        // SAFETY: as above.
-        let failed = bytes.is_null() || unsafe { ffi::is_io_error(io) } != 0;
-        let block = Self { bytes, length };
-        (!failed).then_some(block)
-    }
-}
-
-impl AsRef<[u8]> for Block {
-    fn as_ref(&self) -> &[u8] {
-        // SAFETY: `load` keeps only blocks with a pointer; Redis told its length.
-        unsafe { core::slice::from_raw_parts(self.bytes, self.length) }
-    }
-}
-
-impl Drop for Block {
-    fn drop(&mut self) {
-        // SAFETY: Redis made it for us; freed once, and null is nothing to free.
-        unsafe { ffi::free_bytes(self.bytes.cast()) };
-    }
-}
-
-fn log_io_error(io: *mut raw::RedisModuleIO, why: &str) {
-    let Ok(line) = CString::new(format!("a ledger cannot be read: {why}")) else { return };
-    // SAFETY: written once by `RedisModule_Init`.
-    let Some(log) = (unsafe { raw::RedisModule_LogIOError }) else { return };
-    // SAFETY: the format takes one C string.
-    unsafe { log(io, c"warning".as_ptr(), c"%s".as_ptr(), line.as_ptr()) };
+fn refuse(rdb: Rdb, why: &str) -> *mut c_void {
+    rdb.warn(&format!("a ledger cannot be read: {why}"));
+    ptr::null_mut()
 }
 
 unsafe extern "C" fn aof_rewrite(io: *mut raw::RedisModuleIO, key: ffi::Str, value: *mut c_void) {
     guarded((), || {
         // SAFETY: ours, and nobody writes during this callback (see the file's head).
         let ledger = unsafe { borrowed(value) };
-        aof::rewrite(ledger, &aof::Log { io, key });
+        aof::rewrite(ledger, &Rewrite { io, key });
     });
 }
 
 /// What is alive now, so that primary and replica agree whenever each of them last swept.
-unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, value: *mut c_void) {
+unsafe extern "C" fn digest_value(elements: *mut raw::RedisModuleDigest, value: *mut c_void) {
     guarded((), || {
         // SAFETY: ours, and nobody writes during this callback (see the file's head).
         let ledger = unsafe { borrowed(value) };
-        of_live(ledger, now(), &Sink(digest));
+        digest::of_live(ledger, now(), &Elements(elements));
     });
 }
 

@@ -11,13 +11,14 @@ use portcullis_core::{Digest, Facts, UnixMs};
 
 use crate::server::arg::Arg;
 use crate::server::call::Call;
+use crate::server::streams::Rewrite;
 
 /// A command about one key.
 pub(crate) struct Effect<'a> {
-    pub(crate) command: &'static CStr,
-    pub(crate) subcommand: Option<&'static CStr>,
+    command: &'static CStr,
+    subcommand: Option<&'static CStr>,
     /// What follows the key.
-    pub(crate) args: Vec<Cow<'a, [u8]>>,
+    args: Vec<Cow<'a, [u8]>>,
 }
 
 impl<'a> Effect<'a> {
@@ -76,9 +77,17 @@ impl<'a> Effect<'a> {
 
     /// Tells replicas and the AOF.
     pub(crate) fn replicate(&self, call: &Call<'_>, key: Arg<'_>) {
-        let subcommand = self.subcommand.map(CStr::to_bytes);
-        let args = self.args.iter().map(AsRef::as_ref);
-        call.replicate(self.command, subcommand.into_iter().chain([key.bytes()]).chain(args));
+        let head = self.subcommand.map(CStr::to_bytes).into_iter().chain([key.bytes()]);
+        call.replicate(self.command, head.chain(self.args()));
+    }
+
+    /// Writes it to an AOF that is rewritten.
+    pub(crate) fn emit(&self, to: &Rewrite) {
+        to.emit(self.command, self.subcommand, self.args());
+    }
+
+    fn args(&self) -> impl Iterator<Item = &[u8]> {
+        self.args.iter().map(AsRef::as_ref)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::server::clock::{QuickNow, now};
 use crate::server::ffi::{self, Ctx, Str};
 use crate::server::open_key::OpenKey;
 use crate::server::reply::Reply;
+use crate::server::strings::Strings;
 
 /// One command as it runs: its arguments, its clock, and ways to answer.
 pub(crate) struct Call<'a> {
@@ -149,28 +150,12 @@ impl<'a> Call<'a> {
 
     /// Sends an effect to replicas and to the AOF.
     pub(crate) fn replicate<'b>(&self, command: &CStr, args: impl IntoIterator<Item = &'b [u8]>) {
-        let create = |bytes: &[u8]| {
-            // SAFETY: copies `bytes`; freed below.
-            unsafe { ffi::create_string(self.ctx, bytes.as_ptr().cast(), bytes.len()) }
-        };
-        let mut strings: Vec<Str> = args.into_iter().map(create).collect();
         // SAFETY: written once by `RedisModule_Init`, before any command can run.
-        if let Some(replicate) = unsafe { raw::RedisModule_Replicate } {
-            // SAFETY: "v" announces a vector of strings and its length.
-            unsafe {
-                replicate(
-                    self.ctx,
-                    command.as_ptr(),
-                    c"v".as_ptr(),
-                    strings.as_mut_ptr(),
-                    strings.len(),
-                )
-            };
-        }
-        for string in strings {
-            // SAFETY: created above; Redis has taken its own reference.
-            unsafe { ffi::free_string(self.ctx, string) };
-        }
+        let Some(replicate) = (unsafe { raw::RedisModule_Replicate }) else { return };
+        let mut strings = Strings::of(args);
+        let (vector, count) = strings.as_vector();
+        // SAFETY: "v" announces a vector of strings and its length.
+        unsafe { replicate(self.ctx, command.as_ptr(), c"v".as_ptr(), vector, count) };
     }
 
     /// Says that a key changed, to `WATCH`, to client-side caches and to keyspace subscribers.
