@@ -5,5 +5,4 @@ pub(crate) mod data_type;
 mod digest;
 pub(crate) mod effect;
 pub(crate) mod endings;
-mod footprint;
 pub(crate) mod key;

@@ -1,5 +1,6 @@
 //! The server as the rest of the module sees it.
 
+pub(crate) mod allocator;
 pub(crate) mod arg;
 pub(crate) mod ask;
 pub(crate) mod call;

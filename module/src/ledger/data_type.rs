@@ -13,7 +13,8 @@ use std::panic::catch_unwind;
 use portcullis_core::{Ledger, Relocate, encoding};
 use redis_module::raw;
 
-use crate::ledger::{aof, digest, footprint};
+use crate::ledger::{aof, digest};
+use crate::server::allocator::{learn_sizes, usable};
 use crate::server::clock::now;
 use crate::server::ffi;
 use crate::server::open_key::OpenKey;
@@ -54,7 +55,7 @@ pub(crate) fn register(ctx: ffi::Ctx) -> bool {
     let kind =
         unsafe { ffi::create_data_type(ctx, NAME.as_ptr(), encoding::VERSION, &raw mut methods) };
     TYPE.store(kind, Ordering::Relaxed);
-    footprint::learn_sizes();
+    learn_sizes();
     !kind.is_null()
 }
 
@@ -147,10 +148,17 @@ unsafe extern "C" fn mem_usage(
     _samples: usize,
 ) -> usize {
     guarded(0, || {
+        let own = KEY_OVERHEAD.map(usable).into_iter().sum::<usize>();
+        let own = own.saturating_add(usable(size_of::<Ledger>()));
         // SAFETY: ours, and nobody writes during this callback (see the file's head).
-        footprint::of(unsafe { borrowed(value) })
+        let ledger = unsafe { borrowed(value) };
+        own.saturating_add(ledger.allocated(usable))
     })
 }
+
+/// What Redis keeps for a ledger's key and does not count itself: an object, a module value, and an
+/// entry in the table of expiries, which every ledger has.
+const KEY_OVERHEAD: [usize; 3] = [16, 16, 24];
 
 unsafe extern "C" fn copy(_from: ffi::Str, _to: ffi::Str, value: *const c_void) -> *mut c_void {
     // SAFETY: ours, and nobody writes during this callback (see the file's head).

@@ -1,21 +1,8 @@
-//! What a ledger takes of the server's memory, as `MEMORY USAGE` shows it.
+//! What the server's allocator takes for a request: more than was asked for.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use portcullis_core::Ledger;
-
 use crate::server::ffi;
-
-/// Bytes of a ledger with its key.
-pub(crate) fn of(ledger: &Ledger) -> usize {
-    let own = KEY_OVERHEAD.map(usable).into_iter().sum::<usize>();
-    let own = own.saturating_add(usable(size_of::<Ledger>()));
-    own.saturating_add(ledger.allocated(usable))
-}
-
-/// What Redis keeps for a ledger's key and does not count itself: an object, a module value, and an
-/// entry in the table of expiries, which every ledger has.
-const KEY_OVERHEAD: [usize; 3] = [16, 16, 24];
 
 /// Small requests are rounded up to a multiple of this: 8 in the allocator that Redis ships, 16 in
 /// most others.
@@ -41,7 +28,7 @@ pub(crate) fn learn_sizes() {
 
 /// What the allocator takes for a request. glibc rounds up to multiples of its quantum; so does
 /// jemalloc up to 64 bytes, and has four sizes to every doubling beyond.
-fn usable(bytes: usize) -> usize {
+pub(crate) fn usable(bytes: usize) -> usize {
     let (quantum, kept) = (QUANTUM.load(Ordering::Relaxed), KEPT.load(Ordering::Relaxed));
     let step = if bytes <= 64 || kept > 0 {
         quantum
