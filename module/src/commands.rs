@@ -1,4 +1,10 @@
-//! The commands.
+//! The commands, one file each: parse, apply, replicate, reply. Beside them stand what several of
+//! them read (`token`, `expiry`) and refuse (`errors`), the way in (`entries`), and how they are
+//! made known (`table`, `docs`).
+//!
+//! May use `server`, `config`, `counters` and `ledger`. A command uses no other command: what two
+//! of them share lies below or beside them. Holds no rule, and none of the words in which a
+//! ledger's changes are told.
 
 mod blacklist;
 mod check;

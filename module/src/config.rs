@@ -3,6 +3,8 @@
 //! They can be given as arguments at load (`leeway 5`), in the configuration file or with
 //! `CONFIG SET` (`portcullis.leeway 5`). Limits hold for commands from clients only, never for
 //! replicated commands or what is loaded.
+//!
+//! May use `server`, and knows nobody who asks.
 
 use core::ffi::{CStr, c_char, c_int, c_longlong, c_void};
 use core::sync::atomic::{AtomicI64, Ordering};

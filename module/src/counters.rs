@@ -1,4 +1,6 @@
 //! What is counted since this server started. Here is only the counting; `info.rs` shows it.
+//!
+//! May use `server`, and knows nobody who counts.
 
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,5 @@
 //! What happens to the server as a whole, and who must hear of it. A module has one listener for
-//! each event, so all of them are here.
+//! each event, so all of them are here, above whoever must hear of one, and nobody else subscribes.
 //!
 //! ```text
 //! event                               confirmation    life of the fence

@@ -1,5 +1,6 @@
-//! `INFO portcullis`: what this server was asked and what it answered, since it started. It only
-//! reads.
+//! `INFO portcullis`: what this server was asked and what it answered, since it started.
+//!
+//! May use every room below `lib`, and only reads.
 
 use core::ffi::c_int;
 

@@ -1,7 +1,13 @@
 //! The Redis module: `AUTH.CHECK`, `AUTH.BLACKLIST`, `AUTH.SESSION` and the data type behind them.
 //!
 //! This file is the contents page: what is registered, and in which order. The rules are in
-//! `core`; here is only glue. One file per command: parse, apply, replicate, reply.
+//! `core`; here is only glue.
+//!
+//! Each room may use those before it, and `core`; the head of its file says what it must not:
+//!
+//! ```text
+//! server <- config, counters <- ledger <- commands <- info, events <- lib
+//! ```
 
 #![deny(
     clippy::unwrap_used,

@@ -1,4 +1,9 @@
-//! The server as the rest of the module sees it.
+//! Redis as the rest of the module sees it: its functions, a command as it runs and what it
+//! answers, the clock, questions to other commands, streams, and whether somebody vouches for what
+//! it holds.
+//!
+//! May use the plain types of `portcullis-core` and nothing else of ours. Knows no setting, no
+//! ledger and no command. What can be done without handing out a pointer of Redis's is done here.
 
 pub(crate) mod allocator;
 pub(crate) mod arg;

@@ -1,5 +1,5 @@
-//! Whether somebody vouches for what this server holds. What makes it so, and what makes it void, is
-//! the table at the head of `confirm.rs`.
+//! Whether somebody vouches for what this server holds. What makes it so, and what makes it void,
+//! is the table at the head of `commands/confirm.rs`; here it is only kept.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
