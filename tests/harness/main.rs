@@ -2,6 +2,7 @@
 
 mod queries;
 mod requirements;
+mod rooms;
 
 use portcullis_tests::{
     Cluster, Database, DatabaseKind, Redis, RedisOptions, servers, tell, wait_until,

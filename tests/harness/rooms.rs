@@ -1,0 +1,134 @@
+//! The code is laid out as *Rooms* in `ARCHITECTURE.md` says.
+//!
+//! Here are the files and how much is not in order yet; the rules stand in `rooms/rules.rs`. What that
+//! is today: `cargo test -p portcullis-tests --test harness rooms -- --nocapture --test-threads 1`.
+
+mod made_up;
+mod rules;
+mod table;
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use portcullis_tests::workspace;
+use table::Table;
+
+/// So many lines a file may have.
+const LONGEST: usize = 300;
+
+/// What is not in order yet. It only shrinks; when all is 0, it goes, and `fault` asks for none.
+struct Left {
+    without_room: usize,
+}
+
+const API: Left = Left { without_room: 2 };
+const MODULE: Left = Left { without_room: 25 };
+const LONG: usize = 7;
+
+/// A `src` that is laid out by a table.
+struct House {
+    folder: &'static str,
+    left: Left,
+}
+
+const HOUSES: [House; 2] =
+    [House { folder: "api/src", left: API }, House { folder: "module/src", left: MODULE }];
+
+/// How much is against a rule, and what it is.
+type Found = (usize, Vec<String>);
+
+impl House {
+    fn table(&self) -> Table {
+        let document = fs::read_to_string(workspace().join("ARCHITECTURE.md")).unwrap();
+        Table::of(&document, self.folder)
+    }
+
+    fn files(&self) -> BTreeMap<String, String> {
+        let mut files = BTreeMap::new();
+        let folder = workspace().join(self.folder);
+        collect(&folder, &folder, &mut files);
+        files
+    }
+}
+
+/// All sources below a folder and their texts, by their path from `root`.
+fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
+    for path in fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path()) {
+        if path.is_dir() && !path.ends_with("target") {
+            collect(root, &path, files);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            files.insert(name, fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+fn counted(told: Vec<String>) -> Found {
+    (told.len(), told)
+}
+
+/// Each house has to have as much against a rule as is left, neither more nor less.
+fn hold(rule: &str, found: impl Fn(&House) -> Found, left: impl Fn(&Left) -> usize) {
+    let faults = HOUSES.iter().filter_map(|house| {
+        fault(&format!("{}: {rule}", house.folder), found(house), left(&house.left))
+    });
+    let faults: Vec<String> = faults.collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+fn fault(rule: &str, (count, found): Found, left: usize) -> Option<String> {
+    let told = [vec![format!("{rule}: {count}")], found].concat().join("\n  ");
+    println!("{told}");
+    match count.cmp(&left) {
+        Ordering::Less => Some(format!("{rule}: take the number down from {left} to {count}")),
+        Ordering::Equal => None,
+        Ordering::Greater => Some(format!("no more than {left} were left of {told}")),
+    }
+}
+
+#[test]
+fn no_room_stands_on_one_above_it_or_twice() {
+    for house in &HOUSES {
+        let faults = house.table().faults();
+        assert!(faults.is_empty(), "rooms of {}: {faults:#?}", house.folder);
+    }
+}
+
+#[test]
+fn every_file_has_its_room_and_every_room_a_file() {
+    let found = |house: &House| {
+        let files = house.files();
+        let names: Vec<&str> = files.keys().map(String::as_str).collect();
+        counted(rules::without_room(&house.table(), &names))
+    };
+    hold("files without a room, rooms without a file", found, |left| left.without_room);
+}
+
+#[test]
+fn every_folder_has_a_file_that_says_what_it_is_for() {
+    for house in &HOUSES {
+        let files = house.files();
+        for file in files.keys() {
+            let folder = file.rsplit_once('/').map(|(folder, _)| folder);
+            let face = folder.map_or("lib.rs".to_owned(), |folder| format!("{folder}.rs"));
+            let text = files.get(&face).map_or("", String::as_str);
+            assert!(text.starts_with("//!"), "{}/{face} has to begin with `//!`", house.folder);
+        }
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_it_may_be() {
+    let mut found = Vec::new();
+    for folder in ["api/src", "module", "tests", "benches"] {
+        let mut files = BTreeMap::new();
+        collect(workspace(), &workspace().join(folder), &mut files);
+        let lengths = files.into_iter().map(|(file, text)| (file, text.lines().count()));
+        let long = lengths.filter(|(_, lines)| *lines > LONGEST);
+        found.extend(long.map(|(file, lines)| format!("{file} has {lines} lines")));
+    }
+    let fault = fault(&format!("files of more than {LONGEST} lines"), counted(found), LONG);
+    assert!(fault.is_none(), "{}", fault.unwrap_or_default());
+}
