@@ -33,6 +33,16 @@ impl Table {
         self.rows.iter().flat_map(|row| &row.rooms).map(String::as_str)
     }
 
+    pub(super) fn allows(&self, from: &str, to: &str) -> bool {
+        let Some(floor) = self.floor(from) else { return false };
+        from == to
+            || match &self.rows[floor].may_use {
+                Uses::Rooms(rooms) => rooms.iter().any(|room| room == to),
+                Uses::AllAbove => self.floor(to).is_some_and(|other| other < floor),
+                Uses::Everything => self.floor(to).is_some(),
+            }
+    }
+
     /// The rule for a room, in the table's words.
     pub(super) fn rule(&self, room: &str) -> String {
         match self.floor(room).map(|floor| &self.rows[floor].may_use) {
