@@ -1,4 +1,7 @@
-//! What every handler shares, and the work that goes on beside the requests.
+//! What every handler shares, built from the ground up: each part is given clones of what it needs, and
+//! nothing that the app holds knows the app.
+//!
+//! May use all rooms below it. Knows neither HTTP nor jobs.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -100,22 +103,6 @@ impl App {
             clock,
             random,
         })))
-    }
-
-    /// Starts the work that goes on beside the requests, and waits a moment for a first look at
-    /// Redis, so that a service whose Redis is well never starts with answers from MySQL.
-    pub async fn start_background(&self) {
-        self.background.spawn(crate::ledger::watch::run(self.ledgers.clone()));
-        self.background.spawn(crate::ledger::outbox::run(self.ledgers.clone()));
-        self.background.spawn(self.activity.clone().run(self.background.clone()));
-        self.background.spawn(crate::store::cleanup::run(self.clone()));
-        self.background.spawn(crate::keys::run(self.clone()));
-        self.background.spawn(crate::accounts::password::run(self.clone()));
-        self.background.spawn(crate::metrics::run(self.clone()));
-        drop(
-            tokio::time::timeout(self.settings.stores.answer_deadline(), self.ledgers.looked_at())
-                .await,
-        );
     }
 
     /// Ends the background work and waits for it.

@@ -1,8 +1,10 @@
 //! What can be typed behind `portcullis`.
 
+mod keys;
+
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use portcullis_api::import;
 use portcullis_api::settings::{Settings, Stores};
-use portcullis_api::{import, keys};
 
 /// Login, refresh, logout and sessions over HTTP, with instant revocation through Redis.
 #[derive(Parser)]

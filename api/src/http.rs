@@ -14,6 +14,7 @@ pub mod cookies;
 pub(crate) mod cors;
 pub mod health;
 pub mod openapi;
+pub(crate) mod operations;
 pub(crate) mod problem;
 mod quota;
 pub mod request;

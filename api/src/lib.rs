@@ -10,7 +10,7 @@ pub mod app;
 pub mod base;
 pub mod http;
 pub mod import;
-pub mod keys;
+pub mod jobs;
 pub mod ledger;
 pub mod limits;
 pub mod mail;

@@ -6,12 +6,13 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::http::connections;
-use crate::{App, metrics};
+use crate::http::operations;
+use crate::{App, jobs};
 
 /// Serves until told to stop, lets running requests finish for a while, then ends the background
 /// work. What is still unanswered after that while is cut off.
 pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
-    app.start_background().await;
+    jobs::start(&app).await;
     let server = &app.settings.server;
     let (header_timeout, grace) = (server.header_timeout, server.shutdown_grace);
     let router = crate::http::routes::app(app.clone());
@@ -26,7 +27,7 @@ pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
 /// Serves those who run the service, on a listener that the public cannot reach.
 pub async fn serve_operations(app: App, listener: TcpListener) {
     let (header_timeout, stop) = (app.settings.server.header_timeout, app.background.stop.clone());
-    connections::serve(listener, metrics::operations(app), header_timeout, stop).await;
+    connections::serve(listener, operations::routes(app), header_timeout, stop).await;
 }
 
 async fn cut_off(app: &App, grace: Duration) {

@@ -7,5 +7,5 @@ pub mod activity;
 pub mod ending;
 pub mod fallback;
 pub mod gate;
-pub(crate) mod live;
+pub mod live;
 pub mod opening;

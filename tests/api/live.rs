@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis_api::ledger::hydrate::Extent;
 use portcullis_api::ledger::hydrate::bring_up_to_date;
-use portcullis_api::metrics;
+use portcullis_api::sessions::live;
 use portcullis_tests::{Client, Instance, Login, Service, send, wait_until};
 use reqwest::Method;
 use sqlx::AssertSqlSafe;
@@ -155,7 +155,8 @@ impl Scene {
         self.put().await;
         // The sessions of everybody are counted by what MySQL has heard.
         self.auth.settle().await;
-        let counted = metrics::live_sessions(&self.auth.app).await.unwrap();
+        let counted =
+            live::count_patiently(&self.auth.app.store, self.auth.clock.now()).await.unwrap();
         if counted < f64::from(expected) || counted > f64::from(expected) {
             self.differences.push(format!("the gauge says {counted} instead of {expected}"));
         }

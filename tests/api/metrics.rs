@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use portcullis_api::metrics::live_sessions;
+use portcullis_api::sessions::live::count_patiently;
 use portcullis_tests::Service;
 use reqwest::Method;
 use serde_json::json;
@@ -53,7 +53,8 @@ async fn operators_see_what_happened() {
 async fn sessions_that_ended_or_expired_are_not_counted_as_live() {
     let auth = Service::start().await;
     let (alice, _) = (auth.logged_in("alice").await, auth.logged_in("bob").await);
-    let live = async || live_sessions(&auth.app).await.unwrap().to_string();
+    let live =
+        async || count_patiently(&auth.app.store, auth.clock.now()).await.unwrap().to_string();
     assert_eq!(live().await, "2");
     auth.post_as(&alice.access, "/logout", json!({})).await.must_be(200);
     assert_eq!(live().await, "1");
@@ -104,7 +105,7 @@ async fn alerts_and_the_page_for_operators_name_metrics_that_are_there() {
     let page = include_str!("../../api/docs/operations.md");
     assert!(named_in(alerts).len() > 5);
     for name in named_in(alerts).into_iter().chain(named_in(page)) {
-        // `portcullis_ledger_…` and `portcullis_api::ledger::watch` of the page are no metrics.
+        // `portcullis_ledger_…` and `portcullis_api::watch` of the page are no metrics.
         let is_metric = !["portcullis_ledger_", "portcullis_api"].contains(&name);
         assert!(!is_metric || live.contains(family(name)), "{name}");
     }

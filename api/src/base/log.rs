@@ -13,6 +13,7 @@ pub(crate) const KEYS: &str = "portcullis_api::keys";
 pub(crate) const LEDGER_TELLING: &str = "portcullis_api::ledger::telling";
 pub(crate) const LIMIT_STORE: &str = "portcullis_api::limit::store";
 pub(crate) const LINE: &str = "portcullis_api::line";
+pub(crate) const METRICS: &str = "portcullis_api::metrics";
 pub(crate) const NEW_DEVICE: &str = "portcullis_api::new_device";
 pub(crate) const OUTBOX: &str = "portcullis_api::outbox";
 pub(crate) const OUTBOX_READING: &str = "portcullis_api::outbox::reading";

@@ -108,6 +108,11 @@ impl Ledgers {
         self.lines.doubt_about(users);
     }
 
+    /// Waits until Redis is believed anew: whoever has something to tell may tell it now.
+    pub(crate) async fn believed_again(&self) {
+        self.lines.up.notified().await;
+    }
+
     /// Since when an ending waits that Redis refuses to take.
     pub(crate) fn lacks_since(&self) -> Option<UnixMs> {
         self.aside.lacks_since()

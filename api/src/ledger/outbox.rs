@@ -21,5 +21,5 @@ pub(crate) mod writing;
 pub(crate) use delivery::commit;
 pub(super) use reading::doubt_waiting;
 pub use worker::deliver_waiting;
-pub(crate) use worker::{deliver_everybodys, run};
+pub(crate) use worker::{deliver_due, deliver_everybodys};
 pub use writing::add;

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::background::Background;
 use crate::base::clock::{Clock, UnixMs};
 use crate::base::log;
 use crate::base::session_id::SessionId;
@@ -28,7 +27,8 @@ pub struct Activity {
     store: Store,
     clock: Clock,
     is_tracked: bool,
-    flush_every: Duration,
+    /// How often to flush.
+    pub(crate) flush_every: Duration,
 }
 
 /// What this instance will know of uses: each session is written down often enough for its idle limit.
@@ -117,17 +117,6 @@ impl Activity {
                 return;
             }
             self.uses.has_heard(&session, at);
-        }
-    }
-
-    /// Flushes again and again, and once more when the service stops.
-    pub(crate) async fn run(self, background: Background) {
-        while !background.stop.is_cancelled() {
-            tokio::select! {
-                () = tokio::time::sleep(self.flush_every) => {}
-                () = background.stop.cancelled() => {}
-            }
-            self.flush().await;
         }
     }
 }

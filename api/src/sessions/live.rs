@@ -13,7 +13,11 @@ use std::time::Duration;
 use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::session_id::SessionId;
+use crate::store::database::{Store, time};
 use crate::store::standing::standing;
+
+/// What a count may take: nobody waits for it.
+const COUNT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Whether a session that stands is in use; `last_activity` is what MySQL knows.
 pub(crate) fn in_use(
@@ -33,7 +37,7 @@ pub(crate) fn is_in_use(last_used: UnixMs, idle_timeout_s: u32, now: UnixMs) -> 
 
 /// How many sessions are live, by the uses that MySQL has heard of. Only here does SQL judge the use:
 /// the sessions of everybody are too many to be looked at one by one.
-pub(crate) async fn count(app: &App, now: UnixMs) -> sqlx::Result<f64> {
+async fn count(store: &Store, now: UnixMs) -> sqlx::Result<f64> {
     standing!(query_scalar!(
         r#"select cast(count(*) as double) as "live!: f64" from user_sessions s
             where (s.idle_timeout_s = 0
@@ -42,8 +46,14 @@ pub(crate) async fn count(app: &App, now: UnixMs) -> sqlx::Result<f64> {
         now,
         now,
     ))
-    .fetch_one(&app.store.pool)
+    .fetch_one(&store.pool)
     .await
+}
+
+/// How many sessions are live, for whoever watches: it looks at every session, so it may take longer
+/// than a request.
+pub async fn count_patiently(store: &Store, now: UnixMs) -> sqlx::Result<f64> {
+    time(COUNT_PATIENCE, count(store, now)).await
 }
 
 #[cfg(test)]

@@ -12,10 +12,8 @@ use sqlx::{MySqlConnection, MySqlPool};
 
 use super::database;
 use super::lock::lock;
-use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::log;
-use crate::base::random::Random;
 use crate::metrics;
 use crate::settings::Settings;
 use crate::store::transaction::{REPETITIONS, was_sent_away};
@@ -64,36 +62,6 @@ pub async fn clean(
     // A MySQL that speaks TLS may be gone before the last word, which then cannot be said.
     drop(connection.close().await);
     deleted.map(Some)
-}
-
-/// Cleans up again and again until the service stops.
-pub(crate) async fn run(app: App) {
-    let mut is_first = true;
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(pause(&app.settings, &app.random, is_first)) => {}
-            () = app.background.stop.cancelled() => return,
-        }
-        is_first = false;
-        match clean(&app.store.pool, &app.settings, app.clock.now()).await {
-            Ok(Some(deleted)) => tracing::info!(target: log::CLEANUP, ?deleted, "cleaned up"),
-            Ok(None) => tracing::debug!(target: log::CLEANUP, "another instance is cleaning up"),
-            Err(cause) => {
-                tracing::warn!(
-                    target: log::CLEANUP,
-                    %cause,
-                    "the cleanup failed; the next one takes it up"
-                );
-            }
-        }
-    }
-}
-
-/// How long to wait before the first cleanup and between two: never the same for two instances.
-fn pause(settings: &Settings, random: &Random, is_first: bool) -> Duration {
-    let interval = Duration::from_hours(settings.server.cleanup_interval_hours);
-    let tenths = interval / 10 * u32::from(random.bytes::<1>()[0]) / 255;
-    if is_first { tenths } else { interval * 19 / 20 + tenths }
 }
 
 async fn delete_all(

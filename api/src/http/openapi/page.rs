@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::document;
+use super::document::document;
 
 const STYLE: &str = include_str!("page.css");
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::reading::Row;
 use crate::base::clock::UnixMs;
 
 /// How long a user is left alone whose ledger refuses, at first and at most.
@@ -65,9 +64,9 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    pub(super) fn add(&mut self, row: &Row, is_ending: bool) {
-        self.newest = self.newest.max(row.id);
-        let since = is_ending.then_some(row.created_at);
+    pub(super) fn add(&mut self, row: u64, written_at: UnixMs, is_ending: bool) {
+        self.newest = self.newest.max(row);
+        let since = is_ending.then_some(written_at);
         self.lacks_since = self.lacks_since.into_iter().chain(since).min();
     }
 }
@@ -76,14 +75,10 @@ impl Refused {
 mod tests {
     use super::*;
 
-    fn row(id: u64, created_at: u64) -> Row {
-        Row { id, user_id: 1, created_at: UnixMs(created_at), changes: None }
-    }
-
     #[test]
     fn f_08_what_is_written_later_does_not_rest_with_what_was_refused() {
         let (aside, mut refused) = (Aside::default(), Refused::default());
-        refused.add(&row(7, 0), false);
+        refused.add(7, UnixMs(0), false);
         aside.set_aside(1, refused);
         assert!(aside.rests(6, 1) && aside.rests(7, 1));
         assert!(!aside.rests(8, 1), "an ending, say");
@@ -96,7 +91,7 @@ mod tests {
         for (id, created_at, is_ending) in
             [(5, 1, false), (6, 20, true), (7, 10, true), (8, 30, false)]
         {
-            refused.add(&row(id, created_at), is_ending);
+            refused.add(id, UnixMs(created_at), is_ending);
         }
         aside.set_aside(1, refused);
         assert_eq!(aside.lacks_since(), Some(UnixMs(10)));

@@ -15,36 +15,22 @@ use crate::base::log;
 use crate::ledger::change::Propagation;
 use crate::ledger::ledgers::Ledgers;
 
-/// How often the worker looks for what could not be delivered at once.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How many waiting rows are read at a time.
 const PAGE: u32 = 500;
 /// How long somebody else may be busy with a row.
 const HELD_TOO_LONG: Duration = Duration::from_secs(2);
-/// Delivers what waits, again and again, until the service stops.
-pub(crate) async fn run(ledgers: Ledgers) {
-    loop {
-        let delivered = tokio::select! {
-            delivered = deliver_all(&ledgers, true) => delivered,
-            () = ledgers.background.stop.cancelled() => return,
-        };
-        if let Err(cause) = delivered {
-            tracing::warn!(target: log::OUTBOX_WORKER, %cause, "the outbox could not be read");
-        }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-            () = ledgers.lines.up.notified() => {}
-            () = ledgers.background.stop.cancelled() => return,
-        }
-    }
-}
-
 /// Delivers what waits for however many users, until an answer has to be given.
 pub(crate) async fn deliver_everybodys(ledgers: &Ledgers, until: Instant) -> Propagation {
     match tokio::time::timeout_at(until, deliver_all(ledgers, false)).await {
         Ok(Ok(0)) => Propagation::Confirmed,
         Ok(Ok(_) | Err(_)) | Err(_) => Propagation::Pending,
     }
+}
+
+/// Tries to deliver everything, but to those who are set aside; tells for how many users something
+/// waits still.
+pub(crate) async fn deliver_due(ledgers: &Ledgers) -> sqlx::Result<usize> {
+    deliver_all(ledgers, true).await
 }
 
 /// Tries to deliver everything, also to those who are set aside; tells for how many users
@@ -129,7 +115,7 @@ async fn try_deliver(ledgers: &Ledgers, users: &[u64]) -> Result<usize, Undelive
             Fate::Stale => drop(behind.insert(row.user_id)),
             Fate::Refused { is_ending } => {
                 behind.insert(row.user_id);
-                refused.entry(row.user_id).or_default().add(row, is_ending);
+                refused.entry(row.user_id).or_default().add(row.id, row.created_at, is_ending);
             }
         }
     }

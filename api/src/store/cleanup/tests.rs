@@ -154,13 +154,3 @@ async fn another_database_on_the_same_server_has_a_lock_of_its_own() {
     let _held = lock(&one, "cleanup").await.unwrap().unwrap();
     assert!(clean(&other, &settings(), NOW).await.unwrap().is_some());
 }
-
-#[test]
-fn c_19_instances_do_not_clean_in_step() {
-    let random = Random::seeded(1);
-    let pauses: Vec<_> = (0..20).map(|_| pause(&settings(), &random, false)).collect();
-    let hour = Duration::from_hours(1);
-    assert!(pauses.iter().all(|pause| (hour * 95 / 100..=hour * 105 / 100).contains(pause)));
-    assert!(pauses.iter().any(|pause| *pause != pauses[0]));
-    assert!(pause(&settings(), &random, true) <= hour / 10);
-}

@@ -8,24 +8,17 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use clap::{Args, Subcommand, ValueEnum};
 use pem::{EncodeConfig, LineEnding, Pem};
-
-use crate::App;
-use crate::base::clock::UnixMs;
-use crate::base::log;
-use crate::tokens::access::{Key, KeyFault};
-
-/// How often a running service looks for keys that were made or retired.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+use portcullis_api::base::clock::UnixMs;
+use portcullis_api::tokens::access::{Key, KeyFault};
 
 /// Makes, lists and retires the keys that sign access tokens.
 #[derive(Args)]
-pub struct Command {
+pub(crate) struct Command {
     /// Directory of the keys.
     #[arg(long, env)]
     jwt_keys_dir: PathBuf,
@@ -59,7 +52,7 @@ enum Kind {
 
 /// Why a key was not made or retired.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The keys that are there cannot be read.
     #[error(transparent)]
     Keys(#[from] KeyFault),
@@ -82,7 +75,7 @@ pub enum Fault {
 
 impl Command {
     /// Does what is asked and says what was done.
-    pub fn run(&self, now: UnixMs, out: &mut impl Write) -> Result<(), Fault> {
+    pub(crate) fn run(&self, now: UnixMs, out: &mut impl Write) -> Result<(), Fault> {
         let dir = &self.jwt_keys_dir;
         match &self.action {
             Action::Generate { algorithm } => generate(dir, *algorithm, now, out),
@@ -138,26 +131,6 @@ fn retire(dir: &Path, kid: &str, out: &mut impl Write) -> Result<(), Fault> {
         .map_err(|error| Fault::File(retired.display().to_string(), error))?;
     writeln!(out, "{} is no longer read; by running services within a second", retired.display())?;
     Ok(())
-}
-
-/// Looks at the keys again and again, so that a new one signs everywhere soon after it was made, and
-/// nothing that a stolen one signed is taken soon after it was retired.
-pub(crate) async fn run(app: App) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-            () = app.background.stop.cancelled() => return,
-        }
-        match app.keys.reload_if_changed() {
-            Ok(false) => {}
-            Ok(true) => {
-                tracing::info!(target: log::KEYS, "the keys have changed and were read again");
-            }
-            Err(cause) => {
-                tracing::warn!(target: log::KEYS, %cause, "the keys could not be read again");
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,93 @@
+//! What operators watch: Prometheus text on the operations listener (`OPS_ADDR`), never on the
+//! public one (R-40).
+//!
+//! Counters count what this instance did. Gauges are read from the stores when somebody looks, and
+//! tell what all instances together have.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::get;
+
+use super::openapi;
+use crate::App;
+use crate::base::clock::UnixMs;
+use crate::metrics;
+
+/// Every route of the operations listener.
+pub(crate) fn routes(app: App) -> Router {
+    Router::new().route("/metrics", get(render)).merge(openapi::routes()).with_state(app)
+}
+
+async fn render(State(app): State<App>) -> impl IntoResponse {
+    let (outbox, ledgers) = tokio::join!(outbox(&app), ledgers(&app));
+    let up = [("mysql", outbox.is_some()), ("redis", ledgers.is_some())];
+    let hashed = app.passwords.work();
+    for (kind, count) in [("argon2id", hashed.argon2id), ("bcrypt", hashed.bcrypt)] {
+        metrics::passwords_hashed(kind, count);
+    }
+    let mut text = metrics::text();
+    text.push_str("# HELP portcullis_store_up 1 if the store answered just now.\n");
+    text.push_str("# TYPE portcullis_store_up gauge\n");
+    text.extend(up.map(|(store, is_up)| {
+        format!("portcullis_store_up{{store=\"{store}\"}} {}\n", u8::from(is_up))
+    }));
+    let believed = u8::from(app.ledgers.is_believed());
+    text += &lines("redis_believed", "1 if Redis lacks nothing and is asked", believed);
+    text.extend([outbox, ledgers].into_iter().flatten());
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+}
+
+/// How much waits for Redis, and since when.
+async fn outbox(app: &App) -> Option<String> {
+    let asked = sqlx::query!(
+        r#"select count(*) as "waiting: i64", min(created_at) as "since: UnixMs"
+             from revocation_outbox where delivered_at is null"#
+    )
+    .fetch_one(&app.store.pool);
+    let row = app.store.in_time(asked).await.ok()?;
+    let age = row.since.map_or(Duration::ZERO, |since| app.clock.now().since(since));
+    let waiting = lines("outbox_waiting", "Changes that Redis has not confirmed", row.waiting);
+    Some(waiting + &lines("outbox_oldest_seconds", "Age of the oldest of them", age.as_secs_f64()))
+}
+
+/// What the module says of itself (`INFO portcullis`).
+async fn ledgers(app: &App) -> Option<String> {
+    let info = app.ledgers.info().await.ok()?;
+    Some(
+        numbers(&info)
+            .map(|(name, value)| lines(&format!("ledger_{name}"), "See INFO portcullis", value))
+            .collect(),
+    )
+}
+
+fn lines(name: &str, help: &str, value: impl Display) -> String {
+    format!(
+        "# HELP portcullis_{name} {help}.\n# TYPE portcullis_{name} gauge\nportcullis_{name} {value}\n"
+    )
+}
+
+/// `portcullis_name:number` lines, without the prefix. A number that is a name is none.
+fn numbers(info: &str) -> impl Iterator<Item = (&str, f64)> {
+    let named = info.lines().filter_map(|line| {
+        let (name, value) = line.trim().strip_prefix("portcullis_")?.split_once(':')?;
+        Some((name, value.parse().ok()?))
+    });
+    named.filter(|(name, _)| *name != "fence_life")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_module_says_becomes_numbers() {
+        let info =
+            "# portcullis\r\nportcullis_checks_ok:7\r\nportcullis_version:0.1.0\r\nother:1\r\n";
+        assert_eq!(numbers(info).collect::<Vec<_>>(), [("checks_ok", 7.0)]);
+    }
+}
