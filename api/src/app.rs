@@ -12,16 +12,18 @@ use crate::accounts::password::Passwords;
 use crate::base::background::Background;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
-use crate::http::cookies::Csrf;
 use crate::ledger::ledgers::{Ledgers, Surroundings};
 use crate::limits::Limits;
 use crate::mail::Mail;
 use crate::sessions::activity::{self, Activity};
+use crate::sessions::bearer::Bearer;
 use crate::sessions::fallback::Fallback;
 use crate::sessions::gate::Gate;
 use crate::settings::Settings;
 use crate::store::database::Store;
 use crate::tokens::access::Keys;
+use crate::tokens::csrf::Csrf;
+use crate::tokens::issue::Issuer;
 use crate::tokens::secret::RefreshKey;
 
 /// The service's state; a clone is the same service.
@@ -37,7 +39,11 @@ pub struct Parts {
     /// The fast copy.
     pub ledgers: Ledgers,
     /// Signs and verifies access tokens.
-    pub keys: Keys,
+    pub keys: Arc<Keys>,
+    /// Hands out token pairs.
+    pub issuer: Issuer,
+    /// Checks access tokens.
+    pub bearer: Bearer,
     /// Derives refresh tokens from their predecessors.
     pub refresh_key: RefreshKey,
     /// Hashes and checks passwords.
@@ -56,8 +62,6 @@ pub struct Parts {
     pub clock: Clock,
     /// Where tokens and ids come from.
     pub random: Random,
-    /// Lets some Bearer checks at a time ask MySQL while Redis is of no help.
-    pub fallback: Fallback,
     /// Work beside the requests.
     pub background: Background,
 }
@@ -86,16 +90,31 @@ impl App {
         let ledgers = Ledgers::new(&settings.stores, uses, around)
             .context("REDIS_URL is not a Redis address")?;
         let activity = Activity::new(&ledgers, &settings.sessions);
+        let keys = Arc::new(Keys::new(&settings.tokens)?);
+        let bearer = Bearer {
+            keys: keys.clone(),
+            ledgers: ledgers.clone(),
+            store: store.clone(),
+            fallback: Fallback::new(
+                settings.stores.db_pool_size,
+                store.clone(),
+                ledgers.uses.clone(),
+            ),
+            activity: activity.clone(),
+            clock: clock.clone(),
+        };
+        let secret = settings.tokens.refresh_secret();
         Ok(Self(Arc::new(Parts {
-            keys: Keys::new(&settings.tokens)?,
-            refresh_key: RefreshKey::from_secret(&settings.tokens.refresh_secret()),
+            issuer: Issuer::new(keys.clone(), &settings.tokens, random.clone()),
+            keys,
+            bearer,
+            refresh_key: RefreshKey::from_secret(&secret),
             passwords: Passwords::new(&settings, random.clone())?,
             limits: Limits::new(&settings, clock.clone())?,
             mail: Mail::new(&settings, clock.clone(), background.clone())?,
-            csrf: Csrf::new(&settings),
-            gate: Gate::new(&settings.sessions),
+            csrf: Csrf::from_secret(&secret),
+            gate: Gate::new(&settings.sessions, store.clone(), clock.clone()),
             activity,
-            fallback: Fallback::new(settings.stores.db_pool_size),
             background,
             settings,
             store,

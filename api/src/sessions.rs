@@ -4,6 +4,8 @@
 //! HTTP.
 
 pub mod activity;
+pub mod bearer;
+pub mod caller;
 pub mod ending;
 pub mod fallback;
 pub mod gate;

@@ -4,5 +4,6 @@
 //! revoked.
 
 pub mod access;
+pub(crate) mod csrf;
 pub mod issue;
 pub mod secret;

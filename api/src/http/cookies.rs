@@ -5,21 +5,15 @@
 //! come from a page of ours.
 
 use axum::http::HeaderMap;
-use axum::http::header::{HOST, HeaderName, HeaderValue, ORIGIN, SET_COOKIE};
+use axum::http::header::{COOKIE, HOST, HeaderName, HeaderValue, ORIGIN, SET_COOKIE};
 use axum::response::AppendHeaders;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, Mac as _};
 use serde::Deserialize;
-use sha2::Sha256;
 use utoipa::ToSchema;
 
 use crate::App;
 use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
-use crate::settings::{List, Origin, Settings};
 use crate::tokens::issue::TokenPair;
-use crate::tokens::secret;
 
 /// The access token, sent along also when a link leads here, so that `/verify` can guard pages.
 pub(crate) const ACCESS: &str = "__Host-access";
@@ -27,6 +21,11 @@ pub(crate) const ACCESS: &str = "__Host-access";
 pub(crate) const REFRESH: &str = "__Host-refresh";
 /// The CSRF token, which scripts of our own pages can read.
 const CSRF: &str = "__Host-csrf";
+
+/// The cookie of the older login; it counts as a bearer token on GET only.
+pub(crate) const OLD: &str = "jwt";
+/// Names a device that has logged in before.
+pub(crate) const DEVICE: &str = "__Host-device";
 
 /// How a client wants its tokens.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -37,53 +36,6 @@ pub enum Mode {
     Bearer,
     /// In cookies.
     Cookie,
-}
-
-/// Makes and checks CSRF tokens.
-pub struct Csrf {
-    key: Hmac<Sha256>,
-    origins: List<Origin>,
-}
-
-impl Csrf {
-    /// Derives its key; pages of `CORS_ORIGINS` count as ours.
-    pub fn new(settings: &Settings) -> Self {
-        Self {
-            key: secret::derived(&settings.tokens.refresh_secret(), b"portcullis csrf"),
-            origins: settings.server.cors_origins.clone(),
-        }
-    }
-
-    /// Refuses a call that the user may not have meant.
-    pub(crate) fn check(&self, headers: &HeaderMap, session: &SessionId) -> Result<()> {
-        let shown = headers.get("x-csrf-token").map(HeaderValue::as_bytes);
-        let shown = shown.and_then(|shown| URL_SAFE_NO_PAD.decode(shown).ok());
-        let proven = shown.is_some_and(|mac| self.mac(session).verify_slice(&mac).is_ok());
-        if proven && self.is_from_our_page(headers) { Ok(()) } else { Err(Error::Csrf) }
-    }
-
-    fn token(&self, session: &SessionId) -> String {
-        URL_SAFE_NO_PAD.encode(self.mac(session).finalize().into_bytes())
-    }
-
-    fn mac(&self, session: &SessionId) -> Hmac<Sha256> {
-        self.key.clone().chain_update(session.as_str())
-    }
-
-    /// A browser says at least one of the two; neither may speak against it.
-    fn is_from_our_page(&self, headers: &HeaderMap) -> bool {
-        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-        let origin = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
-        (site.is_some() || origin.is_some())
-            && site.is_none_or(|site| [&b"same-origin"[..], b"same-site"].contains(&site))
-            && origin.is_none_or(|origin| self.is_ours(origin, headers))
-    }
-
-    fn is_ours(&self, origin: &str, headers: &HeaderMap) -> bool {
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        let page = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        page.is_some() && page == host || self.origins.0.iter().any(|ours| ours.0 == origin)
-    }
 }
 
 /// `Set-Cookie` headers for a session.
@@ -122,4 +74,39 @@ pub(crate) fn forget() -> AppendHeaders<[(HeaderName, &'static str); 5]> {
         (SET_COOKIE, "__Host-refresh=; Path=/; Secure; Max-Age=0; HttpOnly; SameSite=Strict"),
         (SET_COOKIE, "__Host-csrf=; Path=/; Secure; Max-Age=0; SameSite=Strict"),
     ])
+}
+
+/// The value of a cookie; an empty one is none.
+pub(crate) fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(found, value)| (found == name && !value.is_empty()).then_some(value))
+}
+
+/// Refuses a call that came with cookies and that the user may not have meant.
+pub(crate) fn must_be_meant(app: &App, headers: &HeaderMap, session: &SessionId) -> Result<()> {
+    let shown = headers.get("x-csrf-token").map(HeaderValue::as_bytes);
+    let is_proven = shown.is_some_and(|shown| app.csrf.is_of(session, shown));
+    if is_proven && is_from_our_page(app, headers) { Ok(()) } else { Err(Error::Csrf) }
+}
+
+/// A browser says at least one of the two; neither may speak against it.
+fn is_from_our_page(app: &App, headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let origin = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    (site.is_some() || origin.is_some())
+        && site.is_none_or(|site| [&b"same-origin"[..], b"same-site"].contains(&site))
+        && origin.is_none_or(|origin| is_ours(app, origin, headers))
+}
+
+/// Pages of `CORS_ORIGINS` count as ours.
+fn is_ours(app: &App, origin: &str, headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let page = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    let origins = &app.settings.server.cors_origins.0;
+    page.is_some() && page == host || origins.iter().any(|ours| ours.0 == origin)
 }

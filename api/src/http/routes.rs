@@ -31,7 +31,7 @@ use crate::http::tokens::refresh_tokens;
 pub fn app(app: App) -> Router {
     let not_allowed = async || error::Error::MethodNotAllowed;
     let admin = Router::new()
-        .route("/blacklist-stats", get(admin::blacklist_stats))
+        .route("/blacklist-stats", get(admin::blacklist_stats::blacklist_stats))
         .route("/users", get(users::list))
         .route("/users/{id}", delete(users::remove))
         .route("/users/{id}/sessions", get(users::sessions).delete(users::log_out))
@@ -39,7 +39,7 @@ pub fn app(app: App) -> Router {
         .route("/users/{id}/enable", post(users::enable))
         .route("/users/{id}/role", post(users::set_role))
         .route("/logout-everyone", post(logout_everyone::log_out_everyone))
-        .route("/audit", get(admin::audit));
+        .route("/audit", get(admin::audit::audit));
     let auth = Router::new()
         .route("/register", post(register::register))
         .route("/verify-email", post(register::verify_email))

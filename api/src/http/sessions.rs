@@ -2,58 +2,30 @@
 
 pub mod logout;
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use sqlx::types::Json;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::base::client::Client;
-use crate::base::clock::UnixMs;
-use crate::base::device::Device;
 use crate::base::error::{Error, Result};
-use crate::base::log;
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
-use crate::http::caller::Caller;
 use crate::http::cookies::forget;
 use crate::ledger::change::Propagation;
 use crate::ledger::outbox;
+use crate::sessions::caller::Caller;
 use crate::sessions::ending::{self, Ended, Ending, Reason};
-use crate::sessions::live;
+use crate::sessions::live::{self, Session};
 use crate::store::audit::{self, Event};
 use crate::store::held;
-use crate::store::standing::standing;
 
 /// The caller's sessions.
 #[derive(Serialize, ToSchema)]
 pub struct Sessions {
     current_session: Option<Session>,
     other_sessions: Vec<Session>,
-}
-
-/// One session as its owner sees it.
-#[derive(Serialize, ToSchema)]
-pub struct Session {
-    id: SessionId,
-    device_info: SeenDevice,
-    ip_address: String,
-    last_activity: UnixMs,
-    is_current: bool,
-}
-
-#[derive(Serialize, ToSchema)]
-struct SeenDevice {
-    #[schema(value_type = String)]
-    browser: Cow<'static, str>,
-    #[schema(value_type = String)]
-    os: Cow<'static, str>,
-    #[schema(value_type = String)]
-    device: Cow<'static, str>,
-    ip: String,
 }
 
 /// `GET /sessions`: live ones, most recently used first.
@@ -64,54 +36,10 @@ struct SeenDevice {
     responses((status = 200, description = "The sessions", body = Success<Sessions>)),
 )]
 pub async fn list(State(app): State<App>, caller: Caller) -> Result<Success<Sessions>> {
-    let sessions = live(&app, caller.user_id, Some(&caller.session)).await?;
+    let sessions = live::list(&app.ledgers, caller.user_id, Some(&caller.session)).await?;
     let (mut current, other_sessions): (Vec<_>, Vec<_>) =
         sessions.into_iter().partition(|session| session.is_current);
     Ok(Success::data(Sessions { current_session: current.pop(), other_sessions }))
-}
-
-/// A user's live sessions, most recently used first; `current` is the one that asks.
-pub(crate) async fn live(
-    app: &App,
-    user_id: u64,
-    current: Option<&SessionId>,
-) -> Result<Vec<Session>> {
-    let now = app.clock.now();
-    let rows = standing!(query!(
-        r#"select s.id as "id: SessionId", s.device_info as "device: Json<Device>", s.ip_address,
-                  s.last_activity as "last_activity: UnixMs", s.idle_timeout_s
-             from user_sessions s
-            where s.user_id = ? and "#
-            + STANDING,
-        user_id,
-        now,
-    ))
-    .fetch_all(&app.store.pool)
-    .await?;
-    // Redis knows the last minute better than MySQL does.
-    let seen = app.ledgers.last_seen(user_id).await.unwrap_or_else(|cause| {
-        tracing::debug!(target: log::SESSIONS, %cause, "listing sessions without Redis");
-        HashMap::new()
-    });
-    let mut sessions: Vec<Session> = Vec::with_capacity(rows.len());
-    for row in rows {
-        let seen = seen.get(row.id.as_str()).copied().unwrap_or_default();
-        let last_activity =
-            app.ledgers.uses.last_used(row.id.as_str(), row.last_activity).max(seen);
-        if !live::is_in_use(last_activity, row.idle_timeout_s, now) {
-            continue;
-        }
-        let Device { browser, os, device, .. } = row.device.0;
-        sessions.push(Session {
-            is_current: current == Some(&row.id),
-            id: row.id,
-            device_info: SeenDevice { browser, os, device, ip: row.ip_address.clone() },
-            ip_address: row.ip_address,
-            last_activity,
-        });
-    }
-    sessions.sort_by_key(|session| std::cmp::Reverse(session.last_activity));
-    Ok(sessions)
 }
 
 /// `DELETE /sessions/{id}`: ends one of the caller's own sessions (R-12).

@@ -4,13 +4,16 @@
 //! needs it must get through: so many ask at a time, so many wait, and the rest is told to come
 //! back (503).
 
+use std::sync::Arc;
+
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::App;
+use super::caller::Caller;
+use super::live;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
-use crate::http::caller::Caller;
-use crate::sessions::live;
+use crate::base::uses::Uses;
+use crate::store::database::Store;
 use crate::store::standing::standing;
 
 /// How many may wait for each one that asks.
@@ -20,13 +23,41 @@ const WAITING_EACH: usize = 64;
 pub struct Fallback {
     turns: Semaphore,
     places: Semaphore,
+    store: Store,
+    uses: Arc<Uses>,
 }
 
 impl Fallback {
     /// Half of the connections: logins and refreshes need some as well.
-    pub fn new(connections: u32) -> Self {
+    pub(crate) fn new(connections: u32, store: Store, uses: Arc<Uses>) -> Self {
         let turns = (connections as usize / 2).max(1);
-        Self { turns: Semaphore::new(turns), places: Semaphore::new(turns * (1 + WAITING_EACH)) }
+        let places = Semaphore::new(turns * (1 + WAITING_EACH));
+        Self { turns: Semaphore::new(turns), places, store, uses }
+    }
+
+    /// Refuses a caller whose session or token is not live.
+    pub(super) async fn must_live(&self, caller: &Caller, now: UnixMs) -> Result<()> {
+        let _turn = self.turn().await?;
+        let row = standing!(query!(
+            r#"select s.last_activity as "last_activity: UnixMs", s.idle_timeout_s
+                 from user_sessions s
+                where s.id = ? and s.user_id = ?
+                  and not exists (select 1 from token_blacklist_enhanced b
+                                   where b.token_hash = ? and b.token_expiry > ?)
+                  and "#
+                + STANDING,
+            caller.session,
+            caller.user_id,
+            caller.digest.as_bytes().as_slice(),
+            now,
+            now,
+        ))
+        .fetch_optional(&self.store.pool)
+        .await?
+        .ok_or(Error::DeadToken)?;
+        let last_used = self.uses.last_used(caller.session.as_str(), row.last_activity);
+        let is_in_use = live::is_in_use(last_used, row.idle_timeout_s, now);
+        is_in_use.then_some(()).ok_or(Error::DeadToken)
     }
 
     async fn turn(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>)> {
@@ -36,37 +67,17 @@ impl Fallback {
     }
 }
 
-/// Refuses a caller whose session or token is not live.
-pub(crate) async fn must_live(app: &App, caller: &Caller, now: UnixMs) -> Result<()> {
-    let _turn = app.fallback.turn().await?;
-    let row = standing!(query!(
-        r#"select s.last_activity as "last_activity: UnixMs", s.idle_timeout_s
-             from user_sessions s
-            where s.id = ? and s.user_id = ?
-              and not exists (select 1 from token_blacklist_enhanced b
-                               where b.token_hash = ? and b.token_expiry > ?)
-              and "#
-            + STANDING,
-        caller.session,
-        caller.user_id,
-        caller.digest.as_bytes().as_slice(),
-        now,
-        now,
-    ))
-    .fetch_optional(&app.store.pool)
-    .await?
-    .ok_or(Error::DeadToken)?;
-    let in_use = live::in_use(app, &caller.session, (row.last_activity, row.idle_timeout_s), now);
-    in_use.then_some(()).ok_or(Error::DeadToken)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sessions::activity;
+    use crate::settings::Settings;
 
     #[tokio::test]
     async fn when_every_place_is_taken_the_next_is_told_to_come_back() {
-        let fallback = Fallback::new(2);
+        let settings = Settings::for_tests("mysql://unused", "redis://unused");
+        let store = Store::new(&settings.stores).unwrap();
+        let fallback = Fallback::new(2, store, activity::uses(&settings.sessions));
         let _asking = fallback.turn().await.unwrap();
         let waiting: Vec<_> =
             (0..WAITING_EACH).map(|_| fallback.places.try_acquire().unwrap()).collect();

@@ -12,13 +12,14 @@ use ipnet::IpNet;
 use serde_json::json;
 use sqlx::types::Json;
 
-use crate::App;
 use crate::base::client::Client;
+use crate::base::clock::Clock;
 use crate::base::device::Device;
 use crate::base::error::Result;
 use crate::base::session_id::SessionId;
 use crate::settings::{AddressGate, DeviceGate, Sessions};
 use crate::store::audit::{self, Event};
+use crate::store::database::Store;
 
 /// How many sessions' beginnings are kept at most.
 const MOST: usize = 100_000;
@@ -27,12 +28,14 @@ const MOST: usize = 100_000;
 pub struct Gate {
     address: AddressGate,
     device: DeviceGate,
-    origins: Mutex<HashMap<String, Origin>>,
+    birthplaces: Mutex<HashMap<String, Birthplace>>,
+    store: Store,
+    clock: Clock,
 }
 
 /// Where a session began.
 #[derive(Clone)]
-struct Origin {
+struct Birthplace {
     ip: IpAddr,
     fingerprint: String,
     /// From where it was last used wrongly, so that the audit trail hears of it once.
@@ -41,17 +44,73 @@ struct Origin {
 
 impl Gate {
     /// The gates that the settings ask for.
-    pub fn new(settings: &Sessions) -> Self {
+    pub fn new(settings: &Sessions, store: Store, clock: Clock) -> Self {
         Self {
             address: settings.session_ip_validation,
             device: settings.device_binding,
-            origins: Mutex::default(),
+            birthplaces: Mutex::default(),
+            store,
+            clock,
         }
     }
 
     /// Whether there is anything to check.
     pub const fn is_open(&self) -> bool {
         matches!((self.address, self.device), (AddressGate::Off, DeviceGate::Off))
+    }
+
+    /// Whether the client may use the session. A session that MySQL does not know may not be used.
+    pub(crate) async fn admits(
+        &self,
+        client: &Client,
+        user_id: u64,
+        session: &SessionId,
+    ) -> Result<bool> {
+        if self.is_open() {
+            return Ok(true);
+        }
+        let Some(birthplace) = self.birthplace(session).await? else { return Ok(false) };
+        let same_place = self.holds_address(birthplace.ip, client.ip);
+        let same_device =
+            self.device == DeviceGate::Off || birthplace.fingerprint == client.device.fingerprint;
+        if same_place && same_device {
+            return Ok(true);
+        }
+        let refused = !same_place || self.device == DeviceGate::Enforce;
+        let name = if refused { "authz_fail" } else { "session_device_changed" };
+        let changed = json!({ "address_changed": !same_place, "device_changed": !same_device });
+        let event = Event::of(name, user_id).in_session(session.as_str()).with(changed);
+        if self.is_news(session, client) {
+            audit::record_alone(&self.store.pool, client, self.clock.now(), event).await?;
+        } else {
+            event.log(client);
+        }
+        Ok(!refused)
+    }
+
+    async fn birthplace(&self, session: &SessionId) -> Result<Option<Birthplace>> {
+        if let Some(birthplace) = self.birthplaces().get(session.as_str()) {
+            return Ok(Some(birthplace.clone()));
+        }
+        let row = sqlx::query!(
+            r#"select ip_address, device_info as "device: Json<Device>"
+                 from user_sessions where id = ?"#,
+            session,
+        )
+        .fetch_optional(&self.store.pool)
+        .await?;
+        let birthplace = row.and_then(|row| {
+            let ip = row.ip_address.parse().ok()?;
+            Some(Birthplace { ip, fingerprint: row.device.0.fingerprint, audited: None })
+        });
+        if let Some(birthplace) = &birthplace {
+            let mut birthplaces = self.birthplaces();
+            if birthplaces.len() >= MOST {
+                birthplaces.clear();
+            }
+            birthplaces.insert(session.as_str().to_owned(), birthplace.clone());
+        }
+        Ok(birthplace)
     }
 
     fn holds_address(&self, began: IpAddr, now: IpAddr) -> bool {
@@ -62,17 +121,17 @@ impl Gate {
         }
     }
 
-    fn origins(&self) -> MutexGuard<'_, HashMap<String, Origin>> {
-        self.origins.lock().unwrap_or_else(PoisonError::into_inner)
+    fn birthplaces(&self) -> MutexGuard<'_, HashMap<String, Birthplace>> {
+        self.birthplaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether this is news for the audit trail; it is not news again until something else is.
     fn is_news(&self, session: &SessionId, client: &Client) -> bool {
-        let mut origins = self.origins();
-        let Some(origin) = origins.get_mut(session.as_str()) else { return true };
+        let mut birthplaces = self.birthplaces();
+        let Some(birthplace) = birthplaces.get_mut(session.as_str()) else { return true };
         let from = (client.ip, client.device.fingerprint.clone());
-        let news = origin.audited.as_ref() != Some(&from);
-        origin.audited = Some(from);
+        let news = birthplace.audited.as_ref() != Some(&from);
+        birthplace.audited = Some(from);
         news
     }
 }
@@ -83,68 +142,19 @@ fn network(ip: IpAddr) -> IpNet {
     IpNet::new(ip, length).unwrap_or_else(|_| ip.into()).trunc()
 }
 
-/// Whether the client may use the session. A session that MySQL does not know may not be used.
-pub(crate) async fn admits(
-    app: &App,
-    client: &Client,
-    user_id: u64,
-    session: &SessionId,
-) -> Result<bool> {
-    let gate = &app.gate;
-    if gate.is_open() {
-        return Ok(true);
-    }
-    let Some(origin) = origin(app, session).await? else { return Ok(false) };
-    let same_place = gate.holds_address(origin.ip, client.ip);
-    let same_device =
-        gate.device == DeviceGate::Off || origin.fingerprint == client.device.fingerprint;
-    if same_place && same_device {
-        return Ok(true);
-    }
-    let refused = !same_place || gate.device == DeviceGate::Enforce;
-    let name = if refused { "authz_fail" } else { "session_device_changed" };
-    let changed = json!({ "address_changed": !same_place, "device_changed": !same_device });
-    let event = Event::of(name, user_id).in_session(session.as_str()).with(changed);
-    if gate.is_news(session, client) {
-        audit::record_alone(&app.store.pool, client, app.clock.now(), event).await?;
-    } else {
-        event.log(client);
-    }
-    Ok(!refused)
-}
-
-async fn origin(app: &App, session: &SessionId) -> Result<Option<Origin>> {
-    if let Some(origin) = app.gate.origins().get(session.as_str()) {
-        return Ok(Some(origin.clone()));
-    }
-    let row = sqlx::query!(
-        r#"select ip_address, device_info as "device: Json<Device>"
-             from user_sessions where id = ?"#,
-        session,
-    )
-    .fetch_optional(&app.store.pool)
-    .await?;
-    let origin = row.and_then(|row| {
-        let ip = row.ip_address.parse().ok()?;
-        Some(Origin { ip, fingerprint: row.device.0.fingerprint, audited: None })
-    });
-    if let Some(origin) = &origin {
-        let mut origins = app.gate.origins();
-        if origins.len() >= MOST {
-            origins.clear();
-        }
-        origins.insert(session.as_str().to_owned(), origin.clone());
-    }
-    Ok(origin)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Settings;
 
-    #[test]
-    fn a_household_is_24_bits_of_ipv4_and_64_of_ipv6() {
-        let gate = |address| Gate { address, device: DeviceGate::Off, origins: Mutex::default() };
+    #[tokio::test]
+    async fn a_household_is_24_bits_of_ipv4_and_64_of_ipv6() {
+        let settings = Settings::for_tests("mysql://unused", "redis://unused");
+        let store = Store::new(&settings.stores).unwrap();
+        let gate = |address| {
+            let sessions = Sessions { session_ip_validation: address, ..settings.sessions.clone() };
+            Gate::new(&sessions, store.clone(), Clock::system())
+        };
         let holds = |address, began: &str, now: &str| {
             gate(address).holds_address(began.parse().unwrap(), now.parse().unwrap())
         };

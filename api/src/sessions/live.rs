@@ -8,31 +8,94 @@
 //! others may know better: this instance, whose news reach MySQL in batches, or Redis. So that part
 //! is decided here, with the latest of what is known. Who needs only *stands* says why at the spot.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::App;
+use serde::Serialize;
+use sqlx::types::Json;
+use utoipa::ToSchema;
+
 use crate::base::clock::UnixMs;
+use crate::base::device::Device;
+use crate::base::error::Result;
+use crate::base::log;
 use crate::base::session_id::SessionId;
+use crate::ledger::ledgers::Ledgers;
 use crate::store::database::{Store, time};
 use crate::store::standing::standing;
 
 /// What a count may take: nobody waits for it.
 const COUNT_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whether a session that stands is in use; `last_activity` is what MySQL knows.
-pub(crate) fn in_use(
-    app: &App,
-    session: &SessionId,
-    (last_activity, idle_timeout_s): (UnixMs, u32),
-    now: UnixMs,
-) -> bool {
-    is_in_use(app.ledgers.uses.last_used(session.as_str(), last_activity), idle_timeout_s, now)
-}
-
-/// The same, when it is known when the session was last used. At its limit it is idle.
+/// Whether a session that stands is in use, by its last use. At its limit it is idle.
 pub(crate) fn is_in_use(last_used: UnixMs, idle_timeout_s: u32, now: UnixMs) -> bool {
     let limit = Duration::from_secs(idle_timeout_s.into());
     limit.is_zero() || now.since(last_used) < limit
+}
+
+/// One session as its owner sees it.
+#[derive(Serialize, ToSchema)]
+pub struct Session {
+    id: SessionId,
+    device_info: SeenDevice,
+    ip_address: String,
+    last_activity: UnixMs,
+    pub(crate) is_current: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+struct SeenDevice {
+    #[schema(value_type = String)]
+    browser: Cow<'static, str>,
+    #[schema(value_type = String)]
+    os: Cow<'static, str>,
+    #[schema(value_type = String)]
+    device: Cow<'static, str>,
+    ip: String,
+}
+
+/// A user's live sessions, most recently used first; `current` is the one that asks.
+pub(crate) async fn list(
+    ledgers: &Ledgers,
+    user_id: u64,
+    current: Option<&SessionId>,
+) -> Result<Vec<Session>> {
+    let now = ledgers.clock.now();
+    let rows = standing!(query!(
+        r#"select s.id as "id: SessionId", s.device_info as "device: Json<Device>", s.ip_address,
+                  s.last_activity as "last_activity: UnixMs", s.idle_timeout_s
+             from user_sessions s
+            where s.user_id = ? and "#
+            + STANDING,
+        user_id,
+        now,
+    ))
+    .fetch_all(&ledgers.store.pool)
+    .await?;
+    // Redis knows the last minute better than MySQL does.
+    let seen = ledgers.last_seen(user_id).await.unwrap_or_else(|cause| {
+        tracing::debug!(target: log::SESSIONS, %cause, "listing sessions without Redis");
+        HashMap::new()
+    });
+    let mut sessions: Vec<Session> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let seen = seen.get(row.id.as_str()).copied().unwrap_or_default();
+        let last_activity = ledgers.uses.last_used(row.id.as_str(), row.last_activity).max(seen);
+        if !is_in_use(last_activity, row.idle_timeout_s, now) {
+            continue;
+        }
+        let Device { browser, os, device, .. } = row.device.0;
+        sessions.push(Session {
+            is_current: current == Some(&row.id),
+            id: row.id,
+            device_info: SeenDevice { browser, os, device, ip: row.ip_address.clone() },
+            ip_address: row.ip_address,
+            last_activity,
+        });
+    }
+    sessions.sort_by_key(|session| std::cmp::Reverse(session.last_activity));
+    Ok(sessions)
 }
 
 /// How many sessions are live, by the uses that MySQL has heard of. Only here does SQL judge the use:

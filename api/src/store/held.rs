@@ -9,12 +9,10 @@ use std::collections::BTreeSet;
 
 use sqlx::MySqlConnection;
 
-use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
-use crate::http::caller::Caller;
 
 /// A user whose row is held until the transaction ends.
 pub(crate) struct User {
@@ -38,8 +36,7 @@ impl User {
     }
 
     /// Whether they may log in, as far as the account is concerned.
-    pub(crate) fn may_log_in(&self, app: &App) -> bool {
-        let unverified_may = !app.settings.accounts.email_verification_required;
+    pub(crate) fn may_log_in(&self, unverified_may: bool) -> bool {
         self.is_active && (self.email_is_verified || unverified_may)
     }
 }
@@ -66,10 +63,14 @@ pub(crate) async fn user(tx: &mut MySqlConnection, user_id: u64) -> sqlx::Result
 }
 
 /// Holds a caller with their session; refuses one who was disabled or logged out meanwhile.
-pub(crate) async fn caller(tx: &mut MySqlConnection, caller: &Caller) -> Result<User> {
-    let held = user(tx, caller.user_id).await?.filter(|user| user.is_active);
+pub(crate) async fn caller(
+    tx: &mut MySqlConnection,
+    user_id: u64,
+    session: &SessionId,
+) -> Result<User> {
+    let held = user(tx, user_id).await?.filter(|user| user.is_active);
     let held = held.ok_or(Error::DeadToken)?;
-    session(tx, caller.user_id, &caller.session).await?;
+    hold_session(tx, user_id, session).await?;
     Ok(held)
 }
 
@@ -77,27 +78,28 @@ pub(crate) async fn caller(tx: &mut MySqlConnection, caller: &Caller) -> Result<
 /// one who was disabled, logged out or made a plain user meanwhile.
 pub(crate) async fn administrator(
     tx: &mut MySqlConnection,
-    caller: &Caller,
+    user_id: u64,
+    session: &SessionId,
     target: u64,
 ) -> Result<Option<User>> {
     let (mut role, mut acted_on) = (None, None);
-    for id in BTreeSet::from([caller.user_id, target]) {
+    for id in BTreeSet::from([user_id, target]) {
         let held = user(tx, id).await?;
-        if id == caller.user_id {
+        if id == user_id {
             role = held.as_ref().filter(|user| user.is_active).map(|user| user.role);
         }
         if id == target {
             acted_on = held;
         }
     }
-    session(tx, caller.user_id, &caller.session).await?;
+    hold_session(tx, user_id, session).await?;
     match role.ok_or(Error::DeadToken)? {
         Role::Admin => Ok(acted_on),
         Role::User => Err(Error::Forbidden),
     }
 }
 
-async fn session(tx: &mut MySqlConnection, user_id: u64, session: &SessionId) -> Result<()> {
+async fn hold_session(tx: &mut MySqlConnection, user_id: u64, session: &SessionId) -> Result<()> {
     let is_active = sqlx::query_scalar!(
         r#"select is_active as "is_active: bool" from user_sessions
             where id = ? and user_id = ? for update"#,

@@ -1,14 +1,18 @@
 //! Token pairs: what login and refresh hand out.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::App;
 use crate::base::clock::UnixMs;
+use crate::base::random::Random;
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::metrics;
-use crate::tokens::access::Claims;
+use crate::settings::Tokens;
+use crate::tokens::access::{Claims, Keys};
 use crate::tokens::secret::RefreshToken;
 
 /// An access token and the refresh token that will replace it.
@@ -64,33 +68,47 @@ pub struct Grant<'a> {
     pub expires_at: UnixMs,
 }
 
-/// Signs an access token and puts the refresh token beside it.
-pub fn token_pair(app: &App, grant: &Grant<'_>, refresh: &RefreshToken, now: UnixMs) -> TokenPair {
-    // No token outlives its session.
-    let dies_at = now.plus(app.settings.tokens.jwt_expires_in).min(grant.expires_at);
-    let claims = Claims {
-        user_id: grant.user_id,
-        session_id: grant.session.clone(),
-        jti: app.random.base64::<16>(),
-        issued_at_s: now.seconds(),
-        expires_at_s: dies_at.seconds(),
-        auth_time_s: grant.authenticated_at.seconds(),
-        role: grant.role,
-        amr: vec!["pwd".to_owned()],
-    };
-    let token = app.keys.sign(&claims);
-    metrics::token_issued("access");
-    metrics::token_issued("refresh");
-    TokenPair {
-        access: Access {
-            token: token.expose().to_owned(),
-            expires_in: dies_at.since(now).as_secs(),
-            r#type: "Bearer",
-        },
-        refresh: Refresh {
-            token: refresh.expose().to_owned(),
-            expires_in: grant.expires_at.since(now).as_secs(),
-        },
-        csrf_token: None,
+/// Hands out token pairs.
+pub struct Issuer {
+    keys: Arc<Keys>,
+    random: Random,
+    lifetime: Duration,
+}
+
+impl Issuer {
+    /// Access tokens live as long as the settings say.
+    pub fn new(keys: Arc<Keys>, settings: &Tokens, random: Random) -> Self {
+        Self { keys, random, lifetime: settings.jwt_expires_in }
+    }
+
+    /// Signs an access token and puts the refresh token beside it.
+    pub fn pair(&self, grant: &Grant<'_>, refresh: &RefreshToken, now: UnixMs) -> TokenPair {
+        // No token outlives its session.
+        let dies_at = now.plus(self.lifetime).min(grant.expires_at);
+        let claims = Claims {
+            user_id: grant.user_id,
+            session_id: grant.session.clone(),
+            jti: self.random.base64::<16>(),
+            issued_at_s: now.seconds(),
+            expires_at_s: dies_at.seconds(),
+            auth_time_s: grant.authenticated_at.seconds(),
+            role: grant.role,
+            amr: vec!["pwd".to_owned()],
+        };
+        let token = self.keys.sign(&claims);
+        metrics::token_issued("access");
+        metrics::token_issued("refresh");
+        TokenPair {
+            access: Access {
+                token: token.expose().to_owned(),
+                expires_in: dies_at.since(now).as_secs(),
+                r#type: "Bearer",
+            },
+            refresh: Refresh {
+                token: refresh.expose().to_owned(),
+                expires_in: grant.expires_at.since(now).as_secs(),
+            },
+            csrf_token: None,
+        }
     }
 }

@@ -17,17 +17,17 @@ use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::http::answer::Success;
 use crate::http::body::Body;
-use crate::http::caller::{Caller, cookie};
+use crate::http::caller::must_have_logged_in_lately;
 use crate::http::cookies;
-use crate::http::tokens::login::DEVICE_COOKIE;
 use crate::ledger::change::Propagation;
 use crate::ledger::outbox;
 use crate::mail::{Message, Scene};
+use crate::sessions::caller::Caller;
 use crate::sessions::ending::{self, Ending, Reason};
 use crate::sessions::opening::{self, Beginning, Opened};
 use crate::store::audit::{self, Event};
 use crate::store::held::{self, Checked};
-use crate::tokens::issue::{Grant, TokenPair, token_pair};
+use crate::tokens::issue::{Grant, TokenPair};
 use crate::tokens::secret::Password;
 
 /// What `/change-password` takes.
@@ -60,9 +60,9 @@ pub async fn change_password(
     headers: HeaderMap,
     Body(request): Body<Request>,
 ) -> Result<Response> {
-    caller.must_have_logged_in_lately(&app)?;
+    must_have_logged_in_lately(&app, &caller)?;
     let user = user(&app, caller.user_id).await?;
-    let device = cookie(&headers, DEVICE_COOKIE);
+    let device = cookies::value(&headers, cookies::DEVICE);
     let attempt = app.limits.attempt(&user.email, &client, device).await?;
     let given = request.current_password;
     let checked = app.passwords.check(Some(&user.password_hash), given.clone()).await;
@@ -99,7 +99,7 @@ pub async fn change_password(
         authenticated_at: now,
         expires_at: opened.expires_at,
     };
-    let mut pair = token_pair(&app, &grant, &opened.refresh, now);
+    let mut pair = app.issuer.pair(&grant, &opened.refresh, now);
     let cookies = caller.by_cookie.then(|| cookies::move_tokens(&app, &mut pair, &opened.session));
     Ok((cookies, Success::data(pair).propagated(propagation)).into_response())
 }
@@ -121,8 +121,8 @@ async fn change(
     (compared, new): (&str, &str),
 ) -> Result<Checked<Changed>> {
     let mut tx = app.store.begin().await?;
-    let held = held::caller(&mut tx, caller).await?;
-    caller.must_have_logged_in_lately(app)?;
+    let held = held::caller(&mut tx, caller.user_id, &caller.session).await?;
+    must_have_logged_in_lately(app, caller)?;
     if held.password_hash != compared {
         return Ok(Checked::Replaced(held.password_hash));
     }

@@ -9,7 +9,7 @@ use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::http::answer::Success;
-use crate::http::caller::Caller;
+use crate::sessions::caller::Caller;
 
 /// What `/me` answers.
 #[derive(Serialize, ToSchema)]

@@ -16,12 +16,13 @@ use crate::App;
 use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::error::Result;
-use crate::http::admin::Admin;
 use crate::http::answer::Success;
-use crate::http::caller::Caller;
+use crate::http::caller::Admin;
+use crate::http::caller::must_have_logged_in_lately;
 use crate::ledger::change::Change;
 use crate::ledger::outbox;
 use crate::metrics;
+use crate::sessions::caller::Caller;
 use crate::sessions::ending::Reason;
 use crate::store::audit::{self, Event};
 use crate::store::held;
@@ -53,7 +54,7 @@ pub async fn log_out_everyone(
     client: Client,
     Admin(caller): Admin,
 ) -> Result<Success<Counts>> {
-    caller.must_have_logged_in_lately(&app)?;
+    must_have_logged_in_lately(&app, &caller)?;
     let until = Instant::now() + app.settings.stores.db_deadline;
     let at = app.clock.now();
     let mut counts = Counts::default();
@@ -84,11 +85,11 @@ async fn others(
 ) -> Result<Option<(u64, Counts)>> {
     let mut tx = app.store.begin().await?;
     if caller.user_id <= after {
-        held::administrator(&mut tx, caller, caller.user_id).await?;
+        held::administrator(&mut tx, caller.user_id, &caller.session, caller.user_id).await?;
     }
     let Some(last) = hold_next(&mut tx, after).await? else { return Ok(None) };
     if caller.user_id > after {
-        held::administrator(&mut tx, caller, caller.user_id).await?;
+        held::administrator(&mut tx, caller.user_id, &caller.session, caller.user_id).await?;
     }
     let others = Range { after, last, except: caller.user_id };
     Ok(Some((last, end(app, tx, others, at).await?)))
@@ -97,7 +98,7 @@ async fn others(
 /// Ends the caller, after everybody else.
 async fn own(app: &App, client: &Client, caller: &Caller, at: UnixMs) -> Result<Counts> {
     let mut tx = app.store.begin().await?;
-    held::administrator(&mut tx, caller, caller.user_id).await?;
+    held::administrator(&mut tx, caller.user_id, &caller.session, caller.user_id).await?;
     let event = Event::of("session_ended_everyone", caller.user_id);
     audit::record(&mut tx, client, at, event).await?;
     let own = Range { after: caller.user_id - 1, last: caller.user_id, except: 0 };

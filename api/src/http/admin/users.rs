@@ -13,11 +13,12 @@ use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
-use crate::http::admin::Admin;
 use crate::http::answer::Success;
 use crate::http::body::Body;
-use crate::http::sessions::{self, Session};
+use crate::http::caller::Admin;
+use crate::http::caller::must_have_logged_in_lately;
 use crate::sessions::ending::{Ended, Reason};
+use crate::sessions::live::{self, Session};
 use deed::Deed;
 
 /// Which users to list.
@@ -112,7 +113,7 @@ pub async fn sessions(
     Path(id): Path<String>,
 ) -> Result<Success<TheirSessions>> {
     let id = known(&app, &id).await?;
-    Ok(Success::data(TheirSessions { sessions: sessions::live(&app, id, None).await? }))
+    Ok(Success::data(TheirSessions { sessions: live::list(&app.ledgers, id, None).await? }))
 }
 
 /// `DELETE /admin/users/{id}/sessions`: logs a person out everywhere.
@@ -232,7 +233,7 @@ pub async fn set_role(
         .store
         .repeat(|| async {
             let mut deed = Deed::begin(&app, &client, &admin, id).await?;
-            admin.0.must_have_logged_in_lately(&app)?;
+            must_have_logged_in_lately(&app, &admin.0)?;
             if role != Role::Admin {
                 deed.must_leave_an_administrator().await?;
             }

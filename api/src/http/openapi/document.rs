@@ -73,9 +73,9 @@ struct Auth;
 
 #[derive(OpenApi)]
 #[openapi(paths(
-    admin::blacklist_stats,
+    admin::blacklist_stats::blacklist_stats,
     logout_everyone::log_out_everyone,
-    admin::audit,
+    admin::audit::audit,
     users::list,
     users::remove,
     users::sessions,

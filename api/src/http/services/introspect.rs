@@ -25,10 +25,10 @@ use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::http::body::Form;
-use crate::http::caller::{Caller, authenticate};
 use crate::http::sessions::logout::blacklist_presented;
 use crate::http::tokens::refresh_tokens::family_of;
 use crate::ledger::outbox;
+use crate::sessions::caller::Caller;
 use crate::sessions::ending::{Ending, Reason};
 use crate::sessions::live;
 use crate::store::audit::{self, Event};
@@ -153,7 +153,7 @@ pub async fn introspect(
 }
 
 async fn about_access_token(app: &App, token: &str) -> Result<Option<Introspection>> {
-    let caller = match authenticate(app, token).await {
+    let caller = match app.bearer.authenticate(token).await {
         Ok(caller) => caller,
         Err(Error::DeadToken) => return Ok(None),
         Err(outage) => return Err(outage),
@@ -202,7 +202,11 @@ async fn find(app: &App, token: &RefreshToken, now: UnixMs) -> Result<Option<Row
     .fetch_optional(&app.store.pool)
     .await?;
     Ok(row.filter(|row| {
-        live::in_use(app, &row.session, (row.last_activity, row.idle_timeout_s), now)
+        live::is_in_use(
+            app.ledgers.uses.last_used(row.session.as_str(), row.last_activity),
+            row.idle_timeout_s,
+            now,
+        )
     }))
 }
 
@@ -242,7 +246,7 @@ pub async fn revoke(
         }
         return Ok(StatusCode::OK);
     }
-    match authenticate(&app, &request.token).await {
+    match app.bearer.authenticate(&request.token).await {
         Ok(caller) => app.store.repeat(|| revoke_access_token(&app, &client, &caller, &by)).await,
         Err(Error::DeadToken) => Ok(()),
         Err(outage) => Err(outage),

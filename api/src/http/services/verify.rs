@@ -7,7 +7,7 @@ use axum::http::{HeaderName, HeaderValue};
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
-use crate::http::caller::Caller;
+use crate::sessions::caller::Caller;
 
 /// Who the caller is, as headers for the service behind the proxy.
 type Identity = [(HeaderName, HeaderValue); 3];

@@ -8,7 +8,7 @@ use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::http::answer::Success;
-use crate::http::caller::Caller;
+use crate::sessions::caller::Caller;
 
 /// Which page.
 #[derive(Deserialize, IntoParams)]

@@ -24,18 +24,15 @@ use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
 use crate::http::body::Body;
-use crate::http::caller::{OLD_COOKIE, cookie};
-use crate::http::cookies::{self, Mode};
+
+use crate::http::cookies::{self, DEVICE, Mode, OLD};
 use crate::ledger::change::Propagation;
 use crate::limits::Scope;
 use crate::sessions::opening::Opened;
-use crate::tokens::issue::{Grant, TokenPair, token_pair};
+use crate::tokens::issue::{Grant, TokenPair};
 use crate::tokens::secret::Password;
 use account::Stored;
 use beginning::{Begun, begin};
-
-/// Names a device that has logged in before.
-pub(crate) const DEVICE_COOKIE: &str = "__Host-device";
 
 /// What a login takes.
 #[derive(Deserialize, ToSchema)]
@@ -160,7 +157,7 @@ pub async fn login(
     let access = &logged_in.tokens.access;
     let token = access.token.clone();
     let cookie = format!(
-        "{OLD_COOKIE}={token}; Path=/; Max-Age={}; HttpOnly; Secure; SameSite=Lax",
+        "{OLD}={token}; Path=/; Max-Age={}; HttpOnly; Secure; SameSite=Lax",
         access.expires_in
     );
     let body = OldBody { token, success: Success::data(logged_in).propagated(propagation) };
@@ -171,7 +168,7 @@ pub async fn login(
 /// Makes the device known, so that strangers' failures at the account do not slow its owner.
 fn device_cookie(app: &App, email: &str) -> String {
     let value = app.limits.device_cookie(&spelled(email), app.random.bytes());
-    format!("{DEVICE_COOKIE}={value}; Path=/; Max-Age=31536000; HttpOnly; Secure; SameSite=Lax")
+    format!("{DEVICE}={value}; Path=/; Max-Age=31536000; HttpOnly; Secure; SameSite=Lax")
 }
 
 /// An address as it is stored and counted.
@@ -187,7 +184,7 @@ async fn log_in(
 ) -> Result<(LoggedIn, Propagation)> {
     app.limits.take(Scope::Login, client).await?;
     let email = spelled(&request.email);
-    let device = cookie(headers, DEVICE_COOKIE);
+    let device = cookies::value(headers, DEVICE);
     let attempt = app.limits.attempt(&email, client, device).await?;
     let begun = begin(app, client, headers, (&email, request.password)).await;
     let begun = app.limits.outcome(&attempt, client, begun).await?;
@@ -202,7 +199,7 @@ async fn log_in(
 
     let grant =
         Grant { user_id: user.id, role, session: &session, authenticated_at: now, expires_at };
-    let tokens = token_pair(app, &grant, &refresh, now);
+    let tokens = app.issuer.pair(&grant, &refresh, now);
     let ip = client.ip.to_string();
     let device_info = DeviceInfo { device: client.device.clone(), ip: ip.clone() };
     let session = Session { id: session, device_info, ip_address: ip, last_activity: now };

@@ -25,17 +25,15 @@ use crate::base::error::{Error, Result, Violation};
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
 use crate::http::body::OptionalBody;
-use crate::http::caller::cookie;
 use crate::http::cookies;
 use crate::ledger::outbox;
 use crate::limits::Scope;
 use crate::mail::{Message, Scene};
 use crate::metrics;
 use crate::sessions::ending::{self, Ending, Reason};
-use crate::sessions::gate;
 use crate::store::audit::{self, Event};
 use crate::store::transaction::Transaction;
-use crate::tokens::issue::{Grant, TokenPair, token_pair};
+use crate::tokens::issue::{Grant, TokenPair};
 use crate::tokens::secret::RefreshToken;
 use row::{Row, find};
 
@@ -78,7 +76,7 @@ pub async fn refresh(
     let now = app.clock.now();
     let row = find(&mut db, &token, &successor, now).await?;
     if by_cookie {
-        app.csrf.check(&headers, &row.session)?;
+        cookies::must_be_meant(&app, &headers, &row.session)?;
     }
     if request.session_id.is_some_and(|named| named != row.session.as_str()) {
         return refuse_mismatch(&app, &mut db, &client, &row).await;
@@ -93,14 +91,14 @@ pub async fn refresh(
         expires_at: row.expires_at,
     };
     metrics::token_refreshed();
-    let mut pair = token_pair(&app, &grant, &successor, now);
+    let mut pair = app.issuer.pair(&grant, &successor, now);
     let cookies = by_cookie.then(|| cookies::move_tokens(&app, &mut pair, &row.session));
     Ok((cookies, Success::data(pair)).into_response())
 }
 
 /// The one refresh token of a request, and whether a cookie brought it.
 fn presented<'a>(headers: &'a HeaderMap, request: &'a Request) -> Result<(&'a str, bool)> {
-    match (request.refresh_token.as_deref(), cookie(headers, cookies::REFRESH)) {
+    match (request.refresh_token.as_deref(), cookies::value(headers, cookies::REFRESH)) {
         (Some(_), Some(_)) => Err(Error::TwoTokens),
         (None, Some(_)) if headers.contains_key(AUTHORIZATION) => Err(Error::TwoTokens),
         (Some(token), None) => Ok((token, false)),
@@ -158,7 +156,7 @@ async fn admitted(
         return Ok(db);
     }
     drop(db);
-    if !gate::admits(app, client, row.user_id, &row.session).await? {
+    if !app.gate.admits(client, row.user_id, &row.session).await? {
         return Err(Error::DeadRefreshToken);
     }
     Ok(app.store.pool.acquire().await?)

@@ -12,9 +12,9 @@ use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
 use crate::http::body::Body;
-use crate::http::caller::Caller;
 use crate::ledger::change::Propagation;
 use crate::ledger::outbox;
+use crate::sessions::caller::Caller;
 use crate::sessions::ending::{self, Ending, Reason};
 use crate::sessions::live;
 use crate::store::audit::{self, Event};
@@ -127,7 +127,13 @@ pub async fn stats(State(app): State<App>, caller: Caller) -> Result<Success<Sta
     ))
     .fetch_all(&app.store.pool)
     .await?;
-    live.retain(|it| live::in_use(&app, &it.id, (it.last_activity, it.idle_timeout_s), now));
+    live.retain(|it| {
+        live::is_in_use(
+            app.ledgers.uses.last_used(it.id.as_str(), it.last_activity),
+            it.idle_timeout_s,
+            now,
+        )
+    });
     let ever = sqlx::query!(
         r#"select
              (select count(*) from refresh_tokens where user_id = ?)

@@ -7,7 +7,7 @@ use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
-use crate::http::admin::Admin;
+use crate::http::caller::Admin;
 use crate::ledger::change::Propagation;
 use crate::ledger::outbox;
 use crate::sessions::ending::{self, Ended, Ending, Reason};
@@ -37,7 +37,7 @@ impl<'a> Deed<'a> {
         user_id: u64,
     ) -> Result<Self> {
         let mut tx = app.store.begin().await?;
-        let person = held::administrator(&mut tx, caller, user_id).await?;
+        let person = held::administrator(&mut tx, caller.user_id, &caller.session, user_id).await?;
         let person = person.ok_or(Error::NotFound)?;
         let is_administrator = person.is_active && person.role == Role::Admin;
         let (at, detail) = (app.clock.now(), json!({ "by": caller.user_id }));

@@ -9,7 +9,7 @@ use crate::base::clock::UnixMs;
 use crate::base::error::Result;
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
-use crate::http::caller::{authenticate, cookie, token_in};
+use crate::http::caller::token_in;
 use crate::http::cookies;
 use crate::http::tokens::refresh_tokens::family_of;
 use crate::ledger::change::Propagation;
@@ -73,7 +73,9 @@ async fn begin_session(
 ) -> Result<Checked<Option<(Role, UnixMs, Opened, Propagation)>>> {
     let mut tx = app.store.begin().await?;
     let held = held::user(&mut tx, user.id).await?;
-    let Some(held) = held.filter(|held| held.may_log_in(app)) else {
+    let Some(held) =
+        held.filter(|held| held.may_log_in(!app.settings.accounts.email_verification_required))
+    else {
         return Ok(Checked::Done(None));
     };
     if held.password_hash != user.password_hash {
@@ -96,12 +98,12 @@ async fn begin_session(
 async fn presented_session(app: &App, headers: &HeaderMap, user_id: u64) -> Option<SessionId> {
     // The old cookie counts here whatever the method, because it is only ever ended.
     if let Ok(token) = token_in(headers, &Method::GET)
-        && let Ok(caller) = authenticate(app, token.token).await
+        && let Ok(caller) = app.bearer.authenticate(token.token).await
     {
         return (caller.user_id == user_id).then_some(caller.session);
     }
     // A browser drops the access token first.
-    let token = RefreshToken::parse(cookie(headers, cookies::REFRESH)?)?;
+    let token = RefreshToken::parse(cookies::value(headers, cookies::REFRESH)?)?;
     let family = family_of(app, &token).await.ok()??;
     (family.user_id == user_id).then_some(family.session)
 }

@@ -1,0 +1,89 @@
+//! `GET /admin/audit`: the audit trail, a page at a time.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::types::Json;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::App;
+use crate::base::clock::UnixMs;
+use crate::base::error::{Error, Result};
+use crate::http::answer::Success;
+use crate::http::caller::Admin;
+
+/// Which events `/admin/audit` shows.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Filter {
+    /// Only what concerns this user.
+    user_id: Option<u64>,
+    /// Only events of this name.
+    event: Option<String>,
+    /// Entries a page (1 to 200); 50 if left out.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    after: Option<u64>,
+}
+
+/// One page of the audit trail, newest first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditPage)]
+pub struct Trail {
+    events: Vec<Recorded>,
+    /// Give this as `after` to see more; null on the last page.
+    next: Option<u64>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEvent)]
+struct Recorded {
+    id: u64,
+    at: UnixMs,
+    event: String,
+    user_id: Option<u64>,
+    session_id: Option<String>,
+    ip_address: Option<String>,
+    user_agent: Option<String>,
+    request_id: Option<String>,
+    #[schema(value_type = Object)]
+    detail: Json<Value>,
+}
+
+/// `GET /admin/audit`.
+#[utoipa::path(
+    get, path = "/audit", tag = "Administration",
+    summary = "Shows the audit trail, newest first",
+    params(Filter),
+    security(("bearer" = [])),
+    responses((status = 200, description = "One page", body = Success<Trail>)),
+    extensions(("x-problems" = json!("forbidden malformed_request")))
+)]
+pub async fn audit(
+    State(app): State<App>,
+    _admin: Admin,
+    filter: Result<Query<Filter>, QueryRejection>,
+) -> Result<Success<Trail>> {
+    let Query(filter) = filter.map_err(|_| Error::Malformed("limit, after, user_id: numbers."))?;
+    let limit = filter.limit.unwrap_or(50).clamp(1, 200);
+    let events = sqlx::query_as!(
+        Recorded,
+        r#"select id, at as "at: UnixMs", event, user_id, session_id, ip_address, user_agent,
+                  request_id, detail as "detail: Json<Value>"
+             from audit_events
+            where id < ? and (? is null or user_id = ?) and (? is null or event = ?)
+            order by id desc limit ?"#,
+        filter.after.unwrap_or(u64::MAX),
+        filter.user_id,
+        filter.user_id,
+        filter.event,
+        filter.event,
+        limit,
+    )
+    .fetch_all(&app.store.pool)
+    .await?;
+    let is_full = u32::try_from(events.len()).is_ok_and(|length| length == limit);
+    let next = events.last().filter(|_| is_full).map(|event| event.id);
+    Ok(Success::data(Trail { events, next }))
+}

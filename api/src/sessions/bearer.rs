@@ -1,0 +1,78 @@
+//! Whether an access token is live, and whose it is.
+//!
+//! The token's own claims are checked first, then Redis is asked whether it is still good. When
+//! Redis cannot say or is not believed, MySQL can (`fallback.rs`). So it is when a believed Redis
+//! does not know the session, or calls it idle or logged out: a session that is not in its ledger
+//! yet is no dead one, nor is one of whose last use Redis has not heard. Only what it calls revoked
+//! stays so. No verdict at all is a refusal.
+
+use std::sync::Arc;
+
+use portcullis_core::{Digest, Verdict};
+
+use super::activity::Activity;
+use super::caller::Caller;
+use super::fallback::Fallback;
+use crate::base::clock::Clock;
+use crate::base::error::{Error, Result};
+use crate::base::log;
+use crate::base::role::Role;
+use crate::ledger::ledgers::Ledgers;
+use crate::ledger::repair;
+use crate::store::database::Store;
+use crate::tokens::access::Keys;
+
+/// Checks access tokens.
+pub struct Bearer {
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) ledgers: Ledgers,
+    pub(crate) store: Store,
+    /// Lets some checks at a time ask MySQL while Redis is of no help.
+    pub(crate) fallback: Fallback,
+    pub(crate) activity: Activity,
+    pub(crate) clock: Clock,
+}
+
+impl Bearer {
+    /// Checks a token that came by way of somebody else, and tells whose it is. That counts as use.
+    pub(crate) async fn authenticate(&self, token: &str) -> Result<Caller> {
+        let caller = self.check(token).await?;
+        self.activity.note(caller.user_id, &caller.session).await;
+        Ok(caller)
+    }
+
+    /// Checks a token, and tells whose it is.
+    pub(crate) async fn check(&self, token: &str) -> Result<Caller> {
+        let now = self.clock.now();
+        let claims = self.keys.verify(token, now).map_err(|_| Error::DeadToken)?;
+        let mut caller = Caller::new(claims, Digest::of(token.as_bytes()));
+        match self.ledgers.check(caller.user_id, caller.digest, &caller.session).await {
+            Ok(Verdict::Ok) => {}
+            Ok(Verdict::Revoked) => return Err(Error::DeadToken),
+            Ok(Verdict::NoSession | Verdict::Idle) => {
+                self.fallback.must_live(&caller, now).await?;
+                repair::put_back_later(&self.ledgers, caller.user_id);
+            }
+            // Nothing is put back: a watermark in Redis never moves back.
+            Ok(Verdict::LoggedOut) => self.fallback.must_live(&caller, now).await?,
+            Err(cause) => {
+                tracing::debug!(target: log::CALLER, %cause, "Redis gave no verdict");
+                self.fallback.must_live(&caller, now).await?;
+            }
+        }
+        if caller.role == Role::Admin {
+            caller.role = self.role(caller.user_id).await?;
+        }
+        Ok(caller)
+    }
+
+    /// What the user may do now. A token that says more was made before it was taken away (R-13), so
+    /// the power of an administrator is never believed from a token.
+    pub(crate) async fn role(&self, user_id: u64) -> Result<Role> {
+        let role = sqlx::query_scalar!(
+            r#"select role as "role: Role" from users where id = ? and is_active"#,
+            user_id,
+        );
+        role.fetch_optional(&self.store.pool).await?.ok_or(Error::DeadToken)
+    }
+}
