@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use crate::accounts::email_token::EmailTokens;
 use crate::accounts::password::Passwords;
 use crate::base::background::Background;
 use crate::base::clock::Clock;
@@ -19,6 +20,7 @@ use crate::sessions::activity::{self, Activity};
 use crate::sessions::bearer::Bearer;
 use crate::sessions::fallback::Fallback;
 use crate::sessions::gate::Gate;
+use crate::sessions::opening::Opening;
 use crate::settings::Settings;
 use crate::store::database::Store;
 use crate::tokens::access::Keys;
@@ -40,6 +42,10 @@ pub struct Parts {
     pub ledgers: Ledgers,
     /// Signs and verifies access tokens.
     pub keys: Arc<Keys>,
+    /// Begins sessions.
+    pub opening: Opening,
+    /// Makes mailed tokens.
+    pub email_tokens: EmailTokens,
     /// Hands out token pairs.
     pub issuer: Issuer,
     /// Checks access tokens.
@@ -103,6 +109,7 @@ impl App {
             activity: activity.clone(),
             clock: clock.clone(),
         };
+        let mail = Mail::new(&settings, clock.clone(), background.clone())?;
         let secret = settings.tokens.refresh_secret();
         Ok(Self(Arc::new(Parts {
             issuer: Issuer::new(keys.clone(), &settings.tokens, random.clone()),
@@ -111,7 +118,9 @@ impl App {
             refresh_key: RefreshKey::from_secret(&secret),
             passwords: Passwords::new(&settings, random.clone())?,
             limits: Limits::new(&settings, clock.clone())?,
-            mail: Mail::new(&settings, clock.clone(), background.clone())?,
+            opening: Opening::new(&settings, random.clone(), ledgers.uses.clone()),
+            email_tokens: EmailTokens::new(&settings.accounts, &store, &mail, &random),
+            mail,
             csrf: Csrf::from_secret(&secret),
             gate: Gate::new(&settings.sessions, store.clone(), clock.clone()),
             activity,

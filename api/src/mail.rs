@@ -86,6 +86,16 @@ impl Mail {
         })))
     }
 
+    /// The clock by which mails are dated.
+    pub(crate) fn clock(&self) -> Clock {
+        self.0.clock.clone()
+    }
+
+    /// Behind which answers mails are sent.
+    pub(crate) fn background(&self) -> Background {
+        self.0.background.clone()
+    }
+
     /// Sends a mail that the answer does not wait for, so that its time tells nothing.
     pub(crate) fn send_later(&self, to: String, message: Message) {
         let mail = self.clone();

@@ -6,8 +6,13 @@
 pub mod activity;
 pub mod bearer;
 pub mod caller;
+pub(crate) mod deed;
 pub mod ending;
+pub(crate) mod everything;
 pub mod fallback;
+pub(crate) mod family;
 pub mod gate;
 pub mod live;
 pub mod opening;
+mod revocation;
+pub(crate) mod rows;

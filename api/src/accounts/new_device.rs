@@ -5,31 +5,34 @@
 
 use std::time::Duration;
 
-use crate::App;
 use crate::base::client::Client;
 use crate::base::clock::UnixMs;
 use crate::base::error::Result;
 use crate::base::log;
 use crate::base::session_id::SessionId;
-use crate::mail::{Message, Scene};
+use crate::mail::{Mail, Message, Scene};
+use crate::store::database::Store;
 
 /// How long the owner of a new account may take for the first login.
 const YOUNG: Duration = Duration::from_hours(24);
 
+/// A login that has just succeeded.
+pub(crate) struct Login {
+    pub(crate) user_id: u64,
+    pub(crate) email: String,
+    pub(crate) session: SessionId,
+    pub(crate) client: Client,
+}
+
 /// Looks and sends after the answer, which waits for neither.
-pub(crate) fn tell_later(
-    app: &App,
-    client: &Client,
-    user_id: u64,
-    email: String,
-    session: SessionId,
-) {
-    let (app, client) = (app.clone(), client.clone());
-    app.clone().background.do_later(async move {
-        match is_new(&app, &client, user_id, &session).await {
+pub(crate) fn tell_later(store: &Store, mail: &Mail, login: Login) {
+    let (store, mail) = (store.clone(), mail.clone());
+    mail.background().do_later(async move {
+        let now = mail.clock().now();
+        match is_new(&store, &login, now).await {
             Ok(true) => {
-                let scene = Scene { device: client.device, ip: client.ip };
-                app.mail.send_later(email, Message::NewDevice(scene));
+                let scene = Scene { device: login.client.device, ip: login.client.ip };
+                mail.send_later(login.email, Message::NewDevice(scene));
             }
             Ok(false) => {}
             Err(cause) => tracing::error!(
@@ -41,7 +44,7 @@ pub(crate) fn tell_later(
     });
 }
 
-async fn is_new(app: &App, client: &Client, user_id: u64, session: &SessionId) -> Result<bool> {
+async fn is_new(store: &Store, login: &Login, now: UnixMs) -> Result<bool> {
     let known = sqlx::query!(
         r#"select count(*) as "sessions!: i64",
                   coalesce(sum(json_unquote(json_extract(s.device_info, '$.fingerprint')) = ?), 0) > 0
@@ -49,14 +52,14 @@ async fn is_new(app: &App, client: &Client, user_id: u64, session: &SessionId) -
                   (select created_at from users where id = ?) as "joined: UnixMs"
              from user_sessions s
             where s.user_id = ? and s.id <> ?"#,
-        client.device.fingerprint,
-        user_id,
-        user_id,
-        session,
+        login.client.device.fingerprint,
+        login.user_id,
+        login.user_id,
+        login.session,
     )
-    .fetch_one(&app.store.pool)
+    .fetch_one(&store.pool)
     .await?;
-    let young = known.joined.is_some_and(|joined| app.clock.now().since(joined) < YOUNG);
+    let young = known.joined.is_some_and(|joined| now.since(joined) < YOUNG);
     let first_ever = known.sessions == 0 && young;
     Ok(!known.seen && !first_ever)
 }

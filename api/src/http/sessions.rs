@@ -2,7 +2,6 @@
 
 pub mod logout;
 
-
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -14,11 +13,12 @@ use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
 use crate::http::cookies::forget;
 use crate::ledger::change::Propagation;
-use crate::ledger::outbox;
 use crate::sessions::caller::Caller;
-use crate::sessions::ending::{self, Ended, Ending, Reason};
+use crate::sessions::deed::Deed;
+use crate::sessions::ending::{self, Ended, Reason};
+use crate::sessions::everything;
 use crate::sessions::live::{self, Session};
-use crate::store::audit::{self, Event};
+use crate::store::audit::{Event, What};
 use crate::store::held;
 
 /// The caller's sessions.
@@ -59,16 +59,13 @@ pub async fn revoke(
 ) -> Result<Success> {
     let id = SessionId::parse(&id).ok_or(Error::NoSuchSession)?;
     let propagation = app.store.repeat(|| async {
-        let at = app.clock.now();
-        let mut tx = app.store.begin().await?;
-        let ending = Ending { reason: Reason::Revoked, at, client: &client };
-        let ended = ending::end(&mut tx, caller.user_id, std::slice::from_ref(&id), ending).await?;
+        let mut deed = Deed::begin(&app.ledgers, &client, caller.user_id).await?;
+        let ended = deed.end(std::slice::from_ref(&id), Reason::Revoked).await?;
         if ended.sessions == 0 {
             return Err(Error::NoSuchSession);
         }
-        let event = Event::of("session_ended", caller.user_id).in_session(id.as_str());
-        audit::record(&mut tx, &client, at, event).await?;
-        Ok(outbox::commit(&app.ledgers, tx, caller.user_id, None).await?)
+        let event = Event::of(What::SessionEnded, caller.user_id).in_session(id.as_str());
+        Ok(deed.commit(event).await?)
     });
     Ok(Success::message("Session revoked successfully").propagated(propagation.await?))
 }
@@ -101,16 +98,11 @@ pub async fn revoke_others(
 
     let Query(Including { include_current }) =
         including.map_err(|_| Error::Malformed("include_current is true or false."))?;
-    let (ended, propagation) = app
-        .store
-        .repeat(|| async {
-            if include_current {
-                logout::all(&app, &client, &caller).await
-            } else {
-                others(&app, &client, &caller).await
-            }
-        })
-        .await?;
+    let (ended, propagation) = if include_current {
+        everything::end(&app.ledgers, &client, &caller).await?
+    } else {
+        app.store.repeat(|| others(&app, &client, &caller)).await?
+    };
     let done = Success::data(ended)
         .saying(format!("Revoked {} sessions successfully", ended.sessions))
         .propagated(propagation);
@@ -120,14 +112,12 @@ pub async fn revoke_others(
 /// Ends every session of the caller's but the one that asks. The user is held, so that no login
 /// begins one in between that is missed.
 async fn others(app: &App, client: &Client, caller: &Caller) -> Result<(Ended, Propagation)> {
-    let at = app.clock.now();
     let mut tx = app.store.begin().await?;
     held::user(&mut tx, caller.user_id).await?;
-    let ending = Ending { reason: Reason::Revoked, at, client };
-    let mut others = ending::live_sessions(&mut tx, caller.user_id).await?;
+    let mut deed = Deed::within(tx, &app.ledgers, client, caller.user_id);
+    let mut others = ending::not_ended(&mut deed.tx, caller.user_id).await?;
     others.retain(|id| *id != caller.session);
-    let ended = ending::end(&mut tx, caller.user_id, &others, ending).await?;
-    let event = Event::of("session_ended_all", caller.user_id).in_session(caller.session.as_str());
-    audit::record(&mut tx, client, at, event).await?;
-    Ok((ended, outbox::commit(&app.ledgers, tx, caller.user_id, None).await?))
+    let ended = deed.end(&others, Reason::Revoked).await?;
+    let event = Event::of(What::SessionsEnded, caller.user_id).in_session(caller.session.as_str());
+    Ok((ended, deed.commit(event).await?))
 }

@@ -155,7 +155,7 @@ impl Import<'_> {
         user_id: u64,
         reason: Reason,
     ) -> sqlx::Result<()> {
-        let sessions = ending::live_sessions(tx, user_id).await?;
+        let sessions = ending::not_ended(tx, user_id).await?;
         let ending = Ending { reason, at: self.now, client: &self.operator };
         let ended = ending::end(tx, user_id, &sessions, ending).await?;
         self.has_changed_sessions |= ended.sessions > 0;

@@ -139,14 +139,9 @@ impl Ledgers {
         let answer = line.checks.ask(command).await;
         match self.lines.heard(&line, answer)? {
             Value::Okay => Ok(Verdict::Ok),
-            Value::SimpleString(word) => match word.as_str() {
-                "OK" => Ok(Verdict::Ok),
-                "NO_SESSION" => Ok(Verdict::NoSession),
-                "IDLE" => Ok(Verdict::Idle),
-                "LOGGED_OUT" => Ok(Verdict::LoggedOut),
-                "REVOKED" => Ok(Verdict::Revoked),
-                _ => Err(unexpected("AUTH.CHECK")),
-            },
+            Value::SimpleString(word) => {
+                Verdict::of_word(&word).ok_or_else(|| unexpected("AUTH.CHECK"))
+            }
             _ => Err(unexpected("AUTH.CHECK")),
         }
     }

@@ -99,7 +99,7 @@ pub(crate) async fn end(
 }
 
 /// Ends all of a user's sessions and whatever was issued up to now, and remembers the instant.
-pub(crate) async fn end_all(
+pub(super) async fn end_all(
     tx: &mut Transaction,
     user_id: u64,
     ending: Ending<'_>,
@@ -114,7 +114,7 @@ pub(crate) async fn end_all(
     )
     .execute(&mut **tx)
     .await?;
-    let sessions = live_sessions(tx, user_id).await?;
+    let sessions = not_ended(tx, user_id).await?;
     let ended = end_rows(tx, user_id, &sessions, ending).await?;
     // By name as well: a session is ended even if its host's clock was ahead.
     let mut changes = vec![Change::RevokeAll { at: ending.at }];
@@ -129,7 +129,7 @@ pub(crate) async fn end_all(
 /// well, or later news of its use would bring it back, and so does one that a clock calls expired.
 /// Not locked: the end of each is decided when its row is changed, and who locks the user beforehand
 /// misses none.
-pub async fn live_sessions(tx: &mut MySqlConnection, user_id: u64) -> sqlx::Result<Vec<SessionId>> {
+pub async fn not_ended(tx: &mut MySqlConnection, user_id: u64) -> sqlx::Result<Vec<SessionId>> {
     sqlx::query_scalar!(
         r#"select id as "id: SessionId" from user_sessions where user_id = ? and is_active"#,
         user_id,

@@ -18,7 +18,7 @@ use crate::base::device::Device;
 use crate::base::error::Result;
 use crate::base::session_id::SessionId;
 use crate::settings::{AddressGate, DeviceGate, Sessions};
-use crate::store::audit::{self, Event};
+use crate::store::audit::{self, Event, What};
 use crate::store::database::Store;
 
 /// How many sessions' beginnings are kept at most.
@@ -77,9 +77,9 @@ impl Gate {
             return Ok(true);
         }
         let refused = !same_place || self.device == DeviceGate::Enforce;
-        let name = if refused { "authz_fail" } else { "session_device_changed" };
+        let what = if refused { What::Refused } else { What::DeviceChanged };
         let changed = json!({ "address_changed": !same_place, "device_changed": !same_device });
-        let event = Event::of(name, user_id).in_session(session.as_str()).with(changed);
+        let event = Event::of(what, user_id).in_session(session.as_str()).with(changed);
         if self.is_news(session, client) {
             audit::record_alone(&self.store.pool, client, self.clock.now(), event).await?;
         } else {

@@ -3,24 +3,37 @@
 //! The user's row is held, so that no number of parallel logins leaves more sessions than the cap:
 //! the least recently used ones beyond it end in the same transaction.
 
-use serde_json::json;
-use sqlx::MySqlConnection;
-use sqlx::types::Json;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::App;
+use serde_json::json;
+
+use super::ending::{self, Ending, Reason};
+use super::live;
+use super::rows::{self, NewRefreshToken, NewSession, Origin};
 use crate::base::client::Client;
 use crate::base::clock::UnixMs;
-use crate::base::device::Device;
 use crate::base::error::Result;
+use crate::base::random::Random;
 use crate::base::session_id::SessionId;
-use crate::ledger::change::Change;
+use crate::base::uses::Uses;
+use crate::ledger::change::{Change, device_text};
 use crate::ledger::outbox;
 use crate::metrics;
-use crate::sessions::ending::{self, Ending, Reason};
-use crate::sessions::live;
+use crate::settings::Settings;
 use crate::store::standing::standing;
 use crate::store::transaction::Transaction;
 use crate::tokens::secret::RefreshToken;
+
+/// Begins sessions.
+pub struct Opening {
+    random: Random,
+    uses: Arc<Uses>,
+    lifetime: Duration,
+    idle_timeout_s: u32,
+    /// How many a user may have.
+    most: u32,
+}
 
 /// A session that has just begun.
 pub(crate) struct Opened {
@@ -29,132 +42,111 @@ pub(crate) struct Opened {
     pub(crate) expires_at: UnixMs,
 }
 
-/// When a session begins.
+/// Whose session begins, where and when.
 #[derive(Clone, Copy)]
-pub(crate) struct Beginning {
+pub(super) struct Start<'a> {
+    pub(super) user_id: u64,
+    pub(super) client: &'a Client,
     /// The present: everything that lasts is measured from here.
-    pub(crate) now: UnixMs,
+    pub(super) now: UnixMs,
     /// What the session counts as begun at (`held::User::next_beginning`).
-    pub(crate) created_at: UnixMs,
+    pub(super) created_at: UnixMs,
 }
 
-/// Begins a session of a user whose row is held.
-pub(crate) async fn open(
-    app: &App,
-    tx: &mut Transaction,
-    user_id: u64,
-    client: &Client,
-    beginning: Beginning,
-) -> Result<Opened> {
-    make_room(app, tx, user_id, client, beginning.now).await?;
-    let opened = Opened {
-        session: SessionId::random(&app.random),
-        refresh: RefreshToken::random(&app.random),
-        expires_at: beginning.now.plus(app.settings.session_lifetime()),
-    };
-    insert_session(app, tx, user_id, client, (&opened, beginning)).await?;
-    insert_refresh_token(tx, user_id, client, (&opened, beginning.now)).await?;
-    tx.once_committed(metrics::session_created);
-    Ok(opened)
-}
-
-/// Ends the least recently used sessions, so that one more keeps within the cap.
-async fn make_room(
-    app: &App,
-    tx: &mut Transaction,
-    user_id: u64,
-    client: &Client,
-    now: UnixMs,
-) -> Result<()> {
-    let beyond = app.settings.sessions.max_sessions_per_user.saturating_sub(1) as usize;
-    let mut others = standing!(query!(
-        r#"select s.id as "id: SessionId", s.last_activity as "last_used: UnixMs",
-                  s.created_at as "created_at: UnixMs", s.idle_timeout_s
-             from user_sessions s where s.user_id = ? and "#
-            + STANDING,
-        user_id,
-        now,
-    ))
-    .fetch_all(&mut **tx)
-    .await?;
-    for other in &mut others {
-        other.last_used = app.ledgers.uses.last_used(other.id.as_str(), other.last_used);
+impl Opening {
+    /// As the settings say.
+    pub(crate) fn new(settings: &Settings, random: Random, uses: Arc<Uses>) -> Self {
+        Self {
+            random,
+            uses,
+            lifetime: settings.session_lifetime(),
+            idle_timeout_s: settings.sessions.idle_timeout_s(),
+            most: settings.sessions.max_sessions_per_user.into(),
+        }
     }
-    // An idle one takes nobody's place, and is not ended: it may be in use elsewhere.
-    others.retain(|it| live::is_in_use(it.last_used, it.idle_timeout_s, now));
-    others.sort_by(|a, b| {
-        (b.last_used, b.created_at, &b.id).cmp(&(a.last_used, a.created_at, &a.id))
-    });
-    let evicted: Vec<SessionId> = others.into_iter().skip(beyond).map(|it| it.id).collect();
-    if !evicted.is_empty() {
-        let ending = Ending { reason: Reason::Evicted, at: now, client };
-        ending::end(tx, user_id, &evicted, ending).await?;
+
+    /// Begins a session of a user whose row is held.
+    pub(super) async fn open(&self, tx: &mut Transaction, start: Start<'_>) -> Result<Opened> {
+        self.make_room(tx, start).await?;
+        let opened = Opened {
+            session: SessionId::random(&self.random),
+            refresh: RefreshToken::random(&self.random),
+            expires_at: start.now.plus(self.lifetime),
+        };
+        self.write(tx, start, &opened).await?;
+        tx.once_committed(metrics::session_created);
+        Ok(opened)
     }
-    Ok(())
-}
 
-async fn insert_session(
-    app: &App,
-    tx: &mut MySqlConnection,
-    user_id: u64,
-    client: &Client,
-    (opened, Beginning { now, created_at }): (&Opened, Beginning),
-) -> Result<()> {
-    let idle_s = app.settings.sessions.idle_timeout_s();
-    sqlx::query!(
-        "insert into user_sessions
-            (id, user_id, device_info, ip_address, user_agent, last_activity, created_at,
-             authenticated_at, expires_at, idle_timeout_s)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        opened.session,
-        user_id,
-        Json(&client.device),
-        client.ip.to_string(),
-        client.user_agent,
-        now,
-        created_at,
-        now,
-        opened.expires_at,
-        idle_s,
-    )
-    .execute(&mut *tx)
-    .await?;
-    let Device { browser, os, device, .. } = &client.device;
-    let change = Change::Create {
-        session: opened.session.clone(),
-        created_at,
-        seen_at: None,
-        expires_at: opened.expires_at,
-        idle_s,
-        device: json!({ "browser": browser, "os": os, "device": device, "ip": client.ip })
-            .to_string(),
-    };
-    outbox::add(tx, user_id, &[change], now).await?;
-    Ok(())
-}
+    /// Ends the least recently used sessions, so that one more keeps within the cap.
+    async fn make_room(&self, tx: &mut Transaction, start: Start<'_>) -> Result<()> {
+        let Start { user_id, client, now, .. } = start;
+        let beyond = self.most.saturating_sub(1) as usize;
+        let mut others = standing!(query!(
+            r#"select s.id as "id: SessionId", s.last_activity as "last_used: UnixMs",
+                      s.created_at as "created_at: UnixMs", s.idle_timeout_s
+                 from user_sessions s where s.user_id = ? and "#
+                + STANDING,
+            user_id,
+            now,
+        ))
+        .fetch_all(&mut **tx)
+        .await?;
+        for other in &mut others {
+            other.last_used = self.uses.last_used(other.id.as_str(), other.last_used);
+        }
+        // An idle one takes nobody's place, and is not ended: it may be in use elsewhere.
+        others.retain(|it| live::is_in_use(it.last_used, it.idle_timeout_s, now));
+        others.sort_by(|a, b| {
+            (b.last_used, b.created_at, &b.id).cmp(&(a.last_used, a.created_at, &a.id))
+        });
+        let evicted: Vec<SessionId> = others.into_iter().skip(beyond).map(|it| it.id).collect();
+        if !evicted.is_empty() {
+            let ending = Ending { reason: Reason::Evicted, at: now, client };
+            ending::end(tx, user_id, &evicted, ending).await?;
+        }
+        Ok(())
+    }
 
-async fn insert_refresh_token(
-    tx: &mut MySqlConnection,
-    user_id: u64,
-    client: &Client,
-    (opened, now): (&Opened, UnixMs),
-) -> Result<()> {
-    let digest = opened.refresh.digest();
-    sqlx::query!(
-        "insert into refresh_tokens
-            (user_id, session_id, token_hash, device_info, ip_address, user_agent, created_at,
-             expires_at)
-         values (?, ?, ?, ?, ?, ?, ?, ?)",
-        user_id,
-        opened.session,
-        digest.as_bytes().as_slice(),
-        Json(&client.device),
-        client.ip.to_string(),
-        client.user_agent,
-        now,
-        opened.expires_at,
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
+    async fn write(&self, tx: &mut Transaction, start: Start<'_>, opened: &Opened) -> Result<()> {
+        let Start { user_id, client, now, created_at } = start;
+        let Opened { session, refresh, expires_at } = opened;
+        let (idle_timeout_s, expires_at) = (self.idle_timeout_s, *expires_at);
+        let ip_address = client.ip.to_string();
+        let origin = Origin {
+            device: &client.device,
+            ip_address: &ip_address,
+            user_agent: &client.user_agent,
+        };
+        let row = NewSession {
+            id: session,
+            user_id,
+            origin,
+            last_activity: now,
+            created_at,
+            authenticated_at: now,
+            expires_at,
+            idle_timeout_s,
+        };
+        rows::insert_session(tx, &row).await?;
+        let change = Change::Create {
+            session: session.clone(),
+            created_at,
+            seen_at: None,
+            expires_at,
+            idle_s: idle_timeout_s,
+            device: device_text(&json!(client.device), &ip_address),
+        };
+        outbox::add(tx, user_id, &[change], now).await?;
+        let row = NewRefreshToken {
+            digest: refresh.digest(),
+            user_id,
+            session,
+            parent: None,
+            origin,
+            created_at: now,
+            expires_at,
+        };
+        Ok(rows::insert_refresh_token(tx, &row).await?)
+    }
 }

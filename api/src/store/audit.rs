@@ -1,7 +1,9 @@
 //! Who did what, when, from where: a row in `audit_events` and a structured log line.
 //!
-//! Names follow the OWASP logging vocabulary. Nothing secret may go in: no token, no password, no
+//! Nothing secret may go in: no token, no password, no
 //! digest of one.
+
+mod what;
 
 use std::net::IpAddr;
 
@@ -16,10 +18,12 @@ use crate::base::clock::UnixMs;
 use crate::base::log;
 use crate::store::transaction::Transaction;
 
+pub use what::What;
+
 /// One thing that happened.
 pub struct Event<'a> {
-    /// Its name in the vocabulary.
-    pub name: &'static str,
+    /// What it was.
+    pub what: What,
     /// Whom it concerns, if that is known.
     pub user_id: Option<u64>,
     /// In which session.
@@ -30,13 +34,13 @@ pub struct Event<'a> {
 
 impl<'a> Event<'a> {
     /// Something that happened to a user.
-    pub fn of(name: &'static str, user_id: u64) -> Self {
-        Self { name, user_id: Some(user_id), session: None, detail: json!({}) }
+    pub fn of(what: What, user_id: u64) -> Self {
+        Self { what, user_id: Some(user_id), session: None, detail: json!({}) }
     }
 
     /// Something that happened to nobody we know.
-    pub fn anonymous(name: &'static str) -> Self {
-        Self { name, user_id: None, session: None, detail: json!({}) }
+    pub fn anonymous(what: What) -> Self {
+        Self { what, user_id: None, session: None, detail: json!({}) }
     }
 
     /// The same, in a session.
@@ -58,7 +62,7 @@ impl<'a> Event<'a> {
 
     fn line(&self, client: &Client) -> Line {
         Line {
-            event: self.name,
+            event: self.what.name(),
             user_id: self.user_id,
             session: self.session.map(session_in_log),
             ip: client.ip,
@@ -129,7 +133,7 @@ async fn insert(
             (at, event, user_id, session_id, ip_address, user_agent, request_id, detail)
          values (?, ?, ?, ?, ?, ?, ?, ?)",
         now,
-        event.name,
+        event.what.name(),
         event.user_id,
         event.session,
         client.ip.to_string(),

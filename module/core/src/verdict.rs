@@ -1,5 +1,7 @@
 //! The question a service asks before it trusts a token, and the answers there are.
 
+use core::ffi::CStr;
+
 use crate::Digest;
 
 /// Is this token still good?
@@ -36,6 +38,31 @@ pub enum Verdict {
     LoggedOut,
     /// This very token was revoked.
     Revoked,
+}
+
+impl Verdict {
+    /// All there are.
+    pub const ALL: [Self; 5] =
+        [Self::Ok, Self::NoSession, Self::Idle, Self::LoggedOut, Self::Revoked];
+
+    /// The word that `AUTH.CHECK` answers with.
+    #[must_use]
+    #[inline]
+    pub const fn word(self) -> &'static CStr {
+        match self {
+            Self::Ok => c"OK",
+            Self::NoSession => c"NO_SESSION",
+            Self::Idle => c"IDLE",
+            Self::LoggedOut => c"LOGGED_OUT",
+            Self::Revoked => c"REVOKED",
+        }
+    }
+
+    /// What such a word means.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.word().to_bytes() == word.as_bytes())
+    }
 }
 
 impl Question<'_> {

@@ -35,10 +35,7 @@ pub(crate) fn check(call: &Call<'_>) -> Reply {
     counters::count(verdict);
     match verdict {
         Verdict::Ok => Reply::Ok,
-        Verdict::NoSession => Reply::Simple(c"NO_SESSION"),
-        Verdict::Idle => Reply::Simple(c"IDLE"),
-        Verdict::LoggedOut => Reply::Simple(c"LOGGED_OUT"),
-        Verdict::Revoked => Reply::Simple(c"REVOKED"),
+        refusal => Reply::Simple(refusal.word()),
     }
 }
 

@@ -20,12 +20,12 @@ use crate::http::body::Body;
 use crate::http::caller::must_have_logged_in_lately;
 use crate::http::cookies;
 use crate::ledger::change::Propagation;
-use crate::ledger::outbox;
 use crate::mail::{Message, Scene};
 use crate::sessions::caller::Caller;
-use crate::sessions::ending::{self, Ending, Reason};
-use crate::sessions::opening::{self, Beginning, Opened};
-use crate::store::audit::{self, Event};
+use crate::sessions::deed::Deed;
+use crate::sessions::ending::Reason;
+use crate::sessions::opening::Opened;
+use crate::store::audit::{self, Event, What};
 use crate::store::held::{self, Checked};
 use crate::tokens::issue::{Grant, TokenPair};
 use crate::tokens::secret::Password;
@@ -67,7 +67,7 @@ pub async fn change_password(
     let given = request.current_password;
     let checked = app.passwords.check(Some(&user.password_hash), given.clone()).await;
     if !app.limits.outcome(&attempt, &client, checked).await?.matches {
-        let event = Event::of("authn_password_change_fail", caller.user_id);
+        let event = Event::of(What::PasswordChangeFailed, caller.user_id);
         audit::record_alone(&app.store.pool, &client, app.clock.now(), event).await?;
         return Err(Error::BadCredentials);
     }
@@ -80,7 +80,7 @@ pub async fn change_password(
     let hash = app.passwords.hash(new).await?;
     let mut compared = user.password_hash;
     let Changed { role, now, opened, propagation } = loop {
-        let changed = app.store.repeat(|| change(&app, &client, &caller, (&compared, &hash)));
+        let changed = app.store.repeat(|| change(&app, &client, &caller, &compared, &hash));
         compared = match changed.await? {
             Checked::Done(changed) => break changed,
             Checked::Replaced(in_force) => in_force,
@@ -118,7 +118,8 @@ async fn change(
     app: &App,
     client: &Client,
     caller: &Caller,
-    (compared, new): (&str, &str),
+    compared: &str,
+    new: &str,
 ) -> Result<Checked<Changed>> {
     let mut tx = app.store.begin().await?;
     let held = held::caller(&mut tx, caller.user_id, &caller.session).await?;
@@ -126,25 +127,23 @@ async fn change(
     if held.password_hash != compared {
         return Ok(Checked::Replaced(held.password_hash));
     }
-    let now = app.clock.now();
+    let mut deed = Deed::within(tx, &app.ledgers, client, caller.user_id);
+    let now = deed.at;
     sqlx::query!(
         "update users set password_hash = ?, updated_at = ? where id = ?",
         new,
         now,
         caller.user_id,
     )
-    .execute(&mut *tx)
+    .execute(&mut *deed.tx)
     .await?;
-    let ending = Ending { reason: Reason::PasswordChange, at: now, client };
-    ending::end_all(&mut tx, caller.user_id, ending).await?;
+    deed.end_all(Reason::PasswordChange).await?;
     // Read again, for the watermark has moved.
-    let moved = held::user(&mut tx, caller.user_id).await?.ok_or(Error::DeadToken)?;
-    let beginning = Beginning { now, created_at: moved.next_beginning(now) };
-    let opened = opening::open(app, &mut tx, caller.user_id, client, beginning).await?;
+    let moved = held::user(&mut deed.tx, caller.user_id).await?.ok_or(Error::DeadToken)?;
+    let opened = deed.open(&app.opening, moved.next_beginning(now)).await?;
     let event =
-        Event::of("authn_password_change", caller.user_id).in_session(opened.session.as_str());
-    audit::record(&mut tx, client, now, event).await?;
-    let propagation = outbox::commit(&app.ledgers, tx, caller.user_id, None).await?;
+        Event::of(What::PasswordChanged, caller.user_id).in_session(opened.session.as_str());
+    let propagation = deed.commit(event).await?;
     Ok(Checked::Done(Changed { role: held.role, now, opened, propagation }))
 }
 

@@ -6,22 +6,23 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::accounts::email_token;
+use crate::accounts::email_token::Purpose;
 use crate::accounts::user::{checked_email, fault_of_password};
 use crate::base::client::Client;
 use crate::base::error::{Error, Result};
-use crate::http::accounts::register::{send_token_later, use_token};
 use crate::http::answer::Success;
 use crate::http::body::Body;
 use crate::ledger::change::Propagation;
-use crate::ledger::outbox;
 use crate::limits::Scope;
 use crate::mail::{Message, Scene};
-use crate::sessions::ending::{self, Ending, Reason};
-use crate::store::audit::{self, Event};
+use crate::sessions::deed::Deed;
+use crate::sessions::ending::Reason;
+use crate::store::audit::{Event, What};
 use crate::store::held;
 use crate::tokens::secret::{EmailToken, Password};
 
-const PURPOSE: &str = "reset_password";
+const PURPOSE: Purpose = Purpose::ResetPassword;
 
 /// What `/forgot-password` takes.
 #[derive(Deserialize, ToSchema)]
@@ -55,10 +56,7 @@ pub async fn forgot(
         .fetch_optional(&app.store.pool)
         .await?;
     if let Some(user_id) = known {
-        let lasts = app.settings.accounts.password_reset_expires_in;
-        send_token_later(&app, user_id, email, (PURPOSE, lasts), |token| Message::ResetPassword {
-            token,
-        });
+        app.email_tokens.send_later(user_id, email, PURPOSE);
     }
     Ok(Success::message("If there is such an account, a mail is on its way."))
 }
@@ -100,8 +98,7 @@ pub async fn reset(
     }
     let hash = app.passwords.hash(new_password).await?;
 
-    let propagation =
-        app.store.repeat(|| set(&app, &client, (&token, owner.user_id), &hash)).await?;
+    let propagation = app.store.repeat(|| set(&app, &client, &token, owner.user_id, &hash)).await?;
     app.limits.forgive(&owner.email).await;
     let scene = Scene { device: client.device, ip: client.ip };
     app.mail.send_later(owner.email, Message::PasswordChanged(scene));
@@ -112,14 +109,16 @@ pub async fn reset(
 async fn set(
     app: &App,
     client: &Client,
-    (token, user_id): (&EmailToken, u64),
+    token: &EmailToken,
+    user_id: u64,
     hash: &str,
 ) -> Result<Propagation> {
-    let at = app.clock.now();
     let mut tx = app.store.begin().await?;
     let held = held::user(&mut tx, user_id).await?;
     held.filter(|user| user.is_active).ok_or(Error::DeadEmailToken)?;
-    use_token(&mut tx, token, PURPOSE, at).await?;
+    let mut deed = Deed::within(tx, &app.ledgers, client, user_id);
+    let at = deed.at;
+    email_token::use_up(&mut deed.tx, token, PURPOSE, at).await?;
     sqlx::query!(
         "update users
             set password_hash = ?, email_verified_at = coalesce(email_verified_at, ?),
@@ -130,12 +129,10 @@ async fn set(
         at,
         user_id,
     )
-    .execute(&mut *tx)
+    .execute(&mut *deed.tx)
     .await?;
-    let ending = Ending { reason: Reason::PasswordReset, at, client };
-    ending::end_all(&mut tx, user_id, ending).await?;
-    audit::record(&mut tx, client, at, Event::of("authn_password_reset", user_id)).await?;
-    Ok(outbox::commit(&app.ledgers, tx, user_id, None).await?)
+    deed.end_all(Reason::PasswordReset).await?;
+    Ok(deed.commit(Event::of(What::PasswordReset, user_id)).await?)
 }
 
 struct Owner {
@@ -156,7 +153,7 @@ async fn owner(app: &App, token: &EmailToken) -> Result<Owner> {
           where t.token_hash = ? and t.purpose = ? and t.used_at is null and t.expires_at > ?
             and u.is_active",
         digest.as_bytes().as_slice(),
-        PURPOSE,
+        PURPOSE.as_str(),
         app.clock.now(),
     )
     .fetch_optional(&app.store.pool)

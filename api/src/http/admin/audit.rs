@@ -12,6 +12,7 @@ use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::http::answer::Success;
 use crate::http::caller::Admin;
+use crate::http::page;
 
 /// Which events `/admin/audit` shows.
 #[derive(Deserialize, IntoParams)]
@@ -66,7 +67,7 @@ pub async fn audit(
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Success<Trail>> {
     let Query(filter) = filter.map_err(|_| Error::Malformed("limit, after, user_id: numbers."))?;
-    let limit = filter.limit.unwrap_or(50).clamp(1, 200);
+    let limit = page::size(filter.limit);
     let events = sqlx::query_as!(
         Recorded,
         r#"select id, at as "at: UnixMs", event, user_id, session_id, ip_address, user_agent,
@@ -83,7 +84,6 @@ pub async fn audit(
     )
     .fetch_all(&app.store.pool)
     .await?;
-    let is_full = u32::try_from(events.len()).is_ok_and(|length| length == limit);
-    let next = events.last().filter(|_| is_full).map(|event| event.id);
+    let next = page::next(&events, limit, |event| event.id);
     Ok(Success::data(Trail { events, next }))
 }

@@ -24,7 +24,7 @@ use crate::ledger::outbox;
 use crate::metrics;
 use crate::sessions::caller::Caller;
 use crate::sessions::ending::Reason;
-use crate::store::audit::{self, Event};
+use crate::store::audit::{self, Event, What};
 use crate::store::held;
 use crate::store::transaction::Transaction;
 
@@ -99,7 +99,7 @@ async fn others(
 async fn own(app: &App, client: &Client, caller: &Caller, at: UnixMs) -> Result<Counts> {
     let mut tx = app.store.begin().await?;
     held::administrator(&mut tx, caller.user_id, &caller.session, caller.user_id).await?;
-    let event = Event::of("session_ended_everyone", caller.user_id);
+    let event = Event::of(What::EverybodyEnded, caller.user_id);
     audit::record(&mut tx, client, at, event).await?;
     let own = Range { after: caller.user_id - 1, last: caller.user_id, except: 0 };
     Ok(end(app, tx, own, at).await?)

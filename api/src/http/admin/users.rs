@@ -1,7 +1,7 @@
 //! `/admin/users`: one person's account in an administrator's hands. Whatever is taken away is
 //! gone at that person's next request.
 
-mod deed;
+mod intervention;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -17,9 +17,11 @@ use crate::http::answer::Success;
 use crate::http::body::Body;
 use crate::http::caller::Admin;
 use crate::http::caller::must_have_logged_in_lately;
+use crate::http::page;
 use crate::sessions::ending::{Ended, Reason};
 use crate::sessions::live::{self, Session};
-use deed::Deed;
+use crate::store::audit::What;
+use intervention::Intervention;
 
 /// Which users to list.
 #[derive(Deserialize, IntoParams)]
@@ -69,7 +71,7 @@ pub async fn list(
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Success<Users>> {
     let Query(filter) = filter.map_err(|_| Error::Malformed("limit and after are numbers."))?;
-    let limit = filter.limit.unwrap_or(50).clamp(1, 200);
+    let limit = page::size(filter.limit);
     let email = filter.email.map(|email| email.trim().to_lowercase());
     let users = sqlx::query_as!(
         User,
@@ -87,8 +89,7 @@ pub async fn list(
     )
     .fetch_all(&app.store.pool)
     .await?;
-    let is_full = u32::try_from(users.len()).is_ok_and(|length| length == limit);
-    let next = users.last().filter(|_| is_full).map(|user| user.id);
+    let next = page::next(&users, limit, |user| user.id);
     Ok(Success::data(Users { users, next }))
 }
 
@@ -135,9 +136,9 @@ pub async fn log_out(
     let (ended, done) = app
         .store
         .repeat(|| async {
-            let mut deed = Deed::begin(&app, &client, &admin, id).await?;
-            let ended = deed.end_all(Reason::Admin).await?;
-            Ok::<_, Error>((ended, deed.commit("session_ended_by_admin").await?))
+            let mut it = Intervention::begin(&app, &client, &admin, id).await?;
+            let ended = it.deed.end_all(Reason::Admin).await?;
+            Ok::<_, Error>((ended, it.commit(What::SessionsEndedByAdmin).await?))
         })
         .await?;
     Ok(Success::data(ended).saying("Sessions revoked successfully").propagated(done))
@@ -162,14 +163,14 @@ pub async fn disable(
     let done = app
         .store
         .repeat(|| async {
-            let mut deed = Deed::begin(&app, &client, &admin, id).await?;
-            deed.must_leave_an_administrator().await?;
-            let at = deed.at;
+            let mut it = Intervention::begin(&app, &client, &admin, id).await?;
+            it.must_leave_an_administrator().await?;
+            let at = it.deed.at;
             sqlx::query!("update users set is_active = false, updated_at = ? where id = ?", at, id)
-                .execute(&mut *deed.tx)
+                .execute(&mut *it.deed.tx)
                 .await?;
-            deed.end_all(Reason::Disabled).await?;
-            deed.commit("user_disabled").await
+            it.deed.end_all(Reason::Disabled).await?;
+            it.commit(What::UserDisabled).await
         })
         .await?;
     Ok(Success::message("User disabled").propagated(done))
@@ -194,12 +195,12 @@ pub async fn enable(
     let done = app
         .store
         .repeat(|| async {
-            let mut deed = Deed::begin(&app, &client, &admin, id).await?;
-            let at = deed.at;
+            let mut it = Intervention::begin(&app, &client, &admin, id).await?;
+            let at = it.deed.at;
             sqlx::query!("update users set is_active = true, updated_at = ? where id = ?", at, id)
-                .execute(&mut *deed.tx)
+                .execute(&mut *it.deed.tx)
                 .await?;
-            deed.commit("user_enabled").await
+            it.commit(What::UserEnabled).await
         })
         .await?;
     Ok(Success::message("User enabled").propagated(done))
@@ -232,17 +233,17 @@ pub async fn set_role(
     let done = app
         .store
         .repeat(|| async {
-            let mut deed = Deed::begin(&app, &client, &admin, id).await?;
+            let mut it = Intervention::begin(&app, &client, &admin, id).await?;
             must_have_logged_in_lately(&app, &admin.0)?;
             if role != Role::Admin {
-                deed.must_leave_an_administrator().await?;
+                it.must_leave_an_administrator().await?;
             }
-            let (role, at) = (role.as_str(), deed.at);
+            let (role, at) = (role.as_str(), it.deed.at);
             sqlx::query!("update users set role = ?, updated_at = ? where id = ?", role, at, id)
-                .execute(&mut *deed.tx)
+                .execute(&mut *it.deed.tx)
                 .await?;
-            deed.detail["role"] = role.into();
-            deed.commit("authz_change").await
+            it.detail["role"] = role.into();
+            it.commit(What::RoleChanged).await
         })
         .await?;
     Ok(Success::message("Role changed").propagated(done))
@@ -271,11 +272,11 @@ pub async fn remove(
     let done = app
         .store
         .repeat(|| async {
-            let mut deed = Deed::begin(&app, &client, &admin, id).await?;
-            deed.must_leave_an_administrator().await?;
-            deed.end_all(Reason::Admin).await?;
-            sqlx::query!("delete from users where id = ?", id).execute(&mut *deed.tx).await?;
-            deed.commit("user_deleted").await
+            let mut it = Intervention::begin(&app, &client, &admin, id).await?;
+            it.must_leave_an_administrator().await?;
+            it.deed.end_all(Reason::Admin).await?;
+            sqlx::query!("delete from users where id = ?", id).execute(&mut *it.deed.tx).await?;
+            it.commit(What::UserDeleted).await
         })
         .await?;
     Ok(Success::message("User deleted").propagated(done))

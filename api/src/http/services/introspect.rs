@@ -25,13 +25,12 @@ use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::http::body::Form;
-use crate::http::sessions::logout::blacklist_presented;
-use crate::http::tokens::refresh_tokens::family_of;
-use crate::ledger::outbox;
 use crate::sessions::caller::Caller;
-use crate::sessions::ending::{Ending, Reason};
+use crate::sessions::deed::Deed;
+use crate::sessions::ending::Reason;
+use crate::sessions::family::Family;
 use crate::sessions::live;
-use crate::store::audit::{self, Event};
+use crate::store::audit::{Event, What};
 use crate::store::standing::standing;
 use crate::tokens::secret::RefreshToken;
 
@@ -241,8 +240,8 @@ pub async fn revoke(
 ) -> Result<StatusCode> {
     let by = json!({ "by": service.id });
     if let Some(token) = RefreshToken::parse(&request.token) {
-        if let Some(family) = family_of(&app, &token).await? {
-            family.end(&app, &client, by).await?;
+        if let Some(family) = Family::of(&app.store, &token).await? {
+            family.end(&app.ledgers, &client, by).await?;
         }
         return Ok(StatusCode::OK);
     }
@@ -260,14 +259,11 @@ async fn revoke_access_token(
     caller: &Caller,
     by: &Value,
 ) -> Result<()> {
-    let at = app.clock.now();
-    let mut tx = app.store.begin().await?;
-    let ending = Ending { reason: Reason::Revoked, at, client };
-    blacklist_presented(&mut tx, caller, ending).await?;
-    let event = Event::of("authn_token_revoked", caller.user_id)
+    let mut deed = Deed::begin(&app.ledgers, client, caller.user_id).await?;
+    deed.revoke_token(caller, Reason::Revoked).await?;
+    let event = Event::of(What::TokenRevoked, caller.user_id)
         .in_session(caller.session.as_str())
         .with(by.clone());
-    audit::record(&mut tx, client, at, event).await?;
-    outbox::commit(&app.ledgers, tx, caller.user_id, None).await?;
+    deed.commit(event).await?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::App;
 use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::http::answer::Success;
+use crate::http::page;
 use crate::sessions::caller::Caller;
 
 /// Which page.
@@ -54,10 +55,10 @@ struct Entry {
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
-    page: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
+    asked: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Success<Entries>> {
-    let Query(page) = page.map_err(|_| Error::Malformed("limit and after are numbers."))?;
-    let limit = page.limit.unwrap_or(50).clamp(1, 200);
+    let Query(asked) = asked.map_err(|_| Error::Malformed("limit and after are numbers."))?;
+    let limit = page::size(asked.limit);
     let entries = sqlx::query_as!(
         Entry,
         r#"select id, token_type, reason, blacklisted_at as "blacklisted_at: UnixMs",
@@ -67,12 +68,11 @@ pub async fn list(
             where user_id = ? and id < ?
             order by id desc limit ?"#,
         caller.user_id,
-        page.after.unwrap_or(u64::MAX),
+        asked.after.unwrap_or(u64::MAX),
         limit,
     )
     .fetch_all(&app.store.pool)
     .await?;
-    let is_full = u32::try_from(entries.len()).is_ok_and(|length| length == limit);
-    let next = entries.last().filter(|_| is_full).map(|entry| entry.id);
+    let next = page::next(&entries, limit, |entry| entry.id);
     Ok(Success::data(Entries { entries, next }))
 }

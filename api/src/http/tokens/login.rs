@@ -186,7 +186,7 @@ async fn log_in(
     let email = spelled(&request.email);
     let device = cookies::value(headers, DEVICE);
     let attempt = app.limits.attempt(&email, client, device).await?;
-    let begun = begin(app, client, headers, (&email, request.password)).await;
+    let begun = begin(app, client, headers, &email, request.password).await;
     let begun = app.limits.outcome(&attempt, client, begun).await?;
     let Some(Begun { user, role, now, opened, propagation }) = begun else {
         return Err(Error::BadCredentials);
@@ -194,7 +194,13 @@ async fn log_in(
     app.limits.succeeded(&attempt).await;
     let Opened { session, refresh, expires_at } = opened;
     if app.settings.accounts.notify_new_device && !app.limits.knows(&email, device) {
-        new_device::tell_later(app, client, user.id, email, session.clone());
+        let login = new_device::Login {
+            user_id: user.id,
+            email,
+            session: session.clone(),
+            client: client.clone(),
+        };
+        new_device::tell_later(&app.store, &app.mail, login);
     }
 
     let grant =

@@ -14,7 +14,6 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::json;
 use sqlx::pool::PoolConnection;
-use sqlx::types::Json;
 use sqlx::{MySql, MySqlConnection};
 use utoipa::ToSchema;
 
@@ -26,12 +25,13 @@ use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
 use crate::http::body::OptionalBody;
 use crate::http::cookies;
-use crate::ledger::outbox;
 use crate::limits::Scope;
 use crate::mail::{Message, Scene};
 use crate::metrics;
-use crate::sessions::ending::{self, Ending, Reason};
-use crate::store::audit::{self, Event};
+use crate::sessions::deed::Deed;
+use crate::sessions::ending::Reason;
+use crate::sessions::rows::{self, NewRefreshToken, Origin};
+use crate::store::audit::{self, Event, What};
 use crate::store::transaction::Transaction;
 use crate::tokens::issue::{Grant, TokenPair};
 use crate::tokens::secret::RefreshToken;
@@ -81,8 +81,10 @@ pub async fn refresh(
     if request.session_id.is_some_and(|named| named != row.session.as_str()) {
         return refuse_mismatch(&app, &mut db, &client, &row).await;
     }
-    let row = spend(&app, &client, (db, row), (&token, &successor), now).await?;
-    Event::of("authn_token_created", row.user_id).in_session(row.session.as_str()).log(&client);
+    let exchange =
+        Exchange { app: &app, client: &client, token: &token, successor: &successor, now };
+    let row = exchange.spend(db, row).await?;
+    Event::of(What::TokenCreated, row.user_id).in_session(row.session.as_str()).log(&client);
     let grant = Grant {
         user_id: row.user_id,
         role: row.role,
@@ -111,141 +113,135 @@ fn presented<'a>(headers: &'a HeaderMap, request: &'a Request) -> Result<(&'a st
     }
 }
 
-/// Spends the token, or finds that its successor may be handed out again.
-async fn spend(
-    app: &App,
-    client: &Client,
-    (mut db, mut row): (PoolConnection<MySql>, Row),
-    (token, successor): (&RefreshToken, &RefreshToken),
-    now: UnixMs,
-) -> Result<Row> {
-    loop {
-        if !row.session_lives(app, now) {
-            return Err(Error::DeadRefreshToken);
-        }
-        db = admitted(app, client, db, &row).await?;
-        if row.spent_at.is_some() {
-            break;
-        }
-        let mut held = Some(db);
-        let exchanged =
-            app.store.repeat(|| exchange((app, held.take()), client, &row, successor, now));
-        if exchanged.await? {
-            app.activity.tell_redis(row.user_id, &row.session, now).await;
-            return Ok(row);
-        }
-        // Somebody was faster, or what the user may do has changed: see what is so now.
-        db = app.store.pool.acquire().await?;
-        row = find(&mut db, token, successor, now).await?;
-    }
-    drop(db);
-    if row.is_reused(app, now) {
-        return end_family(app, client, &row, now).await;
-    }
-    Ok(row)
-}
-
-/// Asks the gates. They may need a connection, and whoever holds one must not wait for another.
-async fn admitted(
-    app: &App,
-    client: &Client,
-    db: PoolConnection<MySql>,
-    row: &Row,
-) -> Result<PoolConnection<MySql>> {
-    if app.gate.is_open() {
-        return Ok(db);
-    }
-    drop(db);
-    if !app.gate.admits(client, row.user_id, &row.session).await? {
-        return Err(Error::DeadRefreshToken);
-    }
-    Ok(app.store.pool.acquire().await?)
-}
-
-/// Spends the token and inserts its successor; false if the token or its session was ended or
-/// spent in the meantime, or the user may do something else now. Locks user, session and token in
-/// that order, as everybody does (`held.rs`).
-async fn exchange(
-    (app, db): (&App, Option<PoolConnection<MySql>>),
-    client: &Client,
-    row: &Row,
-    successor: &RefreshToken,
-    now: UnixMs,
-) -> Result<bool> {
-    let mut tx = match db {
-        Some(db) => Transaction::begin_on(db).await?,
-        None => app.store.begin().await?,
-    };
-    let spent = sqlx::query!(
-        "update users u straight_join user_sessions s on s.user_id = u.id
-                straight_join refresh_tokens t on t.session_id = s.id
-            set s.last_activity = greatest(s.last_activity, ?), t.spent_at = ?
-          where u.id = ? and u.is_active and u.role = ? and s.id = ? and s.is_active
-            and t.id = ? and t.spent_at is null and t.revoked_at is null",
-        now,
-        now,
-        row.user_id,
-        row.role.as_str(),
-        row.session,
-        row.id,
-    )
-    .execute(&mut *tx)
-    .await?
-    .rows_affected();
-    if spent == 0 {
-        return Ok(false);
-    }
-    let digest = successor.digest();
-    sqlx::query!(
-        "insert into refresh_tokens
-            (user_id, session_id, parent_id, token_hash, device_info, ip_address, user_agent,
-             created_at, expires_at)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        row.user_id,
-        row.session,
-        row.id,
-        digest.as_bytes().as_slice(),
-        Json(&client.device),
-        client.ip.to_string(),
-        client.user_agent,
-        now,
-        row.expires_at,
-    )
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    Ok(true)
-}
-
 async fn refuse_mismatch<T>(
     app: &App,
     db: &mut MySqlConnection,
     client: &Client,
     row: &Row,
 ) -> Result<T> {
-    let event = Event::of("authz_fail", row.user_id)
+    let event = Event::of(What::Refused, row.user_id)
         .in_session(row.session.as_str())
         .with(json!({ "reason": "session_mismatch" }));
     audit::record_alone(db, client, app.clock.now(), event).await?;
     Err(Error::SessionMismatch)
 }
 
-/// Ends the session of a token that came back, with everything issued in it (R-16).
-async fn end_family<T>(app: &App, client: &Client, row: &Row, now: UnixMs) -> Result<T> {
-    let label = if row.successor_is_live { "late_retry" } else { "stale_lineage" };
-    app.store
-        .repeat(|| async {
-            let mut tx = app.store.begin().await?;
-            let ending = Ending { reason: Reason::TokenReuse, at: now, client };
-            ending::end(&mut tx, row.user_id, std::slice::from_ref(&row.session), ending).await?;
-            let event = Event::of("authn_token_reuse", row.user_id)
+/// One refresh token that becomes the next.
+struct Exchange<'a> {
+    app: &'a App,
+    client: &'a Client,
+    token: &'a RefreshToken,
+    successor: &'a RefreshToken,
+    now: UnixMs,
+}
+
+impl Exchange<'_> {
+    /// Spends the token, or finds that its successor may be handed out again.
+    async fn spend(&self, mut db: PoolConnection<MySql>, mut row: Row) -> Result<Row> {
+        let Self { app, now, .. } = *self;
+        loop {
+            if !row.session_lives(app, now) {
+                return Err(Error::DeadRefreshToken);
+            }
+            db = self.admitted(db, &row).await?;
+            if row.spent_at.is_some() {
+                break;
+            }
+            let mut held = Some(db);
+            if app.store.repeat(|| self.exchange(held.take(), &row)).await? {
+                app.activity.tell_redis(row.user_id, &row.session, now).await;
+                return Ok(row);
+            }
+            // Somebody was faster, or what the user may do has changed: see what is so now.
+            db = app.store.pool.acquire().await?;
+            row = find(&mut db, self.token, self.successor, now).await?;
+        }
+        drop(db);
+        if row.is_reused(app, now) {
+            return self.end_family(&row).await;
+        }
+        Ok(row)
+    }
+
+    /// Asks the gates. They may need a connection, and whoever holds one must not wait for another.
+    async fn admitted(
+        &self,
+        db: PoolConnection<MySql>,
+        row: &Row,
+    ) -> Result<PoolConnection<MySql>> {
+        let app = self.app;
+        if app.gate.is_open() {
+            return Ok(db);
+        }
+        drop(db);
+        if !app.gate.admits(self.client, row.user_id, &row.session).await? {
+            return Err(Error::DeadRefreshToken);
+        }
+        Ok(app.store.pool.acquire().await?)
+    }
+
+    /// Spends the token and inserts its successor; false if the token or its session was ended or
+    /// spent in the meantime, or the user may do something else now. Locks user, session and token in
+    /// that order, as everybody does (`store/held.rs`).
+    async fn exchange(&self, db: Option<PoolConnection<MySql>>, row: &Row) -> Result<bool> {
+        let Self { client, now, .. } = *self;
+        let mut tx = match db {
+            Some(db) => Transaction::begin_on(db).await?,
+            None => self.app.store.begin().await?,
+        };
+        let spent = sqlx::query!(
+            "update users u straight_join user_sessions s on s.user_id = u.id
+                straight_join refresh_tokens t on t.session_id = s.id
+            set s.last_activity = greatest(s.last_activity, ?), t.spent_at = ?
+          where u.id = ? and u.is_active and u.role = ? and s.id = ? and s.is_active
+            and t.id = ? and t.spent_at is null and t.revoked_at is null",
+            now,
+            now,
+            row.user_id,
+            row.role.as_str(),
+            row.session,
+            row.id,
+        )
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        if spent == 0 {
+            return Ok(false);
+        }
+        let ip_address = client.ip.to_string();
+        let next = NewRefreshToken {
+            digest: self.successor.digest(),
+            user_id: row.user_id,
+            session: &row.session,
+            parent: Some(row.id),
+            origin: Origin {
+                device: &client.device,
+                ip_address: &ip_address,
+                user_agent: &client.user_agent,
+            },
+            created_at: now,
+            expires_at: row.expires_at,
+        };
+        rows::insert_refresh_token(&mut tx, &next).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Ends the session of a token that came back, with everything issued in it (R-16).
+    async fn end_family<T>(&self, row: &Row) -> Result<T> {
+        let Self { app, client, .. } = *self;
+        let label = if row.successor_is_live { "late_retry" } else { "stale_lineage" };
+        let end = || async {
+            let mut deed = Deed::begin(&app.ledgers, client, row.user_id).await?;
+            deed.end(std::slice::from_ref(&row.session), Reason::TokenReuse).await?;
+            let event = Event::of(What::TokenReused, row.user_id)
                 .in_session(row.session.as_str())
                 .with(json!({ "label": label }));
-            audit::record(&mut tx, client, now, event).await?;
-            outbox::commit(&app.ledgers, tx, row.user_id, None).await
-        })
-        .await?;
-    let scene = Scene { device: client.device.clone(), ip: client.ip };
-    app.mail.send_later(row.email.clone(), Message::TokenReuse(scene));
-    Err(Error::DeadRefreshToken)
+            deed.commit(event).await
+        };
+        app.store.repeat(end).await?;
+        let scene = Scene { device: client.device.clone(), ip: client.ip };
+        app.mail.send_later(row.email.clone(), Message::TokenReuse(scene));
+        Err(Error::DeadRefreshToken)
+    }
 }

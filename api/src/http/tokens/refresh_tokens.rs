@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::App;
@@ -12,12 +12,9 @@ use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
 use crate::http::body::Body;
-use crate::ledger::change::Propagation;
-use crate::ledger::outbox;
 use crate::sessions::caller::Caller;
-use crate::sessions::ending::{self, Ending, Reason};
+use crate::sessions::family::Family;
 use crate::sessions::live;
-use crate::store::audit::{self, Event};
 use crate::store::standing::standing;
 use crate::tokens::secret::RefreshToken;
 
@@ -45,53 +42,11 @@ pub async fn revoke(
     Body(request): Body<Request>,
 ) -> Result<Success> {
     let token = RefreshToken::parse(&request.refresh_token).ok_or(Error::NotFound)?;
-    let family = family_of(&app, &token).await?.filter(|family| family.user_id == caller.user_id);
+    let family =
+        Family::of(&app.store, &token).await?.filter(|family| family.user_id == caller.user_id);
     let family = family.ok_or(Error::NotFound)?;
-    let propagation = family.end(&app, &client, json!({})).await?;
+    let propagation = family.end(&app.ledgers, &client, json!({})).await?;
     Ok(Success::message("Refresh token revoked successfully").propagated(propagation))
-}
-
-/// A session with every refresh token that was ever given out in it.
-pub(crate) struct Family {
-    pub(crate) user_id: u64,
-    pub(crate) session: SessionId,
-}
-
-/// The family of a refresh token, whatever became of it: spent, revoked, idle or expired.
-pub(crate) async fn family_of(app: &App, token: &RefreshToken) -> Result<Option<Family>> {
-    let digest = token.digest();
-    let family = sqlx::query_as!(
-        Family,
-        r#"select user_id, session_id as "session: SessionId" from refresh_tokens
-            where token_hash = ?"#,
-        digest.as_bytes().as_slice(),
-    );
-    Ok(family.fetch_optional(&app.store.pool).await?)
-}
-
-impl Family {
-    /// Ends it at somebody's word; `detail` says whose, if it is not the user's.
-    pub(crate) async fn end(
-        &self,
-        app: &App,
-        client: &Client,
-        detail: Value,
-    ) -> Result<Propagation> {
-        app.store
-            .repeat(|| async {
-                let at = app.clock.now();
-                let mut tx = app.store.begin().await?;
-                let ending = Ending { reason: Reason::Revoked, at, client };
-                let session = std::slice::from_ref(&self.session);
-                ending::end(&mut tx, self.user_id, session, ending).await?;
-                let event = Event::of("authn_token_revoked", self.user_id)
-                    .in_session(self.session.as_str())
-                    .with(detail.clone());
-                audit::record(&mut tx, client, at, event).await?;
-                outbox::commit(&app.ledgers, tx, self.user_id, None).await
-            })
-            .await
-    }
 }
 
 /// What `/token-stats` counts.

@@ -3,7 +3,7 @@
 use crate::App;
 use crate::base::client::Client;
 use crate::base::error::Result;
-use crate::store::audit::{self, Event};
+use crate::store::audit::{self, Event, What};
 use crate::tokens::secret::Password;
 
 /// A user as stored.
@@ -59,7 +59,8 @@ pub(super) async fn check_again(
     app: &App,
     client: &Client,
     user: Stored,
-    (in_force, given): (String, Password),
+    in_force: String,
+    given: Password,
 ) -> Result<Option<Stored>> {
     let outcome = app.passwords.check(Some(&in_force), given).await?;
     if !outcome.matches {
@@ -71,7 +72,7 @@ pub(super) async fn check_again(
 
 /// Tells the audit trail that a login failed.
 pub(super) async fn refused(app: &App, client: &Client, user_id: Option<u64>) -> Result<()> {
-    let event = Event { user_id, ..Event::anonymous("authn_login_fail") };
+    let event = Event { user_id, ..Event::anonymous(What::LoginFailed) };
     Ok(audit::record_alone(&app.store.pool, client, app.clock.now(), event).await?)
 }
 

@@ -11,13 +11,13 @@ use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::http::caller::token_in;
 use crate::http::cookies;
-use crate::http::tokens::refresh_tokens::family_of;
 use crate::ledger::change::Propagation;
 use crate::ledger::fence::Fence;
-use crate::ledger::outbox;
-use crate::sessions::ending::{self, Ending, Reason};
-use crate::sessions::opening::{self, Beginning, Opened};
-use crate::store::audit::{self, Event};
+use crate::sessions::deed::Deed;
+use crate::sessions::ending::Reason;
+use crate::sessions::family::Family;
+use crate::sessions::opening::Opened;
+use crate::store::audit::{Event, What};
 use crate::store::held::{self, Checked};
 use crate::tokens::secret::{Password, RefreshToken};
 
@@ -36,7 +36,8 @@ pub(super) async fn begin(
     app: &App,
     client: &Client,
     headers: &HeaderMap,
-    (email, given): (&str, Password),
+    email: &str,
+    given: Password,
 ) -> Result<Option<Begun>> {
     // Asked for now, a fence costs no time: whatever ends the session comes after it.
     let (checked, fence) =
@@ -46,7 +47,7 @@ pub(super) async fn begin(
     loop {
         let begun = app
             .store
-            .repeat(|| begin_session(app, client, presented.as_ref(), (&user, fence.clone())));
+            .repeat(|| begin_session(app, client, presented.as_ref(), &user, fence.clone()));
         let in_force = match begun.await? {
             Checked::Replaced(in_force) => in_force,
             Checked::Done(Some((role, now, opened, propagation))) => {
@@ -57,7 +58,7 @@ pub(super) async fn begin(
                 return Ok(None);
             }
         };
-        let checked = check_again(app, client, user, (in_force, given.clone())).await?;
+        let checked = check_again(app, client, user, in_force, given.clone()).await?;
         let Some(still) = checked else { return Ok(None) };
         user = still;
     }
@@ -69,7 +70,8 @@ async fn begin_session(
     app: &App,
     client: &Client,
     presented: Option<&SessionId>,
-    (user, fence): (&Stored, Option<Fence>),
+    user: &Stored,
+    fence: Option<Fence>,
 ) -> Result<Checked<Option<(Role, UnixMs, Opened, Propagation)>>> {
     let mut tx = app.store.begin().await?;
     let held = held::user(&mut tx, user.id).await?;
@@ -81,16 +83,14 @@ async fn begin_session(
     if held.password_hash != user.password_hash {
         return Ok(Checked::Replaced(held.password_hash));
     }
-    let now = app.clock.now();
+    let mut deed = Deed::within(tx, &app.ledgers, client, user.id).behind(fence);
     if let Some(old) = presented {
-        let ending = Ending { reason: Reason::Replaced, at: now, client };
-        ending::end(&mut tx, user.id, std::slice::from_ref(old), ending).await?;
+        deed.end(std::slice::from_ref(old), Reason::Replaced).await?;
     }
-    let beginning = Beginning { now, created_at: held.next_beginning(now) };
-    let opened = opening::open(app, &mut tx, user.id, client, beginning).await?;
-    let event = Event::of("authn_login_success", user.id).in_session(opened.session.as_str());
-    audit::record(&mut tx, client, now, event).await?;
-    let propagation = outbox::commit(&app.ledgers, tx, user.id, fence).await?;
+    let now = deed.at;
+    let opened = deed.open(&app.opening, held.next_beginning(now)).await?;
+    let event = Event::of(What::LoginSucceeded, user.id).in_session(opened.session.as_str());
+    let propagation = deed.commit(event).await?;
     Ok(Checked::Done(Some((held.role, now, opened, propagation))))
 }
 
@@ -104,6 +104,6 @@ async fn presented_session(app: &App, headers: &HeaderMap, user_id: u64) -> Opti
     }
     // A browser drops the access token first.
     let token = RefreshToken::parse(cookies::value(headers, cookies::REFRESH)?)?;
-    let family = family_of(app, &token).await.ok()??;
+    let family = Family::of(&app.store, &token).await.ok()??;
     (family.user_id == user_id).then_some(family.session)
 }

@@ -1,34 +1,28 @@
-//! One deed of an administrator.
+//! What an administrator does to somebody's account.
 
 use serde_json::{Value, json};
 
 use crate::App;
 use crate::base::client::Client;
-use crate::base::clock::UnixMs;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::http::caller::Admin;
 use crate::ledger::change::Propagation;
-use crate::ledger::outbox;
-use crate::sessions::ending::{self, Ended, Ending, Reason};
-use crate::store::audit::{self, Event};
+use crate::sessions::deed::Deed;
+use crate::store::audit::{Event, What};
 use crate::store::held;
-use crate::store::transaction::Transaction;
 
-/// Something an administrator does to a person, in one transaction with its trace in the audit.
-pub(super) struct Deed<'a> {
-    app: &'a App,
-    client: &'a Client,
+/// A deed of an administrator, with what the audit trail says of it.
+pub(super) struct Intervention<'a> {
     user_id: u64,
     /// Whether the person is an active administrator.
     is_administrator: bool,
-    pub(super) at: UnixMs,
-    pub(super) tx: Transaction,
+    pub(super) deed: Deed<'a>,
     /// What the audit trail says of it beside its name: who did it, and more if there is more.
     pub(super) detail: Value,
 }
 
-impl<'a> Deed<'a> {
+impl<'a> Intervention<'a> {
     /// Begins it if the administrator still is one and there is such a person; both are held.
     pub(super) async fn begin(
         app: &'a App,
@@ -37,11 +31,11 @@ impl<'a> Deed<'a> {
         user_id: u64,
     ) -> Result<Self> {
         let mut tx = app.store.begin().await?;
-        let person = held::administrator(&mut tx, caller.user_id, &caller.session, user_id).await?;
-        let person = person.ok_or(Error::NotFound)?;
+        let held = held::administrator(&mut tx, caller.user_id, &caller.session, user_id).await?;
+        let person = held.ok_or(Error::NotFound)?;
         let is_administrator = person.is_active && person.role == Role::Admin;
-        let (at, detail) = (app.clock.now(), json!({ "by": caller.user_id }));
-        Ok(Self { app, client, user_id, is_administrator, at, tx, detail })
+        let deed = Deed::within(tx, &app.ledgers, client, user_id);
+        Ok(Self { user_id, is_administrator, deed, detail: json!({ "by": caller.user_id }) })
     }
 
     /// Refuses to take power from the last active administrator. The others are held until the
@@ -54,19 +48,13 @@ impl<'a> Deed<'a> {
             "select id from users where role = 'admin' and is_active and id <> ? for update",
             self.user_id,
         )
-        .fetch_all(&mut *self.tx)
+        .fetch_all(&mut *self.deed.tx)
         .await?;
         if others.is_empty() { Err(Error::LastAdmin) } else { Ok(()) }
     }
 
-    pub(super) async fn end_all(&mut self, reason: Reason) -> Result<Ended> {
-        let ending = Ending { reason, at: self.at, client: self.client };
-        Ok(ending::end_all(&mut self.tx, self.user_id, ending).await?)
-    }
-
-    pub(super) async fn commit(mut self, event: &'static str) -> Result<Propagation> {
-        let event = Event::of(event, self.user_id).with(self.detail);
-        audit::record(&mut self.tx, self.client, self.at, event).await?;
-        Ok(outbox::commit(&self.app.ledgers, self.tx, self.user_id, None).await?)
+    /// Makes it last.
+    pub(super) async fn commit(self, what: What) -> Result<Propagation> {
+        Ok(self.deed.commit(Event::of(what, self.user_id).with(self.detail)).await?)
     }
 }

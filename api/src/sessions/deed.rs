@@ -1,0 +1,96 @@
+//! Something that is done to a user's sessions: one transaction with what ends and begins in it, its
+//! place in the audit trail and what the ledger is told. Nobody can do the one and forget the others.
+
+use super::caller::Caller;
+use super::ending::{self, Ended, Ending, Reason};
+use super::opening::{Opened, Opening, Start};
+use super::revocation;
+use crate::base::client::Client;
+use crate::base::clock::UnixMs;
+use crate::base::error::Result;
+use crate::base::session_id::SessionId;
+use crate::ledger::change::Propagation;
+use crate::ledger::fence::Fence;
+use crate::ledger::ledgers::Ledgers;
+use crate::ledger::outbox;
+use crate::store::audit::{self, Event};
+use crate::store::transaction::Transaction;
+
+/// A deed that is being done; what is not committed has not happened.
+pub(crate) struct Deed<'a> {
+    ledgers: &'a Ledgers,
+    client: &'a Client,
+    user_id: u64,
+    fence: Option<Fence>,
+    /// When it is done.
+    pub(crate) at: UnixMs,
+    pub(crate) tx: Transaction,
+}
+
+impl<'a> Deed<'a> {
+    /// Begins one that needs nothing held beforehand.
+    pub(crate) async fn begin(
+        ledgers: &'a Ledgers,
+        client: &'a Client,
+        user_id: u64,
+    ) -> sqlx::Result<Self> {
+        Ok(Self::within(ledgers.store.begin().await?, ledgers, client, user_id))
+    }
+
+    /// Begins one in a transaction that has looked at what decides it and holds it.
+    pub(crate) fn within(
+        tx: Transaction,
+        ledgers: &'a Ledgers,
+        client: &'a Client,
+        user_id: u64,
+    ) -> Self {
+        Self { ledgers, client, user_id, fence: None, at: ledgers.clock.now(), tx }
+    }
+
+    /// A fence that was asked for beforehand saves a round trip if a session begins.
+    pub(crate) fn behind(self, fence: Option<Fence>) -> Self {
+        Self { fence, ..self }
+    }
+
+    /// Ends some of the user's sessions; those that are not theirs or not live are left out.
+    pub(crate) async fn end(
+        &mut self,
+        sessions: &[SessionId],
+        reason: Reason,
+    ) -> sqlx::Result<Ended> {
+        let ending = self.ending(reason);
+        ending::end(&mut self.tx, self.user_id, sessions, ending).await
+    }
+
+    /// Ends all of the user's sessions and whatever was issued up to now.
+    pub(crate) async fn end_all(&mut self, reason: Reason) -> sqlx::Result<Ended> {
+        let ending = self.ending(reason);
+        ending::end_all(&mut self.tx, self.user_id, ending).await
+    }
+
+    /// Ends the access token by which somebody called.
+    pub(crate) async fn revoke_token(
+        &mut self,
+        caller: &Caller,
+        reason: Reason,
+    ) -> sqlx::Result<()> {
+        let ending = self.ending(reason);
+        revocation::revoke_token(&mut self.tx, caller, ending).await
+    }
+
+    /// Begins a session of the user, whose row is held; it counts as begun at `created_at`.
+    pub(crate) async fn open(&mut self, opening: &Opening, created_at: UnixMs) -> Result<Opened> {
+        let Self { user_id, client, at: now, .. } = *self;
+        opening.open(&mut self.tx, Start { user_id, client, now, created_at }).await
+    }
+
+    /// Makes it last, with its place in the audit trail, and tells the user's ledger.
+    pub(crate) async fn commit(mut self, event: Event<'_>) -> sqlx::Result<Propagation> {
+        audit::record(&mut self.tx, self.client, self.at, event).await?;
+        outbox::commit(self.ledgers, self.tx, self.user_id, self.fence).await
+    }
+
+    const fn ending(&self, reason: Reason) -> Ending<'a> {
+        Ending { reason, at: self.at, client: self.client }
+    }
+}
