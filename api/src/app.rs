@@ -14,7 +14,7 @@ use crate::base::background::Background;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::ledger::ledgers::{Ledgers, Surroundings};
-use crate::limits::Limits;
+use crate::limits::Limiter;
 use crate::mail::Mail;
 use crate::sessions::activity::{self, Activity};
 use crate::sessions::bearer::Bearer;
@@ -55,7 +55,7 @@ pub struct Parts {
     /// Hashes and checks passwords.
     pub passwords: Passwords,
     /// Counts requests and failures.
-    pub limits: Limits,
+    pub limits: Limiter,
     /// Tells calls that a user meant from those that another site made.
     pub csrf: Csrf,
     /// From where sessions may be used.
@@ -117,7 +117,7 @@ impl App {
             bearer,
             refresh_key: RefreshKey::from_secret(&secret),
             passwords: Passwords::new(&settings, random.clone())?,
-            limits: Limits::new(&settings, clock.clone())?,
+            limits: Limiter::new(&settings, clock.clone())?,
             opening: Opening::new(&settings, random.clone(), ledgers.uses.clone()),
             email_tokens: EmailTokens::new(&settings.accounts, &store, &mail, &random),
             mail,

@@ -21,7 +21,7 @@ use secrecy::SecretString;
 
 use crate::App;
 use crate::base::client::Client;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::ledger::hydrate;
 use crate::ledger::hydrate::Extent;
 use crate::settings::secret;
@@ -141,7 +141,7 @@ struct Import<'a> {
     app: &'a App,
     options: &'a Options,
     old: Old,
-    now: UnixMs,
+    now: Timestamp,
     /// On whose request sessions end.
     operator: Client,
     revoked: Revoked,

@@ -18,8 +18,8 @@ use crate::base::allowance::{Quota, Throttled};
 use crate::base::client::Client;
 use crate::base::clock::Clock;
 use crate::settings::{Limit, List, Network, Settings};
-use account::{Accounts, Who};
-use store::Store;
+use account::{AccountLimits, Who};
+use store::Counts;
 
 /// What is counted per address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,19 +49,19 @@ impl Scope {
 }
 
 /// Counts requests and failures.
-pub struct Limits {
-    store: Store,
-    accounts: Accounts,
+pub struct Limiter {
+    store: Counts,
+    accounts: AccountLimits,
     quotas: crate::settings::Limits,
     unlimited: List<Network>,
 }
 
-impl Limits {
+impl Limiter {
     /// Prepares the counters; Redis need not be there yet.
     pub fn new(settings: &Settings, clock: Clock) -> redis::RedisResult<Self> {
         Ok(Self {
-            store: Store::new(&settings.stores, clock)?,
-            accounts: Accounts::new(settings),
+            store: Counts::new(&settings.stores, clock)?,
+            accounts: AccountLimits::new(settings),
             quotas: settings.limits.clone(),
             unlimited: settings.server.trusted_ip.clone(),
         })

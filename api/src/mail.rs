@@ -17,7 +17,7 @@ use tokio::fs;
 pub use message::{Message, Scene};
 
 use crate::base::background::Background;
-use crate::base::clock::{Clock, UnixMs};
+use crate::base::clock::{Clock, Timestamp};
 use crate::base::log;
 use crate::settings::Settings;
 
@@ -127,7 +127,7 @@ impl Mail {
     }
 
     /// Writes a file that sorts after those before it, and shows it only when it is whole.
-    async fn write(&self, dir: &Path, now: UnixMs, mail: &[u8]) -> Result<(), Fault> {
+    async fn write(&self, dir: &Path, now: Timestamp, mail: &[u8]) -> Result<(), Fault> {
         let number = self.0.sent.fetch_add(1, Ordering::Relaxed);
         let name = format!("{:013}-{number:06}-{}", now.0, std::process::id());
         let unfinished = dir.join(format!("{name}.part"));

@@ -212,7 +212,7 @@ async fn create_user(new: CreateUser) -> anyhow::Result<()> {
         first_name: new.first_name,
         last_name: new.last_name,
     };
-    let standing = user::Standing { is_admin: new.admin, is_verified: new.verified };
+    let standing = user::Privileges { is_admin: new.admin, is_verified: new.verified };
     let id = user::create(&settings, &store, newcomer, standing, Clock::system().now()).await?;
     println!("User {id} created.");
     Ok(())

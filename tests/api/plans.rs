@@ -72,10 +72,10 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
             &["'alice@example.com'"],
         ),
         (
-            r#"tokens_valid_after as "watermark: UnixMs" from users where id = ? for update"#,
+            r#"tokens_valid_after as "watermark: Timestamp" from users where id = ? for update"#,
             &[user],
         ),
-        (r#"as "last_used: UnixMs""#, &[user, NOW]),
+        (r#"as "last_used: Timestamp""#, &[user, NOW]),
         ("left join refresh_tokens c", &[NOW, successor, spent]),
         ("straight_join refresh_tokens t", &[NOW, NOW, user, "'user'", session, "2"]),
         (
@@ -85,13 +85,13 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
         ("s.ended_reason = ? where u.id = ?", &[NOW, "'logout'", user, session]),
         ("update refresh_tokens set revoked_at = ? where session_id", &[NOW, session]),
         (
-            r#"s.device_info as "device: Json<Value>", s.ip_address, s.created_at as "created_at: UnixMs", s.last_activity as "last_activity: UnixMs", s.expires_at as "expires_at: UnixMs", s.idle_timeout_s from user_sessions s where s.user_id"#,
+            r#"s.device_info as "device: Json<Value>", s.ip_address, s.created_at as "created_at: Timestamp", s.last_activity as "last_activity: Timestamp", s.expires_at as "expires_at: Timestamp", s.idle_timeout_s from user_sessions s where s.user_id"#,
             &[user, NOW],
         ),
         ("from token_blacklist_enhanced where user_id = ? and token_type", &[user, NOW]),
         ("where s.id = ? and s.user_id = ? and not exists", &[session, user, successor, NOW, NOW]),
         (r#"role as "role: Role" from users where id = ? and is_active"#, &[user]),
-        (r#"s.ip_address, s.last_activity as "last_activity: UnixMs""#, &[user, NOW]),
+        (r#"s.ip_address, s.last_activity as "last_activity: Timestamp""#, &[user, NOW]),
         (r#"as "tokens!: i64""#, &[NOW, user, NOW]),
         (r#"select ip_address, device_info as "device: Json<Device>""#, &[session]),
         ("json_extract(s.device_info, '$.fingerprint')", &["'x'", user, user, session]),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use portcullis_api::base::clock::UnixMs;
+use portcullis_api::base::clock::Timestamp;
 use portcullis_api::settings::Settings;
 use portcullis_tests::{Login, Service};
 
@@ -18,10 +18,10 @@ fn idle(settings: &mut Settings) {
 }
 
 /// What time it is for Redis.
-fn present(auth: &Service) -> UnixMs {
+fn present(auth: &Service) -> Timestamp {
     let time = redis::cmd("TIME").query(&mut auth.redis.connection());
     let (seconds, micros): (u64, u64) = time.unwrap();
-    UnixMs(seconds * 1_000 + micros / 1_000)
+    Timestamp(seconds * 1_000 + micros / 1_000)
 }
 
 /// Somebody whose session is idle within this time, as Redis sees it. The service is at the present

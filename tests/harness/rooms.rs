@@ -30,7 +30,7 @@ struct Left {
     between_endpoints: usize,
 }
 
-const API: Left = Left { without_room: 0, forbidden: 2, circling: 8, between_endpoints: 5 };
+const API: Left = Left { without_room: 0, forbidden: 0, circling: 8, between_endpoints: 0 };
 const MODULE: Left = Left { without_room: 0, forbidden: 0, circling: 0, between_endpoints: 0 };
 const LONG: usize = 6;
 

@@ -127,7 +127,7 @@ impl World {
                 if !self.truth.waiting().is_empty() {
                     belief.doubt_about(&[USER]);
                 }
-                belief.know_who_waits();
+                belief.note_all_who_wait();
                 belief.believe(line);
                 self.end_task(id);
             }

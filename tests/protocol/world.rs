@@ -93,7 +93,7 @@ impl World {
             world.instances.push(Instance { ahead_ms: *ahead_ms, ..Instance::default() });
             world.connect(world.instances.len() - 1);
             let instance = world.instances.last_mut().expect("just pushed");
-            instance.belief.know_who_waits();
+            instance.belief.note_all_who_wait();
             instance.belief.believe(instance.line.expect("just connected").0);
         }
         world

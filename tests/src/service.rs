@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use portcullis_api::base::clock::{Clock, UnixMs};
+use portcullis_api::base::clock::{Clock, Timestamp};
 use portcullis_api::base::random::Random;
 use portcullis_api::ledger::outbox;
 use portcullis_api::settings::{Limit, Settings};
@@ -244,9 +244,9 @@ fn email(name: &str) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "Redis has the system's clock, so tests start there")]
-fn present() -> UnixMs {
+fn present() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    UnixMs(0).plus(since)
+    Timestamp(0).plus(since)
 }
 
 /// Everything that anything in this process has logged, down to the finest level.

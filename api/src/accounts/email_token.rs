@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::MySqlConnection;
 
 use crate::base::background::Background;
-use crate::base::clock::{Clock, UnixMs};
+use crate::base::clock::{Clock, Timestamp};
 use crate::base::error::{Error, Result};
 use crate::base::log;
 use crate::base::random::Random;
@@ -147,7 +147,7 @@ pub(crate) async fn use_up(
     tx: &mut MySqlConnection,
     token: &EmailToken,
     purpose: Purpose,
-    now: UnixMs,
+    now: Timestamp,
 ) -> Result<()> {
     let digest = token.digest();
     let used = sqlx::query!(

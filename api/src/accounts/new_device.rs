@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::base::client::Client;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::Result;
 use crate::base::log;
 use crate::base::session_id::SessionId;
@@ -44,12 +44,12 @@ pub(crate) fn tell_later(store: &Store, mail: &Mail, login: Login) {
     });
 }
 
-async fn is_new(store: &Store, login: &Login, now: UnixMs) -> Result<bool> {
+async fn is_new(store: &Store, login: &Login, now: Timestamp) -> Result<bool> {
     let known = sqlx::query!(
         r#"select count(*) as "sessions!: i64",
                   coalesce(sum(json_unquote(json_extract(s.device_info, '$.fingerprint')) = ?), 0) > 0
                       as "seen!: bool",
-                  (select created_at from users where id = ?) as "joined: UnixMs"
+                  (select created_at from users where id = ?) as "joined: Timestamp"
              from user_sessions s
             where s.user_id = ? and s.id <> ?"#,
         login.client.device.fingerprint,

@@ -6,7 +6,7 @@ use sqlx::MySqlConnection;
 use utoipa::ToSchema;
 
 use crate::accounts::password::Passwords;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result, Violation};
 use crate::base::random::Random;
 use crate::settings::Settings;
@@ -33,7 +33,7 @@ pub struct Newcomer {
 
 /// What an operator may grant a new account.
 #[derive(Clone, Copy)]
-pub struct Standing {
+pub struct Privileges {
     /// An administrator.
     pub is_admin: bool,
     /// The address needs no proof.
@@ -64,8 +64,8 @@ pub async fn create(
     settings: &Settings,
     store: &Store,
     newcomer: Newcomer,
-    standing: Standing,
-    now: UnixMs,
+    privileges: Privileges,
+    now: Timestamp,
 ) -> anyhow::Result<u64> {
     let passwords = Passwords::new(settings, Random::system())?;
     let person = newcomer.checked(&passwords).map_err(|error| match error {
@@ -77,25 +77,27 @@ pub async fn create(
         other => anyhow::anyhow!("{other:?}"),
     })?;
     let hash = passwords.hash(person.password.clone()).await?;
-    repeat_within(settings.stores.db_deadline, || insert_with(store, &person, &hash, standing, now))
-        .await
-        .map_err(|error| anyhow::anyhow!("{error:?}"))?
-        .context("there is an account with this e-mail address already")
+    repeat_within(settings.stores.db_deadline, || {
+        insert_with(store, &person, &hash, privileges, now)
+    })
+    .await
+    .map_err(|error| anyhow::anyhow!("{error:?}"))?
+    .context("there is an account with this e-mail address already")
 }
 
 async fn insert_with(
     store: &Store,
     person: &Newcomer,
     hash: &str,
-    standing: Standing,
-    now: UnixMs,
+    privileges: Privileges,
+    now: Timestamp,
 ) -> Result<Option<u64>> {
     let mut tx = store.begin().await?;
     let Some(id) = insert(&mut tx, person, hash, now).await? else { return Ok(None) };
     sqlx::query!(
         "update users set role = ?, email_verified_at = ? where id = ?",
-        if standing.is_admin { "admin" } else { "user" },
-        standing.is_verified.then_some(now),
+        if privileges.is_admin { "admin" } else { "user" },
+        privileges.is_verified.then_some(now),
         id,
     )
     .execute(&mut *tx)
@@ -109,7 +111,7 @@ pub(crate) async fn insert(
     tx: &mut MySqlConnection,
     person: &Newcomer,
     password_hash: &str,
-    now: UnixMs,
+    now: Timestamp,
 ) -> Result<Option<u64>> {
     let inserted = sqlx::query!(
         "insert into users (email, password_hash, first_name, last_name, created_at, updated_at)

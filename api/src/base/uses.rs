@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::session_id::SessionId;
 
 /// How many sessions are kept at most because Redis has not heard of their use, and how long. Should
@@ -24,9 +24,9 @@ pub(crate) struct Uses {
 #[derive(Default)]
 struct Seen {
     /// When each session was last written down, by its id.
-    written: HashMap<String, UnixMs>,
+    written: HashMap<String, Timestamp>,
     /// What MySQL has not heard yet.
-    waiting: HashMap<String, UnixMs>,
+    waiting: HashMap<String, Timestamp>,
     /// What Redis could not hear.
     unheard: HashMap<SessionId, Unheard>,
 }
@@ -35,7 +35,7 @@ struct Seen {
 #[derive(Clone, Copy)]
 pub(crate) struct Unheard {
     pub(crate) user_id: u64,
-    pub(crate) at: UnixMs,
+    pub(crate) at: Timestamp,
 }
 
 impl Uses {
@@ -45,7 +45,7 @@ impl Uses {
     }
 
     /// Whether it is time to write down that this session is in use; if so, it counts as written.
-    pub(crate) fn due(&self, session: &str, now: UnixMs) -> bool {
+    pub(crate) fn due(&self, session: &str, now: Timestamp) -> bool {
         let mut seen = self.seen();
         if seen.written.get(session).is_some_and(|last| now.since(*last) < self.interval) {
             return false;
@@ -56,20 +56,20 @@ impl Uses {
     }
 
     /// When the session was last used: what MySQL knows, or what it has not heard yet.
-    pub(crate) fn last_used(&self, session: &str, last_activity: UnixMs) -> UnixMs {
+    pub(crate) fn last_used(&self, session: &str, last_activity: Timestamp) -> Timestamp {
         let waiting = self.seen().waiting.get(session).copied();
         waiting.map_or(last_activity, |at| at.max(last_activity))
     }
 
     /// What MySQL has not heard. It waits until [`Self::has_heard`].
-    pub(crate) fn waiting(&self, now: UnixMs) -> HashMap<String, UnixMs> {
+    pub(crate) fn waiting(&self, now: Timestamp) -> HashMap<String, Timestamp> {
         let mut seen = self.seen();
         seen.written.retain(|_, last| now.since(*last) < self.interval);
         seen.waiting.clone()
     }
 
     /// MySQL has heard of this use; a later one waits.
-    pub(crate) fn has_heard(&self, session: &str, at: UnixMs) {
+    pub(crate) fn has_heard(&self, session: &str, at: Timestamp) {
         let mut seen = self.seen();
         if seen.waiting.get(session) == Some(&at) {
             seen.waiting.remove(session);
@@ -77,7 +77,7 @@ impl Uses {
     }
 
     /// What Redis could not hear and shall be told again.
-    pub(crate) fn unheard(&self, now: UnixMs) -> HashMap<SessionId, Unheard> {
+    pub(crate) fn unheard(&self, now: Timestamp) -> HashMap<SessionId, Unheard> {
         let mut seen = self.seen();
         seen.unheard.retain(|_, it| now.since(it.at) < UNHEARD_KEPT);
         seen.unheard.clone()
@@ -94,7 +94,7 @@ impl Uses {
     }
 
     /// Redis has heard of this use; a later one is told again.
-    pub(crate) fn redis_heard(&self, session: &SessionId, at: UnixMs) {
+    pub(crate) fn redis_heard(&self, session: &SessionId, at: Timestamp) {
         let mut seen = self.seen();
         if seen.unheard.get(session).is_some_and(|it| it.at <= at) {
             seen.unheard.remove(session);
@@ -113,45 +113,45 @@ mod tests {
     #[test]
     fn a_busy_session_is_written_once_an_interval() {
         let uses = Uses::new(Duration::from_mins(1));
-        assert!(uses.due("s", UnixMs(0)));
-        assert!(!uses.due("s", UnixMs(59_999)));
-        assert!(uses.due("other", UnixMs(59_999)));
-        assert!(uses.due("s", UnixMs(60_000)));
-        assert_eq!(uses.last_used("s", UnixMs(1)), UnixMs(60_000));
-        assert_eq!(uses.last_used("s", UnixMs(60_001)), UnixMs(60_001));
+        assert!(uses.due("s", Timestamp(0)));
+        assert!(!uses.due("s", Timestamp(59_999)));
+        assert!(uses.due("other", Timestamp(59_999)));
+        assert!(uses.due("s", Timestamp(60_000)));
+        assert_eq!(uses.last_used("s", Timestamp(1)), Timestamp(60_000));
+        assert_eq!(uses.last_used("s", Timestamp(60_001)), Timestamp(60_001));
     }
 
     #[test]
     fn what_was_written_long_ago_takes_no_memory() {
         let uses = Uses::new(Duration::from_mins(1));
-        uses.due("s", UnixMs(0));
-        assert_eq!(uses.waiting(UnixMs(60_000)).len(), 1);
-        uses.has_heard("s", UnixMs(0));
+        uses.due("s", Timestamp(0));
+        assert_eq!(uses.waiting(Timestamp(60_000)).len(), 1);
+        uses.has_heard("s", Timestamp(0));
         assert!(uses.seen().written.is_empty() && uses.seen().waiting.is_empty());
     }
 
     #[test]
     fn f_06_a_use_is_known_here_until_mysql_has_heard_of_it_and_of_no_earlier_one() {
         let uses = Uses::new(Duration::from_mins(1));
-        uses.due("s", UnixMs(5));
-        let being_written = uses.waiting(UnixMs(5));
-        assert_eq!(uses.last_used("s", UnixMs(0)), UnixMs(5));
-        uses.due("s", UnixMs(60_005));
+        uses.due("s", Timestamp(5));
+        let being_written = uses.waiting(Timestamp(5));
+        assert_eq!(uses.last_used("s", Timestamp(0)), Timestamp(5));
+        uses.due("s", Timestamp(60_005));
         uses.has_heard("s", being_written["s"]);
-        assert_eq!(uses.last_used("s", UnixMs(5)), UnixMs(60_005));
+        assert_eq!(uses.last_used("s", Timestamp(5)), Timestamp(60_005));
     }
 
     #[test]
     fn f_06_what_redis_missed_is_told_again_for_an_hour_at_most() {
         let uses = Uses::new(Duration::from_mins(1));
         let session = SessionId::parse(&"7".repeat(32)).unwrap();
-        let missed = |at| uses.redis_missed(&session, Unheard { user_id: 7, at: UnixMs(at) });
-        let unheard = |now| uses.unheard(UnixMs(now)).get(&session).map(|it| it.at.0);
+        let missed = |at| uses.redis_missed(&session, Unheard { user_id: 7, at: Timestamp(at) });
+        let unheard = |now| uses.unheard(Timestamp(now)).get(&session).map(|it| it.at.0);
         missed(2);
         missed(1);
-        uses.redis_heard(&session, UnixMs(1));
+        uses.redis_heard(&session, Timestamp(1));
         assert_eq!(unheard(3_600_001), Some(2), "the later use");
-        uses.redis_heard(&session, UnixMs(2));
+        uses.redis_heard(&session, Timestamp(2));
         assert_eq!(unheard(3_600_001), None);
         missed(2);
         assert_eq!(unheard(3_600_002), None);

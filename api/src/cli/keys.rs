@@ -13,7 +13,7 @@ use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use clap::{Args, Subcommand, ValueEnum};
 use pem::{EncodeConfig, LineEnding, Pem};
-use portcullis_api::base::clock::UnixMs;
+use portcullis_api::base::clock::Timestamp;
 use portcullis_api::tokens::access::{Key, KeyFault};
 
 /// Makes, lists and retires the keys that sign access tokens.
@@ -75,7 +75,7 @@ pub(crate) enum Fault {
 
 impl Command {
     /// Does what is asked and says what was done.
-    pub(crate) fn run(&self, now: UnixMs, out: &mut impl Write) -> Result<(), Fault> {
+    pub(crate) fn run(&self, now: Timestamp, out: &mut impl Write) -> Result<(), Fault> {
         let dir = &self.jwt_keys_dir;
         match &self.action {
             Action::Generate { algorithm } => generate(dir, *algorithm, now, out),
@@ -85,7 +85,12 @@ impl Command {
     }
 }
 
-fn generate(dir: &Path, algorithm: Kind, now: UnixMs, out: &mut impl Write) -> Result<(), Fault> {
+fn generate(
+    dir: &Path,
+    algorithm: Kind,
+    now: Timestamp,
+    out: &mut impl Write,
+) -> Result<(), Fault> {
     let (name, der) = match algorithm {
         Kind::Ed25519 => ("ed25519", Ed25519KeyPair::generate()?.to_pkcs8v1()?),
         Kind::P256 => {
@@ -149,7 +154,7 @@ mod tests {
         let dir = dir.join("keys").display().to_string();
         let given = [&["keys", "--jwt-keys-dir", &dir], action].concat();
         let mut out = Vec::new();
-        Cli::parse_from(given).command.run(UnixMs(now), &mut out)?;
+        Cli::parse_from(given).command.run(Timestamp(now), &mut out)?;
         Ok(String::from_utf8(out).unwrap())
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::log;
 
 #[derive(Serialize, ToSchema)]
@@ -16,7 +16,7 @@ struct Health {
     /// `healthy` or `unhealthy`.
     #[schema(pattern = "^(un)?healthy$", example = "healthy")]
     status: &'static str,
-    timestamp: UnixMs,
+    timestamp: Timestamp,
     services: Services,
 }
 

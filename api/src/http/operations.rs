@@ -15,7 +15,7 @@ use axum::routing::get;
 
 use super::openapi;
 use crate::App;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::metrics;
 
 /// Every route of the operations listener.
@@ -45,7 +45,7 @@ async fn render(State(app): State<App>) -> impl IntoResponse {
 /// How much waits for Redis, and since when.
 async fn outbox(app: &App) -> Option<String> {
     let asked = sqlx::query!(
-        r#"select count(*) as "waiting: i64", min(created_at) as "since: UnixMs"
+        r#"select count(*) as "waiting: i64", min(created_at) as "since: Timestamp"
              from revocation_outbox where delivered_at is null"#
     )
     .fetch_one(&app.store.pool);

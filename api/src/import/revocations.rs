@@ -11,7 +11,7 @@ use sqlx::MySqlConnection;
 
 use super::rows::OldRevocation;
 use super::{IMPORTED, Import, THERE};
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::session_id::SessionId;
 use crate::sessions::ending::Reason;
 
@@ -23,7 +23,7 @@ pub(super) struct Revoked {
     tokens: HashSet<Digest>,
     sessions: HashSet<String>,
     /// When a token of the user was last revoked without naming its session.
-    users: HashMap<u64, UnixMs>,
+    users: HashMap<u64, Timestamp>,
 }
 
 impl Revoked {
@@ -35,7 +35,7 @@ impl Revoked {
     /// Whether the session was ended: by name, or perhaps, because it has not been used since a
     /// revocation that named none. The old logout revoked a token and left its session as it was
     /// (BUG-05).
-    pub(super) fn has_session(&self, id: &str, user_id: u64, last_activity: UnixMs) -> bool {
+    pub(super) fn has_session(&self, id: &str, user_id: u64, last_activity: Timestamp) -> bool {
         let unnamed = self.users.get(&user_id);
         self.sessions.contains(id) || unnamed.is_some_and(|at| *at >= last_activity)
     }
@@ -144,8 +144,8 @@ fn reason(text: &str) -> Reason {
 }
 
 /// An instant of the old database.
-pub(super) fn instant(ms: i64) -> UnixMs {
-    UnixMs(u64::try_from(ms).unwrap_or(0)).min(UnixMs::MAX)
+pub(super) fn instant(ms: i64) -> Timestamp {
+    Timestamp(u64::try_from(ms).unwrap_or(0)).min(Timestamp::MAX)
 }
 
 /// An address in its plain spelling: Express writes IPv4 as `::ffff:192.0.2.1`.

@@ -14,7 +14,7 @@ use sqlx::types::Json;
 use super::revocations::{address, instant};
 use super::rows::{OldSession, OldToken};
 use super::{IMPORTED, Import, THERE};
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::device::Device;
 use crate::base::session_id::SessionId;
 use crate::sessions::live;
@@ -34,9 +34,9 @@ struct Live {
     fingerprint: String,
     ip: String,
     user_agent: String,
-    last_activity: UnixMs,
-    created_at: UnixMs,
-    expires_at: UnixMs,
+    last_activity: Timestamp,
+    created_at: Timestamp,
+    expires_at: Timestamp,
 }
 
 /// A live refresh token of the old system.
@@ -45,8 +45,8 @@ struct Token {
     user_id: u64,
     session: Option<String>,
     fingerprint: String,
-    created_at: UnixMs,
-    expires_at: UnixMs,
+    created_at: Timestamp,
+    expires_at: Timestamp,
 }
 
 impl Import<'_> {
@@ -162,7 +162,7 @@ impl Import<'_> {
     /// How many sessions more the user may have; none if they may not have any.
     async fn room(&self, tx: &mut MySqlConnection, user_id: u64) -> sqlx::Result<Option<Room>> {
         let user = sqlx::query!(
-            r#"select is_active as "is_active: bool", tokens_valid_after as "watermark: UnixMs",
+            r#"select is_active as "is_active: bool", tokens_valid_after as "watermark: Timestamp",
                       (select count(*) from user_sessions s
                         where s.user_id = u.id and s.is_active and s.expires_at > ?)
                           as "sessions!: i64"
@@ -234,7 +234,7 @@ impl Import<'_> {
 /// What a user's account leaves for imported sessions.
 struct Room {
     places: i64,
-    watermark: UnixMs,
+    watermark: Timestamp,
 }
 
 async fn known(tx: &mut MySqlConnection, first: u64, last: u64) -> sqlx::Result<HashSet<String>> {

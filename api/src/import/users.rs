@@ -13,7 +13,7 @@ use super::revocations::instant;
 use super::rows::OldUser;
 use super::{IMPORTED, Import, THERE};
 use crate::accounts::user::checked_email;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::role::Role;
 use crate::sessions::ending::{self, Ending, Reason};
 use crate::store::transaction::Transaction;
@@ -37,9 +37,9 @@ struct Person {
     last_name: String,
     role: Role,
     is_active: bool,
-    verified_at: Option<UnixMs>,
-    created_at: UnixMs,
-    updated_at: Option<UnixMs>,
+    verified_at: Option<Timestamp>,
+    created_at: Timestamp,
+    updated_at: Option<Timestamp>,
 }
 
 /// What is here already.
@@ -48,8 +48,8 @@ struct Here {
     email: String,
     password_hash: String,
     is_active: bool,
-    created_at: UnixMs,
-    updated_at: UnixMs,
+    created_at: Timestamp,
+    updated_at: Timestamp,
 }
 
 impl Import<'_> {
@@ -167,7 +167,7 @@ async fn here(tx: &mut MySqlConnection, first: u64, last: u64) -> sqlx::Result<H
     let rows = sqlx::query_as!(
         Here,
         r#"select id, email, password_hash, is_active as "is_active: bool",
-                  created_at as "created_at: UnixMs", updated_at as "updated_at: UnixMs"
+                  created_at as "created_at: Timestamp", updated_at as "updated_at: Timestamp"
              from users where id between ? and ? for update"#,
         first,
         last,
@@ -181,7 +181,7 @@ async fn insert(
     tx: &mut MySqlConnection,
     person: &Person,
     no_password: &str,
-    updated_at: UnixMs,
+    updated_at: Timestamp,
 ) -> sqlx::Result<Fate> {
     let inserted = sqlx::query!(
         "insert into users
@@ -214,7 +214,7 @@ async fn update(
     tx: &mut MySqlConnection,
     person: &Person,
     hash: &str,
-    updated_at: UnixMs,
+    updated_at: Timestamp,
 ) -> sqlx::Result<bool> {
     let updated = sqlx::query!(
         "update users

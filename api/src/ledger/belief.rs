@@ -22,7 +22,7 @@ pub struct Belief {
     behind: BTreeMap<u64, Option<Delivery>>,
     deliveries: u64,
     /// Whether `behind` has everybody for whom something waited when this instance began.
-    knows_who_waits: bool,
+    knows_all_who_wait: bool,
 }
 
 /// One attempt to bring a ledger up to date.
@@ -117,13 +117,13 @@ impl Belief {
     }
 
     /// Whether this instance knows for whom something waits that it has answered for.
-    pub fn knows_who_waits(&self) -> bool {
-        self.knows_who_waits
+    pub fn knows_all_who_wait(&self) -> bool {
+        self.knows_all_who_wait
     }
 
     /// Redis is not believed about anybody for whom something waited when this was asked.
-    pub fn know_who_waits(&mut self) {
-        self.knows_who_waits = true;
+    pub fn note_all_who_wait(&mut self) {
+        self.knows_all_who_wait = true;
     }
 }
 
@@ -218,8 +218,8 @@ mod tests {
     #[test]
     fn who_waits_is_unknown_at_first() {
         let mut belief = Belief::default();
-        assert!(!belief.knows_who_waits());
-        belief.know_who_waits();
-        assert!(belief.knows_who_waits());
+        assert!(!belief.knows_all_who_wait());
+        belief.note_all_who_wait();
+        assert!(belief.knows_all_who_wait());
     }
 }

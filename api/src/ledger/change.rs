@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::fence::Fence;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::session_id::SessionId;
 
 /// One thing that a user's ledger must be told.
@@ -19,12 +19,12 @@ pub enum Change {
         /// The new session.
         session: SessionId,
         /// When it was made.
-        created_at: UnixMs,
+        created_at: Timestamp,
         /// When it was last used, if that is later.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        seen_at: Option<UnixMs>,
+        seen_at: Option<Timestamp>,
         /// When it ends at the latest.
-        expires_at: UnixMs,
+        expires_at: Timestamp,
         /// Seconds without activity that end it; 0: no limit.
         idle_s: u32,
         /// What a listing shows of the device.
@@ -38,20 +38,20 @@ pub enum Change {
     /// Everything up to an instant ends: `AUTH.SESSION REVOKEALL`.
     RevokeAll {
         /// The instant.
-        at: UnixMs,
+        at: Timestamp,
     },
     /// One token ends: `AUTH.BLACKLIST`.
     Blacklist {
         /// 64 hex digits.
         digest: String,
         /// When the token dies anyway.
-        expires_at: UnixMs,
+        expires_at: Timestamp,
     },
 }
 
 impl Change {
     /// Ends one token.
-    pub fn blacklist(digest: Digest, expires_at: UnixMs) -> Self {
+    pub fn blacklist(digest: Digest, expires_at: Timestamp) -> Self {
         let digest = String::from_utf8_lossy(&digest.to_hex()).into_owned();
         Self::Blacklist { digest, expires_at }
     }
@@ -72,7 +72,7 @@ impl Change {
     }
 
     /// The command that tells it. No watermark lies beyond `now`; a beginning carries the fence.
-    pub(crate) fn command(&self, key: &str, now: UnixMs, fence: Option<&Fence>) -> Cmd {
+    pub(crate) fn command(&self, key: &str, now: Timestamp, fence: Option<&Fence>) -> Cmd {
         match self {
             Self::Create { session, created_at, seen_at, expires_at, idle_s, device } => {
                 let mut command = redis::cmd("AUTH.SESSION");

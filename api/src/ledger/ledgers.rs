@@ -17,7 +17,7 @@ use super::outbox::aside::Aside;
 use super::outbox::settled::Settled;
 use super::resting::Resting;
 use crate::base::background::Background;
-use crate::base::clock::{Clock, UnixMs};
+use crate::base::clock::{Clock, Timestamp};
 use crate::base::random::Random;
 use crate::base::session_id::SessionId;
 use crate::base::uses::Uses;
@@ -114,7 +114,7 @@ impl Ledgers {
     }
 
     /// Since when an ending waits that Redis refuses to take.
-    pub(crate) fn lacks_since(&self) -> Option<UnixMs> {
+    pub(crate) fn lacks_since(&self) -> Option<Timestamp> {
         self.aside.lacks_since()
     }
 
@@ -147,7 +147,12 @@ impl Ledgers {
     }
 
     /// Moves a session's last activity forward; false if the ledger has no such live session.
-    pub async fn touch(&self, user_id: u64, session: &SessionId, at: UnixMs) -> RedisResult<bool> {
+    pub async fn touch(
+        &self,
+        user_id: u64,
+        session: &SessionId,
+        at: Timestamp,
+    ) -> RedisResult<bool> {
         let mut command = redis::cmd("AUTH.SESSION");
         command.arg("TOUCH").arg(self.key(user_id)).arg(session.as_str()).arg("AT").arg(at.0);
         let line = self.lines.any()?;
@@ -156,7 +161,7 @@ impl Ledgers {
     }
 
     /// When each live session of a user was last seen.
-    pub async fn last_seen(&self, user_id: u64) -> RedisResult<HashMap<String, UnixMs>> {
+    pub async fn last_seen(&self, user_id: u64) -> RedisResult<HashMap<String, Timestamp>> {
         let mut command = redis::cmd("AUTH.SESSION");
         command.arg("LIST").arg(self.key(user_id));
         let line = self.lines.any()?;
@@ -193,11 +198,11 @@ impl Ledgers {
     }
 }
 
-fn seen(session: &HashMap<String, Value>) -> RedisResult<(String, UnixMs)> {
+fn seen(session: &HashMap<String, Value>) -> RedisResult<(String, Timestamp)> {
     let field = |name| session.get(name).cloned().ok_or_else(|| unexpected("AUTH.SESSION LIST"));
     let id = redis::from_redis_value(field("id")?)?;
     let seen_ms = redis::from_redis_value(field("seen_ms")?)?;
-    Ok((id, UnixMs(seen_ms)))
+    Ok((id, Timestamp(seen_ms)))
 }
 
 fn unexpected(command: &'static str) -> RedisError {

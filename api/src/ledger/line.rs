@@ -181,13 +181,13 @@ impl Lines {
     }
 
     /// Whether this instance knows for whom something waits that it has answered for.
-    pub(crate) fn knows_who_waits(&self) -> bool {
-        self.read().belief.knows_who_waits()
+    pub(crate) fn knows_all_who_wait(&self) -> bool {
+        self.read().belief.knows_all_who_wait()
     }
 
     /// Redis is not believed about anybody for whom something waited when this was asked.
-    pub(crate) fn know_who_waits(&self) {
-        self.write().belief.know_who_waits();
+    pub(crate) fn note_all_who_wait(&self) {
+        self.write().belief.note_all_who_wait();
     }
 
     /// Redis has confirmed everything, unless a later delivery is on its way.

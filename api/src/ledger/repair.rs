@@ -15,7 +15,7 @@ use super::change::Change;
 use super::ledgers::Ledgers;
 use super::outbox::{delivery, writing};
 use super::session_row::SessionRow;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::log;
 use crate::base::session_id::SessionId;
 use crate::store::standing::standing;
@@ -49,7 +49,7 @@ async fn put_back(ledgers: &Ledgers, user_id: u64) -> sqlx::Result<bool> {
     let now = ledgers.clock.now();
     let mut tx = ledgers.store.begin().await?;
     let held = sqlx::query!(
-        r#"select tokens_valid_after as "watermark: UnixMs",
+        r#"select tokens_valid_after as "watermark: Timestamp",
                   exists (select 1 from revocation_outbox o
                            where o.user_id = u.id and o.delivered_at is null) as "waits!: bool"
              from users u where id = ? and is_active for update"#,
@@ -70,10 +70,10 @@ async fn put_back(ledgers: &Ledgers, user_id: u64) -> sqlx::Result<bool> {
 async fn revoked_tokens(
     tx: &mut MySqlConnection,
     user_id: u64,
-    now: UnixMs,
+    now: Timestamp,
 ) -> sqlx::Result<Vec<Change>> {
     sqlx::query!(
-        r#"select lower(hex(token_hash)) as "digest!: String", token_expiry as "expires_at: UnixMs"
+        r#"select lower(hex(token_hash)) as "digest!: String", token_expiry as "expires_at: Timestamp"
              from token_blacklist_enhanced
             where user_id = ? and token_type = 'access' and token_expiry > ?"#,
         user_id,
@@ -89,14 +89,14 @@ async fn standing_sessions(
     ledgers: &Ledgers,
     tx: &mut MySqlConnection,
     user_id: u64,
-    now: UnixMs,
+    now: Timestamp,
 ) -> sqlx::Result<Vec<Change>> {
     let sessions = standing!(query_as!(
         SessionRow,
         r#"select s.id as "id: SessionId", s.user_id, s.device_info as "device: Json<Value>",
-                  s.ip_address, s.created_at as "created_at: UnixMs",
-                  s.last_activity as "last_activity: UnixMs",
-                  s.expires_at as "expires_at: UnixMs", s.idle_timeout_s
+                  s.ip_address, s.created_at as "created_at: Timestamp",
+                  s.last_activity as "last_activity: Timestamp",
+                  s.expires_at as "expires_at: Timestamp", s.idle_timeout_s
              from user_sessions s
             where s.user_id = ? and "#
             + STANDING

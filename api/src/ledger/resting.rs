@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 
 /// How long one user's ledger is left alone after an attempt. It may be a session that Redis does
 /// not take, or has not heard of yet.
@@ -14,10 +14,10 @@ const MOST: usize = 100_000;
 
 /// Whose ledgers were put back lately.
 #[derive(Default)]
-pub(super) struct Resting(Mutex<HashMap<u64, UnixMs>>);
+pub(super) struct Resting(Mutex<HashMap<u64, Timestamp>>);
 
 impl Resting {
-    pub(super) fn is_due(&self, user_id: u64, now: UnixMs) -> bool {
+    pub(super) fn is_due(&self, user_id: u64, now: Timestamp) -> bool {
         let mut tried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if tried.len() >= MOST {
             tried.retain(|_, at| now.since(*at) < REST);
@@ -38,9 +38,9 @@ mod tests {
     #[test]
     fn a_ledger_is_looked_into_once_in_a_while() {
         let resting = Resting::default();
-        assert!(resting.is_due(1, UnixMs(0)));
-        assert!(!resting.is_due(1, UnixMs(59_999)));
-        assert!(resting.is_due(2, UnixMs(59_999)));
-        assert!(resting.is_due(1, UnixMs(60_000)));
+        assert!(resting.is_due(1, Timestamp(0)));
+        assert!(!resting.is_due(1, Timestamp(59_999)));
+        assert!(resting.is_due(2, Timestamp(59_999)));
+        assert!(resting.is_due(1, Timestamp(60_000)));
     }
 }

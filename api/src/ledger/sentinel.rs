@@ -8,7 +8,7 @@
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisResult};
 
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 
 /// What a server says of itself.
 pub(crate) struct Sight {
@@ -31,7 +31,7 @@ pub(crate) struct Mark {
     /// Every outbox row up to here had been heard.
     pub(crate) position: u64,
     /// When that was so; 0: never.
-    pub(crate) at: UnixMs,
+    pub(crate) at: Timestamp,
 }
 
 impl Sight {
@@ -55,7 +55,7 @@ impl Mark {
     fn parse(text: &str) -> Option<Self> {
         let mut words = text.split(' ');
         let (run_id, position, at) = (words.next()?, words.next()?, words.next()?);
-        let at = UnixMs(at.parse().ok()?);
+        let at = Timestamp(at.parse().ok()?);
         Some(Self { run_id: run_id.to_owned(), position: position.parse().ok()?, at })
     }
 
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_mark_reads_as_it_was_written_and_rubbish_is_none() {
-        let mark = Mark { run_id: "abc".into(), position: 7, at: UnixMs(9) };
+        let mark = Mark { run_id: "abc".into(), position: 7, at: Timestamp(9) };
         assert_eq!(Mark::parse(&mark.text()), Some(mark));
         for rubbish in ["", "abc", "abc 7", "abc x 9", "abc 7 -1"] {
             assert_eq!(Mark::parse(rubbish), None, "{rubbish}");

@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 
 use super::change::{Change, device_text};
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::session_id::SessionId;
 use crate::base::uses::Uses;
 
@@ -14,9 +14,9 @@ pub(super) struct SessionRow {
     pub(super) user_id: u64,
     pub(super) device: Json<Value>,
     pub(super) ip_address: String,
-    pub(super) created_at: UnixMs,
-    pub(super) last_activity: UnixMs,
-    pub(super) expires_at: UnixMs,
+    pub(super) created_at: Timestamp,
+    pub(super) last_activity: Timestamp,
+    pub(super) expires_at: Timestamp,
     pub(super) idle_timeout_s: u32,
 }
 

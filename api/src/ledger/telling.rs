@@ -11,7 +11,7 @@ use super::fault::is_of_the_server;
 use super::fence::Fence;
 use super::ledgers::Ledgers;
 use super::time::redis_now;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::log;
 use crate::ledger::change::Change;
 use crate::ledger::line::Line;
@@ -93,7 +93,7 @@ impl Ledgers {
         }
         let patience = u64::try_from(self.deadline.as_millis() / 2).unwrap_or(1).max(1);
         let mut questions = redis::pipe();
-        questions.cmd("PEXPIREAT").arg(self.lines.sentinel()).arg(UnixMs::MAX.0).ignore();
+        questions.cmd("PEXPIREAT").arg(self.lines.sentinel()).arg(Timestamp::MAX.0).ignore();
         questions.cmd("WAIT").arg(self.replicas).arg(patience);
         let (have,): (u8,) = questions.query_async(redis).await?;
         if have < self.replicas {
@@ -138,9 +138,9 @@ fn is_given_up(change: &Change, refusal: &ServerError) -> bool {
 async fn now_if_needed(
     redis: &mut MultiplexedConnection,
     changes: &[(u64, &Change)],
-) -> RedisResult<UnixMs> {
+) -> RedisResult<Timestamp> {
     if !changes.iter().any(|(_, change)| matches!(change, Change::RevokeAll { .. })) {
-        return Ok(UnixMs::MAX);
+        return Ok(Timestamp::MAX);
     }
     redis_now(redis).await
 }

@@ -78,7 +78,7 @@ async fn round(ledgers: &Ledgers, marked: &mut Instant) -> Result<(), Fault> {
     if !lines.is_believed() {
         // What other instances have told to be pending is asked for as well, if MySQL is there.
         let asked = doubt_waiting(ledgers).await;
-        if !lines.knows_who_waits() {
+        if !lines.knows_all_who_wait() {
             asked?;
         }
     }

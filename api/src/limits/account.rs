@@ -19,7 +19,7 @@ use portcullis_core::Digest;
 use sha2::Sha256;
 
 use super::address;
-use super::store::Store;
+use super::store::Counts;
 use crate::base::allowance::Throttled;
 use crate::base::device::Device;
 use crate::settings::Settings;
@@ -48,14 +48,14 @@ pub struct Attempt {
     shut: Option<Duration>,
 }
 
-pub(super) struct Accounts {
+pub(super) struct AccountLimits {
     cookie_key: Hmac<Sha256>,
     free: u32,
     most: u32,
     longest: Duration,
 }
 
-impl Accounts {
+impl AccountLimits {
     pub(super) fn new(settings: &Settings) -> Self {
         let limits = &settings.limits;
         Self {
@@ -70,7 +70,7 @@ impl Accounts {
     }
 
     /// Finds out whose count a try belongs to, and whether more may be tried, in one question.
-    pub(super) async fn attempt(&self, store: &Store, who: &Who<'_>) -> Attempt {
+    pub(super) async fn attempt(&self, store: &Counts, who: &Who<'_>) -> Attempt {
         let account = short(who.email.as_bytes());
         let place = [address::prefix(who.ip).to_string(), who.device.fingerprint.clone()].join(" ");
         let place = short(place.as_bytes());
@@ -90,7 +90,7 @@ impl Accounts {
     }
 
     /// Lets a try in and counts it, or tells when the next may come.
-    pub(super) async fn admit(&self, store: &Store, attempt: &Attempt) -> Result<(), Throttled> {
+    pub(super) async fn admit(&self, store: &Counts, attempt: &Attempt) -> Result<(), Throttled> {
         if let Some(wait) = attempt.shut {
             return Err(self.throttled(wait));
         }
@@ -111,16 +111,16 @@ impl Accounts {
         Err(self.throttled(wait))
     }
 
-    pub(super) async fn withdraw(&self, store: &Store, attempt: &Attempt) {
+    pub(super) async fn withdraw(&self, store: &Counts, attempt: &Attempt) {
         store.take_back(&attempt.failures).await;
     }
 
-    pub(super) async fn succeeded(&self, store: &Store, attempt: &Attempt) {
+    pub(super) async fn succeeded(&self, store: &Counts, attempt: &Attempt) {
         let forgotten = [attempt.failures.as_str(), attempt.gate.as_str()];
         tokio::join!(store.forget(&forgotten), store.add(&attempt.seen, KNOWN));
     }
 
-    pub(super) async fn forgive(&self, store: &Store, email: &str) {
+    pub(super) async fn forgive(&self, store: &Counts, email: &str) {
         let [failures, gate] = keys(&short(email.as_bytes()), STRANGERS);
         store.forget(&[&failures, &gate]).await;
     }

@@ -12,7 +12,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisResult};
 use secrecy::ExposeSecret as _;
 
-use crate::base::clock::{Clock, UnixMs};
+use crate::base::clock::{Clock, Timestamp};
 use crate::base::log;
 use crate::settings::Stores;
 
@@ -30,7 +30,7 @@ pub(super) struct Counted {
     pub(super) resets_in: Duration,
 }
 
-pub(super) struct Store {
+pub(super) struct Counts {
     redis: ConnectionManager,
     rests_until: AtomicU64,
     local: Mutex<HashMap<String, Entry>>,
@@ -39,10 +39,10 @@ pub(super) struct Store {
 
 struct Entry {
     count: u32,
-    ends: UnixMs,
+    ends: Timestamp,
 }
 
-impl Store {
+impl Counts {
     pub(super) fn new(stores: &Stores, clock: Clock) -> RedisResult<Self> {
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(0)
@@ -160,7 +160,7 @@ impl Store {
 }
 
 /// Drops what has ended; if that is not enough, everything, rather than grow without end.
-fn make_room(here: &mut HashMap<String, Entry>, now: UnixMs) {
+fn make_room(here: &mut HashMap<String, Entry>, now: Timestamp) {
     if here.len() >= MOST {
         here.retain(|_, entry| entry.ends > now);
     }

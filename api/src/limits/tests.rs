@@ -9,7 +9,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::base::allowance::whole_seconds;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::device::Device;
 
 const HOME: &str = "203.0.113.7";
@@ -18,9 +18,9 @@ const ALICE: &str = "alice@example.com";
 /// Nothing listens here.
 const AWAY: &str = "redis://127.0.0.1:1";
 
-/// Limits to try, the clock they go by, and the Redis that must outlive them.
+/// Limiter to try, the clock they go by, and the Redis that must outlive them.
 struct Bench {
-    limits: Limits,
+    limits: Limiter,
     clock: Clock,
     redis: Option<Redis>,
 }
@@ -34,8 +34,8 @@ impl Bench {
         settings.limits.account_free_failures = 3;
         settings.limits.account_max_failures = 5;
         change(&mut settings);
-        let clock = Clock::manual(UnixMs(1_800_000_000_000));
-        Self { limits: Limits::new(&settings, clock.clone()).unwrap(), clock, redis }
+        let clock = Clock::manual(Timestamp(1_800_000_000_000));
+        Self { limits: Limiter::new(&settings, clock.clone()).unwrap(), clock, redis }
     }
 
     async fn login(&self, ip: &str) -> Result<(), Throttled> {

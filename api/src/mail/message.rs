@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::device::Device;
 use crate::tokens::secret::EmailToken;
 
@@ -37,7 +37,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    fn text(&self, now: UnixMs) -> String {
+    fn text(&self, now: Timestamp) -> String {
         let Device { browser, os, .. } = &self.device;
         format!("When: {}\nDevice: {browser} on {os}\nAddress: {}\n", now.rfc3339(), self.ip)
     }
@@ -45,7 +45,7 @@ impl Scene {
 
 impl Message {
     /// Subject and body.
-    pub(super) fn text(&self, app: &str, site: &str, now: UnixMs) -> (String, String) {
+    pub(super) fn text(&self, app: &str, site: &str, now: Timestamp) -> (String, String) {
         let (subject, body) = match self {
             Self::Verify { token } => (
                 format!("Confirm your address for {app}"),

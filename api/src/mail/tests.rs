@@ -19,7 +19,7 @@ fn settings(dir: &Path) -> Settings {
 }
 
 fn mail(settings: &Settings) -> Mail {
-    Mail::new(settings, Clock::manual(UnixMs(1_800_000_000_000)), background()).unwrap()
+    Mail::new(settings, Clock::manual(Timestamp(1_800_000_000_000)), background()).unwrap()
 }
 
 fn token() -> EmailToken {
@@ -54,7 +54,7 @@ async fn the_token_stands_alone_or_in_a_link_to_the_site() {
     mail(&settings).send("a@example.com", Message::Verify { token: token() }).await.unwrap();
     settings.accounts.frontend_url = "https://app.example.com/".to_owned();
     let linked =
-        Mail::new(&settings, Clock::manual(UnixMs(1_800_000_000_001)), background()).unwrap();
+        Mail::new(&settings, Clock::manual(Timestamp(1_800_000_000_001)), background()).unwrap();
     linked.send("a@example.com", Message::ResetPassword { token: token() }).await.unwrap();
     let files = files(dir.path());
     assert!(files[0].contains(&format!("\r\n\r\n{}\r\n", token().expose())), "{}", files[0]);

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::clock::{Clock, UnixMs};
+use crate::base::clock::{Clock, Timestamp};
 use crate::base::log;
 use crate::base::session_id::SessionId;
 use crate::base::uses::{Unheard, Uses};
@@ -56,7 +56,7 @@ impl Activity {
     }
 
     /// Whether it is time to write down that this session is in use; if so, it counts as written.
-    pub fn due(&self, session: &str, now: UnixMs) -> bool {
+    pub fn due(&self, session: &str, now: Timestamp) -> bool {
         self.uses.due(session, now)
     }
 
@@ -71,7 +71,7 @@ impl Activity {
 
     /// Tells Redis that a session is in use. One that it calls idle it does not revive, and one that it
     /// has lost it does not know: both are put back.
-    pub(crate) async fn tell_redis(&self, user_id: u64, session: &SessionId, at: UnixMs) {
+    pub(crate) async fn tell_redis(&self, user_id: u64, session: &SessionId, at: Timestamp) {
         match self.ledgers.touch(user_id, session, at).await {
             Ok(is_live) => {
                 self.uses.redis_heard(session, at);
@@ -132,7 +132,7 @@ mod tests {
         settings.session_touch_interval = Duration::from_mins(1);
         settings.session_idle_timeout = Duration::from_secs(2);
         let uses = uses(&settings);
-        assert!(uses.due("s", UnixMs(0)));
-        assert!(uses.due("s", UnixMs(200)));
+        assert!(uses.due("s", Timestamp(0)));
+        assert!(uses.due("s", Timestamp(200)));
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis_core::Digest;
 
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
@@ -52,8 +52,8 @@ impl Caller {
     }
 
     /// Sensitive changes want a password that was given lately (R-11, RFC 9470).
-    pub fn must_have_logged_in_within(&self, window: Duration, now: UnixMs) -> Result<()> {
-        let authenticated_at = UnixMs::from_seconds(self.auth_time_s);
+    pub fn must_have_logged_in_within(&self, window: Duration, now: Timestamp) -> Result<()> {
+        let authenticated_at = Timestamp::from_seconds(self.auth_time_s);
         if now.since(authenticated_at) > window {
             return Err(Error::StepUp(window.as_secs()));
         }

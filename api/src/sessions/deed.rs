@@ -6,7 +6,7 @@ use super::ending::{self, Ended, Ending, Reason};
 use super::opening::{Opened, Opening, Start};
 use super::revocation;
 use crate::base::client::Client;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::Result;
 use crate::base::session_id::SessionId;
 use crate::ledger::change::Propagation;
@@ -23,7 +23,7 @@ pub(crate) struct Deed<'a> {
     user_id: u64,
     fence: Option<Fence>,
     /// When it is done.
-    pub(crate) at: UnixMs,
+    pub(crate) at: Timestamp,
     pub(crate) tx: Transaction,
 }
 
@@ -79,7 +79,11 @@ impl<'a> Deed<'a> {
     }
 
     /// Begins a session of the user, whose row is held; it counts as begun at `created_at`.
-    pub(crate) async fn open(&mut self, opening: &Opening, created_at: UnixMs) -> Result<Opened> {
+    pub(crate) async fn open(
+        &mut self,
+        opening: &Opening,
+        created_at: Timestamp,
+    ) -> Result<Opened> {
         let Self { user_id, client, at: now, .. } = *self;
         opening.open(&mut self.tx, Start { user_id, client, now, created_at }).await
     }

@@ -11,7 +11,7 @@ use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use crate::base::client::Client;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::session_id::SessionId;
 use crate::ledger::change::Change;
 use crate::ledger::outbox;
@@ -67,7 +67,7 @@ pub struct Ending<'a> {
     /// Why.
     pub reason: Reason,
     /// When.
-    pub at: UnixMs,
+    pub at: Timestamp,
     /// On whose request.
     pub client: &'a Client,
 }

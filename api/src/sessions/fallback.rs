@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::caller::Caller;
 use super::live;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::base::uses::Uses;
 use crate::store::database::Store;
@@ -36,10 +36,10 @@ impl Fallback {
     }
 
     /// Refuses a caller whose session or token is not live.
-    pub(super) async fn must_live(&self, caller: &Caller, now: UnixMs) -> Result<()> {
+    pub(super) async fn must_live(&self, caller: &Caller, now: Timestamp) -> Result<()> {
         let _turn = self.turn().await?;
         let row = standing!(query!(
-            r#"select s.last_activity as "last_activity: UnixMs", s.idle_timeout_s
+            r#"select s.last_activity as "last_activity: Timestamp", s.idle_timeout_s
                  from user_sessions s
                 where s.id = ? and s.user_id = ?
                   and not exists (select 1 from token_blacklist_enhanced b

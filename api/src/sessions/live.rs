@@ -16,7 +16,7 @@ use serde::Serialize;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::device::Device;
 use crate::base::error::Result;
 use crate::base::log;
@@ -29,7 +29,7 @@ use crate::store::standing::standing;
 const COUNT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Whether a session that stands is in use, by its last use. At its limit it is idle.
-pub(crate) fn is_in_use(last_used: UnixMs, idle_timeout_s: u32, now: UnixMs) -> bool {
+pub(crate) fn is_in_use(last_used: Timestamp, idle_timeout_s: u32, now: Timestamp) -> bool {
     let limit = Duration::from_secs(idle_timeout_s.into());
     limit.is_zero() || now.since(last_used) < limit
 }
@@ -40,7 +40,7 @@ pub struct Session {
     id: SessionId,
     device_info: SeenDevice,
     ip_address: String,
-    last_activity: UnixMs,
+    last_activity: Timestamp,
     pub(crate) is_current: bool,
 }
 
@@ -64,7 +64,7 @@ pub(crate) async fn list(
     let now = ledgers.clock.now();
     let rows = standing!(query!(
         r#"select s.id as "id: SessionId", s.device_info as "device: Json<Device>", s.ip_address,
-                  s.last_activity as "last_activity: UnixMs", s.idle_timeout_s
+                  s.last_activity as "last_activity: Timestamp", s.idle_timeout_s
              from user_sessions s
             where s.user_id = ? and "#
             + STANDING,
@@ -100,7 +100,7 @@ pub(crate) async fn list(
 
 /// How many sessions are live, by the uses that MySQL has heard of. Only here does SQL judge the use:
 /// the sessions of everybody are too many to be looked at one by one.
-async fn count(store: &Store, now: UnixMs) -> sqlx::Result<f64> {
+async fn count(store: &Store, now: Timestamp) -> sqlx::Result<f64> {
     standing!(query_scalar!(
         r#"select cast(count(*) as double) as "live!: f64" from user_sessions s
             where (s.idle_timeout_s = 0
@@ -115,7 +115,7 @@ async fn count(store: &Store, now: UnixMs) -> sqlx::Result<f64> {
 
 /// How many sessions are live, for whoever watches: it looks at every session, so it may take longer
 /// than a request.
-pub async fn count_patiently(store: &Store, now: UnixMs) -> sqlx::Result<f64> {
+pub async fn count_patiently(store: &Store, now: Timestamp) -> sqlx::Result<f64> {
     time(COUNT_PATIENCE, count(store, now)).await
 }
 
@@ -125,17 +125,17 @@ mod tests {
 
     #[test]
     fn a_session_is_idle_at_the_instant_of_its_limit() {
-        assert!(is_in_use(UnixMs(1_000), 2, UnixMs(2_999)));
-        assert!(!is_in_use(UnixMs(1_000), 2, UnixMs(3_000)));
+        assert!(is_in_use(Timestamp(1_000), 2, Timestamp(2_999)));
+        assert!(!is_in_use(Timestamp(1_000), 2, Timestamp(3_000)));
     }
 
     #[test]
     fn without_a_limit_no_session_is_idle() {
-        assert!(is_in_use(UnixMs(0), 0, UnixMs::MAX));
+        assert!(is_in_use(Timestamp(0), 0, Timestamp::MAX));
     }
 
     #[test]
     fn a_session_that_was_used_by_a_clock_ahead_is_in_use() {
-        assert!(is_in_use(UnixMs(5_000), 1, UnixMs(1_000)));
+        assert!(is_in_use(Timestamp(5_000), 1, Timestamp(1_000)));
     }
 }

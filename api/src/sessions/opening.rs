@@ -10,9 +10,9 @@ use serde_json::json;
 
 use super::ending::{self, Ending, Reason};
 use super::live;
-use super::rows::{self, NewRefreshToken, NewSession, Origin};
+use super::rows::{self, NewRefreshToken, NewSession, Source};
 use crate::base::client::Client;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::Result;
 use crate::base::random::Random;
 use crate::base::session_id::SessionId;
@@ -39,7 +39,7 @@ pub struct Opening {
 pub(crate) struct Opened {
     pub(crate) session: SessionId,
     pub(crate) refresh: RefreshToken,
-    pub(crate) expires_at: UnixMs,
+    pub(crate) expires_at: Timestamp,
 }
 
 /// Whose session begins, where and when.
@@ -48,9 +48,9 @@ pub(super) struct Start<'a> {
     pub(super) user_id: u64,
     pub(super) client: &'a Client,
     /// The present: everything that lasts is measured from here.
-    pub(super) now: UnixMs,
+    pub(super) now: Timestamp,
     /// What the session counts as begun at (`held::User::next_beginning`).
-    pub(super) created_at: UnixMs,
+    pub(super) created_at: Timestamp,
 }
 
 impl Opening {
@@ -83,8 +83,8 @@ impl Opening {
         let Start { user_id, client, now, .. } = start;
         let beyond = self.most.saturating_sub(1) as usize;
         let mut others = standing!(query!(
-            r#"select s.id as "id: SessionId", s.last_activity as "last_used: UnixMs",
-                      s.created_at as "created_at: UnixMs", s.idle_timeout_s
+            r#"select s.id as "id: SessionId", s.last_activity as "last_used: Timestamp",
+                      s.created_at as "created_at: Timestamp", s.idle_timeout_s
                  from user_sessions s where s.user_id = ? and "#
                 + STANDING,
             user_id,
@@ -113,7 +113,7 @@ impl Opening {
         let Opened { session, refresh, expires_at } = opened;
         let (idle_timeout_s, expires_at) = (self.idle_timeout_s, *expires_at);
         let ip_address = client.ip.to_string();
-        let origin = Origin {
+        let source = Source {
             device: &client.device,
             ip_address: &ip_address,
             user_agent: &client.user_agent,
@@ -121,7 +121,7 @@ impl Opening {
         let row = NewSession {
             id: session,
             user_id,
-            origin,
+            source,
             last_activity: now,
             created_at,
             authenticated_at: now,
@@ -143,7 +143,7 @@ impl Opening {
             user_id,
             session,
             parent: None,
-            origin,
+            source,
             created_at: now,
             expires_at,
         };

@@ -4,7 +4,7 @@ use sqlx::types::Json;
 
 use super::caller::Caller;
 use super::ending::Ending;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::ledger::change::Change;
 use crate::ledger::outbox;
 use crate::metrics;
@@ -18,7 +18,7 @@ pub(super) async fn revoke_token(
     caller: &Caller,
     ending: Ending<'_>,
 ) -> sqlx::Result<()> {
-    let expires_at = UnixMs::from_seconds(caller.expires_at_s).plus(LONGEST_LEEWAY);
+    let expires_at = Timestamp::from_seconds(caller.expires_at_s).plus(LONGEST_LEEWAY);
     sqlx::query!(
         "insert into token_blacklist_enhanced
             (token_hash, token_type, token_expiry, blacklisted_at, reason, user_id, session_id,

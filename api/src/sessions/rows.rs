@@ -4,7 +4,7 @@ use portcullis_core::Digest;
 use sqlx::MySqlConnection;
 use sqlx::types::Json;
 
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::device::Device;
 use crate::base::session_id::SessionId;
 
@@ -12,12 +12,12 @@ use crate::base::session_id::SessionId;
 pub(crate) struct NewSession<'a> {
     pub(crate) id: &'a SessionId,
     pub(crate) user_id: u64,
-    pub(crate) origin: Origin<'a>,
-    pub(crate) last_activity: UnixMs,
-    pub(crate) created_at: UnixMs,
+    pub(crate) source: Source<'a>,
+    pub(crate) last_activity: Timestamp,
+    pub(crate) created_at: Timestamp,
     /// When the password was given.
-    pub(crate) authenticated_at: UnixMs,
-    pub(crate) expires_at: UnixMs,
+    pub(crate) authenticated_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
     pub(crate) idle_timeout_s: u32,
 }
 
@@ -28,14 +28,14 @@ pub(crate) struct NewRefreshToken<'a> {
     pub(crate) session: &'a SessionId,
     /// The one that was spent for it.
     pub(crate) parent: Option<u64>,
-    pub(crate) origin: Origin<'a>,
-    pub(crate) created_at: UnixMs,
-    pub(crate) expires_at: UnixMs,
+    pub(crate) source: Source<'a>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
 }
 
 /// From where it was asked for.
 #[derive(Clone, Copy)]
-pub(crate) struct Origin<'a> {
+pub(crate) struct Source<'a> {
     pub(crate) device: &'a Device,
     pub(crate) ip_address: &'a str,
     pub(crate) user_agent: &'a str,
@@ -53,9 +53,9 @@ pub(crate) async fn insert_session(
          values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         row.id,
         row.user_id,
-        Json(row.origin.device),
-        row.origin.ip_address,
-        row.origin.user_agent,
+        Json(row.source.device),
+        row.source.ip_address,
+        row.source.user_agent,
         row.last_activity,
         row.created_at,
         row.authenticated_at,
@@ -81,9 +81,9 @@ pub(crate) async fn insert_refresh_token(
         row.session,
         row.parent,
         row.digest.as_bytes().as_slice(),
-        Json(row.origin.device),
-        row.origin.ip_address,
-        row.origin.user_agent,
+        Json(row.source.device),
+        row.source.ip_address,
+        row.source.user_agent,
         row.created_at,
         row.expires_at,
     )

@@ -14,7 +14,7 @@ use sqlx::{Executor, MySql};
 
 use crate::base::client::Client;
 use crate::base::client::RequestId;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::log;
 use crate::store::transaction::Transaction;
 
@@ -102,7 +102,7 @@ impl Line {
 pub(crate) async fn record(
     tx: &mut Transaction,
     client: &Client,
-    now: UnixMs,
+    now: Timestamp,
     event: Event<'_>,
 ) -> sqlx::Result<()> {
     let line = event.line(client);
@@ -115,7 +115,7 @@ pub(crate) async fn record(
 pub(crate) async fn record_alone(
     db: impl Executor<'_, Database = MySql>,
     client: &Client,
-    now: UnixMs,
+    now: Timestamp,
     event: Event<'_>,
 ) -> sqlx::Result<()> {
     event.log(client);
@@ -125,7 +125,7 @@ pub(crate) async fn record_alone(
 async fn insert(
     db: impl Executor<'_, Database = MySql>,
     client: &Client,
-    now: UnixMs,
+    now: Timestamp,
     event: Event<'_>,
 ) -> sqlx::Result<()> {
     sqlx::query!(

@@ -12,7 +12,7 @@ use sqlx::{MySqlConnection, MySqlPool};
 
 use super::database;
 use super::lock::lock;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::log;
 use crate::metrics;
 use crate::settings::Settings;
@@ -55,7 +55,7 @@ impl fmt::Display for Deleted {
 pub async fn clean(
     db: &MySqlPool,
     settings: &Settings,
-    now: UnixMs,
+    now: Timestamp,
 ) -> sqlx::Result<Option<Deleted>> {
     let Some(mut connection) = lock(db, "cleanup").await? else { return Ok(None) };
     let deleted = delete_all(&mut connection, settings, now).await;
@@ -67,7 +67,7 @@ pub async fn clean(
 async fn delete_all(
     db: &mut MySqlConnection,
     settings: &Settings,
-    now: UnixMs,
+    now: Timestamp,
 ) -> sqlx::Result<Deleted> {
     let server = &settings.server;
     let days = Duration::from_hours(24 * server.inactive_token_days);
@@ -112,7 +112,11 @@ macro_rules! in_batches {
     }};
 }
 
-async fn refresh_tokens(db: &mut MySqlConnection, until: UnixMs, batch: u32) -> sqlx::Result<u64> {
+async fn refresh_tokens(
+    db: &mut MySqlConnection,
+    until: Timestamp,
+    batch: u32,
+) -> sqlx::Result<u64> {
     in_batches!(
         db,
         batch,
@@ -121,7 +125,11 @@ async fn refresh_tokens(db: &mut MySqlConnection, until: UnixMs, batch: u32) -> 
     )
 }
 
-async fn user_sessions(db: &mut MySqlConnection, until: UnixMs, batch: u32) -> sqlx::Result<u64> {
+async fn user_sessions(
+    db: &mut MySqlConnection,
+    until: Timestamp,
+    batch: u32,
+) -> sqlx::Result<u64> {
     in_batches!(
         db,
         batch,
@@ -130,7 +138,7 @@ async fn user_sessions(db: &mut MySqlConnection, until: UnixMs, batch: u32) -> s
     )
 }
 
-async fn blacklist(db: &mut MySqlConnection, until: UnixMs, batch: u32) -> sqlx::Result<u64> {
+async fn blacklist(db: &mut MySqlConnection, until: Timestamp, batch: u32) -> sqlx::Result<u64> {
     in_batches!(
         db,
         batch,
@@ -139,7 +147,7 @@ async fn blacklist(db: &mut MySqlConnection, until: UnixMs, batch: u32) -> sqlx:
     )
 }
 
-async fn email_tokens(db: &mut MySqlConnection, until: UnixMs, batch: u32) -> sqlx::Result<u64> {
+async fn email_tokens(db: &mut MySqlConnection, until: Timestamp, batch: u32) -> sqlx::Result<u64> {
     in_batches!(
         db,
         batch,
@@ -148,7 +156,7 @@ async fn email_tokens(db: &mut MySqlConnection, until: UnixMs, batch: u32) -> sq
     )
 }
 
-async fn outbox(db: &mut MySqlConnection, until: UnixMs, batch: u32) -> sqlx::Result<u64> {
+async fn outbox(db: &mut MySqlConnection, until: Timestamp, batch: u32) -> sqlx::Result<u64> {
     in_batches!(
         db,
         batch,
@@ -157,7 +165,7 @@ async fn outbox(db: &mut MySqlConnection, until: UnixMs, batch: u32) -> sqlx::Re
     )
 }
 
-async fn audit_events(db: &mut MySqlConnection, until: UnixMs, batch: u32) -> sqlx::Result<u64> {
+async fn audit_events(db: &mut MySqlConnection, until: Timestamp, batch: u32) -> sqlx::Result<u64> {
     in_batches!(db, batch, "delete from audit_events where at <= ? order by at limit ?", until)
 }
 

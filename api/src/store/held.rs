@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use sqlx::MySqlConnection;
 
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
@@ -24,15 +24,15 @@ pub(crate) struct User {
     pub(crate) is_active: bool,
     /// Whether their address is proven.
     pub(crate) email_is_verified: bool,
-    watermark: Option<UnixMs>,
+    watermark: Option<Timestamp>,
 }
 
 impl User {
     /// When a session that begins now counts as begun: later than anything that ended all sessions.
     /// That may lie ahead of this host's clock, so it says what outlives what and nothing else;
     /// everything that is measured is measured from `now`.
-    pub(crate) fn next_beginning(&self, now: UnixMs) -> UnixMs {
-        self.watermark.map_or(now, |watermark| now.max(UnixMs(watermark.0 + 1)))
+    pub(crate) fn next_beginning(&self, now: Timestamp) -> Timestamp {
+        self.watermark.map_or(now, |watermark| now.max(Timestamp(watermark.0 + 1)))
     }
 
     /// Whether they may log in, as far as the account is concerned.
@@ -55,7 +55,7 @@ pub(crate) async fn user(tx: &mut MySqlConnection, user_id: u64) -> sqlx::Result
         User,
         r#"select password_hash, role as "role: Role", is_active as "is_active: bool",
                   (email_verified_at is not null) as "email_is_verified!: bool",
-                  tokens_valid_after as "watermark: UnixMs" from users where id = ? for update"#,
+                  tokens_valid_after as "watermark: Timestamp" from users where id = ? for update"#,
         user_id,
     )
     .fetch_optional(tx)

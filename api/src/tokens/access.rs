@@ -24,7 +24,7 @@ pub use key::{Algorithm, Jwk, Key, KeyFault};
 use claims::Rules;
 use key::Look;
 
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::log;
 use crate::settings::Tokens;
 
@@ -121,7 +121,7 @@ impl Keys {
     }
 
     /// Reads a token as presented. What comes back was signed by one of the keys and is good `now`.
-    pub fn verify(&self, token: &str, now: UnixMs) -> Result<Claims, Refusal> {
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, Refusal> {
         match self.verify_with(&self.ring(), token, now) {
             Err(Refusal::UnknownKey) if self.may_reload(now) => {
                 if let Err(cause) = self.reload() {
@@ -135,11 +135,11 @@ impl Keys {
 
     /// Another instance may sign with a key made since: looked for once a second at most, because
     /// anybody can send a token with a key that nobody knows.
-    fn may_reload(&self, now: UnixMs) -> bool {
+    fn may_reload(&self, now: Timestamp) -> bool {
         self.dir.is_some() && self.read_at_s.swap(now.seconds(), Ordering::Relaxed) != now.seconds()
     }
 
-    fn verify_with(&self, ring: &[Key], token: &str, now: UnixMs) -> Result<Claims, Refusal> {
+    fn verify_with(&self, ring: &[Key], token: &str, now: Timestamp) -> Result<Claims, Refusal> {
         if token.len() > LONGEST {
             return Err(Refusal::Malformed);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::random::Random;
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
@@ -63,9 +63,9 @@ pub struct Grant<'a> {
     /// The session.
     pub session: &'a SessionId,
     /// When the password was last given.
-    pub authenticated_at: UnixMs,
+    pub authenticated_at: Timestamp,
     /// When the session ends at the latest.
-    pub expires_at: UnixMs,
+    pub expires_at: Timestamp,
 }
 
 /// Hands out token pairs.
@@ -82,7 +82,7 @@ impl Issuer {
     }
 
     /// Signs an access token and puts the refresh token beside it.
-    pub fn pair(&self, grant: &Grant<'_>, refresh: &RefreshToken, now: UnixMs) -> TokenPair {
+    pub fn pair(&self, grant: &Grant<'_>, refresh: &RefreshToken, now: Timestamp) -> TokenPair {
         // No token outlives its session.
         let dies_at = now.plus(self.lifetime).min(grant.expires_at);
         let claims = Claims {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use futures_util::future::join_all;
-use portcullis_api::base::clock::UnixMs;
+use portcullis_api::base::clock::Timestamp;
 use portcullis_tests::{Answer, Database, Service, send};
 use redis::Value;
 use reqwest::Method;
@@ -132,7 +132,7 @@ impl World {
 
     fn pass(&mut self, ms: i64) {
         self.reference.now = self.reference.now.checked_add_signed(ms).unwrap();
-        self.auth.clock.set(UnixMs(self.reference.now));
+        self.auth.clock.set(Timestamp(self.reference.now));
     }
 
     fn disturb(&mut self, step: &Step) {

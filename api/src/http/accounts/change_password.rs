@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::accounts::user::fault_of_password;
 use crate::base::client::Client;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::http::answer::Success;
@@ -107,7 +107,7 @@ pub async fn change_password(
 /// A change that is done, and the session that began with it.
 struct Changed {
     role: Role,
-    now: UnixMs,
+    now: Timestamp,
     opened: Opened,
     propagation: Propagation,
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::http::answer::Success;
@@ -25,7 +25,7 @@ struct Account {
     last_name: String,
     is_active: bool,
     role: Role,
-    created_at: UnixMs,
+    created_at: Timestamp,
 }
 
 /// The user behind the access token.
@@ -40,7 +40,7 @@ pub async fn me(State(app): State<App>, caller: Caller) -> Result<Success<Me>> {
         Account,
         r#"select id, email, first_name, last_name, is_active as "is_active: bool",
                   role as "role: Role",
-                  created_at as "created_at: UnixMs"
+                  created_at as "created_at: Timestamp"
              from users where id = ?"#,
         caller.user_id,
     )

@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::http::answer::Success;
 use crate::http::caller::Admin;
@@ -41,7 +41,7 @@ pub struct Trail {
 #[schema(as = AuditEvent)]
 struct Recorded {
     id: u64,
-    at: UnixMs,
+    at: Timestamp,
     event: String,
     user_id: Option<u64>,
     session_id: Option<String>,
@@ -70,7 +70,7 @@ pub async fn audit(
     let limit = page::size(filter.limit);
     let events = sqlx::query_as!(
         Recorded,
-        r#"select id, at as "at: UnixMs", event, user_id, session_id, ip_address, user_agent,
+        r#"select id, at as "at: Timestamp", event, user_id, session_id, ip_address, user_agent,
                   request_id, detail as "detail: Json<Value>"
              from audit_events
             where id < ? and (? is null or user_id = ?) and (? is null or event = ?)

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::base::client::Client;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::Result;
 use crate::http::answer::Success;
 use crate::http::caller::Admin;
@@ -81,7 +81,7 @@ async fn others(
     app: &App,
     caller: &Caller,
     after: u64,
-    at: UnixMs,
+    at: Timestamp,
 ) -> Result<Option<(u64, Counts)>> {
     let mut tx = app.store.begin().await?;
     if caller.user_id <= after {
@@ -96,7 +96,7 @@ async fn others(
 }
 
 /// Ends the caller, after everybody else.
-async fn own(app: &App, client: &Client, caller: &Caller, at: UnixMs) -> Result<Counts> {
+async fn own(app: &App, client: &Client, caller: &Caller, at: Timestamp) -> Result<Counts> {
     let mut tx = app.store.begin().await?;
     held::administrator(&mut tx, caller.user_id, &caller.session, caller.user_id).await?;
     let event = Event::of(What::EverybodyEnded, caller.user_id);
@@ -125,7 +125,7 @@ async fn hold_next(tx: &mut MySqlConnection, after: u64) -> sqlx::Result<Option<
     Ok(held.last().copied())
 }
 
-async fn end(app: &App, mut tx: Transaction, range: Range, at: UnixMs) -> sqlx::Result<Counts> {
+async fn end(app: &App, mut tx: Transaction, range: Range, at: Timestamp) -> sqlx::Result<Counts> {
     let users = with_sessions(&mut tx, range).await?;
     sqlx::query!(
         "update users u
@@ -162,7 +162,7 @@ async fn with_sessions(tx: &mut MySqlConnection, range: Range) -> sqlx::Result<V
 }
 
 /// Ends their live sessions, and writes down what their ledgers must be told.
-async fn end_sessions(tx: &mut MySqlConnection, range: Range, at: UnixMs) -> sqlx::Result<u64> {
+async fn end_sessions(tx: &mut MySqlConnection, range: Range, at: Timestamp) -> sqlx::Result<u64> {
     // By name as well: a session is ended even if its host's clock was ahead.
     sqlx::query!(
         "insert into revocation_outbox (user_id, change_set, created_at)

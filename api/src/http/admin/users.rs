@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::base::client::Client;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::http::answer::Success;
@@ -52,8 +52,8 @@ struct User {
     last_name: String,
     role: Role,
     is_active: bool,
-    email_verified_at: Option<UnixMs>,
-    created_at: UnixMs,
+    email_verified_at: Option<Timestamp>,
+    created_at: Timestamp,
 }
 
 /// `GET /admin/users`, all or the one with an address.
@@ -77,8 +77,8 @@ pub async fn list(
         User,
         r#"select id, email, first_name, last_name, role as "role: Role",
                   is_active as "is_active: bool",
-                  email_verified_at as "email_verified_at: UnixMs",
-                  created_at as "created_at: UnixMs"
+                  email_verified_at as "email_verified_at: Timestamp",
+                  created_at as "created_at: Timestamp"
              from users
             where id > ? and (? is null or email = ?)
             order by id limit ?"#,

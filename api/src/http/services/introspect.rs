@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::base::client::Client;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
@@ -177,19 +177,19 @@ async fn about_access_token(app: &App, token: &str) -> Result<Option<Introspecti
 struct Row {
     user_id: u64,
     session: SessionId,
-    created_at: UnixMs,
-    expires_at: UnixMs,
-    last_activity: UnixMs,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    last_activity: Timestamp,
     idle_timeout_s: u32,
 }
 
-async fn find(app: &App, token: &RefreshToken, now: UnixMs) -> Result<Option<Row>> {
+async fn find(app: &App, token: &RefreshToken, now: Timestamp) -> Result<Option<Row>> {
     let digest = token.digest();
     let row = standing!(query_as!(
         Row,
         r#"select t.user_id, t.session_id as "session: SessionId",
-                  t.created_at as "created_at: UnixMs", t.expires_at as "expires_at: UnixMs",
-                  s.last_activity as "last_activity: UnixMs", s.idle_timeout_s
+                  t.created_at as "created_at: Timestamp", t.expires_at as "expires_at: Timestamp",
+                  s.last_activity as "last_activity: Timestamp", s.idle_timeout_s
              from refresh_tokens t
              join user_sessions s on s.id = t.session_id
             where t.token_hash = ? and t.is_active and t.expires_at > ? and "#

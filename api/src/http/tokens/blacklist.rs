@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::http::answer::Success;
 use crate::http::page;
@@ -36,8 +36,8 @@ struct Entry {
     id: u64,
     token_type: String,
     reason: String,
-    blacklisted_at: UnixMs,
-    token_expiry: UnixMs,
+    blacklisted_at: Timestamp,
+    token_expiry: Timestamp,
     session_id: Option<String>,
     /// Enough to recognise it, too little to be of use.
     digest_prefix: String,
@@ -61,8 +61,8 @@ pub async fn list(
     let limit = page::size(asked.limit);
     let entries = sqlx::query_as!(
         Entry,
-        r#"select id, token_type, reason, blacklisted_at as "blacklisted_at: UnixMs",
-                  token_expiry as "token_expiry: UnixMs", session_id,
+        r#"select id, token_type, reason, blacklisted_at as "blacklisted_at: Timestamp",
+                  token_expiry as "token_expiry: Timestamp", session_id,
                   lower(left(hex(token_hash), 8)) as "digest_prefix!: String"
              from token_blacklist_enhanced
             where user_id = ? and id < ?

@@ -18,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::App;
 use crate::accounts::new_device;
 use crate::base::client::Client;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::device::Device;
 use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
@@ -73,7 +73,7 @@ struct Session {
     id: SessionId,
     device_info: DeviceInfo,
     ip_address: String,
-    last_activity: UnixMs,
+    last_activity: Timestamp,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::base::client::Client;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result, Violation};
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
@@ -30,7 +30,7 @@ use crate::mail::{Message, Scene};
 use crate::metrics;
 use crate::sessions::deed::Deed;
 use crate::sessions::ending::Reason;
-use crate::sessions::rows::{self, NewRefreshToken, Origin};
+use crate::sessions::rows::{self, NewRefreshToken, Source};
 use crate::store::audit::{self, Event, What};
 use crate::store::transaction::Transaction;
 use crate::tokens::issue::{Grant, TokenPair};
@@ -132,7 +132,7 @@ struct Exchange<'a> {
     client: &'a Client,
     token: &'a RefreshToken,
     successor: &'a RefreshToken,
-    now: UnixMs,
+    now: Timestamp,
 }
 
 impl Exchange<'_> {
@@ -214,7 +214,7 @@ impl Exchange<'_> {
             user_id: row.user_id,
             session: &row.session,
             parent: Some(row.id),
-            origin: Origin {
+            source: Source {
                 device: &client.device,
                 ip_address: &ip_address,
                 user_agent: &client.user_agent,

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::base::client::Client;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
@@ -70,7 +70,7 @@ pub struct Stats {
 pub async fn stats(State(app): State<App>, caller: Caller) -> Result<Success<Stats>> {
     let now = app.clock.now();
     let mut live = standing!(query!(
-        r#"select s.id as "id: SessionId", s.last_activity as "last_activity: UnixMs",
+        r#"select s.id as "id: SessionId", s.last_activity as "last_activity: Timestamp",
                   s.idle_timeout_s,
                   (select count(*) from refresh_tokens t
                     where t.session_id = s.id and t.is_active and t.expires_at > ?) as "tokens!: i64"

@@ -12,7 +12,7 @@ use sqlx::MySql;
 use sqlx::types::Json;
 
 use super::work::{BATCH, Fault, Work, within};
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::ledger::change::Change;
 
 impl Work<'_> {
@@ -22,7 +22,7 @@ impl Work<'_> {
         &mut self,
         from: u64,
         waiting: &[u64],
-        before_sessions: UnixMs,
+        before_sessions: Timestamp,
     ) -> Result<(), Fault> {
         let mut from = waiting.first().map_or(from, |first| from.min(first - 1));
         loop {
@@ -48,7 +48,7 @@ impl Work<'_> {
     /// Tells the endings that wait now, until a look at all that waits shows nothing new: a row with
     /// a low number may have been committed late, and whoever wrote it may be gone. Whoever commits
     /// one after the last look tells it to these ledgers as well.
-    pub(super) async fn tell_waiting(&mut self, before_sessions: UnixMs) -> Result<(), Fault> {
+    pub(super) async fn tell_waiting(&mut self, before_sessions: Timestamp) -> Result<(), Fault> {
         let mut told = HashSet::new();
         while self.tell_new(&mut told, before_sessions).await? {}
         Ok(())
@@ -58,7 +58,7 @@ impl Work<'_> {
     async fn tell_new(
         &mut self,
         told: &mut HashSet<u64>,
-        before_sessions: UnixMs,
+        before_sessions: Timestamp,
     ) -> Result<bool, Fault> {
         let (known, mut from) = (told.len(), 0);
         loop {
@@ -87,7 +87,7 @@ impl Work<'_> {
     async fn tell_endings_of(
         &mut self,
         rows: Vec<(u64, Vec<Change>)>,
-        before_sessions: UnixMs,
+        before_sessions: Timestamp,
     ) -> Result<(), Fault> {
         let mut pipeline = Pipeline::new();
         for (user_id, changes) in &rows {

@@ -7,7 +7,7 @@ use sqlx::Executor as _;
 use sqlx::types::Json;
 
 use super::work::{BATCH, Fault, Work, within};
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::log;
 use crate::base::session_id::SessionId;
 use crate::ledger::change::Change;
@@ -24,7 +24,7 @@ impl Work<'_> {
         let mut after = 0;
         loop {
             let asked = sqlx::query!(
-                r#"select id, tokens_valid_after as "at!: UnixMs" from users
+                r#"select id, tokens_valid_after as "at!: Timestamp" from users
                     where id > ? and tokens_valid_after is not null order by id limit ?"#,
                 after,
                 BATCH,
@@ -47,12 +47,12 @@ impl Work<'_> {
     }
 
     /// Only access tokens: refresh tokens are asked about in MySQL alone.
-    pub(super) async fn fill_revocations(&mut self, now: UnixMs) -> Result<(), Fault> {
+    pub(super) async fn fill_revocations(&mut self, now: Timestamp) -> Result<(), Fault> {
         let mut after = 0;
         loop {
             let asked = sqlx::query!(
                 r#"select id, user_id as "user_id!: u64", lower(hex(token_hash)) as "digest!: String",
-                          token_expiry as "expires_at: UnixMs"
+                          token_expiry as "expires_at: Timestamp"
                      from token_blacklist_enhanced
                     where id > ? and token_expiry > ? and token_type = 'access'
                       and user_id is not null
@@ -80,7 +80,7 @@ impl Work<'_> {
 
     /// Behind a fence for each batch. One that comes too late is read again, in a smaller batch; one
     /// that is refused by itself is left out, which refuses too much and is put back at its next use.
-    pub(super) async fn fill_sessions(&mut self, now: UnixMs) -> Result<(), Fault> {
+    pub(super) async fn fill_sessions(&mut self, now: Timestamp) -> Result<(), Fault> {
         let mut after = String::new();
         let mut batch = BATCH;
         loop {
@@ -91,7 +91,7 @@ impl Work<'_> {
                 let key = self.ledgers.key(row.user_id);
                 pipeline.add_command(row.change(&self.ledgers.uses).command(
                     &key,
-                    UnixMs::MAX,
+                    Timestamp::MAX,
                     Some(&fence),
                 ));
             }
@@ -123,7 +123,7 @@ impl Work<'_> {
     async fn hold_sessions(
         &mut self,
         (after, batch): (&str, u32),
-        now: UnixMs,
+        now: Timestamp,
     ) -> Result<Vec<SessionRow>, Fault> {
         for _ in 0..MEETINGS {
             within(self.db.execute("start transaction")).await?;
@@ -131,9 +131,9 @@ impl Work<'_> {
                 SessionRow,
                 r#"select s.id as "id: SessionId", s.user_id,
                           s.device_info as "device: Json<Value>", s.ip_address,
-                          s.created_at as "created_at: UnixMs",
-                          s.last_activity as "last_activity: UnixMs",
-                          s.expires_at as "expires_at: UnixMs", s.idle_timeout_s
+                          s.created_at as "created_at: Timestamp",
+                          s.last_activity as "last_activity: Timestamp",
+                          s.expires_at as "expires_at: Timestamp", s.idle_timeout_s
                      from user_sessions s
                     where s.id > ? and "#
                     + STANDING

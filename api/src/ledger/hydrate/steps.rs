@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::work::{Counts, Fault, PATIENCE, Work, within};
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::log;
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::outbox::position::position;
@@ -100,7 +100,7 @@ impl Work<'_> {
 
     /// Whether the outbox still has everything that happened since. Half of its retention, so that
     /// a clock that has stepped does no harm.
-    fn is_recent(&self, mark: &Mark, now: UnixMs) -> bool {
+    fn is_recent(&self, mark: &Mark, now: Timestamp) -> bool {
         mark.at > now.minus(self.ledgers.outbox_retention / 2)
     }
 
@@ -110,7 +110,7 @@ impl Work<'_> {
         let mark = Mark {
             run_id: format!("hydrating-{nonce:016x}"),
             position: known.map_or(0, |mark| mark.position),
-            at: known.map_or(UnixMs(0), |mark| mark.at),
+            at: known.map_or(Timestamp(0), |mark| mark.at),
         };
         let key = self.ledgers.lines.sentinel();
         let Some(before) = &sight.mark else {

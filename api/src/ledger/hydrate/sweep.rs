@@ -6,12 +6,12 @@ use redis::{Pipeline, Value};
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::work::{BATCH, Fault, Work, within};
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::store::standing::standing;
 
 impl Work<'_> {
     /// Goes through every ledger there is.
-    pub(super) async fn sweep(&mut self, now: UnixMs) -> Result<(), Fault> {
+    pub(super) async fn sweep(&mut self, now: Timestamp) -> Result<(), Fault> {
         let mut cursor = 0_u64;
         loop {
             let mut scan = redis::cmd("SCAN");
@@ -27,7 +27,7 @@ impl Work<'_> {
     }
 
     /// Redis is asked first: a session that it has was committed before, so MySQL must know it.
-    async fn sweep_keys(&mut self, keys: Vec<Vec<u8>>, now: UnixMs) -> Result<(), Fault> {
+    async fn sweep_keys(&mut self, keys: Vec<Vec<u8>>, now: Timestamp) -> Result<(), Fault> {
         if keys.is_empty() {
             // MySQL ends sessions that have gone silent, and the lock with them.
             return within(self.db.ping()).await;
@@ -54,7 +54,7 @@ impl Work<'_> {
 
     /// Those of the sessions that stand in MySQL. Whether they are in use Redis may know better, so
     /// that an idle one is not ended.
-    async fn standing(&mut self, ids: &[&str], now: UnixMs) -> Result<HashSet<String>, Fault> {
+    async fn standing(&mut self, ids: &[&str], now: Timestamp) -> Result<HashSet<String>, Fault> {
         let mut found = HashSet::new();
         for ids in ids.chunks(BATCH as usize) {
             let places = vec!["?"; ids.len()].join(", ");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 
 /// How long a user is left alone whose ledger refuses, at first and at most.
 const FIRST_REST: Duration = Duration::from_secs(1);
@@ -24,12 +24,12 @@ struct Rest {
     /// The last row that was tried. What is written after it does not rest.
     newest: u64,
     /// When the ending was written that their ledger refuses, if it is one.
-    lacks_since: Option<UnixMs>,
+    lacks_since: Option<Timestamp>,
 }
 
 impl Aside {
     /// Since when an ending waits that Redis does not take.
-    pub(crate) fn lacks_since(&self) -> Option<UnixMs> {
+    pub(crate) fn lacks_since(&self) -> Option<Timestamp> {
         self.resting().values().filter_map(|aside| aside.lacks_since).min()
     }
 
@@ -60,11 +60,11 @@ impl Aside {
 pub(super) struct Refused {
     newest: u64,
     /// When the oldest ending among them was written.
-    lacks_since: Option<UnixMs>,
+    lacks_since: Option<Timestamp>,
 }
 
 impl Refused {
-    pub(super) fn add(&mut self, row: u64, written_at: UnixMs, is_ending: bool) {
+    pub(super) fn add(&mut self, row: u64, written_at: Timestamp, is_ending: bool) {
         self.newest = self.newest.max(row);
         let since = is_ending.then_some(written_at);
         self.lacks_since = self.lacks_since.into_iter().chain(since).min();
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn f_08_what_is_written_later_does_not_rest_with_what_was_refused() {
         let (aside, mut refused) = (Aside::default(), Refused::default());
-        refused.add(7, UnixMs(0), false);
+        refused.add(7, Timestamp(0), false);
         aside.set_aside(1, refused);
         assert!(aside.rests(6, 1) && aside.rests(7, 1));
         assert!(!aside.rests(8, 1), "an ending, say");
@@ -91,9 +91,9 @@ mod tests {
         for (id, created_at, is_ending) in
             [(5, 1, false), (6, 20, true), (7, 10, true), (8, 30, false)]
         {
-            refused.add(id, UnixMs(created_at), is_ending);
+            refused.add(id, Timestamp(created_at), is_ending);
         }
         aside.set_aside(1, refused);
-        assert_eq!(aside.lacks_since(), Some(UnixMs(10)));
+        assert_eq!(aside.lacks_since(), Some(Timestamp(10)));
     }
 }

@@ -10,7 +10,7 @@ use sqlx::mysql::MySqlRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, MySql, MySqlConnection, QueryBuilder, Row as _};
 
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::log;
 use crate::base::session_id::SessionId;
 use crate::ledger::change::Change;
@@ -22,7 +22,7 @@ use crate::ledger::telling::Told;
 pub(super) struct Row {
     pub(super) id: u64,
     pub(super) user_id: u64,
-    pub(super) created_at: UnixMs,
+    pub(super) created_at: Timestamp,
     /// Nothing if it cannot be read: a later version may have written it.
     pub(super) changes: Option<Vec<Change>>,
 }
@@ -105,7 +105,11 @@ pub(super) async fn taken(
 
 /// Writes down that Redis has confirmed these rows. By key: a statement that searches would wait
 /// for rows that others hold.
-pub(super) async fn mark(db: &mut MySqlConnection, ids: &[u64], now: UnixMs) -> sqlx::Result<()> {
+pub(super) async fn mark(
+    db: &mut MySqlConnection,
+    ids: &[u64],
+    now: Timestamp,
+) -> sqlx::Result<()> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -199,7 +203,7 @@ fn worse(one: Fate, other: Fate) -> Fate {
 async fn alive_among(
     db: &mut MySqlConnection,
     rows: &[Row],
-    now: UnixMs,
+    now: Timestamp,
 ) -> sqlx::Result<HashMap<String, Vec<Change>>> {
     let begun: Vec<&SessionId> = changes(rows).filter_map(Change::begins).collect();
     if begun.is_empty() {
@@ -218,7 +222,7 @@ async fn alive_among(
         list.push_bind(session);
     }
     select.push(")");
-    let found: Vec<(String, Option<String>, Option<UnixMs>)> =
+    let found: Vec<(String, Option<String>, Option<Timestamp>)> =
         select.build_query_as().fetch_all(db).await?;
     let mut alive: HashMap<String, Vec<Change>> = HashMap::new();
     for (session, digest, expires_at) in found {
@@ -238,6 +242,6 @@ pub(in crate::ledger) async fn doubt_waiting(ledgers: &Ledgers) -> sqlx::Result<
     )
     .fetch_all(&ledgers.store.pool);
     ledgers.lines.doubt_about(&ledgers.store.in_time(asked).await?);
-    ledgers.lines.know_who_waits();
+    ledgers.lines.note_all_who_wait();
     Ok(())
 }

@@ -3,7 +3,7 @@
 use sqlx::MySqlConnection;
 use sqlx::types::Json;
 
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::ledger::change::Change;
 
 /// Writes a change down in the transaction that decides it.
@@ -11,7 +11,7 @@ pub async fn add(
     tx: &mut MySqlConnection,
     user_id: u64,
     changes: &[Change],
-    now: UnixMs,
+    now: Timestamp,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into revocation_outbox (user_id, change_set, created_at) values (?, ?, ?)",

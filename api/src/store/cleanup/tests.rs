@@ -4,7 +4,7 @@ use portcullis_tests::Database;
 
 use super::*;
 
-const NOW: UnixMs = UnixMs(1_800_000_000_000);
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const DAY: Duration = Duration::from_hours(24);
 
 async fn database(name: &str) -> MySqlPool {
@@ -25,7 +25,7 @@ fn settings() -> Settings {
 }
 
 /// A session that ends then, and a spent token of it.
-async fn session(db: &MySqlPool, id: &str, expires_at: UnixMs) {
+async fn session(db: &MySqlPool, id: &str, expires_at: Timestamp) {
     sqlx::query(
         "insert into user_sessions
             (id, user_id, device_info, ip_address, user_agent, last_activity, created_at,

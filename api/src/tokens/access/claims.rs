@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 
@@ -82,7 +82,7 @@ impl Rules {
     }
 
     /// Reads the payload of a token whose signature is good.
-    pub(super) fn read(&self, payload: &[u8], now: UnixMs) -> Result<Claims, Refusal> {
+    pub(super) fn read(&self, payload: &[u8], now: Timestamp) -> Result<Claims, Refusal> {
         let wire: Wire<'_> = serde_json::from_slice(payload).map_err(|_| Refusal::Malformed)?;
         if wire.iss != self.issuer {
             return Err(Refusal::WrongIssuer);
@@ -90,10 +90,10 @@ impl Rules {
         if !wire.aud.has(&self.audience) {
             return Err(Refusal::WrongAudience);
         }
-        if now >= UnixMs::from_seconds(wire.exp).plus(self.leeway) {
+        if now >= Timestamp::from_seconds(wire.exp).plus(self.leeway) {
             return Err(Refusal::Expired);
         }
-        let begins = UnixMs::from_seconds(wire.nbf.unwrap_or(0).max(wire.iat));
+        let begins = Timestamp::from_seconds(wire.nbf.unwrap_or(0).max(wire.iat));
         if now.plus(self.leeway) < begins {
             return Err(Refusal::NotYet);
         }

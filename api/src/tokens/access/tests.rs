@@ -13,7 +13,7 @@ use crate::base::session_id::SessionId;
 use crate::settings::Settings;
 
 const SECRET: &str = "a secret for tests and of no use elsewhere";
-const NOW: UnixMs = UnixMs(1_800_000_000_000);
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const ED25519_PEM: &str = include_str!("testdata/ed25519.pem");
 const P256_PEM: &str = include_str!("testdata/p256.pem");
 
@@ -173,8 +173,8 @@ fn r_22_an_empty_or_zero_signature_is_refused() {
 fn a_token_dies_at_its_expiry_and_the_leeway_to_the_millisecond() {
     let keys = hs256();
     let token = keys.sign(&claims());
-    let dead = UnixMs::from_seconds(claims().expires_at_s).plus(Duration::from_secs(5));
-    assert!(keys.verify(token.expose(), UnixMs(dead.0 - 1)).is_ok());
+    let dead = Timestamp::from_seconds(claims().expires_at_s).plus(Duration::from_secs(5));
+    assert!(keys.verify(token.expose(), Timestamp(dead.0 - 1)).is_ok());
     assert_eq!(keys.verify(token.expose(), dead), Err(Refusal::Expired));
 }
 

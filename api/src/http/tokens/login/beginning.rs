@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, Method};
 use super::account::{Stored, check_again, check_password, refused};
 use crate::App;
 use crate::base::client::Client;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::Result;
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
@@ -25,7 +25,7 @@ use crate::tokens::secret::{Password, RefreshToken};
 pub(super) struct Begun {
     pub(super) user: Stored,
     pub(super) role: Role,
-    pub(super) now: UnixMs,
+    pub(super) now: Timestamp,
     pub(super) opened: Opened,
     pub(super) propagation: Propagation,
 }
@@ -72,7 +72,7 @@ async fn begin_session(
     presented: Option<&SessionId>,
     user: &Stored,
     fence: Option<Fence>,
-) -> Result<Checked<Option<(Role, UnixMs, Opened, Propagation)>>> {
+) -> Result<Checked<Option<(Role, Timestamp, Opened, Propagation)>>> {
     let mut tx = app.store.begin().await?;
     let held = held::user(&mut tx, user.id).await?;
     let Some(held) =

@@ -4,7 +4,7 @@ use portcullis_core::Digest;
 use sqlx::MySqlConnection;
 
 use crate::App;
-use crate::base::clock::UnixMs;
+use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
@@ -17,21 +17,21 @@ pub(super) struct Row {
     pub(super) id: u64,
     pub(super) user_id: u64,
     pub(super) session: SessionId,
-    pub(super) spent_at: Option<UnixMs>,
-    revoked_at: Option<UnixMs>,
+    pub(super) spent_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
     pub(super) successor_is_live: bool,
     session_stands: bool,
     pub(super) email: String,
     pub(super) role: Role,
-    pub(super) authenticated_at: UnixMs,
-    last_activity: UnixMs,
-    pub(super) expires_at: UnixMs,
+    pub(super) authenticated_at: Timestamp,
+    last_activity: Timestamp,
+    pub(super) expires_at: Timestamp,
     idle_timeout_s: u32,
 }
 
 impl Row {
     /// The token may be spent, but session and user must be in good standing (BUG-03).
-    pub(super) fn session_lives(&self, app: &App, now: UnixMs) -> bool {
+    pub(super) fn session_lives(&self, app: &App, now: Timestamp) -> bool {
         let last_used = app.ledgers.uses.last_used(self.session.as_str(), self.last_activity);
         self.revoked_at.is_none()
             && self.session_stands
@@ -39,7 +39,7 @@ impl Row {
     }
 
     /// Whether it is in the wrong hands: it came back late, or after its successor was spent.
-    pub(super) fn is_reused(&self, app: &App, now: UnixMs) -> bool {
+    pub(super) fn is_reused(&self, app: &App, now: Timestamp) -> bool {
         self.spent_at.is_some_and(|spent_at| {
             now.since(spent_at) > app.settings.tokens.refresh_grace || !self.successor_is_live
         })
@@ -51,17 +51,17 @@ pub(super) async fn find(
     db: &mut MySqlConnection,
     token: &RefreshToken,
     successor: &RefreshToken,
-    now: UnixMs,
+    now: Timestamp,
 ) -> Result<Row> {
     let hash = |digest: Digest| digest.as_bytes().to_vec();
     standing!(query_as!(
         Row,
         r#"select t.id, t.user_id, t.session_id as "session: SessionId",
-                  t.spent_at as "spent_at: UnixMs", t.revoked_at as "revoked_at: UnixMs",
+                  t.spent_at as "spent_at: Timestamp", t.revoked_at as "revoked_at: Timestamp",
                   (c.id is not null and c.spent_at is null and c.revoked_at is null)
                       as "successor_is_live!: bool",
-                  u.email, u.role as "role: Role", s.authenticated_at as "authenticated_at: UnixMs",
-                  s.last_activity as "last_activity: UnixMs", s.expires_at as "expires_at: UnixMs",
+                  u.email, u.role as "role: Role", s.authenticated_at as "authenticated_at: Timestamp",
+                  s.last_activity as "last_activity: Timestamp", s.expires_at as "expires_at: Timestamp",
                   s.idle_timeout_s,
                   ("#
             + STANDING

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use portcullis_api::base::clock::{Clock, UnixMs};
+use portcullis_api::base::clock::{Clock, Timestamp};
 use portcullis_api::base::role::Role;
 use portcullis_api::base::session_id::SessionId;
 use portcullis_api::settings::Settings;
@@ -77,7 +77,7 @@ pub(crate) fn spread(count: u64, users: u64) -> Result<Vec<Person>> {
     (0..count).map(|n| person(1 + n * users / count, 1 + n % SESSIONS_EACH, &keys, now)).collect()
 }
 
-fn person(user_id: u64, number: u64, keys: &Keys, now: UnixMs) -> Result<Person> {
+fn person(user_id: u64, number: u64, keys: &Keys, now: Timestamp) -> Result<Person> {
     let hex = Digest::of(format!("{user_id}-{number}").as_bytes()).to_hex();
     let name = format!("{}A", str::from_utf8(&hex[..42])?);
     let session = format!("session_{name}");
