@@ -2,7 +2,7 @@
 //! server adds: a mark, a confirmation, a run id, a role.
 
 use portcullis_core::{
-    Create, Digest, Facts, Fence, FenceToken, Question, Refusal, TokenRef, UnixMs, Verdict,
+    Create, Digest, Facts, Fence, FenceToken, LogOut, Question, Refusal, TokenRef, UnixMs, Verdict,
 };
 
 use crate::data::{By, Data, Mark, Now, Stored};
@@ -218,7 +218,8 @@ impl Server {
         if rules.has(Guard::Memory) {
             let ids = outcome.ended.iter().map(portcullis_core::Session::id);
             self.fence.remember(KEY, ids, now.monotonic, LIMIT);
-            self.fence.remember_all(KEY, None, outcome.until, (now.monotonic, LIMIT));
+            let ended = LogOut { key: KEY, except: None, until: outcome.until };
+            self.fence.remember_all(&ended, now.monotonic, LIMIT);
         }
         Reply::Done
     }

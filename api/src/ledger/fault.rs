@@ -8,7 +8,7 @@ pub(super) fn is_of_the_server(code: &str) -> bool {
 }
 
 /// The same of any fault, which may also be one of the way to the server.
-pub(super) fn ends_line(cause: &RedisError) -> bool {
+pub(super) fn breaks_line(cause: &RedisError) -> bool {
     match (cause.kind(), cause.code()) {
         (_, Some(code)) => is_of_the_server(code),
         (ErrorKind::UnexpectedReturnType, None) => false,

@@ -28,7 +28,7 @@ use crate::base::log;
 use crate::ledger::sentinel::{Sight, sight};
 
 use super::belief::{Belief, Delivery, Doubt, LineId};
-use super::fault::{ends_line, unavailable};
+use super::fault::{breaks_line, unavailable};
 use checks::Checks;
 
 /// Connections to one life of Redis.
@@ -113,7 +113,7 @@ impl Lines {
     pub(crate) fn heard<T>(&self, line: &Arc<Line>, answer: RedisResult<T>) -> RedisResult<T> {
         match &answer {
             Err(cause) if cause.code() == Some("NOTREADY") => self.doubt(),
-            Err(cause) if ends_line(cause) => self.end(line, cause),
+            Err(cause) if breaks_line(cause) => self.end(line, cause),
             Ok(_) | Err(_) => {}
         }
         answer

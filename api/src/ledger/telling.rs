@@ -75,7 +75,8 @@ impl Ledgers {
             pipeline.ignore_errors();
             let replies: Vec<Value> = pipeline.query_async(redis).await?;
             for (place, reply) in sent.into_iter().zip(replies) {
-                told[place] = outcome(changes[place], reply)?;
+                let (user_id, change) = changes[place];
+                told[place] = outcome(user_id, change, reply)?;
             }
         }
         self.wait_for_replicas(redis).await?;
@@ -107,7 +108,7 @@ impl Ledgers {
 }
 
 /// What a reply says. A refusal that concerns the whole server is an error.
-fn outcome((user_id, change): (u64, &Change), reply: Value) -> RedisResult<Told> {
+fn outcome(user_id: u64, change: &Change, reply: Value) -> RedisResult<Told> {
     let Value::ServerError(refusal) = reply else { return Ok(Told::Heard) };
     match refusal.code() {
         // Which of both it is, MySQL says when it is read again.

@@ -53,6 +53,16 @@ pub struct Beginning<'a> {
     pub created: Option<UnixMs>,
 }
 
+/// The end of all sessions of a subject that began at or before an instant, except one if so said.
+pub struct LogOut<'a> {
+    /// The subject's key.
+    pub key: &'a [u8],
+    /// The session that stays.
+    pub except: Option<&'a [u8]>,
+    /// The instant.
+    pub until: UnixMs,
+}
+
 impl Fence {
     /// A server's first life. Both numbers are random, so that no other server has this life and
     /// nobody can choose names that are taken for each other.
@@ -108,16 +118,15 @@ impl Fence {
         self.stay_within(limit);
     }
 
-    /// Remembers that all sessions begun at or before `until` were ended, except one if so said.
+    /// Remembers that all of a subject's sessions were ended.
     pub fn remember_all(
         &mut self,
-        key: &[u8],
-        except: Option<&[u8]>,
-        until: UnixMs,
-        (now, limit): (MonotonicMs, usize),
+        LogOut { key, except, until }: &LogOut<'_>,
+        now: MonotonicMs,
+        limit: usize,
     ) {
         self.memory.turn(now);
-        self.memory.raise_floor(key, except, until);
+        self.memory.raise_floor(key, *except, *until);
         self.stay_within(limit);
     }
 

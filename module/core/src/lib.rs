@@ -35,7 +35,7 @@ mod verdict;
 
 pub use claims::exp_ms;
 pub use digest::{Digest, jws_signing_input};
-pub use fence::{Beginning, Fence, FenceToken, MonotonicMs, REMEMBERED_MS, TOKEN_LIFE_MS};
+pub use fence::{Beginning, Fence, FenceToken, LogOut, MonotonicMs, REMEMBERED_MS, TOKEN_LIFE_MS};
 pub use ledger::{Ledger, Relocate};
 pub use requests::{Create, Created, LoggedOut, Refusal, Touched};
 pub use revoked::{Revocation, Row};

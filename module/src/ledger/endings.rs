@@ -7,7 +7,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use portcullis_core::{Beginning, Fence, FenceToken, Refusal, UnixMs};
+use portcullis_core::{Beginning, Fence, FenceToken, LogOut, Refusal, UnixMs};
 
 use crate::server::ask;
 use crate::server::call::Call;
@@ -55,7 +55,8 @@ pub(crate) fn remember<'a>(key: &[u8], ids: impl IntoIterator<Item = &'a [u8]>) 
 
 /// Remembers that a client has ended all sessions begun until an instant, but one if so said.
 pub(crate) fn remember_all(key: &[u8], except: Option<&[u8]>, until: UnixMs) {
-    fence().remember_all(key, except, until, (monotonic_now(), config::fence_endings()));
+    let ended = LogOut { key, except, until };
+    fence().remember_all(&ended, monotonic_now(), config::fence_endings());
 }
 
 /// What `INFO` shows: the life, the endings remembered, and how often there were too many. Waits

@@ -85,7 +85,7 @@ impl Work<'_> {
         let mut batch = BATCH;
         loop {
             let fence = Fence::ask(&mut self.redis).await?;
-            let rows = self.hold_sessions((&after, batch), now).await?;
+            let rows = self.hold_sessions(&after, batch, now).await?;
             let mut pipeline = Pipeline::new();
             for row in &rows {
                 let key = self.ledgers.key(row.user_id);
@@ -122,7 +122,8 @@ impl Work<'_> {
     /// are, and may know better.
     async fn hold_sessions(
         &mut self,
-        (after, batch): (&str, u32),
+        after: &str,
+        batch: u32,
         now: Timestamp,
     ) -> Result<Vec<SessionRow>, Fault> {
         for _ in 0..MEETINGS {

@@ -74,7 +74,11 @@ fn lives_do_not_come_back() {
 #[test]
 fn what_began_before_everything_ended_has_ended_but_for_the_exception() {
     let mut fence = fence();
-    fence.remember_all(b"user:1", Some(b"kept"), UnixMs(500), (at(0), LIMIT));
+    fence.remember_all(
+        &LogOut { key: b"user:1", except: Some(b"kept"), until: UnixMs(500) },
+        at(0),
+        LIMIT,
+    );
     let mut judged =
         |beginning: Beginning<'_>| fence.judge(fence.clone().token(at(0)), &beginning, at(0));
     assert_eq!(judged(session("s", 500)), Err(Refusal::Ended));
@@ -89,7 +93,7 @@ fn every_ending_of_all_counts_and_not_only_the_latest() {
     let mut fence = fence();
     for (except, until) in [("a", 100), ("b", 50), ("b", 40)] {
         let except = Some(except.as_bytes());
-        fence.remember_all(b"user:1", except, UnixMs(until), (at(0), LIMIT));
+        fence.remember_all(&LogOut { key: b"user:1", except, until: UnixMs(until) }, at(0), LIMIT);
     }
     let mut judged =
         |id, created| fence.judge(fence.clone().token(at(0)), &session(id, created), at(0));
@@ -102,7 +106,7 @@ fn every_ending_of_all_counts_and_not_only_the_latest() {
 #[test]
 fn a_floor_is_forgotten_like_any_ending() {
     let mut fence = fence();
-    fence.remember_all(b"user:1", None, UnixMs(500), (at(0), LIMIT));
+    fence.remember_all(&LogOut { key: b"user:1", except: None, until: UnixMs(500) }, at(0), LIMIT);
     let mut judged = |now| fence.judge(fence.clone().token(at(now)), &session("s", 1), at(now));
     assert_eq!(judged(19_999), Err(Refusal::Ended));
     assert_eq!(judged(40_000), Ok(()));
@@ -116,7 +120,7 @@ fn more_endings_than_may_be_remembered_make_every_token_void() {
     fence.remember(b"user:1", ids.iter().map(<[u8; 4]>::as_slice), at(0), 10);
     assert_eq!((fence.endings(), fence.overflows()), (10, 0));
     assert_eq!(fence.judge(token, &session("s", 1), at(0)), Ok(()));
-    fence.remember_all(b"user:1", None, UnixMs(1), (at(0), 10));
+    fence.remember_all(&LogOut { key: b"user:1", except: None, until: UnixMs(1) }, at(0), 10);
     assert_eq!((fence.endings(), fence.overflows()), (0, 1));
     assert_eq!(fence.judge(token, &session("s", 2), at(0)), Err(Refusal::Stale));
 }
