@@ -1,4 +1,4 @@
-//! What can be typed behind `portcullis`.
+//! What can be typed behind `portcullis`. May use every room; only `main.rs` uses it.
 
 mod keys;
 

@@ -1,7 +1,8 @@
-//! The HTTP service. Read `http/routes.rs` first: it lists every route.
+//! The HTTP service: the list of its rooms, and the app.
 //!
-//! MySQL is the truth and commits first; the Redis module is told through the outbox. A handler is
-//! a story in its own file, with its types and its SQL.
+//! What each room may use is said at its head and in *Rooms* in `ARCHITECTURE.md`. Begin with
+//! `http/routes.rs`, which lists every route. A handler is a story in its own file, with its types and its
+//! SQL; MySQL is the truth and commits first, and the Redis module is told through the outbox.
 
 #![forbid(unsafe_code)]
 

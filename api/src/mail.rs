@@ -1,6 +1,8 @@
 //! The few mails about an account: by SMTP, or as files while there is no mail server.
 //!
 //! A mail may carry the one secret that it is for, and nothing else that is secret.
+//!
+//! May use `base`, `settings`, `store` and `tokens`. Knows no axum.
 
 mod message;
 

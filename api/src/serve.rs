@@ -1,4 +1,5 @@
-//! `portcullis serve`: from a listening socket to a clean end.
+//! `portcullis serve`: from a listening socket to a clean end. May use every room; nobody uses it but the
+//! command.
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@
 //!     3. what lives in MySQL is accepted, what has ended is refused, and nothing waits.
 //!
 //! What is pure is the code that runs: the ledger and the fence of `portcullis-core`, and
-//! `api/src/line/belief.rs`. The rest is told again here in steps; `ARCHITECTURE.md` says what is
+//! `api/src/ledger/belief.rs`. The rest is told again here in steps; `ARCHITECTURE.md` says what is
 //! left out. The package is its own so that it is compiled with optimisation.
 
 mod checking;

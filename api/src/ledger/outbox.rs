@@ -7,8 +7,8 @@
 //!     revoke   update + row -> commit -> AUTH.SESSION REVOKE -> answer, row marked
 //!
 //! From the commit until Redis has confirmed, this instance asks MySQL about the user. Telling
-//! twice, late or in another order does no harm (`reading.rs`), so nobody waits for anybody: whoever
-//! finds a row waiting tells it (`worker.rs`).
+//! twice, late or in another order does no harm (`outbox/reading.rs`), so nobody waits for anybody: whoever
+//! finds a row waiting tells it (`outbox/worker.rs`).
 
 pub(super) mod aside;
 pub(crate) mod delivery;

@@ -3,7 +3,7 @@
 //! A server that hangs and a network that swallows never say so: whoever waits for them waits for
 //! ever, and a connection that waits keeps its place in the pool and its locks in the server. So
 //!
-//!     a request    ends with its own deadline (`request.rs`); what nobody waits for, in its `time`
+//!     a request    ends with its own deadline (`http/request.rs`); what nobody waits for, in `in_time`
 //!     a connection goes back to the pool only if it answers in time, and outside a transaction
 //!                  (`transaction.rs`)
 //!     the server   ends a session that has gone silent, and gives its locks back

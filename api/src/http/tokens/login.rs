@@ -96,7 +96,7 @@ struct OldBody {
 /// What a client may call its device.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "request.rs reads the header; this describes it")]
+#[expect(dead_code, reason = "http/client.rs reads the header; this describes it")]
 struct DeviceId {
     /// Told apart from others with the same browser and system; of any form, 128 bytes count.
     #[param(rename = "X-Device-Id")]
