@@ -15,7 +15,7 @@ pub(crate) mod cors;
 pub mod health;
 pub mod openapi;
 pub(crate) mod operations;
-mod page;
+mod paging;
 pub(crate) mod problem;
 mod quota;
 pub mod request;

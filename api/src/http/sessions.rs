@@ -16,8 +16,8 @@ use crate::ledger::change::Propagation;
 use crate::sessions::caller::Caller;
 use crate::sessions::deed::Deed;
 use crate::sessions::ending::{self, Ended, Reason};
-use crate::sessions::everything;
 use crate::sessions::live::{self, Session};
+use crate::sessions::log_out_everywhere;
 use crate::store::audit::{Event, What};
 use crate::store::held;
 
@@ -99,7 +99,7 @@ pub async fn revoke_others(
     let Query(Including { include_current }) =
         including.map_err(|_| Error::Malformed("include_current is true or false."))?;
     let (ended, propagation) = if include_current {
-        everything::end(&app.ledgers, &client, &caller).await?
+        log_out_everywhere::end(&app.ledgers, &client, &caller).await?
     } else {
         app.store.repeat(|| others(&app, &client, &caller)).await?
     };

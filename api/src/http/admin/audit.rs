@@ -12,7 +12,7 @@ use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::http::answer::Success;
 use crate::http::caller::Admin;
-use crate::http::page;
+use crate::http::paging;
 
 /// Which events `/admin/audit` shows.
 #[derive(Deserialize, IntoParams)]
@@ -67,7 +67,7 @@ pub async fn audit(
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Success<Trail>> {
     let Query(filter) = filter.map_err(|_| Error::Malformed("limit, after, user_id: numbers."))?;
-    let limit = page::size(filter.limit);
+    let limit = paging::size(filter.limit);
     let events = sqlx::query_as!(
         Recorded,
         r#"select id, at as "at: Timestamp", event, user_id, session_id, ip_address, user_agent,
@@ -84,6 +84,6 @@ pub async fn audit(
     )
     .fetch_all(&app.store.pool)
     .await?;
-    let next = page::next(&events, limit, |event| event.id);
+    let next = paging::next(&events, limit, |event| event.id);
     Ok(Success::data(Trail { events, next }))
 }

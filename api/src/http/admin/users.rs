@@ -17,7 +17,7 @@ use crate::http::answer::Success;
 use crate::http::body::Body;
 use crate::http::caller::Admin;
 use crate::http::caller::must_have_logged_in_lately;
-use crate::http::page;
+use crate::http::paging;
 use crate::sessions::ending::{Ended, Reason};
 use crate::sessions::live::{self, Session};
 use crate::store::audit::What;
@@ -71,7 +71,7 @@ pub async fn list(
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Success<Users>> {
     let Query(filter) = filter.map_err(|_| Error::Malformed("limit and after are numbers."))?;
-    let limit = page::size(filter.limit);
+    let limit = paging::size(filter.limit);
     let email = filter.email.map(|email| email.trim().to_lowercase());
     let users = sqlx::query_as!(
         User,
@@ -89,7 +89,7 @@ pub async fn list(
     )
     .fetch_all(&app.store.pool)
     .await?;
-    let next = page::next(&users, limit, |user| user.id);
+    let next = paging::next(&users, limit, |user| user.id);
     Ok(Success::data(Users { users, next }))
 }
 

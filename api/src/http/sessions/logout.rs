@@ -17,7 +17,7 @@ use crate::limits::Scope;
 use crate::sessions::caller::Caller;
 use crate::sessions::deed::Deed;
 use crate::sessions::ending::{Ended, Reason};
-use crate::sessions::everything;
+use crate::sessions::log_out_everywhere;
 use crate::store::audit::{Event, What};
 
 /// What `/logout` takes; nothing at all ends the caller's own session.
@@ -115,7 +115,7 @@ pub async fn logout_all_devices(
 }
 
 async fn everywhere(app: &App, client: &Client, caller: &Caller) -> Result<Response> {
-    let (ended, propagation) = everything::end(&app.ledgers, client, caller).await?;
+    let (ended, propagation) = log_out_everywhere::end(&app.ledgers, client, caller).await?;
     let done = Success::data(ended)
         .saying("Logged out from all devices successfully")
         .propagated(propagation);

@@ -8,7 +8,7 @@ use crate::App;
 use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::http::answer::Success;
-use crate::http::page;
+use crate::http::paging;
 use crate::sessions::caller::Caller;
 
 /// Which page.
@@ -58,7 +58,7 @@ pub async fn list(
     asked: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Success<Entries>> {
     let Query(asked) = asked.map_err(|_| Error::Malformed("limit and after are numbers."))?;
-    let limit = page::size(asked.limit);
+    let limit = paging::size(asked.limit);
     let entries = sqlx::query_as!(
         Entry,
         r#"select id, token_type, reason, blacklisted_at as "blacklisted_at: Timestamp",
@@ -73,6 +73,6 @@ pub async fn list(
     )
     .fetch_all(&app.store.pool)
     .await?;
-    let next = page::next(&entries, limit, |entry| entry.id);
+    let next = paging::next(&entries, limit, |entry| entry.id);
     Ok(Success::data(Entries { entries, next }))
 }
