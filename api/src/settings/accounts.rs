@@ -7,7 +7,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 use secrecy::SecretString;
 
-use super::Invalid;
+use super::invalid::Invalid;
 use super::values::{duration, given, secret};
 
 /// Passwords and mail.

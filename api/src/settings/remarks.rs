@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Limit, Settings};
+use super::all::Settings;
+use super::limits::Limit;
 
 impl Settings {
     /// One sentence for each setting that deserves a second look.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::Invalid;
+use super::invalid::Invalid;
 use super::values::duration;
 
 /// How long and from where a session lives.

@@ -6,7 +6,7 @@ use clap::Args;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::SecretString;
 
-use super::Invalid;
+use super::invalid::Invalid;
 use super::values::{duration, given, secret};
 
 /// Beyond the deadlines of both stores, what an answer may take.

@@ -1,9 +1,12 @@
 //! What an operator may and may not set, and that every list of settings is complete.
 
-use clap::Arg;
+use std::time::Duration;
+
+use clap::builder::Resettable;
+use clap::{Arg, Args as _, Command, FromArgMatches as _};
 use secrecy::ExposeSecret as _;
 
-use super::*;
+use super::Settings;
 
 const SECRET: &str = "an operator's secret of more than 32 bytes";
 

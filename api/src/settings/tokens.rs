@@ -7,7 +7,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 use secrecy::SecretString;
 
-use super::Invalid;
+use super::invalid::Invalid;
 use super::values::{duration, given, secret};
 
 /// The upper bound of `JWT_LEEWAY`: so much longer than its `exp` some service may take a token.
