@@ -24,7 +24,7 @@ pub use server::{LogFormat, Server};
 pub use sessions::{AddressGate, DeviceGate, Sessions};
 pub use stores::Stores;
 pub(crate) use tokens::LONGEST_LEEWAY;
-pub use tokens::{Client, Tokens};
+pub use tokens::{KnownService, Tokens};
 pub(crate) use values::secret;
 pub use values::{List, Network, Origin};
 

@@ -58,9 +58,9 @@ pub struct Tokens {
     pub introspection_clients: Option<SecretString>,
 }
 
-/// One who may introspect and revoke tokens.
+/// A service that may introspect and revoke tokens.
 #[derive(Clone)]
-pub struct Client {
+pub struct KnownService {
     /// The name it gives.
     pub id: String,
     /// The secret it gives.
@@ -131,18 +131,18 @@ impl Tokens {
     }
 
     /// Who may introspect and revoke tokens.
-    pub fn introspection_clients(&self) -> Result<Vec<Client>, Invalid> {
+    pub fn introspection_clients(&self) -> Result<Vec<KnownService>, Invalid> {
         let written = given(self.introspection_clients.as_ref()).unwrap_or_default();
-        let client = |pair: &str| match pair.trim().split_once(':') {
+        let service = |pair: &str| match pair.trim().split_once(':') {
             Some((id, secret)) if !id.is_empty() && secret.len() >= 16 => {
-                Ok(Client { id: id.to_owned(), secret: secret.into() })
+                Ok(KnownService { id: id.to_owned(), secret: secret.into() })
             }
             _ => Err(Invalid::new(
                 "INTROSPECTION_CLIENTS",
                 "must be id:secret,id2:secret2, each secret of at least 16 bytes",
             )),
         };
-        written.split(',').filter(|pair| !pair.trim().is_empty()).map(client).collect()
+        written.split(',').filter(|pair| !pair.trim().is_empty()).map(service).collect()
     }
 }
 
