@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, FromRow, MySqlConnection};
 
-use super::Options;
+use super::options::Options;
 use super::rows::{OldRevocation, OldSession, OldToken, OldUser};
 
 /// How many users are handled at a time; their rows here are locked meanwhile.

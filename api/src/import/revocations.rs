@@ -1,71 +1,19 @@
-//! Revoked tokens of the old system, and what they say about its sessions.
+//! Revoked tokens of the old system: which of them are revoked here too.
 //!
 //! The old system keeps the SHA-256 of a whole token, with or without its secret at the end (C-03).
 //! For a refresh token without the secret that is our digest too. For a JWT it is not, and it cannot
 //! be turned into ours; but no access token of the old system is accepted here.
 
-use std::collections::{HashMap, HashSet};
-
 use portcullis_core::Digest;
 use sqlx::MySqlConnection;
 
-use super::rows::OldRevocation;
-use super::{IMPORTED, Import, THERE};
-use crate::base::clock::Timestamp;
+use super::rows::{OldRevocation, address, instant};
+use super::tally::{IMPORTED, THERE};
+use super::work::Import;
 use crate::base::session_id::SessionId;
 use crate::sessions::ending::Reason;
 
 const KIND: &str = "revocations";
-
-/// What was revoked in the old system.
-#[derive(Default)]
-pub(super) struct Revoked {
-    tokens: HashSet<Digest>,
-    sessions: HashSet<String>,
-    /// When a token of the user was last revoked without naming its session.
-    users: HashMap<u64, Timestamp>,
-}
-
-impl Revoked {
-    /// Whether the token of this digest was revoked.
-    pub(super) fn has_token(&self, digest: &Digest) -> bool {
-        self.tokens.contains(digest)
-    }
-
-    /// Whether the session was ended: by name, or perhaps, because it has not been used since a
-    /// revocation that named none. The old logout revoked a token and left its session as it was
-    /// (BUG-05).
-    pub(super) fn has_session(&self, id: &str, user_id: u64, last_activity: Timestamp) -> bool {
-        let unnamed = self.users.get(&user_id);
-        self.sessions.contains(id) || unnamed.is_some_and(|at| *at >= last_activity)
-    }
-
-    fn note(&mut self, row: &OldRevocation) {
-        if row.is_refresh() {
-            self.tokens.extend(Digest::from_hex(row.hash.as_bytes()));
-        }
-        // A token that was exchanged for the next one says nothing about its session.
-        let reason = row.reason.as_deref().unwrap_or_default().to_lowercase();
-        if reason.contains("rotat") || reason.ends_with("refresh") || reason.ends_with("refreshed")
-        {
-            return;
-        }
-        match (&row.session_id, row.user_id, row.at) {
-            (Some(session), _, _) => drop(self.sessions.insert(session.clone())),
-            (None, Some(user_id), Some(at)) => {
-                let latest = self.users.entry(user_id).or_default();
-                *latest = instant(at).max(*latest);
-            }
-            (None, _, _) => {}
-        }
-    }
-}
-
-impl OldRevocation {
-    fn is_refresh(&self) -> bool {
-        self.kind.as_deref() == Some("refresh")
-    }
-}
 
 impl Import<'_> {
     /// Both versions of the old system's table are read; a database may have both.
@@ -141,15 +89,4 @@ fn reason(text: &str) -> Reason {
         _ if is_all => Reason::LogoutAll,
         _ => Reason::Revoked,
     }
-}
-
-/// An instant of the old database.
-pub(super) fn instant(ms: i64) -> Timestamp {
-    Timestamp(u64::try_from(ms).unwrap_or(0)).min(Timestamp::MAX)
-}
-
-/// An address in its plain spelling: Express writes IPv4 as `::ffff:192.0.2.1`.
-pub(super) fn address(text: Option<&str>) -> Option<String> {
-    let ip: std::net::IpAddr = text?.trim().parse().ok()?;
-    Some(ip.to_canonical().to_string())
 }

@@ -1,7 +1,11 @@
 //! Rows of the old database, with our names. Instants are milliseconds since the epoch; what a
 //! version of the old system does not have is none.
 
+use std::net::IpAddr;
+
 use sqlx::FromRow;
+
+use crate::base::clock::Timestamp;
 
 /// A user as the old system has them.
 #[derive(FromRow)]
@@ -59,4 +63,22 @@ pub(super) struct OldRevocation {
     pub(super) user_id: Option<u64>,
     pub(super) session_id: Option<String>,
     pub(super) ip: Option<String>,
+}
+
+impl OldRevocation {
+    /// Whether the token was a refresh token.
+    pub(super) fn is_refresh(&self) -> bool {
+        self.kind.as_deref() == Some("refresh")
+    }
+}
+
+/// An instant of the old database.
+pub(super) fn instant(ms: i64) -> Timestamp {
+    Timestamp(u64::try_from(ms).unwrap_or(0)).min(Timestamp::MAX)
+}
+
+/// An address in its plain spelling: Express writes IPv4 as `::ffff:192.0.2.1`.
+pub(super) fn address(text: Option<&str>) -> Option<String> {
+    let ip: IpAddr = text?.trim().parse().ok()?;
+    Some(ip.to_canonical().to_string())
 }

@@ -11,9 +11,9 @@ use serde_json::Value;
 use sqlx::MySqlConnection;
 use sqlx::types::Json;
 
-use super::revocations::{address, instant};
-use super::rows::{OldSession, OldToken};
-use super::{IMPORTED, Import, THERE};
+use super::rows::{OldSession, OldToken, address, instant};
+use super::tally::{IMPORTED, THERE};
+use super::work::Import;
 use crate::base::clock::Timestamp;
 use crate::base::device::Device;
 use crate::base::session_id::SessionId;

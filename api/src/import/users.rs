@@ -9,9 +9,9 @@ use std::collections::{HashMap, HashSet};
 use anyhow::Context as _;
 use sqlx::MySqlConnection;
 
-use super::revocations::instant;
-use super::rows::OldUser;
-use super::{IMPORTED, Import, THERE};
+use super::rows::{OldUser, instant};
+use super::tally::{IMPORTED, THERE};
+use super::work::Import;
 use crate::accounts::user::checked_email;
 use crate::base::clock::Timestamp;
 use crate::base::role::Role;
