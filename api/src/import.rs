@@ -13,6 +13,7 @@
 //!
 //! May use `app` and every room below it, but neither `http` nor `jobs`.
 
+mod ids;
 mod old;
 mod options;
 mod revocations;

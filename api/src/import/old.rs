@@ -10,6 +10,7 @@ use secrecy::ExposeSecret as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, FromRow, MySqlConnection};
 
+use super::ids::Ids;
 use super::options::Options;
 use super::rows::{OldRevocation, OldSession, OldToken, OldUser};
 
@@ -111,12 +112,8 @@ impl Old {
         self.rows(sql, &[after]).await
     }
 
-    /// All sessions of the users from one id to another, of each user the latest used first.
-    pub(super) async fn sessions(
-        &mut self,
-        first: u64,
-        last: u64,
-    ) -> sqlx::Result<Vec<OldSession>> {
+    /// All sessions of these users, of each the latest used first.
+    pub(super) async fn sessions(&mut self, ids: Ids) -> sqlx::Result<Vec<OldSession>> {
         let table = "user_sessions";
         if !self.has(table) {
             return Ok(Vec::new());
@@ -139,11 +136,11 @@ impl Old {
             "select {columns} from {table} where user_id between ? and ?
               order by {table}.user_id, {table}.last_activity desc, {table}.id"
         );
-        self.rows(sql, &[first, last]).await
+        self.rows(sql, &[ids.first, ids.last]).await
     }
 
-    /// All refresh tokens of the users from one id to another, the newest first.
-    pub(super) async fn tokens(&mut self, first: u64, last: u64) -> sqlx::Result<Vec<OldToken>> {
+    /// All refresh tokens of these users, the newest first.
+    pub(super) async fn tokens(&mut self, ids: Ids) -> sqlx::Result<Vec<OldToken>> {
         let table = "refresh_tokens";
         if !self.has(table) {
             return Ok(Vec::new());
@@ -164,7 +161,7 @@ impl Old {
             "select {columns} from {table} where user_id between ? and ?
               order by created_at desc, {table}.id desc"
         );
-        self.rows(sql, &[first, last]).await
+        self.rows(sql, &[ids.first, ids.last]).await
     }
 
     /// The next revocations after this id.

@@ -11,6 +11,7 @@ use serde_json::Value;
 use sqlx::MySqlConnection;
 use sqlx::types::Json;
 
+use super::ids::Ids;
 use super::rows::{OldSession, OldToken, address, instant};
 use super::tally::{IMPORTED, THERE};
 use super::work::Import;
@@ -54,11 +55,11 @@ impl Import<'_> {
     pub(super) async fn sessions(
         &mut self,
         tx: &mut MySqlConnection,
-        (first, last): (u64, u64),
+        ids: Ids,
         people: &HashSet<u64>,
     ) -> anyhow::Result<()> {
         let mut live = Vec::new();
-        for old in self.old.sessions(first, last).await? {
+        for old in self.old.sessions(ids).await? {
             if !people.contains(&old.user_id) {
                 self.tally.count(KIND, NO_USER);
                 continue;
@@ -68,9 +69,9 @@ impl Import<'_> {
                 Err(fate) => self.tally.count(KIND, fate),
             }
         }
-        let tokens = self.old.tokens(first, last).await?;
+        let tokens = self.old.tokens(ids).await?;
         let tokens: Vec<Token> = tokens.into_iter().filter_map(|old| self.token(old)).collect();
-        let known = known(tx, first, last).await?;
+        let known = known(tx, ids).await?;
         for sessions in live.chunk_by(|one, next| one.user_id == next.user_id) {
             self.of_one_user(tx, sessions, &tokens, &known).await?;
         }
@@ -237,15 +238,15 @@ struct Room {
     watermark: Timestamp,
 }
 
-async fn known(tx: &mut MySqlConnection, first: u64, last: u64) -> sqlx::Result<HashSet<String>> {
-    let ids = sqlx::query_scalar!(
+async fn known(tx: &mut MySqlConnection, ids: Ids) -> sqlx::Result<HashSet<String>> {
+    let known = sqlx::query_scalar!(
         "select id from user_sessions where user_id between ? and ?",
-        first,
-        last
+        ids.first,
+        ids.last,
     )
     .fetch_all(tx)
     .await?;
-    Ok(ids.into_iter().collect())
+    Ok(known.into_iter().collect())
 }
 
 /// The newest token of a session; tokens come newest first, sessions latest used first.

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use anyhow::Context as _;
 use sqlx::MySqlConnection;
 
+use super::ids::Ids;
 use super::rows::{OldUser, instant};
 use super::tally::{IMPORTED, THERE};
 use super::work::Import;
@@ -64,10 +65,10 @@ impl Import<'_> {
         loop {
             let batch = self.old.users(after).await?;
             let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(()) };
-            let (first, last) = (first.id, last.id);
-            (after, done) = (last, done + batch.len() as u64);
+            let ids = Ids { first: first.id, last: last.id };
+            (after, done) = (ids.last, done + batch.len() as u64);
             let mut tx = self.app.store.begin().await?;
-            let here = here(&mut tx, first, last).await?;
+            let here = here(&mut tx, ids).await?;
             let mut people = HashSet::new();
             for old in batch {
                 let id = old.id;
@@ -79,7 +80,7 @@ impl Import<'_> {
                 self.tally.count(KIND, fate.unwrap_or_else(|why| why));
             }
             if !self.options.without_sessions {
-                self.sessions(&mut tx, (first, last), &people).await?;
+                self.sessions(&mut tx, ids, &people).await?;
             }
             self.settle(tx).await?;
             report(done, total);
@@ -163,14 +164,14 @@ impl Import<'_> {
     }
 }
 
-async fn here(tx: &mut MySqlConnection, first: u64, last: u64) -> sqlx::Result<HashMap<u64, Here>> {
+async fn here(tx: &mut MySqlConnection, ids: Ids) -> sqlx::Result<HashMap<u64, Here>> {
     let rows = sqlx::query_as!(
         Here,
         r#"select id, email, password_hash, is_active as "is_active: bool",
                   created_at as "created_at: Timestamp", updated_at as "updated_at: Timestamp"
              from users where id between ? and ? for update"#,
-        first,
-        last,
+        ids.first,
+        ids.last,
     )
     .fetch_all(tx)
     .await?;
