@@ -48,70 +48,80 @@ pub(crate) struct Endpoint {
     pub(crate) ends: Ends,
 }
 
+/// What is answered while a store is wounded.
+#[derive(Clone, Copy)]
+struct Without {
+    redis: u16,
+    mysql: u16,
+}
+
+/// One that ends nothing.
 const fn endpoint(
-    (method, path): (&'static str, &'static str),
+    method: &'static str,
+    path: &'static str,
     who: Who,
     body: &'static str,
-    (without_redis, without_mysql): (u16, u16),
-    ends: Ends,
+    without: Without,
 ) -> Endpoint {
-    Endpoint { method, path, who, body, without_redis, without_mysql, ends }
+    let Without { redis: without_redis, mysql: without_mysql } = without;
+    Endpoint { method, path, who, body, without_redis, without_mysql, ends: Ends::Nothing }
 }
+
+/// The truth is needed; Redis is not.
+const NEEDS_MYSQL: Without = Without { redis: 200, mysql: 503 };
+const NEEDS_NEITHER: Without = Without { redis: 200, mysql: 200 };
+const TELLS: Without = Without { redis: 503, mysql: 503 };
 
 /// Ends everybody, so it is called after all others.
 pub(crate) const LOGOUT_EVERYONE: Endpoint =
-    endpoint(("POST", "/admin/logout-everyone"), Who::Admin, "{}", (200, 503), Ends::Both);
+    endpoint("POST", "/admin/logout-everyone", Who::Admin, "{}", NEEDS_MYSQL).ending(Ends::Both);
 
 /// All others.
 #[rustfmt::skip]
 pub(crate) const ENDPOINTS: &[Endpoint] = &{
-    use Ends::{Both, First, Nothing, Second};
+    use Ends::{Both, First, Second};
     use Who::{Admin, Anyone, Bearer, Gateway, Operator, Watcher};
-    // The truth is needed; Redis is not.
-    const NEEDS_MYSQL: (u16, u16) = (200, 503);
-    const NEEDS_NEITHER: (u16, u16) = (200, 200);
-    const TELLS: (u16, u16) = (503, 503);
     [
-        endpoint(("POST", "/register"), Anyone, r#"{"email":"new-{email}","password":"{password}","first_name":"New","last_name":"Comer"}"#, (201, 503), Nothing),
-        endpoint(("POST", "/verify-email"), Anyone, r#"{"token":"{verify}"}"#, NEEDS_MYSQL, Nothing),
-        endpoint(("POST", "/resend-verification"), Anyone, r#"{"email":"{email}"}"#, NEEDS_MYSQL, Nothing),
-        endpoint(("POST", "/forgot-password"), Anyone, r#"{"email":"{email}"}"#, NEEDS_MYSQL, Nothing),
-        endpoint(("POST", "/reset-password"), Anyone, r#"{"token":"{reset}","new_password":"another horse battery staple"}"#, NEEDS_MYSQL, Both),
-        endpoint(("POST", "/change-password"), Bearer, r#"{"current_password":"{password}","new_password":"another horse battery staple"}"#, NEEDS_MYSQL, Both),
-        endpoint(("POST", "/login-enhanced"), Anyone, r#"{"email":"{email}","password":"{password}"}"#, NEEDS_MYSQL, Nothing),
-        endpoint(("POST", "/login"), Anyone, r#"{"email":"{email}","password":"{password}"}"#, NEEDS_MYSQL, Nothing),
-        endpoint(("POST", "/refresh"), Anyone, r#"{"refresh_token":"{refresh}"}"#, NEEDS_MYSQL, Nothing),
-        endpoint(("POST", "/revoke-refresh-token"), Bearer, r#"{"refresh_token":"{second refresh}"}"#, NEEDS_MYSQL, Second),
-        endpoint(("POST", "/logout"), Bearer, "{}", NEEDS_MYSQL, First),
-        endpoint(("POST", "/logout-all-devices"), Bearer, "{}", NEEDS_MYSQL, Both),
-        endpoint(("GET", "/sessions"), Bearer, "", NEEDS_MYSQL, Nothing),
-        endpoint(("DELETE", "/sessions"), Bearer, "", NEEDS_MYSQL, Second),
-        endpoint(("DELETE", "/sessions/{second session}"), Bearer, "", NEEDS_MYSQL, Second),
-        endpoint(("GET", "/me"), Bearer, "", NEEDS_MYSQL, Nothing),
-        endpoint(("GET", "/blacklist"), Bearer, "", NEEDS_MYSQL, Nothing),
-        endpoint(("GET", "/token-stats"), Bearer, "", NEEDS_MYSQL, Nothing),
-        endpoint(("GET", "/verify"), Bearer, "", NEEDS_NEITHER, Nothing),
-        endpoint(("POST", "/verify/{rest}"), Bearer, "", NEEDS_NEITHER, Nothing),
-        endpoint(("POST", "/introspect"), Gateway, "token={access}", NEEDS_NEITHER, Nothing),
-        endpoint(("POST", "/introspect"), Gateway, "token={refresh}", NEEDS_MYSQL, Nothing),
-        endpoint(("POST", "/revoke"), Gateway, "token={access}", NEEDS_MYSQL, First),
-        endpoint(("POST", "/revoke"), Gateway, "token={refresh}", NEEDS_MYSQL, First),
-        endpoint(("GET", "/admin/blacklist-stats"), Admin, "", NEEDS_MYSQL, Nothing),
-        endpoint(("GET", "/admin/users"), Admin, "", NEEDS_MYSQL, Nothing),
-        endpoint(("GET", "/admin/users/{user}/sessions"), Admin, "", NEEDS_MYSQL, Nothing),
-        endpoint(("GET", "/admin/audit"), Admin, "", NEEDS_MYSQL, Nothing),
-        endpoint(("DELETE", "/admin/users/{user}/sessions"), Admin, "", NEEDS_MYSQL, Both),
-        endpoint(("POST", "/admin/users/{user}/disable"), Admin, "", NEEDS_MYSQL, Both),
-        endpoint(("POST", "/admin/users/{user}/enable"), Admin, "", NEEDS_MYSQL, Nothing),
-        endpoint(("POST", "/admin/users/{user}/role"), Admin, r#"{"role":"user"}"#, NEEDS_MYSQL, Nothing),
-        endpoint(("DELETE", "/admin/users/{user}"), Admin, "", NEEDS_MYSQL, Both),
-        endpoint(("GET", "/.well-known/jwks.json"), Watcher, "", NEEDS_NEITHER, Nothing),
-        endpoint(("GET", "/health"), Watcher, "", TELLS, Nothing),
-        endpoint(("GET", "/livez"), Watcher, "", NEEDS_NEITHER, Nothing),
-        endpoint(("GET", "/readyz"), Watcher, "", TELLS, Nothing),
-        endpoint(("GET", "/metrics"), Operator, "", NEEDS_NEITHER, Nothing),
-        endpoint(("GET", "/openapi.json"), Operator, "", NEEDS_NEITHER, Nothing),
-        endpoint(("GET", "/docs"), Operator, "", NEEDS_NEITHER, Nothing),
+        endpoint("POST", "/register", Anyone, r#"{"email":"new-{email}","password":"{password}","first_name":"New","last_name":"Comer"}"#, Without { redis: 201, ..NEEDS_MYSQL }),
+        endpoint("POST", "/verify-email", Anyone, r#"{"token":"{verify}"}"#, NEEDS_MYSQL),
+        endpoint("POST", "/resend-verification", Anyone, r#"{"email":"{email}"}"#, NEEDS_MYSQL),
+        endpoint("POST", "/forgot-password", Anyone, r#"{"email":"{email}"}"#, NEEDS_MYSQL),
+        endpoint("POST", "/reset-password", Anyone, r#"{"token":"{reset}","new_password":"another horse battery staple"}"#, NEEDS_MYSQL).ending(Both),
+        endpoint("POST", "/change-password", Bearer, r#"{"current_password":"{password}","new_password":"another horse battery staple"}"#, NEEDS_MYSQL).ending(Both),
+        endpoint("POST", "/login-enhanced", Anyone, r#"{"email":"{email}","password":"{password}"}"#, NEEDS_MYSQL),
+        endpoint("POST", "/login", Anyone, r#"{"email":"{email}","password":"{password}"}"#, NEEDS_MYSQL),
+        endpoint("POST", "/refresh", Anyone, r#"{"refresh_token":"{refresh}"}"#, NEEDS_MYSQL),
+        endpoint("POST", "/revoke-refresh-token", Bearer, r#"{"refresh_token":"{second refresh}"}"#, NEEDS_MYSQL).ending(Second),
+        endpoint("POST", "/logout", Bearer, "{}", NEEDS_MYSQL).ending(First),
+        endpoint("POST", "/logout-all-devices", Bearer, "{}", NEEDS_MYSQL).ending(Both),
+        endpoint("GET", "/sessions", Bearer, "", NEEDS_MYSQL),
+        endpoint("DELETE", "/sessions", Bearer, "", NEEDS_MYSQL).ending(Second),
+        endpoint("DELETE", "/sessions/{second session}", Bearer, "", NEEDS_MYSQL).ending(Second),
+        endpoint("GET", "/me", Bearer, "", NEEDS_MYSQL),
+        endpoint("GET", "/blacklist", Bearer, "", NEEDS_MYSQL),
+        endpoint("GET", "/token-stats", Bearer, "", NEEDS_MYSQL),
+        endpoint("GET", "/verify", Bearer, "", NEEDS_NEITHER),
+        endpoint("POST", "/verify/{rest}", Bearer, "", NEEDS_NEITHER),
+        endpoint("POST", "/introspect", Gateway, "token={access}", NEEDS_NEITHER),
+        endpoint("POST", "/introspect", Gateway, "token={refresh}", NEEDS_MYSQL),
+        endpoint("POST", "/revoke", Gateway, "token={access}", NEEDS_MYSQL).ending(First),
+        endpoint("POST", "/revoke", Gateway, "token={refresh}", NEEDS_MYSQL).ending(First),
+        endpoint("GET", "/admin/blacklist-stats", Admin, "", NEEDS_MYSQL),
+        endpoint("GET", "/admin/users", Admin, "", NEEDS_MYSQL),
+        endpoint("GET", "/admin/users/{user}/sessions", Admin, "", NEEDS_MYSQL),
+        endpoint("GET", "/admin/audit", Admin, "", NEEDS_MYSQL),
+        endpoint("DELETE", "/admin/users/{user}/sessions", Admin, "", NEEDS_MYSQL).ending(Both),
+        endpoint("POST", "/admin/users/{user}/disable", Admin, "", NEEDS_MYSQL).ending(Both),
+        endpoint("POST", "/admin/users/{user}/enable", Admin, "", NEEDS_MYSQL),
+        endpoint("POST", "/admin/users/{user}/role", Admin, r#"{"role":"user"}"#, NEEDS_MYSQL),
+        endpoint("DELETE", "/admin/users/{user}", Admin, "", NEEDS_MYSQL).ending(Both),
+        endpoint("GET", "/.well-known/jwks.json", Watcher, "", NEEDS_NEITHER),
+        endpoint("GET", "/health", Watcher, "", TELLS),
+        endpoint("GET", "/livez", Watcher, "", NEEDS_NEITHER),
+        endpoint("GET", "/readyz", Watcher, "", TELLS),
+        endpoint("GET", "/metrics", Operator, "", NEEDS_NEITHER),
+        endpoint("GET", "/openapi.json", Operator, "", NEEDS_NEITHER),
+        endpoint("GET", "/docs", Operator, "", NEEDS_NEITHER),
     ]
 };
 
@@ -179,6 +189,10 @@ pub(crate) struct Called<'a> {
 }
 
 impl Endpoint {
+    const fn ending(self, ends: Ends) -> Self {
+        Self { ends, ..self }
+    }
+
     pub(crate) fn request(&self, called: &Called<'_>, person: &Person) -> RequestBuilder {
         let Called { auth, admin, operations } = called;
         let method = Method::from_bytes(self.method.as_bytes()).unwrap();

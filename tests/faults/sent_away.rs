@@ -129,8 +129,8 @@ async fn f_55_every_change_that_mysql_sent_away_is_run_again_and_done_once() {
         .filter(|endpoint| !["/resend-verification", "/introspect"].contains(&endpoint.path))
         .chain([&LOGOUT_EVERYONE]);
     for (number, endpoint) in changes.enumerate() {
-        let once = growth(&auth, endpoint, (number, 0)).await;
-        let again = growth(&auth, endpoint, (number, 3)).await;
+        let once = growth(&auth, endpoint, number, 0).await;
+        let again = growth(&auth, endpoint, number, 3).await;
         assert_eq!(once, again, "{} {}", endpoint.method, endpoint.path);
     }
 }
@@ -139,7 +139,8 @@ async fn f_55_every_change_that_mysql_sent_away_is_run_again_and_done_once() {
 async fn growth(
     auth: &Service,
     endpoint: &Endpoint,
-    (number, times): (usize, u32),
+    number: usize,
+    times: u32,
 ) -> Vec<(&'static str, i64)> {
     let what = format!("{} {} sent away {times} times", endpoint.method, endpoint.path);
     if endpoint.path == LOGOUT_EVERYONE.path {

@@ -48,7 +48,8 @@ impl Browser {
     async fn call(
         &self,
         auth: &Client,
-        (method, path): (Method, &str),
+        method: Method,
+        path: &str,
         more: &[(&str, &str)],
     ) -> Answer {
         let pairs = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
@@ -63,7 +64,7 @@ impl Browser {
     /// A call as a page of the site makes it.
     async fn post(&self, auth: &Client, path: &str) -> Answer {
         let headers = [("x-csrf-token", self.csrf.as_str()), ("sec-fetch-site", "same-origin")];
-        self.call(auth, (Method::POST, path), &headers).await
+        self.call(auth, Method::POST, path, &headers).await
     }
 }
 
@@ -126,9 +127,9 @@ async fn r_31_c_20_bug_25_a_login_in_cookie_mode_puts_the_tokens_where_no_script
 async fn c_20_cookies_open_what_a_bearer_token_opens() {
     let auth = site().await;
     let (browser, _) = Browser::log_in(&auth).await;
-    let me = browser.call(&auth, (Method::GET, "/me"), &[]).await.must_be(200);
+    let me = browser.call(&auth, Method::GET, "/me", &[]).await.must_be(200);
     assert_eq!(me.json["data"]["user"]["email"], auth.person("alice").await.email);
-    browser.call(&auth, (Method::GET, "/verify"), &[]).await.must_be(200);
+    browser.call(&auth, Method::GET, "/verify", &[]).await.must_be(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,7 +143,7 @@ async fn r_32_a_changing_call_that_the_user_may_not_have_meant_is_refused_and_ch
     let near_miss = format!("https://{host}.evil.example");
     let same = ("sec-fetch-site", "same-origin");
     let stats = async || {
-        let answer = browser.call(&auth, (Method::GET, "/token-stats"), &[]).await;
+        let answer = browser.call(&auth, Method::GET, "/token-stats", &[]).await;
         answer.must_be(200).json["data"].clone()
     };
     let before = stats().await;
@@ -165,13 +166,14 @@ async fn r_32_a_changing_call_that_the_user_may_not_have_meant_is_refused_and_ch
             (Method::DELETE, "/sessions"),
             (Method::POST, "/verify"),
         ] {
-            let answer = browser.call(&auth, call.clone(), headers).await.must_be(403);
+            let (method, path) = call.clone();
+            let answer = browser.call(&auth, method, path, headers).await.must_be(403);
             assert_eq!(answer.json["code"], "csrf_failed", "{call:?} {headers:?}");
         }
     }
     assert_eq!(stats().await, before);
     let good = [("x-csrf-token", token), ("origin", own.as_str())];
-    browser.call(&auth, (Method::POST, "/logout"), &good).await.must_be(200);
+    browser.call(&auth, Method::POST, "/logout", &good).await.must_be(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,9 +190,11 @@ async fn r_32_pages_of_a_listed_origin_are_ours() {
     let (browser, _) = Browser::log_in_as(&auth, &account).await;
     let token = ("x-csrf-token", browser.csrf.as_str());
     let from = |origin| [token, ("sec-fetch-site", "same-site"), ("origin", origin)];
-    let refresh = (Method::POST, "/refresh");
-    browser.call(&auth, refresh.clone(), &from("https://other.example.com")).await.must_be(403);
-    browser.call(&auth, refresh, &from("https://app.example.com")).await.must_be(200);
+    let refresh = async |headers: &[(&str, &str)]| {
+        browser.call(&auth, Method::POST, "/refresh", headers).await
+    };
+    refresh(&from("https://other.example.com")).await.must_be(403);
+    refresh(&from("https://app.example.com")).await.must_be(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -205,7 +209,7 @@ async fn a_refresh_by_cookie_renews_the_cookies() {
     assert_ne!(browser.cookies[NAMES[0]], before[NAMES[0]]);
     assert_ne!(browser.cookies[NAMES[1]], before[NAMES[1]]);
     assert_eq!(browser.cookies[NAMES[2]], before[NAMES[2]], "it belongs to the session");
-    browser.call(&auth, (Method::GET, "/me"), &[]).await.must_be(200);
+    browser.call(&auth, Method::GET, "/me", &[]).await.must_be(200);
     browser.post(&auth, "/refresh").await.must_be(200);
 }
 
@@ -222,7 +226,7 @@ async fn r_34_a_logout_by_cookie_ends_the_session_and_clears_the_browser() {
     assert_eq!(answer.header("clear-site-data"), r#""cookies", "storage""#);
     browser.keep(&answer);
     assert!(NAMES.iter().all(|name| !browser.cookies.contains_key(*name)), "{answer:?}");
-    kept.call(&auth, (Method::GET, "/me"), &[]).await.must_be(401);
+    kept.call(&auth, Method::GET, "/me", &[]).await.must_be(401);
     kept.post(&auth, "/refresh").await.must_be(401);
 }
 
@@ -240,7 +244,7 @@ async fn a_password_changed_by_cookie_is_answered_with_cookies() {
     assert!(answer.json["data"]["access"].get("token").is_none());
     browser.keep(&answer);
     browser.csrf = answer.text_at("/data/csrf_token");
-    browser.call(&auth, (Method::GET, "/me"), &[]).await.must_be(200);
+    browser.call(&auth, Method::GET, "/me", &[]).await.must_be(200);
     browser.post(&auth, "/refresh").await.must_be(200);
     let account = Account { password: new.to_owned(), ..auth.person("alice").await };
     let back = Login::from(auth.log_in_as(&account).await.must_be(200));
@@ -254,8 +258,11 @@ async fn r_30_tokens_in_two_places_are_refused() {
     let (browser, _) = Browser::log_in(&auth).await;
     let alice = auth.logged_in("alice").await;
     let bearer = format!("Bearer {}", alice.access);
-    for call in [(Method::GET, "/me"), (Method::POST, "/logout"), (Method::POST, "/refresh")] {
-        let both = browser.call(&auth, call, &[("authorization", &bearer)]).await.must_be(400);
+    for (method, path) in
+        [(Method::GET, "/me"), (Method::POST, "/logout"), (Method::POST, "/refresh")]
+    {
+        let header = [("authorization", bearer.as_str())];
+        let both = browser.call(&auth, method, path, &header).await.must_be(400);
         assert_eq!(both.json["code"], "two_tokens");
     }
     let line = format!("{}={}", NAMES[1], browser.cookies[NAMES[1]]);
@@ -276,6 +283,6 @@ async fn r_02_a_login_replaces_the_session_whose_cookies_came_along() {
         let request = auth.request(Method::POST, "/login-enhanced").header("cookie", line);
         let again = send(request.json(&body)).await.must_be(200);
         assert_ne!(again.text_at("/data/session/id"), browser.session);
-        browser.call(&auth, (Method::GET, "/me"), &[]).await.must_be(401);
+        browser.call(&auth, Method::GET, "/me", &[]).await.must_be(401);
     }
 }

@@ -25,6 +25,13 @@ const BEGINNING: u64 = 200;
 /// The MySQL user of the instance that is cut off, by which its connections are known.
 const CUT_OFF: &str = "cut_off";
 
+/// A session, and the user it is of.
+#[derive(Clone, Copy)]
+pub(crate) struct Whose<'a> {
+    pub(crate) user_id: u64,
+    pub(crate) session: &'a str,
+}
+
 /// Two instances on the same stores.
 pub(crate) struct Cast<'a> {
     pub(crate) network: &'a Network,
@@ -107,27 +114,27 @@ impl<'a> Cast<'a> {
     }
 
     /// Whether the service takes a token of this session for good.
-    pub(crate) async fn is_accepted(&self, model: &Login, user_id: u64, session: &str) -> bool {
-        self.other.client.is_good(&token_of(&model.access, user_id, session)).await
+    pub(crate) async fn is_accepted(&self, model: &Login, whose: Whose<'_>) -> bool {
+        self.other.client.is_good(&token_of(&model.access, whose.user_id, whose.session)).await
     }
 
     /// The same, by the instance that was cut off.
-    pub(crate) async fn is_accepted_there(&self, model: &Login, whose: (u64, &str)) -> bool {
-        self.cut_off.client.is_good(&token_of(&model.access, whose.0, whose.1)).await
+    pub(crate) async fn is_accepted_there(&self, model: &Login, whose: Whose<'_>) -> bool {
+        self.cut_off.client.is_good(&token_of(&model.access, whose.user_id, whose.session)).await
     }
 
     /// Counts a session that must be dead.
-    pub(crate) async fn must_be_dead(&self, tally: &mut Tally, model: &Login, whose: (u64, &str)) {
-        let (user_id, session) = whose;
+    pub(crate) async fn must_be_dead(&self, tally: &mut Tally, model: &Login, whose: Whose<'_>) {
+        let Whose { user_id, session } = whose;
         tally.dead_in_redis += usize::from(self.verdict(user_id, session) == "OK");
-        let accepted = self.is_accepted(model, user_id, session).await;
+        let accepted = self.is_accepted(model, whose).await;
         tally.dead_in_service += usize::from(accepted);
     }
 
     /// Counts a session that nobody has ended. Redis may have lost it, and is told when it is asked for.
-    pub(crate) async fn must_be_live(&self, tally: &mut Tally, model: &Login, whose: (u64, &str)) {
-        let (user_id, session) = whose;
-        if self.is_accepted(model, user_id, session).await {
+    pub(crate) async fn must_be_live(&self, tally: &mut Tally, model: &Login, whose: Whose<'_>) {
+        let Whose { user_id, session } = whose;
+        if self.is_accepted(model, whose).await {
             eventually("Redis has it as well", async || self.verdict(user_id, session) == "OK");
         } else {
             tally.live_lost += 1;

@@ -15,12 +15,20 @@ use crate::talk::{agree, ask, confirming, eventually, ready};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// How far the clocks of the sender and of the one who ends it step back, and when Redis is wiped.
-const STEPS: [(Duration, Duration, bool); 4] = [
-    (HOUR, Duration::ZERO, false),
-    (Duration::ZERO, HOUR, false),
-    (HOUR, HOUR, false),
-    (HOUR, HOUR, true),
+/// How far the clocks of the sender and of the one who ends it step back, and whether Redis is
+/// wiped.
+#[derive(Clone, Copy)]
+struct Step {
+    sender_back: Duration,
+    ender_back: Duration,
+    is_wiped: bool,
+}
+
+const STEPS: [Step; 4] = [
+    Step { sender_back: HOUR, ender_back: Duration::ZERO, is_wiped: false },
+    Step { sender_back: Duration::ZERO, ender_back: HOUR, is_wiped: false },
+    Step { sender_back: HOUR, ender_back: HOUR, is_wiped: false },
+    Step { sender_back: HOUR, ender_back: HOUR, is_wiped: true },
 ];
 
 #[test]
@@ -34,7 +42,7 @@ fn f_01_logins_from_lost_instances_stay_ended_whatever_the_clocks_say() {
     with_steps("logins and clocks that step back", &STEPS.repeat(25));
 }
 
-fn with_steps(story: &str, steps: &[(Duration, Duration, bool)]) {
+fn with_steps(story: &str, steps: &[Step]) {
     let Some(network) = Network::with_routes(1) else { return };
     let mut tally = Tally::default();
     for step in steps {
@@ -43,8 +51,8 @@ fn with_steps(story: &str, steps: &[(Duration, Duration, bool)]) {
     tally.told(story).must_be_clean();
 }
 
-async fn round(network: &Network, step: (Duration, Duration, bool), tally: &mut Tally) {
-    let (sender_back, ender_back, is_wiped) = step;
+async fn round(network: &Network, step: Step, tally: &mut Tally) {
+    let Step { sender_back, ender_back, is_wiped } = step;
     let other = lasting_instance(network).await;
     let (user_id, clock) = (other.user("alice").await, Clock::manual(other.clock.now()));
     let url = format!("redis://{}:{}", network.address(ROUTE), other.redis.port());

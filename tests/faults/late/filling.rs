@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use portcullis_tests::{Login, Network, Process};
 use sqlx::{Connection as _, Executor as _, MySqlConnection};
 
-use super::cast::{ADMIN, Cast, ROUTE};
+use super::cast::{ADMIN, Cast, ROUTE, Whose};
 use super::tally::Tally;
 use crate::sizes::populate;
 use crate::talk::eventually;
@@ -139,12 +139,13 @@ async fn judge(
     tally: &mut Tally,
 ) {
     cast.settles();
-    for whose in sessions {
-        let (user_id, session) = whose;
-        if ended.contains(&whose) {
-            cast.must_be_dead(tally, admin, (*user_id, session)).await;
+    for of_somebody in sessions {
+        let (user_id, session) = of_somebody;
+        let whose = Whose { user_id: *user_id, session };
+        if ended.contains(&of_somebody) {
+            cast.must_be_dead(tally, admin, whose).await;
         } else {
-            cast.must_be_live(tally, admin, (*user_id, session)).await;
+            cast.must_be_live(tally, admin, whose).await;
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use portcullis_tests::Network;
 
-use super::cast::Cast;
+use super::cast::{Cast, Whose};
 use super::endings::{By, Meanwhile};
 use super::held::held_up;
 use super::logins::UnderWay;
@@ -42,18 +42,19 @@ fn frozen(story: &str, times: usize, pairs: &[(Duration, Duration)]) {
             let login = UnderWay::on(&cast, 1 + round % 3).await;
             login.instance.signal(Signal::SIGSTOP);
             cast.mysql_lets_go().await;
-            let ended = (ways[round % ways.len()], Meanwhile::Cut(cut));
-            let after = login.stays_ended(&mut cast, ended, &mut tally).await;
+            let by = ways[round % ways.len()];
+            let after = login.stays_ended(&mut cast, by, Meanwhile::Cut(cut), &mut tally).await;
 
             cast.time_passes(frozen);
             login.instance.signal(Signal::SIGCONT);
             cast.cut_off.becomes_ready();
             cast.settles();
-            let whose = (after.user_id, login.session.as_str());
-            cast.must_be_dead(&mut tally, &after, whose).await;
-            let accepted = cast.is_accepted_there(&after, whose).await;
+            let ended = Whose { user_id: after.user_id, session: &login.session };
+            cast.must_be_dead(&mut tally, &after, ended).await;
+            let accepted = cast.is_accepted_there(&after, ended).await;
             tally.dead_in_service += usize::from(accepted);
-            cast.must_be_live(&mut tally, &after, (after.user_id, &after.session)).await;
+            let live = Whose { session: &after.session, ..ended };
+            cast.must_be_live(&mut tally, &after, live).await;
             cast.log_out(&after).await;
         }
         cast.counted(tally)

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 use portcullis_tests::{Login, Network, Process};
 
-use super::cast::{Cast, ROUTE, beginning_is_held, beginning_is_orphaned};
+use super::cast::{Cast, ROUTE, Whose, beginning_is_held, beginning_is_orphaned};
 use super::endings::{By, EVERY_MISHAP, EVERY_WAY, Meanwhile};
 use super::held::held_up;
 use super::tally::Tally;
@@ -39,7 +39,7 @@ fn killed(story: &str, rounds: &[(By, Meanwhile)]) {
             let login = UnderWay::on(&cast, person).await;
             login.instance.signal(Signal::SIGKILL);
             beginning_is_orphaned(&network, login.port);
-            let after = login.stays_ended(&mut cast, (*by, *meanwhile), &mut tally).await;
+            let after = login.stays_ended(&mut cast, *by, *meanwhile, &mut tally).await;
             cast.log_out(&after).await;
         }
         cast.counted(tally)
@@ -84,7 +84,8 @@ impl UnderWay {
     pub(super) async fn stays_ended(
         &self,
         cast: &mut Cast<'_>,
-        (by, meanwhile): (By, Meanwhile),
+        by: By,
+        meanwhile: Meanwhile,
         tally: &mut Tally,
     ) -> Login {
         let (user_id, session) = (self.other.user_id, self.session.as_str());
@@ -97,11 +98,12 @@ impl UnderWay {
         let after = cast.log_in(self.person).await;
         tally.rounds += 1;
         tally.late += cast.late_ones_arrive(usize::from(meanwhile.lets_late_ones_in()));
-        cast.must_be_dead(tally, &after, (user_id, session)).await;
+        let of_user = |session| Whose { user_id, session };
+        cast.must_be_dead(tally, &after, of_user(session)).await;
         cast.settles();
-        cast.must_be_live(tally, &after, (user_id, &after.session)).await;
+        cast.must_be_live(tally, &after, of_user(&after.session)).await;
         if by.spares_others() {
-            cast.must_be_live(tally, &after, (user_id, &self.other.session)).await;
+            cast.must_be_live(tally, &after, of_user(&self.other.session)).await;
         }
         after
     }

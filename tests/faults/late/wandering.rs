@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use portcullis_api::base::random::Random;
 use portcullis_tests::{Login, Network, Process, chosen, tell};
 
-use super::cast::{Cast, OTHER_ROUTE, ROUTE, beginning_is_orphaned, is_held, token_of};
+use super::cast::{Cast, OTHER_ROUTE, ROUTE, Whose, beginning_is_orphaned, is_held, token_of};
 use super::held::held_up;
 use super::tally::Tally;
 use crate::outside::Outside;
@@ -151,13 +151,14 @@ impl<'a> World<'a> {
         self.cast.settles();
         self.cast.cut_off.becomes_ready();
         for (user_id, session) in self.sessions(false).await {
-            self.cast.must_be_dead(&mut self.tally, &self.model, (user_id, &session)).await;
-            let whose = (user_id, session.as_str());
+            let whose = Whose { user_id, session: &session };
+            self.cast.must_be_dead(&mut self.tally, &self.model, whose).await;
             let accepted = self.cast.is_accepted_there(&self.model, whose).await;
             self.tally.dead_in_service += usize::from(accepted);
         }
         for (user_id, session) in self.sessions(true).await {
-            self.cast.must_be_live(&mut self.tally, &self.model, (user_id, &session)).await;
+            let whose = Whose { user_id, session: &session };
+            self.cast.must_be_live(&mut self.tally, &self.model, whose).await;
         }
         if let Some(instance) = &mut self.instance {
             self.tally.crashes += usize::from(instance.has_ended());

@@ -59,21 +59,30 @@ pub(crate) fn measure() -> Result<Vec<Bar>> {
     let verify = compare(&programs, &large, &many)?;
     let peak_mib = large.service.peak_mib()?;
     let introspect = introspect(&large.service, &many)?;
-    let lists = costs::lists([(&small.service, &few), (&large.service, &many)], ROUNDS)?;
-    let refresh = costs::refresh(&mariadb, &small.service, &spread(FAMILIES, FAMILIES)?)?;
-    let login = costs::login(&small.service, FEW, ROUNDS)?;
+    let costs = Costs {
+        lists: costs::lists([(&small.service, &few), (&large.service, &many)], ROUNDS)?,
+        refresh: costs::refresh(&mariadb, &small.service, &spread(FAMILIES, FAMILIES)?)?,
+        login: costs::login(&small.service, FEW, ROUNDS)?,
+    };
 
-    let bars = bars(&verify, &introspect, peak_mib, (&lists, &refresh, &login));
+    let bars = bars(&verify, &introspect, peak_mib, &costs);
     report::write(
         report::SERVICE,
         &[
             ("Machine", machine),
             ("Bars", report::bars_table(&bars)),
-            ("Speed", speed_table(&verify, &introspect) + &about(&lists, &refresh, &login)),
+            ("Speed", speed_table(&verify, &introspect) + &about(&costs)),
             ("Charts", chart(&verify)?),
         ],
     )?;
     Ok(bars)
+}
+
+/// What single requests of ours cost.
+struct Costs {
+    lists: Lists,
+    refresh: Refresh,
+    login: Login,
 }
 
 /// What all contenders reached at `/verify`, by contender, one for each round.
@@ -126,12 +135,8 @@ fn ratio(verify: &Rounds, to: usize) -> f64 {
     median(pairs.map(|(ours, other)| other.cpu_us / ours.cpu_us).collect())
 }
 
-fn bars(
-    verify: &Rounds,
-    introspect: &[Reached],
-    peak_mib: f64,
-    (lists, refresh, login): (&Lists, &Refresh, &Login),
-) -> Vec<Bar> {
+fn bars(verify: &Rounds, introspect: &[Reached], peak_mib: f64, costs: &Costs) -> Vec<Bar> {
+    let Costs { lists, refresh, login } = costs;
     let (rate, p99_ms) = (middle(introspect, |it| it.rate), middle(introspect, |it| it.p99_ms));
     vec![
         at_least("`/verify` against an axum handler that does nothing", 0.45, ratio(verify, BARE)),
@@ -163,7 +168,8 @@ fn speed_table(verify: &Rounds, introspect: &[Reached]) -> String {
     table
 }
 
-fn about(lists: &Lists, refresh: &Refresh, login: &Login) -> String {
+fn about(costs: &Costs) -> String {
+    let Costs { lists, refresh, login } = costs;
     format!(
         "\nwrk with {CONNECTIONS} connections, {VISITORS} tokens in turn; medians of {ROUNDS} \
          rounds of {SECONDS} s. Ratios are of the program's CPU time for an answer. *Express, \

@@ -69,8 +69,13 @@ impl Stage {
         ensure_module(&redis_cli)?;
 
         let [address, operations] = [(); 2].map(|()| format!("127.0.0.1:{}", free_port()));
-        let stores = (database_url.as_str(), redis_url.as_str());
-        let settings = settings(&directory, &address, &operations, stores)?;
+        let addresses = Addresses {
+            service: &address,
+            operations: &operations,
+            database: &database_url,
+            redis: &redis_url,
+        };
+        let settings = settings(&directory, &addresses)?;
         migrate(screen, &settings)?;
         let service = start_service(screen, &directory, &address, &settings)?;
         let (url, operations_url) = (format!("http://{address}"), format!("http://{operations}"));
@@ -172,13 +177,17 @@ fn ensure_module(redis_cli: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn settings(
-    directory: &Directory,
-    address: &str,
-    operations: &str,
-    (database, redis): (&str, &str),
-) -> Result<Vec<(String, String)>> {
-    let (host, port) = address.split_once(':').context("an address has a port")?;
+/// Where the service listens, and where its stores are.
+struct Addresses<'a> {
+    service: &'a str,
+    operations: &'a str,
+    database: &'a str,
+    redis: &'a str,
+}
+
+fn settings(directory: &Directory, addresses: &Addresses<'_>) -> Result<Vec<(String, String)>> {
+    let Addresses { service, operations, database, redis } = *addresses;
+    let (host, port) = service.split_once(':').context("an address has a port")?;
     let mail = mail_directory(directory);
     fs::create_dir_all(&mail)?;
     let settings = [
