@@ -1,4 +1,5 @@
-//! What is taken and what is refused. Another library makes the tokens that we did not.
+//! What is taken and what is refused. Another library makes the tokens that we did not. Which keys
+//! there are is the story of `tests/keys.rs`.
 
 use jsonwebtoken::{Algorithm as Alg, EncodingKey, Header as JwtHeader};
 use std::time::Duration;
@@ -11,6 +12,8 @@ use crate::base::random::Random;
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::settings::Settings;
+
+mod keys;
 
 const SECRET: &str = "a secret for tests and of no use elsewhere";
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -219,100 +222,6 @@ fn a_missing_or_misshapen_claim_is_refused() {
         claims[claim] = value;
         assert_eq!(verdict_on(&claims), Err(Refusal::Malformed), "{claim}");
     }
-}
-
-#[test]
-fn a_secret_that_was_replaced_is_still_read_and_no_longer_signs() {
-    let before = hs256().sign(&claims());
-    let mut settings = settings();
-    settings.jwt_secret = Some("the secret that came after, as long".into());
-    settings.jwt_secrets_old = Some(SECRET.into());
-    let keys = Keys::new(&settings).unwrap();
-    assert!(keys.verify(before.expose(), NOW).is_ok());
-    assert_eq!(hs256().verify(keys.sign(&claims()).expose(), NOW), Err(Refusal::UnknownKey));
-    settings.jwt_secrets_old = None;
-    assert!(Keys::new(&settings).unwrap().verify(before.expose(), NOW).is_err());
-}
-
-#[test]
-fn of_a_directory_the_last_key_by_name_signs_and_all_are_read() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("2026-01.pem"), ED25519_PEM).unwrap();
-    let mut settings = settings();
-    settings.jwt_keys_dir = Some(dir.path().to_owned());
-    let before = Keys::new(&settings).unwrap().sign(&claims());
-    std::fs::write(dir.path().join("2026-02.pem"), P256_PEM).unwrap();
-    std::fs::write(dir.path().join("notes.txt"), "not a key").unwrap();
-    let keys = Keys::new(&settings).unwrap();
-    assert!(keys.verify(before.expose(), NOW).is_ok());
-    let shown = serde_json::to_value(keys.jwks()).unwrap();
-    assert_eq!((&shown[0]["kid"], shown.as_array().unwrap().len()), (&json!("2026-02"), 2));
-    // A secret that is set beside the keys signs nothing and opens nothing.
-    assert_eq!(keys.verify(hs256().sign(&claims()).expose(), NOW), Err(Refusal::UnknownKey));
-}
-
-#[test]
-fn a_key_made_or_retired_elsewhere_counts_without_a_restart() {
-    let dir = tempfile::tempdir().unwrap();
-    let (old, new) = (dir.path().join("2026-01.pem"), dir.path().join("2026-02.pem"));
-    std::fs::write(&old, ED25519_PEM).unwrap();
-    let mut settings = settings();
-    settings.jwt_keys_dir = Some(dir.path().to_owned());
-    let (one, other) = (Keys::new(&settings).unwrap(), Keys::new(&settings).unwrap());
-    let before = one.sign(&claims());
-    std::fs::write(&new, P256_PEM).unwrap();
-    one.reload().unwrap();
-    assert!(other.verify(one.sign(&claims()).expose(), NOW).is_ok(), "found by its name");
-    std::fs::remove_file(&old).unwrap();
-    one.reload().unwrap();
-    assert_eq!(one.verify(before.expose(), NOW), Err(Refusal::UnknownKey));
-    std::fs::write(&new, "half a ke").unwrap();
-    assert!(one.reload().is_err());
-    assert!(one.verify(other.sign(&claims()).expose(), NOW).is_ok(), "what was read stays");
-}
-
-#[test]
-fn f_04_keys_are_read_again_when_their_directory_looks_different_and_not_before() {
-    let dir = tempfile::tempdir().unwrap();
-    let (old, new) = (dir.path().join("2026-01.pem"), dir.path().join("2026-02.pem"));
-    std::fs::write(&old, ED25519_PEM).unwrap();
-    let mut settings = settings();
-    settings.jwt_keys_dir = Some(dir.path().to_owned());
-    let keys = Keys::new(&settings).unwrap();
-    let before = keys.sign(&claims());
-    assert!(!keys.reload_if_changed().unwrap());
-    std::fs::write(&new, P256_PEM).unwrap();
-    assert!(keys.reload_if_changed().unwrap());
-    assert!(!keys.reload_if_changed().unwrap());
-    assert!(keys.verify(before.expose(), NOW).is_ok());
-    std::fs::rename(&old, dir.path().join("2026-01.pem.retired")).unwrap();
-    assert!(keys.reload_if_changed().unwrap());
-    assert_eq!(keys.verify(before.expose(), NOW), Err(Refusal::UnknownKey));
-    // What cannot be read is complained of once, and what was read before stays.
-    std::fs::write(&new, "half a ke").unwrap();
-    assert!(keys.reload_if_changed().is_err());
-    assert!(!keys.reload_if_changed().unwrap());
-    std::fs::remove_file(&new).unwrap();
-    std::fs::write(&new, P256_PEM).unwrap();
-    assert!(keys.reload_if_changed().unwrap());
-    assert!(
-        !Keys::new(&Tokens { jwt_keys_dir: None, ..settings })
-            .unwrap()
-            .reload_if_changed()
-            .unwrap()
-    );
-}
-
-#[test]
-fn a_directory_without_a_usable_key_stops_the_start() {
-    let dir = tempfile::tempdir().unwrap();
-    assert!(matches!(Key::from_dir(dir.path()), Err(KeyFault::None(_))));
-    std::fs::write(dir.path().join("bad name!.pem"), ED25519_PEM).unwrap();
-    assert!(matches!(Key::from_dir(dir.path()), Err(KeyFault::BadName(_))));
-    assert!(matches!(Key::from_pem("x", "nonsense"), Err(KeyFault::NotAKey(_))));
-    let public = ED25519_PEM.replace("PRIVATE", "PUBLIC");
-    assert!(matches!(Key::from_pem("x", &public), Err(KeyFault::NotAKey(_))));
-    assert!(matches!(Key::from_dir(&dir.path().join("none")), Err(KeyFault::Unreadable(..))));
 }
 
 #[test]
