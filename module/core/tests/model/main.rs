@@ -2,6 +2,7 @@
 //! the clock also steps back.
 
 mod simple;
+mod steps;
 
 use std::time::Duration;
 
@@ -11,70 +12,7 @@ use portcullis_core::{
 use proptest::prelude::*;
 
 use crate::simple::{Model, Session};
-
-const LIMIT: usize = 4;
-const IDS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
-
-#[derive(Clone, Debug)]
-enum Step {
-    Create {
-        id: usize,
-        ttl: u64,
-        idle_s: Option<u32>,
-        device: Option<Vec<u8>>,
-        seen: Option<u64>,
-        keep: Option<usize>,
-    },
-    /// What a log or a primary says, of a session begun whenever.
-    Replay {
-        id: usize,
-        created: u64,
-    },
-    Touch {
-        id: usize,
-        at: Option<u64>,
-    },
-    End {
-        id: usize,
-    },
-    LogOut {
-        at: Option<u64>,
-        except: Option<usize>,
-    },
-    Revoke {
-        token: u8,
-        ttl: u64,
-    },
-    Reload,
-    Sweep,
-}
-
-fn steps() -> impl Strategy<Value = Vec<(i64, Step)>> {
-    let id = 0..IDS.len();
-    let step = prop_oneof![
-        4 => (id.clone(), ticks(1..18), option(0_u32..4), option(prop::collection::vec(any::<u8>(), 0..4)), option(ticks(0..18)), option(1_usize..=LIMIT))
-            .prop_map(|(id, ttl, idle_s, device, seen, keep)| Step::Create { id, ttl, idle_s, device, seen, keep }),
-        1 => (id.clone(), ticks(0..18)).prop_map(|(id, created)| Step::Replay { id, created }),
-        2 => (id.clone(), option(ticks(0..18))).prop_map(|(id, at)| Step::Touch { id, at }),
-        1 => id.clone().prop_map(|id| Step::End { id }),
-        1 => (option(ticks(0..18)), option(id)).prop_map(|(at, except)| Step::LogOut { at, except }),
-        3 => (0_u8..8, ticks(0..18)).prop_map(|(token, ttl)| Step::Revoke { token, ttl }),
-        1 => Just(Step::Reload),
-        1 => Just(Step::Sweep),
-    ];
-    prop::collection::vec(((-3_i64..5).prop_map(|ticks| ticks * 500), step), 1..60)
-}
-
-/// Half seconds, so that instants often coincide.
-fn ticks(count: std::ops::Range<u64>) -> impl Strategy<Value = u64> + Clone {
-    count.prop_map(|ticks| ticks * 500)
-}
-
-fn option<T: std::fmt::Debug + Clone>(
-    inner: impl Strategy<Value = T>,
-) -> impl Strategy<Value = Option<T>> {
-    prop::option::of(inner)
-}
+use crate::steps::{IDS, LIMIT, Step, Wanted, steps};
 
 /// Ledger and model, side by side.
 struct Pair {
@@ -86,9 +24,7 @@ struct Pair {
 impl Pair {
     fn take(&mut self, step: Step) {
         match step {
-            Step::Create { id, ttl, idle_s, device, seen, keep } => {
-                self.create(IDS[id], (ttl, idle_s, device, seen, keep));
-            }
+            Step::Create { id, wanted } => self.create(IDS[id], wanted),
             Step::Replay { id, created } => self.replay(IDS[id], created),
             Step::Touch { id, at } => self.touch(IDS[id], at),
             Step::End { id } => self.end(IDS[id]),
@@ -102,18 +38,8 @@ impl Pair {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "the parts of one step")]
-    fn create(
-        &mut self,
-        id: &'static str,
-        (ttl, idle_s, device, seen, keep): (
-            u64,
-            Option<u32>,
-            Option<Vec<u8>>,
-            Option<u64>,
-            Option<usize>,
-        ),
-    ) {
+    fn create(&mut self, id: &'static str, wanted: Wanted) {
+        let Wanted { ttl, idle_s, device, seen, keep } = wanted;
         let now = self.now;
         let request = Create {
             id: id.as_bytes(),
