@@ -3,6 +3,8 @@
 //! Its data outlives [`Redis::kill`] and [`Redis::stop`], so that a test can start it again; the
 //! value's end removes everything.
 
+mod options;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,89 +15,14 @@ use crate::network::Place;
 use crate::process::Process;
 use crate::servers::{Server, usual_server};
 use crate::wait::{free_port, wait_until};
-use crate::{Directory, module_path};
+use crate::workspace::Directory;
+
+pub use options::RedisOptions;
 
 /// A test that hangs says nothing, so no answer may take longer.
 const ANSWER: Duration = Duration::from_mins(1);
 
-/// What tests want from a server unless they say otherwise: nothing on disk, nothing delayed.
-const DEFAULTS: &[&str] = &[
-    "--save",
-    "",
-    "--appendonly",
-    "no",
-    "--daemonize",
-    "no",
-    "--repl-diskless-sync-delay",
-    "0",
-    "--enable-debug-command",
-    "yes",
-    "--enable-module-command",
-    "yes",
-];
-
-/// How a server is to be started.
-#[derive(Clone)]
-pub struct RedisOptions {
-    server: Option<Server>,
-    is_bare: bool,
-    module: Option<PathBuf>,
-    module_arguments: Vec<String>,
-    arguments: Vec<String>,
-    tcp: bool,
-    place: Option<Place>,
-}
-
 impl RedisOptions {
-    /// Another program than the system's `redis-server`, one of [`crate::servers()`].
-    #[must_use]
-    pub fn server(mut self, server: &Server) -> Self {
-        self.server = Some(server.clone());
-        self
-    }
-
-    /// Settings as on the command line: `["--appendonly", "yes"]`. Later ones win.
-    #[must_use]
-    pub fn arguments(mut self, arguments: &[&str]) -> Self {
-        self.arguments.extend(arguments.iter().copied().map(String::from));
-        self
-    }
-
-    /// What the module is given at load: `["leeway", "5"]`.
-    #[must_use]
-    pub fn module_arguments(mut self, arguments: &[&str]) -> Self {
-        self.module_arguments = arguments.iter().copied().map(String::from).collect();
-        self
-    }
-
-    /// Another module file than the one of this checkout.
-    #[must_use]
-    pub fn module(mut self, module: &Path) -> Self {
-        self.module = Some(module.to_owned());
-        self
-    }
-
-    /// A bare server.
-    #[must_use]
-    pub fn without_module(mut self) -> Self {
-        self.is_bare = true;
-        self
-    }
-
-    /// Also listen on a free loopback TCP port, as replicas, clusters and proxies need.
-    #[must_use]
-    pub fn tcp(mut self) -> Self {
-        self.tcp = true;
-        self
-    }
-
-    /// Runs in this place and listens wherever a route ends there; implies [`Self::tcp`].
-    #[must_use]
-    pub fn within(mut self, place: &Place) -> Self {
-        self.place = Some(place.clone());
-        self.tcp().arguments(&["--bind", "0.0.0.0", "--protected-mode", "no"])
-    }
-
     /// Starts it and waits until it answers.
     #[track_caller]
     pub fn start(self) -> Redis {
@@ -110,7 +37,7 @@ impl RedisOptions {
         let port = if self.tcp { free_port() } else { 0 };
         let (arguments, place) = (Vec::new(), self.place.clone());
         let mut redis = Redis { arguments, process: None, server, port, place, directory };
-        redis.arguments = redis.command_line(&self);
+        redis.arguments = self.command_line(port, &redis.socket(), redis.data());
         redis.launch()?;
         Ok(redis)
     }
@@ -142,15 +69,7 @@ impl Redis {
 
     /// Everything that can be chosen.
     pub fn options() -> RedisOptions {
-        RedisOptions {
-            server: None,
-            is_bare: false,
-            module: None,
-            module_arguments: Vec::new(),
-            arguments: Vec::new(),
-            tcp: false,
-            place: None,
-        }
+        RedisOptions::new()
     }
 
     /// A new connection over the unix socket.
@@ -293,26 +212,6 @@ impl Redis {
         drop(redis::cmd("SHUTDOWN").arg(how).exec(&mut connection));
         let mut process = self.process.take().expect("this redis-server has been stopped");
         assert!(process.wait(), "SHUTDOWN {how} failed:\n{}", process.log());
-    }
-
-    fn command_line(&self, options: &RedisOptions) -> Vec<String> {
-        let path = |path: &Path| path.display().to_string();
-        let own = ["--port", &self.port.to_string(), "--unixsocket", &path(&self.socket())];
-        let mut line: Vec<String> =
-            own.into_iter().chain(DEFAULTS.iter().copied()).map(String::from).collect();
-        line.extend([
-            "--bind".into(),
-            "127.0.0.1".into(),
-            "--dir".into(),
-            path(self.directory.path()),
-        ]);
-        line.extend(options.arguments.iter().cloned());
-        if !options.is_bare {
-            let module = options.module.as_deref().unwrap_or_else(|| module_path());
-            line.extend(["--loadmodule".into(), path(module)]);
-            line.extend(options.module_arguments.iter().cloned());
-        }
-        line
     }
 
     /// Starts the program; the error is its log if it ends instead of answering.
