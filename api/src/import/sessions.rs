@@ -9,7 +9,6 @@ use std::collections::HashSet;
 use portcullis_core::Digest;
 use serde_json::Value;
 use sqlx::MySqlConnection;
-use sqlx::types::Json;
 
 use super::ids::Ids;
 use super::rows::{OldSession, OldToken, address, instant};
@@ -19,6 +18,7 @@ use crate::base::clock::Timestamp;
 use crate::base::device::Device;
 use crate::base::session_id::SessionId;
 use crate::sessions::live;
+use crate::sessions::rows::{self, NewRefreshToken, NewSession, Source};
 
 const KIND: &str = "sessions";
 const NO_USER: &str = "left out: of users who are disabled or were left out";
@@ -192,43 +192,30 @@ impl Import<'_> {
         } else {
             Device::unrecorded()
         };
-        let idle_s = sessions.idle_timeout_s();
         let expires_at = session.expires_at.min(token.expires_at);
-        sqlx::query!(
-            "insert into user_sessions
-                (id, user_id, device_info, ip_address, user_agent, last_activity, created_at,
-                 authenticated_at, expires_at, idle_timeout_s)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            session.id,
-            session.user_id,
-            Json(&device),
-            session.ip,
-            session.user_agent,
-            session.last_activity,
-            session.created_at,
-            session.created_at,
+        let source =
+            Source { device: &device, ip_address: &session.ip, user_agent: &session.user_agent };
+        let row = NewSession {
+            id: &session.id,
+            user_id: session.user_id,
+            source,
+            last_activity: session.last_activity,
+            created_at: session.created_at,
+            authenticated_at: session.created_at,
             expires_at,
-            idle_s,
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "insert into refresh_tokens
-                (user_id, session_id, token_hash, device_info, ip_address, user_agent, created_at,
-                 expires_at)
-             values (?, ?, ?, ?, ?, ?, ?, ?)",
-            session.user_id,
-            session.id,
-            token.digest.as_bytes().as_slice(),
-            Json(&device),
-            session.ip,
-            session.user_agent,
-            token.created_at,
+            idle_timeout_s: sessions.idle_timeout_s(),
+        };
+        rows::insert_session(tx, &row).await?;
+        let row = NewRefreshToken {
+            digest: token.digest,
+            user_id: session.user_id,
+            session: &session.id,
+            parent: None,
+            source,
+            created_at: token.created_at,
             expires_at,
-        )
-        .execute(tx)
-        .await?;
-        Ok(())
+        };
+        rows::insert_refresh_token(tx, &row).await
     }
 }
 

@@ -142,8 +142,8 @@ fn a_circle_through_a_parent_is_found_and_the_shortest_way_round_it() {
     let c = "use super::d::D; use super::Own;";
     let files = [("lib.rs", ""), ("a.rs", "use crate::b::Own;"), ("b.rs", b), ("b/c.rs", c)];
     let (_, arrows) = made_up(&[&files[..], &[("b/d.rs", "\nuse crate::b::Own;")]].concat());
-    let (count, told) = circling(&arrows);
-    assert_eq!((count, told.len()), (3, 1), "{told:?}");
+    let told = circling(&arrows);
+    assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].starts_with("3 files in a circle: b.rs, b/c.rs, b/d.rs"), "{}", told[0]);
     assert!(
         told[0].ends_with("b.rs:1 uses C of b/c.rs\n    b/c.rs:1 uses Own of b.rs"),
@@ -155,7 +155,7 @@ fn a_circle_through_a_parent_is_found_and_the_shortest_way_round_it() {
 fn children_that_use_each_other_one_way_and_their_own_list_are_no_circle() {
     let b = "mod c; mod d; pub use c::C; pub use d::D;";
     let files = [("lib.rs", "mod b;"), ("b.rs", b), ("b/c.rs", "use super::D;"), ("b/d.rs", "")];
-    assert_eq!(circling(&made_up(&files).1), (0, Vec::new()));
+    assert!(circling(&made_up(&files).1).is_empty());
 }
 
 #[test]

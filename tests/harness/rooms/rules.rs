@@ -37,10 +37,9 @@ pub(super) fn forbidden(table: &Table, arrows: &[Arrow]) -> Vec<String> {
     told.collect()
 }
 
-/// How many files use each other in circles, and each circle.
-pub(super) fn circling(arrows: &[Arrow]) -> (usize, Vec<String>) {
+/// Circles of files that use each other.
+pub(super) fn circling(arrows: &[Arrow]) -> Vec<String> {
     let circles = circles(arrows);
-    let count = circles.iter().map(|circle| circle.files.len()).sum();
     let told = circles.iter().map(|circle| {
         let files: Vec<&str> = circle.files.iter().copied().collect();
         let way: Vec<String> = circle.shortest.iter().map(|arrow| in_words(arrow)).collect();
@@ -50,7 +49,7 @@ pub(super) fn circling(arrows: &[Arrow]) -> (usize, Vec<String>) {
             way.join("\n    ")
         )
     });
-    (count, told.collect())
+    told.collect()
 }
 
 /// Arrows from one endpoint to another.
