@@ -17,7 +17,7 @@ pub mod openapi;
 pub(crate) mod operations;
 mod paging;
 pub(crate) mod problem;
-mod quota;
+mod ratelimit_headers;
 pub mod request;
 pub mod routes;
 pub mod services;

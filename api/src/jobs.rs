@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::App;
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::base::random::Random;
 use crate::ledger::{outbox, watch};
 use crate::metrics;

@@ -5,16 +5,16 @@
 
 pub mod belief;
 pub mod change;
-mod fault;
 pub(crate) mod fence;
 pub mod hydrate;
 pub mod ledgers;
 pub mod line;
 pub mod outbox;
+mod recently_repaired;
+mod redis_fault;
+mod redis_time;
 pub mod repair;
-mod resting;
 mod sentinel;
 mod session_row;
 pub mod telling;
-mod time;
 pub(crate) mod watch;

@@ -20,7 +20,7 @@ pub use message::{Message, Scene};
 
 use crate::base::background::Background;
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::settings::Settings;
 
 /// How long a mail server may take.

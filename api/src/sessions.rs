@@ -14,5 +14,5 @@ pub mod gate;
 pub mod live;
 pub(crate) mod log_out_everywhere;
 pub mod opening;
-mod revocation;
+mod revoke_token;
 pub(crate) mod rows;

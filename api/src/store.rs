@@ -6,7 +6,7 @@
 pub mod audit;
 pub mod cleanup;
 pub mod database;
-pub(crate) mod held;
+pub(crate) mod held_rows;
 pub(crate) mod lock;
 pub mod migrate;
 pub(crate) mod standing;

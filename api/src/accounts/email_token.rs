@@ -7,12 +7,12 @@ use sqlx::MySqlConnection;
 use crate::base::background::Background;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::error::{Error, Result};
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::base::random::Random;
 use crate::mail::{Mail, Message};
 use crate::settings::Accounts;
 use crate::store::database::Store;
-use crate::store::held;
+use crate::store::held_rows as held;
 use crate::tokens::secret::EmailToken;
 
 /// What a token allows, once.

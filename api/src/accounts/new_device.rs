@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::base::client::Client;
 use crate::base::clock::Timestamp;
 use crate::base::error::Result;
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
 use crate::mail::{Mail, Message, Scene};
 use crate::store::database::Store;

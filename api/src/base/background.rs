@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::base::log;
+use crate::base::log_targets as log;
 
 /// Work beside the requests; a clone is about the same work.
 #[derive(Clone)]

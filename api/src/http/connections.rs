@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Layer as _;
 
-use crate::base::log;
+use crate::base::log_targets as log;
 
 /// How long to wait when the system has no socket to give.
 const WITHOUT_SOCKETS: Duration = Duration::from_millis(100);

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::base::clock::Timestamp;
-use crate::base::log;
+use crate::base::log_targets as log;
 
 #[derive(Serialize, ToSchema)]
 struct Health {

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::quota;
+use super::ratelimit_headers;
 use crate::base::error::{Error, Violation};
 use crate::metrics;
 
@@ -99,7 +99,7 @@ impl Error {
 
     fn headers(&self, status: StatusCode) -> HeaderMap {
         let mut headers = match self {
-            Self::Throttled(refusal) => quota::headers_of_refusal(*refusal),
+            Self::Throttled(refusal) => ratelimit_headers::headers_of_refusal(*refusal),
             _ => HeaderMap::new(),
         };
         match self {

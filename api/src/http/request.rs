@@ -10,12 +10,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 
-use super::quota;
+use super::ratelimit_headers;
 use crate::App;
 use crate::base::allowance::Allowance;
 use crate::base::client::RequestId;
 use crate::base::error::{Error, Result};
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::http::problem::Cause;
 use crate::metrics;
 
@@ -72,7 +72,7 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
         headers.entry(name).or_insert(value);
     }
     if let Some(quota) = allowance.get() {
-        quota::add(headers, quota);
+        ratelimit_headers::add(headers, quota);
     }
     if let Ok(id) = HeaderValue::try_from(id.as_str()) {
         headers.insert(REQUEST_ID, id);

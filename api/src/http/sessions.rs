@@ -19,7 +19,7 @@ use crate::sessions::ending::{self, Ended, Reason};
 use crate::sessions::live::{self, Session};
 use crate::sessions::log_out_everywhere;
 use crate::store::audit::{Event, What};
-use crate::store::held;
+use crate::store::held_rows as held;
 
 /// The caller's sessions.
 #[derive(Serialize, ToSchema)]

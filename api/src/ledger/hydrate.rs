@@ -21,9 +21,9 @@
 
 mod endings;
 mod fill;
-mod steps;
+mod run;
 mod sweep;
 mod work;
 
-pub use steps::{Extent, bring_up_to_date, size};
+pub use run::{Extent, bring_up_to_date, size};
 pub use work::{Counts, Fault};

@@ -13,14 +13,14 @@ use redis::{Cmd, RedisError, RedisResult, Value};
 use secrecy::ExposeSecret as _;
 use tokio::sync::SetOnce;
 
-use super::outbox::aside::Aside;
-use super::outbox::settled::Settled;
-use super::resting::Resting;
+use super::outbox::refusing_users::Aside;
+use super::outbox::settled_row::Settled;
+use super::recently_repaired::Resting;
 use crate::base::background::Background;
 use crate::base::clock::{Clock, Timestamp};
+use crate::base::last_use::Uses;
 use crate::base::random::Random;
 use crate::base::session_id::SessionId;
-use crate::base::uses::Uses;
 use crate::ledger::line::Lines;
 use crate::settings::Stores;
 use crate::store::database::Store;

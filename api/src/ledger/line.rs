@@ -24,11 +24,11 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
 use tokio::sync::Notify;
 
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::ledger::sentinel::{Sight, sight};
 
 use super::belief::{Belief, Delivery, Doubt, LineId};
-use super::fault::{breaks_line, unavailable};
+use super::redis_fault::{breaks_line, unavailable};
 use checks::Checks;
 
 /// Connections to one life of Redis.

@@ -10,11 +10,11 @@
 //! twice, late or in another order does no harm (`outbox/reading.rs`), so nobody waits for anybody: whoever
 //! finds a row waiting tells it (`outbox/worker.rs`).
 
-pub(super) mod aside;
 pub(crate) mod delivery;
 pub(super) mod position;
 mod reading;
-pub(super) mod settled;
+pub(super) mod refusing_users;
+pub(super) mod settled_row;
 pub(crate) mod worker;
 pub(crate) mod writing;
 

@@ -16,7 +16,7 @@ use super::ledgers::Ledgers;
 use super::outbox::{delivery, writing};
 use super::session_row::SessionRow;
 use crate::base::clock::Timestamp;
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
 use crate::store::standing::standing;
 

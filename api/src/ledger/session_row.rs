@@ -5,8 +5,8 @@ use sqlx::types::Json;
 
 use super::change::{Change, device_text};
 use crate::base::clock::Timestamp;
+use crate::base::last_use::Uses;
 use crate::base::session_id::SessionId;
-use crate::base::uses::Uses;
 
 /// A session that stands, as MySQL has it.
 pub(super) struct SessionRow {

@@ -7,12 +7,12 @@
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisError, RedisResult, ServerError, Value};
 
-use super::fault::is_of_the_server;
 use super::fence::Fence;
 use super::ledgers::Ledgers;
-use super::time::redis_now;
+use super::redis_fault::is_of_the_server;
+use super::redis_time::redis_now;
 use crate::base::clock::Timestamp;
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::ledger::change::Change;
 use crate::ledger::line::Line;
 

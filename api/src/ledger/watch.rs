@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::ledger::hydrate::{Extent, Fault, bring_up_to_date};
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::outbox::doubt_waiting;

@@ -13,7 +13,7 @@ use redis::{Client, RedisResult};
 use secrecy::ExposeSecret as _;
 
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::settings::Stores;
 
 /// Not below any ledger's prefix.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::log;
+use crate::base::last_use::{Unheard, Uses};
+use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
-use crate::base::uses::{Unheard, Uses};
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::repair;
 use crate::settings::Sessions;

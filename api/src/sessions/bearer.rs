@@ -15,7 +15,7 @@ use super::caller::Caller;
 use super::fallback::Fallback;
 use crate::base::clock::Clock;
 use crate::base::error::{Error, Result};
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::base::role::Role;
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::repair;

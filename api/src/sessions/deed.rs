@@ -4,7 +4,7 @@
 use super::caller::Caller;
 use super::ending::{self, Ended, Ending, Reason};
 use super::opening::{Opened, Opening, Start};
-use super::revocation;
+use super::revoke_token;
 use crate::base::client::Client;
 use crate::base::clock::Timestamp;
 use crate::base::error::Result;
@@ -75,7 +75,7 @@ impl<'a> Deed<'a> {
         reason: Reason,
     ) -> sqlx::Result<()> {
         let ending = self.ending(reason);
-        revocation::revoke_token(&mut self.tx, caller, ending).await
+        revoke_token::revoke_token(&mut self.tx, caller, ending).await
     }
 
     /// Begins a session of the user, whose row is held; it counts as begun at `created_at`.

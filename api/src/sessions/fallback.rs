@@ -12,7 +12,7 @@ use super::caller::Caller;
 use super::live;
 use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
-use crate::base::uses::Uses;
+use crate::base::last_use::Uses;
 use crate::store::database::Store;
 use crate::store::standing::standing;
 

@@ -1,4 +1,4 @@
-//! The one answer to *is this session live?*
+//! The service's one answer to *is this session live?* (that of Redis is in `module/core`).
 //!
 //! A session stands while it was not ended, has not expired, its user is not disabled and it began
 //! after everything of theirs was last ended. It is live while it stands and is in use: a session
@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use crate::base::clock::Timestamp;
 use crate::base::device::Device;
 use crate::base::error::Result;
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
 use crate::ledger::ledgers::Ledgers;
 use crate::store::database::{Store, time};

@@ -14,9 +14,9 @@ use super::rows::{self, NewRefreshToken, NewSession, Source};
 use crate::base::client::Client;
 use crate::base::clock::Timestamp;
 use crate::base::error::Result;
+use crate::base::last_use::Uses;
 use crate::base::random::Random;
 use crate::base::session_id::SessionId;
-use crate::base::uses::Uses;
 use crate::ledger::change::{Change, device_text};
 use crate::ledger::outbox;
 use crate::metrics;
@@ -49,7 +49,7 @@ pub(super) struct Start<'a> {
     pub(super) client: &'a Client,
     /// The present: everything that lasts is measured from here.
     pub(super) now: Timestamp,
-    /// What the session counts as begun at (`held::User::next_beginning`).
+    /// What the session counts as begun at (`held_rows::User::next_beginning`).
     pub(super) created_at: Timestamp,
 }
 

@@ -15,7 +15,7 @@ use sqlx::{Executor, MySql};
 use crate::base::client::Client;
 use crate::base::client::RequestId;
 use crate::base::clock::Timestamp;
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::store::transaction::Transaction;
 
 pub use what::What;

@@ -13,7 +13,7 @@ use sqlx::{MySqlConnection, MySqlPool};
 use super::database;
 use super::lock::lock;
 use crate::base::clock::Timestamp;
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::metrics;
 use crate::settings::Settings;
 use crate::store::transaction::{REPETITIONS, was_sent_away};

@@ -19,7 +19,7 @@ use sqlx_core::transaction::TransactionManager as _;
 use tokio::time::Instant;
 
 use crate::base::error::{Error, Result};
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::metrics;
 use crate::store::database::Store;
 

@@ -25,7 +25,7 @@ use claims::Rules;
 use key::Look;
 
 use crate::base::clock::Timestamp;
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::settings::Tokens;
 
 /// No access token of ours comes near this many bytes (BUG-38).

@@ -26,7 +26,7 @@ use crate::sessions::deed::Deed;
 use crate::sessions::ending::Reason;
 use crate::sessions::opening::Opened;
 use crate::store::audit::{self, Event, What};
-use crate::store::held::{self, Checked};
+use crate::store::held_rows::{self as held, Checked};
 use crate::tokens::issue::{Grant, TokenPair};
 use crate::tokens::secret::Password;
 

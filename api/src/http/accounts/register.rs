@@ -17,7 +17,7 @@ use crate::http::body::Body;
 use crate::limits::Scope;
 use crate::mail::Message;
 use crate::store::audit::{self, Event, What};
-use crate::store::held;
+use crate::store::held_rows as held;
 use crate::tokens::secret::EmailToken;
 
 const PURPOSE: Purpose = Purpose::VerifyEmail;

@@ -19,7 +19,7 @@ use crate::mail::{Message, Scene};
 use crate::sessions::deed::Deed;
 use crate::sessions::ending::Reason;
 use crate::store::audit::{Event, What};
-use crate::store::held;
+use crate::store::held_rows as held;
 use crate::tokens::secret::{EmailToken, Password};
 
 const PURPOSE: Purpose = Purpose::ResetPassword;

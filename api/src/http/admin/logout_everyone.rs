@@ -25,7 +25,7 @@ use crate::metrics;
 use crate::sessions::caller::Caller;
 use crate::sessions::ending::Reason;
 use crate::store::audit::{self, Event, What};
-use crate::store::held;
+use crate::store::held_rows as held;
 use crate::store::transaction::Transaction;
 
 /// How many users are ended in one transaction.

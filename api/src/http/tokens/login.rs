@@ -6,7 +6,7 @@
 //! of parallel logins leaves more than the cap.
 
 mod account;
-mod beginning;
+mod begin_session;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -32,7 +32,7 @@ use crate::sessions::opening::Opened;
 use crate::tokens::issue::{Grant, TokenPair};
 use crate::tokens::secret::Password;
 use account::Stored;
-use beginning::{Begun, begin};
+use begin_session::{Begun, begin};
 
 /// What a login takes.
 #[derive(Deserialize, ToSchema)]

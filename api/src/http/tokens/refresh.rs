@@ -182,7 +182,7 @@ impl Exchange<'_> {
 
     /// Spends the token and inserts its successor; false if the token or its session was ended or
     /// spent in the meantime, or the user may do something else now. Locks user, session and token in
-    /// that order, as everybody does (`store/held.rs`).
+    /// that order, as everybody does (`store/held_rows.rs`).
     async fn exchange(&self, db: Option<PoolConnection<MySql>>, row: &Row) -> Result<bool> {
         let Self { client, now, .. } = *self;
         let mut tx = match db {

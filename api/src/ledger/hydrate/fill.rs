@@ -8,12 +8,12 @@ use sqlx::types::Json;
 
 use super::work::{BATCH, Fault, Work, within};
 use crate::base::clock::Timestamp;
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
 use crate::ledger::change::Change;
 use crate::ledger::fence::Fence;
+use crate::ledger::redis_time::redis_now;
 use crate::ledger::session_row::SessionRow;
-use crate::ledger::time::redis_now;
 use crate::store::standing::standing;
 
 /// How often one batch is begun anew before the whole work is.

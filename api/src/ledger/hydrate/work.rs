@@ -8,7 +8,7 @@ use redis::{Pipeline, ServerError, Value};
 use sqlx::MySql;
 use sqlx::pool::PoolConnection;
 
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::ledger::ledgers::Ledgers;
 
 /// What a step may take at most: thousands of commands, not one.

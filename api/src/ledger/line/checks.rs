@@ -10,7 +10,7 @@ use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use crate::ledger::fault::unavailable;
+use crate::ledger::redis_fault::unavailable;
 
 /// How many go together at most.
 const MOST: usize = 256;

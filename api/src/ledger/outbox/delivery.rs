@@ -3,7 +3,7 @@
 use sqlx::MySqlConnection;
 
 use super::reading::{self, Fate, Undelivered};
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::ledger::belief::Delivery;
 use crate::ledger::change::Propagation;
 use crate::ledger::fence::Fence;

@@ -11,7 +11,7 @@ use sqlx::types::Json;
 use sqlx::{FromRow, MySql, MySqlConnection, QueryBuilder, Row as _};
 
 use crate::base::clock::Timestamp;
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
 use crate::ledger::change::Change;
 use crate::ledger::fence::Fence;

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::aside::Refused;
 use super::reading::{self, Fate, Row, Undelivered};
-use crate::base::log;
+use super::refusing_users::Refused;
+use crate::base::log_targets as log;
 use crate::ledger::change::Propagation;
 use crate::ledger::ledgers::Ledgers;
 

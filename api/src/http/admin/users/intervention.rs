@@ -10,7 +10,7 @@ use crate::http::caller::Admin;
 use crate::ledger::change::Propagation;
 use crate::sessions::deed::Deed;
 use crate::store::audit::{Event, What};
-use crate::store::held;
+use crate::store::held_rows as held;
 
 /// A deed of an administrator, with what the audit trail says of it.
 pub(super) struct Intervention<'a> {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::work::{Counts, Fault, PATIENCE, Work, within};
 use crate::base::clock::Timestamp;
-use crate::base::log;
+use crate::base::log_targets as log;
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::outbox::position::position;
+use crate::ledger::redis_time::redis_now;
 use crate::ledger::sentinel::{self, Confirmation, Mark, Sight};
-use crate::ledger::time::redis_now;
 use crate::store::lock::lock;
 
 /// How much is to be done.

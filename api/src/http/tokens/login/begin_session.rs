@@ -18,7 +18,7 @@ use crate::sessions::ending::Reason;
 use crate::sessions::family::Family;
 use crate::sessions::opening::Opened;
 use crate::store::audit::{Event, What};
-use crate::store::held::{self, Checked};
+use crate::store::held_rows::{self as held, Checked};
 use crate::tokens::secret::{Password, RefreshToken};
 
 /// A login that is done.
