@@ -14,19 +14,19 @@ use crate::store::database::Store;
 use crate::store::transaction::repeat_within;
 use crate::tokens::secret::Password;
 
-/// A person who wants an account; what `/register` takes.
+/// Body of `/register`.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Registration)]
 pub struct Newcomer {
     /// The address to log in with.
     #[schema(format = Email, max_length = 254, example = "ada@example.com")]
     pub email: String,
-    /// 15 characters or more (`PASSWORD_MIN_LENGTH`), 128 at most; none of the common ones.
+    /// 15 (`PASSWORD_MIN_LENGTH`) to 128 characters; common passwords are refused.
     pub password: Password,
-    /// Shown to the user only.
+    /// Shown only to the user.
     #[schema(min_length = 1, max_length = 100, example = "Ada")]
     pub first_name: String,
-    /// Shown to the user only.
+    /// Shown only to the user.
     #[schema(min_length = 1, max_length = 100, example = "Lovelace")]
     pub last_name: String,
 }
@@ -82,7 +82,7 @@ pub async fn create(
     })
     .await
     .map_err(|error| anyhow::anyhow!("{error:?}"))?
-    .context("there is an account with this e-mail address already")
+    .context("an account with this e-mail address already exists")
 }
 
 async fn insert_with(

@@ -18,8 +18,8 @@ use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 use utoipa::ToSchema;
 
-/// An instant: milliseconds since the epoch, UTC.
-// The core's, as tables and JSON spell it.
+/// An instant in UTC, with milliseconds.
+// The core's milliseconds since the epoch, as tables and JSON spell them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
 #[schema(as = Instant, value_type = String, format = DateTime, example = "2026-01-31T13:00:00.000Z")]
 pub struct Timestamp(pub u64);

@@ -17,7 +17,8 @@ const UNKNOWN: &str = "Unknown";
 /// A device as its owner would recognise it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Device {
-    /// 64 hex digits that stay the same while browser, system, kind and client-sent id do.
+    /// 64 hex digits that stay the same as long as browser, system, kind of device and the id sent by
+    /// the client do.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     pub fingerprint: String,
     /// The browser's family.

@@ -69,7 +69,7 @@ pub enum Error {
     Internal(Cow<'static, str>),
 }
 
-/// One unacceptable value and where it stands in the body.
+/// One unacceptable value, and where it is in the body.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Violation {
     /// JSON pointer as a URI fragment.
@@ -78,7 +78,7 @@ pub struct Violation {
     /// Stable name of the rule, in snake case.
     #[schema(example = "not_an_email")]
     pub code: &'static str,
-    /// The rule in words.
+    /// The rule, in plain words.
     pub detail: String,
 }
 

@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Their own account.
+    /// May use their own account.
     User,
-    /// Everybody's.
+    /// May administer all accounts.
     Admin,
 }
 

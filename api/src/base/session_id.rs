@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 use crate::base::random::Random;
 use crate::base::random::is_base64_of_32_bytes;
 
-/// `session_` and 256 random bits (C-10), or the id of an imported session.
+// The 256 bits are what C-10 asks for.
+/// `session_` followed by 256 random bits, or the id of an imported session.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
 #[schema(
     min_length = 32,

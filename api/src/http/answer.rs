@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::ledger::change::Propagation;
 
-/// A success on its way to the client.
+/// A successful answer.
 #[derive(Serialize, ToSchema)]
 pub struct Success<T = ()> {
     /// Always `success`.
@@ -18,11 +18,11 @@ pub struct Success<T = ()> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = T, required)]
     data: Option<T>,
-    /// What happened, for people.
+    /// What happened, in plain words.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     message: Option<Cow<'static, str>>,
-    /// `pending`: decided for good, and in force everywhere as soon as Redis is back.
+    /// `pending`: the change has been made, and takes effect everywhere once Redis is back.
     #[serde(skip_serializing_if = "Propagation::is_confirmed")]
     propagation: Propagation,
 }

@@ -53,7 +53,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
             return Err(Error::NotAForm);
         }
         let form = serde_urlencoded::from_bytes(&bytes);
-        form.map(Self).map_err(|_| Error::Malformed("The form lacks a field or repeats one."))
+        form.map(Self).map_err(|_| Error::Malformed("A form field is missing or repeated."))
     }
 }
 
@@ -83,7 +83,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     }
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| refusal(&error))?;
-    json.end().map_err(|_| Error::Malformed("There is more than one JSON value."))?;
+    json.end().map_err(|_| Error::Malformed("The body has more than one JSON value."))?;
     Ok(value)
 }
 
@@ -98,7 +98,7 @@ fn refusal(error: &serde_path_to_error::Error<serde_json::Error>) -> Error {
     }
     let place = error.path().to_string();
     if place == "." {
-        return Error::Malformed("The body is not a JSON object of the right shape.");
+        return Error::Malformed("The body does not have the expected structure.");
     }
     Error::Unacceptable(vec![Violation::new(&place, "wrong_type", "This has the wrong type.")])
 }

@@ -27,7 +27,7 @@ pub(crate) const OLD: &str = "jwt";
 /// Names a device that has logged in before.
 pub(crate) const DEVICE: &str = "__Host-device";
 
-/// How a client wants its tokens.
+/// How the client receives its tokens.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {

@@ -42,16 +42,16 @@ impl Service {
 /// `GET /health`: each part by name; 503 if one is not well. Causes stay in the log (BUG-29).
 #[utoipa::path(
     get, path = "/health", tag = "Health",
-    summary = "Tells how each part is",
-    responses((status = 200, description = "All is well", body = Health),
-        (status = 503, description = "Something is not", body = Health)),
+    summary = "Reports the health of each component",
+    responses((status = 200, description = "Every component is healthy", body = Health),
+        (status = 503, description = "A component is unhealthy", body = Health)),
 )]
 pub async fn health(State(app): State<App>) -> Response {
     let (database, redis) = tokio::join!(database_answers(&app), redis_answers(&app));
     let services = Services {
         database: Service::new(database, "Database connected", "Database not reachable"),
         redis: Service::new(redis, "Redis connected", "Redis not reachable"),
-        auth: Service::new(database, "Authentication works", "Authentication is out of service"),
+        auth: Service::new(database, "Authentication works", "Authentication unavailable"),
     };
     let well = database && redis;
     let status = if well { "healthy" } else { "unhealthy" };
@@ -62,8 +62,8 @@ pub async fn health(State(app): State<App>) -> Response {
 /// `GET /livez`: the process runs.
 #[utoipa::path(
     get, path = "/livez", tag = "Health",
-    summary = "Answers while the process runs",
-    responses((status = 200, description = "It runs; the body is empty")),
+    summary = "Reports that the process is running",
+    responses((status = 200, description = "The process is running; the body is empty")),
 )]
 pub async fn livez() -> StatusCode {
     StatusCode::OK
@@ -72,9 +72,9 @@ pub async fn livez() -> StatusCode {
 /// `GET /readyz`: both stores answer, Redis lacks nothing, and not much waits for it.
 #[utoipa::path(
     get, path = "/readyz", tag = "Health",
-    summary = "Answers whether requests are welcome",
-    responses((status = 200, description = "They are; the body is empty"),
-        (status = 503, description = "Not now; the body is empty")),
+    summary = "Reports whether the instance is ready for requests",
+    responses((status = 200, description = "Ready; the body is empty"),
+        (status = 503, description = "Not ready; the body is empty")),
 )]
 pub async fn readyz(State(app): State<App>) -> StatusCode {
     let (waiting, redis) = tokio::join!(waiting(&app), redis_answers(&app));

@@ -48,18 +48,18 @@ impl Error {
                 (S::UNPROCESSABLE_ENTITY, "unacceptable", "Some values are not acceptable.")
             }
             Self::BadCredentials => {
-                (S::UNAUTHORIZED, "bad_credentials", "E-mail or password is wrong.")
+                (S::UNAUTHORIZED, "bad_credentials", "The e-mail address or the password is wrong.")
             }
             Self::NoToken => (S::UNAUTHORIZED, "no_token", "An access token is required."),
-            Self::DeadToken => {
-                (S::UNAUTHORIZED, "invalid_token", "The access token is not valid any more.")
-            }
+            Self::DeadToken => (S::UNAUTHORIZED, "invalid_token", "The access token is not valid."),
             Self::DeadRefreshToken => {
-                (S::UNAUTHORIZED, "invalid_grant", "The refresh token is not valid any more.")
+                (S::UNAUTHORIZED, "invalid_grant", "The refresh token is not valid.")
             }
-            Self::DeadEmailToken => {
-                (S::UNAUTHORIZED, "invalid_email_token", "The link is unknown, used or too old.")
-            }
+            Self::DeadEmailToken => (
+                S::UNAUTHORIZED,
+                "invalid_email_token",
+                "The link is unknown, already used or expired.",
+            ),
             Self::StepUp(_) => {
                 (S::UNAUTHORIZED, "insufficient_user_authentication", "Log in again to do this.")
             }
@@ -68,9 +68,11 @@ impl Error {
                 (S::BAD_REQUEST, "two_tokens", "Send the token in one place, not in two.")
             }
             Self::SessionMismatch => {
-                (S::BAD_REQUEST, "session_mismatch", "The session is not the token's own.")
+                (S::BAD_REQUEST, "session_mismatch", "The session does not belong to this token.")
             }
-            Self::Csrf => (S::FORBIDDEN, "csrf_failed", "Send X-CSRF-Token, from our own page."),
+            Self::Csrf => {
+                (S::FORBIDDEN, "csrf_failed", "Send X-CSRF-Token, from one of our pages.")
+            }
             Self::LastAdmin => (S::CONFLICT, "last_admin", "This is the last administrator."),
             Self::Forbidden => (S::FORBIDDEN, "forbidden", "This is not allowed."),
             Self::NoSuchSession => (S::NOT_FOUND, "session_not_found", "No such session."),
@@ -146,7 +148,8 @@ impl Error {
     }
 }
 
-/// RFC 9457, and `status_text` and `message` for clients of the older envelope.
+/// Problem details (RFC 9457), with `status_text` and `message` for clients that expect the older
+/// envelope.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Problem<'a> {
     #[schema(example = "about:blank")]
@@ -154,7 +157,7 @@ pub(crate) struct Problem<'a> {
     title: &'a str,
     status: u16,
     detail: &'a str,
-    /// What is wrong, for programs: it never changes.
+    /// Stable, machine-readable error code.
     code: &'a str,
     status_text: &'a str,
     message: &'a str,

@@ -45,7 +45,7 @@ pub async fn list(State(app): State<App>, caller: Caller) -> Result<Success<Sess
 /// `DELETE /sessions/{id}`: ends one of the caller's own sessions.
 #[utoipa::path(
     delete, path = "/sessions/{id}", tag = "Sessions",
-    summary = "Ends one of the own sessions",
+    summary = "Ends one of the caller's sessions",
     params(("id" = SessionId, Path, description = "The session")),
     security(("bearer" = [])),
     responses((status = 200, description = "The session has ended", body = Success)),
@@ -74,7 +74,7 @@ pub async fn revoke(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Including {
-    /// This one as well.
+    /// Also end the current session.
     #[serde(default)]
     include_current: bool,
 }
@@ -85,7 +85,7 @@ pub struct Including {
     summary = "Ends every other session",
     params(Including),
     security(("bearer" = [])),
-    responses((status = 200, description = "What has ended", body = Success<Ended>)),
+    responses((status = 200, description = "Counts of what was ended", body = Success<Ended>)),
     extensions(("x-problems" = json!("malformed_request")))
 )]
 pub async fn revoke_others(
@@ -97,7 +97,7 @@ pub async fn revoke_others(
     use axum::response::IntoResponse as _;
 
     let Query(Including { include_current }) =
-        including.map_err(|_| Error::Malformed("include_current is true or false."))?;
+        including.map_err(|_| Error::Malformed("include_current must be true or false."))?;
     let (ended, propagation) = if include_current {
         log_out_everywhere::end(&app.ledgers, &client, &caller).await?
     } else {

@@ -74,10 +74,10 @@ impl Message {
                 format!("Your password was changed.\n\n{}\n{NOT_YOU}", scene.text(now)),
             ),
             Self::TokenReuse(scene) => (
-                format!("A session of yours at {app} was ended"),
+                format!("One of your sessions at {app} was ended"),
                 format!(
-                    "A login of yours was used in two places, as happens when it is stolen, so we\n\
-                     ended that session.\n\n{}\n{NOT_YOU}",
+                    "One of your logins was used in two places, which happens when a login is\n\
+                     stolen, so we ended that session.\n\n{}\n{NOT_YOU}",
                     scene.text(now)
                 ),
             ),

@@ -72,13 +72,13 @@ pub struct Ending<'a> {
     pub client: &'a Client,
 }
 
-/// What came to an end.
+/// Counts of what was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Ended {
-    /// Live sessions that were ended.
+    /// Sessions that were ended.
     #[serde(rename = "sessions_revoked")]
     pub sessions: u64,
-    /// Live refresh tokens that were ended with them.
+    /// Refresh tokens that were ended with them.
     #[serde(rename = "tokens_revoked")]
     pub tokens: u64,
 }

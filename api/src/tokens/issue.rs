@@ -18,11 +18,11 @@ use crate::tokens::secret::RefreshToken;
 /// An access token and the refresh token that will replace it.
 #[derive(Serialize, ToSchema)]
 pub struct TokenPair {
-    /// For every request.
+    /// Sent with every request.
     pub access: Access,
-    /// For one refresh.
+    /// Valid for one refresh.
     pub refresh: Refresh,
-    /// In cookie mode: what changing calls must send as `X-CSRF-Token`.
+    /// Only in cookie mode: what calls that change something must send as `X-CSRF-Token`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     pub csrf_token: Option<String>,
@@ -32,10 +32,10 @@ pub struct TokenPair {
 #[derive(Serialize, ToSchema)]
 #[schema(as = AccessToken)]
 pub struct Access {
-    /// The JWT; left out when it travels in a cookie.
+    /// The JWT; omitted in cookie mode.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub token: String,
-    /// Whole seconds until it dies.
+    /// Seconds until it expires.
     pub expires_in: u64,
     /// Always `Bearer`.
     #[schema(pattern = "^Bearer$", example = "Bearer")]
@@ -46,11 +46,12 @@ pub struct Access {
 #[derive(Serialize, ToSchema)]
 #[schema(as = RefreshToken)]
 pub struct Refresh {
-    /// The token; left out when it travels in a cookie.
+    /// The token; omitted in cookie mode.
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schema(pattern = "^prt_[A-Za-z0-9_-]{43}$")]
     pub token: String,
-    /// Whole seconds until its session ends, however often it is refreshed (BUG-11).
+    // However often it is refreshed (BUG-11).
+    /// Seconds until its session ends; a refresh does not extend it.
     pub expires_in: u64,
 }
 

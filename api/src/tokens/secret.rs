@@ -120,7 +120,7 @@ impl EmailToken {
     }
 }
 
-/// A password as it was typed.
+/// A password, exactly as typed.
 #[derive(Clone, ToSchema)]
 #[schema(value_type = String, format = Password, example = "correct horse battery staple")]
 pub struct Password(SecretString);

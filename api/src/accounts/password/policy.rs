@@ -26,10 +26,10 @@ pub enum Weakness {
     #[error("must have at most {LONGEST} characters")]
     TooLong,
     /// One of the first that anybody tries.
-    #[error("is among the first that an attacker tries; choose several unrelated words")]
+    #[error("is one of the passwords attackers try first; choose several unrelated words")]
     TooCommon,
     /// Made of the user's or the product's name.
-    #[error("must not be made of your name, your e-mail address or the name of this service")]
+    #[error("must not be based on your name, your e-mail address or the name of this service")]
     TooPersonal,
 }
 

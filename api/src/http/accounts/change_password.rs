@@ -30,13 +30,13 @@ use crate::store::held_rows::{self as held, Checked};
 use crate::tokens::issue::{Grant, TokenPair};
 use crate::tokens::secret::Password;
 
-/// What `/change-password` takes.
+/// Body of `/change-password`.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = PasswordChange)]
 pub struct Request {
-    /// The one in force.
+    /// The current password.
     current_password: Password,
-    /// 15 characters or more (`PASSWORD_MIN_LENGTH`), 128 at most; none of the common ones.
+    /// 15 (`PASSWORD_MIN_LENGTH`) to 128 characters; common passwords are refused.
     new_password: Password,
 }
 
@@ -48,7 +48,7 @@ pub struct Request {
     security(("bearer" = [])),
     responses((
         status = 200,
-        description = "A new session has begun; every other has ended",
+        description = "A new session has begun; every other session has ended",
         body = Success<TokenPair>,
     )),
     extensions(("x-problems" = json!("bad_credentials insufficient_user_authentication throttled")))

@@ -11,7 +11,7 @@ use crate::base::role::Role;
 use crate::http::answer::Success;
 use crate::sessions::caller::Caller;
 
-/// What `/me` answers.
+/// Answer of `/me`.
 #[derive(Serialize, ToSchema)]
 pub struct Me {
     user: Account,

@@ -25,7 +25,7 @@ const PURPOSE: Purpose = Purpose::VerifyEmail;
 /// `POST /register`: 201 and a mail, whether the address is new or not.
 #[utoipa::path(
     post, path = "/register", tag = "Accounts",
-    summary = "Asks for an account",
+    summary = "Registers an account",
     request_body = Newcomer,
     responses((
         status = 201,
@@ -47,15 +47,15 @@ pub async fn register(
         None => Message::AlreadyRegistered,
     };
     app.mail.send_later(person.email, message);
-    let text = "Registered. Follow the link in the mail that we have sent you.";
+    let text = "Registered. Follow the link in the mail we sent you.";
     Ok((StatusCode::CREATED, Success::message(text)))
 }
 
-/// What `/verify-email` takes.
+/// Body of `/verify-email`.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = EmailProof)]
 pub struct Proof {
-    /// From the mail.
+    /// The token from the mail.
     #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
     token: String,
 }
@@ -63,9 +63,9 @@ pub struct Proof {
 /// `POST /verify-email`: the token from the mail, once.
 #[utoipa::path(
     post, path = "/verify-email", tag = "Accounts",
-    summary = "Proves the address with the token from the mail",
+    summary = "Verifies the address with the token from the mail",
     request_body = Proof,
-    responses((status = 200, description = "The address is proven", body = Success)),
+    responses((status = 200, description = "The address is verified", body = Success)),
     extensions(("x-problems" = json!("invalid_email_token throttled")))
 )]
 pub async fn verify_email(
@@ -98,11 +98,11 @@ async fn prove(app: &App, client: &Client, token: &EmailToken) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// What `/resend-verification` takes.
+/// Body of `/resend-verification`.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = AddressToVerify)]
 pub struct Address {
-    /// Of the account.
+    /// The account's e-mail address.
     #[schema(format = Email, max_length = 254, example = "ada@example.com")]
     email: String,
 }
@@ -110,11 +110,11 @@ pub struct Address {
 /// `POST /resend-verification`: another mail, if there is an account that waits for one.
 #[utoipa::path(
     post, path = "/resend-verification", tag = "Accounts",
-    summary = "Sends that mail again",
+    summary = "Sends the verification mail again",
     request_body = Address,
     responses((
         status = 200,
-        description = "A mail is on its way, if an account waits for one",
+        description = "A mail is on its way, if an account is awaiting verification",
         body = Success,
     )),
     extensions(("x-problems" = json!("throttled")))
@@ -136,7 +136,7 @@ pub async fn resend_verification(
     if let Some(user_id) = waiting {
         app.email_tokens.send_later(user_id, email, PURPOSE);
     }
-    Ok(Success::message("If the account waits for its verification, a mail is on its way."))
+    Ok(Success::message("If the account is awaiting verification, a mail is on its way."))
 }
 
 async fn insert(

@@ -24,11 +24,11 @@ use crate::tokens::secret::{EmailToken, Password};
 
 const PURPOSE: Purpose = Purpose::ResetPassword;
 
-/// What `/forgot-password` takes.
+/// Body of `/forgot-password`.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = AddressToReset)]
 pub struct Address {
-    /// Of the account.
+    /// The account's e-mail address.
     #[schema(format = Email, max_length = 254, example = "ada@example.com")]
     email: String,
 }
@@ -36,7 +36,7 @@ pub struct Address {
 /// Mails a token that allows one reset, if there is such an account.
 #[utoipa::path(
     post, path = "/forgot-password", tag = "Accounts",
-    summary = "Mails a token for a new password",
+    summary = "Mails a token for choosing a new password",
     request_body = Address,
     responses((
         status = 200,
@@ -61,14 +61,14 @@ pub async fn forgot(
     Ok(Success::message("If there is such an account, a mail is on its way."))
 }
 
-/// What `/reset-password` takes.
+/// Body of `/reset-password`.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = PasswordReset)]
 pub struct Reset {
-    /// From the mail.
+    /// The token from the mail.
     #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
     token: String,
-    /// 15 characters or more (`PASSWORD_MIN_LENGTH`), 128 at most; none of the common ones.
+    /// 15 (`PASSWORD_MIN_LENGTH`) to 128 characters; common passwords are refused.
     new_password: Password,
 }
 

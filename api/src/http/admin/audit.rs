@@ -18,13 +18,13 @@ use crate::http::paging;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Filter {
-    /// Only what concerns this user.
+    /// Only events concerning this user.
     user_id: Option<u64>,
-    /// Only events of this name.
+    /// Only events with this name.
     event: Option<String>,
-    /// Entries a page (1 to 200); 50 if left out.
+    /// Entries per page (1 to 200, default 50).
     limit: Option<u32>,
-    /// `next` of the page before.
+    /// `next` from the previous page.
     after: Option<u64>,
 }
 
@@ -33,7 +33,7 @@ pub struct Filter {
 #[schema(as = AuditPage)]
 pub struct Trail {
     events: Vec<Recorded>,
-    /// Give this as `after` to see more; null on the last page.
+    /// Pass this as `after` to get the next page; null on the last page.
     next: Option<u64>,
 }
 
@@ -58,7 +58,7 @@ struct Recorded {
     summary = "Shows the audit trail, newest first",
     params(Filter),
     security(("bearer" = [])),
-    responses((status = 200, description = "One page", body = Success<Trail>)),
+    responses((status = 200, description = "One page of events", body = Success<Trail>)),
     extensions(("x-problems" = json!("forbidden malformed_request")))
 )]
 pub async fn audit(
@@ -66,7 +66,8 @@ pub async fn audit(
     _admin: Admin,
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Success<Trail>> {
-    let Query(filter) = filter.map_err(|_| Error::Malformed("limit, after, user_id: numbers."))?;
+    let Query(filter) =
+        filter.map_err(|_| Error::Malformed("limit, after and user_id must be numbers."))?;
     let limit = paging::size(filter.limit);
     let events = sqlx::query_as!(
         Recorded,

@@ -11,14 +11,14 @@ use crate::base::error::Result;
 use crate::http::answer::Success;
 use crate::http::caller::Admin;
 
-/// What `/admin/blacklist-stats` counts.
+/// Counts of revoked tokens.
 #[derive(Serialize, ToSchema)]
 pub struct BlacklistStats {
     total: i64,
     active: i64,
     by_type: BTreeMap<String, i64>,
     by_reason: BTreeMap<String, i64>,
-    /// `INFO portcullis`; empty while Redis is away.
+    /// `INFO portcullis`; empty while Redis is unavailable.
     ledger: BTreeMap<String, String>,
 }
 

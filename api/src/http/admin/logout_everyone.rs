@@ -31,7 +31,7 @@ use crate::store::transaction::Transaction;
 /// How many users are ended in one transaction.
 const BATCH: u32 = 500;
 
-/// What `/admin/logout-everyone` ended.
+/// Counts of what was ended.
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = EveryoneEnded)]
 pub struct Counts {
@@ -44,9 +44,9 @@ pub struct Counts {
     post, path = "/logout-everyone", tag = "Administration",
     summary = "Ends every session of every user",
     description = "With very many users the answer may be 503: repeat the call until it is 200. \
-                   Each goes on where the one before had to stop.",
+                   Each call continues where the previous one stopped.",
     security(("bearer" = [])),
-    responses((status = 200, description = "What has ended", body = Success<Counts>)),
+    responses((status = 200, description = "Counts of what was ended", body = Success<Counts>)),
     extensions(("x-problems" = json!("forbidden insufficient_user_authentication")))
 )]
 pub async fn log_out_everyone(

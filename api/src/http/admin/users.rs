@@ -27,11 +27,11 @@ use intervention::Intervention;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Filter {
-    /// Only the one with this address.
+    /// Only the user with this address.
     email: Option<String>,
-    /// Users a page (1 to 200); 50 if left out.
+    /// Users per page (1 to 200, default 50).
     limit: Option<u32>,
-    /// `next` of the page before.
+    /// `next` from the previous page.
     after: Option<u64>,
 }
 
@@ -40,7 +40,7 @@ pub struct Filter {
 #[schema(as = UserPage)]
 pub struct Users {
     users: Vec<User>,
-    /// Give this as `after` to see more; null on the last page.
+    /// Pass this as `after` to get the next page; null on the last page.
     next: Option<u64>,
 }
 
@@ -62,7 +62,7 @@ struct User {
     summary = "Lists users by id",
     params(Filter),
     security(("bearer" = [])),
-    responses((status = 200, description = "One page", body = Success<Users>)),
+    responses((status = 200, description = "One page of users", body = Success<Users>)),
     extensions(("x-problems" = json!("forbidden malformed_request")))
 )]
 pub async fn list(
@@ -70,7 +70,7 @@ pub async fn list(
     _admin: Admin,
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Success<Users>> {
-    let Query(filter) = filter.map_err(|_| Error::Malformed("limit and after are numbers."))?;
+    let Query(filter) = filter.map_err(|_| Error::Malformed("limit and after must be numbers."))?;
     let limit = paging::size(filter.limit);
     let email = filter.email.map(|email| email.trim().to_lowercase());
     let users = sqlx::query_as!(
@@ -93,7 +93,7 @@ pub async fn list(
     Ok(Success::data(Users { users, next }))
 }
 
-/// A person's live sessions.
+/// A user's live sessions.
 #[derive(Serialize, ToSchema)]
 pub struct TheirSessions {
     sessions: Vec<Session>,
@@ -123,7 +123,7 @@ pub async fn sessions(
     summary = "Logs a user out everywhere",
     params(("id" = u64, Path, description = "The user", minimum = 1)),
     security(("bearer" = [])),
-    responses((status = 200, description = "What has ended", body = Success<Ended>)),
+    responses((status = 200, description = "Counts of what was ended", body = Success<Ended>)),
     extensions(("x-problems" = json!("forbidden not_found")))
 )]
 pub async fn log_out(
@@ -150,7 +150,7 @@ pub async fn log_out(
     summary = "Disables a user",
     params(("id" = u64, Path, description = "The user", minimum = 1)),
     security(("bearer" = [])),
-    responses((status = 200, description = "The user is out and cannot log in", body = Success)),
+    responses((status = 200, description = "The user has been logged out and cannot log in", body = Success)),
     extensions(("x-problems" = json!("forbidden not_found last_admin")))
 )]
 pub async fn disable(
@@ -182,7 +182,7 @@ pub async fn disable(
     summary = "Enables a user again",
     params(("id" = u64, Path, description = "The user", minimum = 1)),
     security(("bearer" = [])),
-    responses((status = 200, description = "The user may log in", body = Success)),
+    responses((status = 200, description = "The user may log in again", body = Success)),
     extensions(("x-problems" = json!("forbidden not_found")))
 )]
 pub async fn enable(
@@ -206,7 +206,7 @@ pub async fn enable(
     Ok(Success::message("User enabled").propagated(done))
 }
 
-/// What `/admin/users/{id}/role` takes.
+/// Body of `/admin/users/{id}/role`.
 #[derive(Deserialize, ToSchema)]
 pub struct NewRole {
     role: Role,
@@ -215,11 +215,11 @@ pub struct NewRole {
 /// `POST /admin/users/{id}/role`, after a recent login.
 #[utoipa::path(
     post, path = "/users/{id}/role", tag = "Administration",
-    summary = "Changes what a user may do",
+    summary = "Changes a user's role",
     params(("id" = u64, Path, description = "The user", minimum = 1)),
     request_body = NewRole,
     security(("bearer" = [])),
-    responses((status = 200, description = "It counts from the next request", body = Success)),
+    responses((status = 200, description = "The role applies from the next request", body = Success)),
     extensions(("x-problems" = json!("forbidden not_found last_admin insufficient_user_authentication")))
 )]
 pub async fn set_role(
@@ -257,7 +257,7 @@ pub async fn set_role(
     security(("bearer" = [])),
     responses((
         status = 200,
-        description = "The user is gone; everything of theirs is dead",
+        description = "The user is deleted, and all of their tokens are dead",
         body = Success,
     )),
     extensions(("x-problems" = json!("forbidden not_found last_admin")))

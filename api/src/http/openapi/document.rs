@@ -32,10 +32,10 @@ const INTRODUCTION: &str = include_str!("introduction.txt");
 #[openapi(
     info(title = "Portcullis", description = INTRODUCTION, contact(), license(name = "MIT OR Apache-2.0")),
     tags(
-        (name = "Accounts", description = "Registration, passwords, the own account."),
-        (name = "Tokens", description = "Login, refresh, what was revoked."),
-        (name = "Sessions", description = "Seen and ended by their user."),
-        (name = "For services", description = "Whether a token is good, and the public keys."),
+        (name = "Accounts", description = "Registration, passwords and the caller's account."),
+        (name = "Tokens", description = "Login, refresh and revoked tokens."),
+        (name = "Sessions", description = "Listing and ending the caller's sessions."),
+        (name = "For services", description = "Token checks and the public keys."),
         (name = "Administration", description = "For users with the role `admin`."),
         (name = "Health", description = "For people and for orchestrators."),
     ),
@@ -120,12 +120,12 @@ fn complete(document: &mut Value) {
         "cookie": { "type": "apiKey", "in": "cookie", "name": "__Host-access" },
         "old_cookie": {
             "type": "apiKey", "in": "cookie", "name": "jwt",
-            "description": "Set by `/login`; good for GET only.",
+            "description": "Set by `/login`; valid for GET only.",
         },
         "refresh_cookie": { "type": "apiKey", "in": "cookie", "name": "__Host-refresh" },
         "csrf": {
             "type": "apiKey", "in": "header", "name": "X-CSRF-Token",
-            "description": "The `csrf_token` of the login, from a page of ours.",
+            "description": "The `csrf_token` of the login, sent from one of our pages.",
         },
         "client": {
             "type": "http", "scheme": "basic",
@@ -187,7 +187,7 @@ fn admit_cookies(operation: &mut Value, method: &str) {
 fn with_path(item: &Value, path: &str) -> Value {
     let rest = json!([{
         "name": "rest", "in": "path", "required": true, "schema": { "type": "string" },
-        "description": "The path that the proxy was asked for; it is not looked at.",
+        "description": "The path that the proxy was asked for; it is ignored.",
     }]);
     let again = |(method, operation): (&String, &Value)| {
         let mut operation = operation.clone();

@@ -99,7 +99,7 @@ fn operation(document: &Value, path: &str, method: &str, operation: &Value) -> S
     out += &table("Parameters", parameters);
     let body = &operation["requestBody"];
     for (kind, content) in entries(&body["content"]) {
-        let may = if body["required"] == true { "" } else { ", may be left out" };
+        let may = if body["required"] == true { "" } else { ", optional" };
         let of = kind_of(&content["schema"]);
         out += &["<h4>Body</h4><p>", &of, " as ", kind, may, "</p>"].concat();
     }

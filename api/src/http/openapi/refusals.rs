@@ -203,12 +203,12 @@ pub(super) fn headers() -> Value {
     let header = |name: &str, schema: Value, text: &str| json!({ "description": text, "schema": schema, "example": example(name) });
     let text = || json!({ "type": "string" });
     json!({
-        "WWW-Authenticate": header("WWW-Authenticate", text(), "What is asked for (RFC 6750, RFC 9470)."),
+        "WWW-Authenticate": header("WWW-Authenticate", text(), "What authentication is required (RFC 6750, RFC 9470)."),
         "Retry-After": header("Retry-After", json!({ "type": "integer" }), "Seconds after which to try again."),
-        "RateLimit": header("RateLimit", text(), "What is left, and seconds until it is more. Missing where nothing is limited."),
-        "RateLimit-Policy": header("RateLimit-Policy", text(), "How many within how many seconds."),
+        "RateLimit": header("RateLimit", text(), "Remaining quota, and seconds until it grows. Absent if nothing is limited."),
+        "RateLimit-Policy": header("RateLimit-Policy", text(), "Quota, and its window in seconds."),
         "X-Request-Id": {
-            "description": "Names the request in the log.",
+            "description": "Identifies the request in the log.",
             "schema": { "type": "string", "maxLength": 64 },
             "example": "9f86d081884c7d65",
         },

@@ -34,7 +34,8 @@ use crate::store::audit::{Event, What};
 use crate::store::standing::standing;
 use crate::tokens::secret::RefreshToken;
 
-/// What both endpoints take. `token_type_hint` is not needed: the two kinds differ in shape.
+/// Body of `/introspect` and `/revoke`. `token_type_hint` is not needed: the two kinds of token
+/// look different.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = TokenForm)]
 pub struct Request {
@@ -42,20 +43,20 @@ pub struct Request {
     token: String,
 }
 
-/// What a service learns of a token (RFC 7662 §2.2). Of one that is not live only `active`.
+/// What a service learns about a token (RFC 7662 §2.2). For a dead token only `active`.
 #[derive(Default, Serialize, ToSchema)]
 pub struct Introspection {
-    /// Whether it is good now.
+    /// Whether the token is live.
     active: bool,
     /// `Bearer` or `refresh_token`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     token_type: Option<&'static str>,
-    /// Who made it.
+    /// The issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     iss: Option<String>,
-    /// Whom it is for.
+    /// The audience.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     aud: Option<String>,
@@ -63,27 +64,27 @@ pub struct Introspection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     sub: Option<String>,
-    /// The session.
+    /// The id of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = SessionId)]
     sid: Option<SessionId>,
-    /// The token's own name.
+    /// The token's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     jti: Option<String>,
-    /// When it was made, in seconds since the epoch.
+    /// When it was issued, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = u64)]
     iat: Option<u64>,
-    /// From when on it is dead, in seconds since the epoch.
+    /// When it expires, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = u64)]
     exp: Option<u64>,
-    /// When the password was last given, in seconds since the epoch.
+    /// When the user last entered the password, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = u64)]
     auth_time: Option<u64>,
-    /// What the user may do.
+    /// The user's role.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Role)]
     role: Option<Role>,
@@ -129,12 +130,12 @@ fn basic(parts: &Parts) -> Option<(String, String)> {
 /// Tells whether a token is live, and if so what it says.
 #[utoipa::path(
     post, path = "/introspect", tag = "For services",
-    summary = "Tells about a token (RFC 7662)",
+    summary = "Introspects a token (RFC 7662)",
     request_body(content = Request, content_type = "application/x-www-form-urlencoded"),
     security(("client" = [])),
     responses((
         status = 200,
-        description = "What is known; of a dead token only that it is",
+        description = "What is known; for a dead token only that it is inactive",
         body = Introspection,
     )),
     extensions(("x-problems" = json!("invalid_client")))
@@ -229,7 +230,7 @@ async fn about_refresh_token(app: &App, token: &RefreshToken) -> Result<Option<I
     summary = "Revokes a token (RFC 7009)",
     request_body(content = Request, content_type = "application/x-www-form-urlencoded"),
     security(("client" = [])),
-    responses((status = 200, description = "It is dead, whatever it was; the body is empty")),
+    responses((status = 200, description = "The token is dead, or was never known; the body is empty")),
     extensions(("x-problems" = json!("invalid_client")))
 )]
 pub async fn revoke(

@@ -19,8 +19,8 @@ pub struct JwkSet {
 /// The key set (RFC 7517); empty while a shared secret signs.
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", tag = "For services",
-    summary = "Shows the public keys (RFC 7517)",
-    responses((status = 200, description = "The keys; none while a secret signs", body = JwkSet)),
+    summary = "Returns the public keys (RFC 7517)",
+    responses((status = 200, description = "The keys; none while tokens are signed with a shared secret", body = JwkSet)),
 )]
 pub async fn jwks(State(app): State<App>) -> ([(HeaderName, &'static str); 1], Json<JwkSet>) {
     // Short, so that a new key is known everywhere well before the old one is retired.

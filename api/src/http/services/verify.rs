@@ -15,12 +15,12 @@ type Identity = [(HeaderName, HeaderValue); 3];
 /// `/verify`: 200 with an empty body and the caller's identity, or 401.
 #[utoipa::path(
     method(get, post, put, patch, delete, head, options, trace), path = "/verify", tag = "For services",
-    summary = "Asks whether the token of a request is good",
+    summary = "Checks the token of a request",
     security(("bearer" = [])),
-    responses((status = 200, description = "The token is good; the body is empty", headers(
-        ("x-auth-user" = u64, description = "Id of the user"),
-        ("x-auth-session" = SessionId, description = "The session"),
-        ("x-auth-role" = Role, description = "What the user may do"),
+    responses((status = 200, description = "The token is live; the body is empty", headers(
+        ("x-auth-user" = u64, description = "The user's id"),
+        ("x-auth-session" = SessionId, description = "The id of the session"),
+        ("x-auth-role" = Role, description = "The user's role"),
     ))),
 )]
 pub async fn verify(caller: Caller) -> Result<Identity> {

@@ -20,24 +20,24 @@ use crate::sessions::ending::{Ended, Reason};
 use crate::sessions::log_out_everywhere;
 use crate::store::audit::{Event, What};
 
-/// What `/logout` takes; nothing at all ends the caller's own session.
+/// Body of `/logout`; an empty body ends the current session.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = LogoutRequest)]
 pub struct Request {
-    /// Another of the own sessions, instead of this one.
+    /// Another of the caller's sessions, to be ended instead of the current one.
     #[schema(value_type = Option<SessionId>)]
     session_id: Option<String>,
-    /// All of them.
+    /// End all of the caller's sessions.
     #[serde(default)]
     logout_all: bool,
 }
 
-/// What `/logout` answers.
+/// Answer of `/logout`.
 #[derive(Serialize, ToSchema)]
 struct LoggedOut {
     #[serde(flatten)]
     success: Success,
-    /// With `logout_all`.
+    /// Only with `logout_all`.
     #[schema(value_type = Ended, required = false)]
     data: Option<Ended>,
 }
@@ -45,12 +45,12 @@ struct LoggedOut {
 /// Ends the caller's session, another of their sessions, or all of them.
 #[utoipa::path(
     post, path = "/logout", tag = "Sessions",
-    summary = "Ends a session, or all",
+    summary = "Ends a session, or all sessions",
     request_body = Option<Request>,
     security(("bearer" = [])),
     responses((
         status = 200,
-        description = "Ended at once; with `logout_all` the answer has the `data` of `/logout-all-devices`",
+        description = "The session has ended; with `logout_all` the answer has the `data` of `/logout-all-devices`",
         body = LoggedOut,
     )),
     extensions(("x-problems" = json!("session_not_found throttled")))
@@ -96,11 +96,11 @@ async fn one(
 /// `POST /logout-all-devices`: the same as `logout_all`.
 #[utoipa::path(
     post, path = "/logout-all-devices", tag = "Sessions",
-    summary = "Ends every session",
+    summary = "Ends all of the caller's sessions",
     security(("bearer" = [])),
     responses((
         status = 200,
-        description = "Everything of the user has ended",
+        description = "All of the user's sessions have ended",
         body = Success<Ended>,
     )),
     extensions(("x-problems" = json!("throttled")))

@@ -15,18 +15,18 @@ use crate::sessions::caller::Caller;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Page {
-    /// Entries a page (1 to 200); 50 if left out.
+    /// Entries per page (1 to 200, default 50).
     limit: Option<u32>,
-    /// `next` of the page before.
+    /// `next` from the previous page.
     after: Option<u64>,
 }
 
-/// One page, newest first.
+/// One page of revoked tokens, newest first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = BlacklistPage)]
 pub struct Entries {
     entries: Vec<Entry>,
-    /// Give this as `after` to see more; null on the last page.
+    /// Pass this as `after` to get the next page; null on the last page.
     next: Option<u64>,
 }
 
@@ -39,7 +39,7 @@ struct Entry {
     blacklisted_at: Timestamp,
     token_expiry: Timestamp,
     session_id: Option<String>,
-    /// Enough to recognise it, too little to be of use.
+    /// Start of the token's digest: enough to recognise the token, too little to misuse it.
     digest_prefix: String,
 }
 
@@ -49,7 +49,7 @@ struct Entry {
     summary = "Shows the caller's revoked tokens, newest first",
     params(Page),
     security(("bearer" = [])),
-    responses((status = 200, description = "One page", body = Success<Entries>)),
+    responses((status = 200, description = "One page of revoked tokens", body = Success<Entries>)),
     extensions(("x-problems" = json!("malformed_request")))
 )]
 pub async fn list(
@@ -57,7 +57,7 @@ pub async fn list(
     caller: Caller,
     asked: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Success<Entries>> {
-    let Query(asked) = asked.map_err(|_| Error::Malformed("limit and after are numbers."))?;
+    let Query(asked) = asked.map_err(|_| Error::Malformed("limit and after must be numbers."))?;
     let limit = paging::size(asked.limit);
     let entries = sqlx::query_as!(
         Entry,

@@ -34,22 +34,22 @@ use crate::tokens::secret::Password;
 use account::Stored;
 use begin_session::{Begun, begin};
 
-/// What a login takes.
+/// Body of `/login` and `/login-enhanced`.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = LoginRequest)]
 pub struct Request {
-    /// Of the account.
+    /// The account's e-mail address.
     #[schema(example = "ada@example.com")]
     email: String,
-    /// As it was registered.
+    /// The account's password.
     password: Password,
-    /// `cookie`: the tokens travel in cookies that no script can read.
+    /// With `cookie` the tokens are sent in cookies that no script can read.
     #[serde(default)]
     #[schema(default = "bearer")]
     mode: Mode,
 }
 
-/// What a login gives.
+/// A successful login.
 #[derive(Serialize, ToSchema)]
 pub struct LoggedIn {
     user: User,
@@ -83,10 +83,10 @@ struct DeviceInfo {
     ip: String,
 }
 
-/// The body of old plus what `/login-enhanced` says.
+/// The older answer, plus that of `/login-enhanced`.
 #[derive(Serialize, ToSchema)]
 struct OldBody {
-    /// The access token once more; left out with cookies.
+    /// The access token again; omitted in cookie mode.
     #[schema(required = false)]
     token: String,
     #[serde(flatten)]
@@ -98,7 +98,8 @@ struct OldBody {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "http/client.rs reads the header; this describes it")]
 struct DeviceId {
-    /// Told apart from others with the same browser and system; of any form, 128 bytes count.
+    /// Distinguishes devices with the same browser and system; free form, only the first 128 bytes
+    /// count.
     #[param(rename = "X-Device-Id")]
     device_id: Option<String>,
 }
@@ -135,7 +136,7 @@ pub async fn login_enhanced(
     request_body = Request,
     responses((
         status = 200,
-        description = "A session has begun; the token is also on top and in the cookie `jwt`",
+        description = "A session has begun; the token is also at the top level and in the cookie `jwt`",
         body = OldBody,
     )),
     extensions(("x-problems" = json!("bad_credentials not_found throttled")))

@@ -37,13 +37,13 @@ use crate::tokens::issue::{Grant, TokenPair};
 use crate::tokens::secret::RefreshToken;
 use row::{Row, find};
 
-/// What `/refresh` takes.
+/// Body of `/refresh`.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = RefreshRequest)]
 pub struct Request {
-    /// Left out in cookie mode.
+    /// Omitted in cookie mode.
     refresh_token: Option<String>,
-    /// If sent, it must be the token's own.
+    /// If sent, it must be the id of the token's session.
     #[schema(value_type = Option<SessionId>)]
     session_id: Option<String>,
 }

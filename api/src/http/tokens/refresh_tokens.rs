@@ -18,18 +18,18 @@ use crate::sessions::live;
 use crate::store::standing::standing;
 use crate::tokens::secret::RefreshToken;
 
-/// What `/revoke-refresh-token` takes.
+/// Body of `/revoke-refresh-token`.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = RefreshTokenToRevoke)]
 pub struct Request {
-    /// Spent or not.
+    /// The refresh token, spent or not.
     refresh_token: String,
 }
 
 /// Ends the family of one of the caller's own refresh tokens, spent or not (BUG-41).
 #[utoipa::path(
     post, path = "/revoke-refresh-token", tag = "Tokens",
-    summary = "Ends one of the own refresh tokens with its session",
+    summary = "Ends one of the caller's refresh tokens and its session",
     request_body = Request,
     security(("bearer" = [])),
     responses((status = 200, description = "The token and its session have ended", body = Success)),
@@ -49,7 +49,7 @@ pub async fn revoke(
     Ok(Success::message("Refresh token revoked successfully").propagated(propagation))
 }
 
-/// What `/token-stats` counts.
+/// Counts of the caller's sessions and tokens.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TokenStats)]
 pub struct Stats {
@@ -63,7 +63,7 @@ pub struct Stats {
 /// Counts of the caller's own.
 #[utoipa::path(
     get, path = "/token-stats", tag = "Tokens",
-    summary = "Counts the caller's tokens",
+    summary = "Counts the caller's sessions and tokens",
     security(("bearer" = [])),
     responses((status = 200, description = "The counts", body = Success<Stats>)),
 )]

@@ -74,9 +74,9 @@ pub struct Jwk {
     kty: &'static str,
     /// `P-256` or `Ed25519`.
     crv: &'static str,
-    /// The key, or the first half of it, in base64url.
+    /// The public key, or its x coordinate, in base64url.
     x: String,
-    /// The second half, if there is one.
+    /// The y coordinate in base64url, for `EC` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     y: Option<String>,
@@ -84,7 +84,7 @@ pub struct Jwk {
     r#use: &'static str,
     /// `ES256` or `EdDSA`.
     alg: &'static str,
-    /// Its name in the header of the tokens that it signed.
+    /// The `kid` in the header of the tokens it signed.
     kid: String,
 }
 
