@@ -94,7 +94,7 @@ impl App {
         };
         let uses = activity::uses(&settings.sessions);
         let ledgers = Ledgers::new(&settings.stores, uses, around)
-            .context("REDIS_URL is not a Redis address")?;
+            .context("REDIS_URL is not a valid Redis URL")?;
         let activity = Activity::new(&ledgers, &settings.sessions);
         let keys = Arc::new(Keys::new(&settings.tokens)?);
         let bearer = Bearer {

@@ -18,23 +18,23 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the service.
     Serve(Box<Settings>),
-    /// Bring the database into shape, or back.
+    /// Apply or revert database migrations.
     Migrate(Box<Migrate>),
     /// Manage accounts.
     User(User),
-    /// Delete what is over, once, and say how much that was.
+    /// Delete data past its retention, once, and print how much was deleted.
     Cleanup(Box<Settings>),
     /// Make, list and retire the keys that sign access tokens.
     Keys(keys::Command),
-    /// Take over users and live sessions from the database of the system that is replaced.
+    /// Import users and live sessions from the database of the system being replaced.
     ///
-    /// The old database is only read. What means nothing here, or is in doubt, is left out and
-    /// counted with the reason. May be repeated: what is here already is left alone, unless the old
-    /// row is younger.
+    /// The old database is only read. Rows that have no meaning here, or are in doubt, are left out
+    /// and counted by reason. May be repeated: what has already been imported is left alone, unless
+    /// the old row is newer.
     Import(Box<Import>),
-    /// Bring the ledgers in Redis up to date with MySQL, whatever Redis says of itself.
+    /// Bring the ledgers in Redis up to date with MySQL, whatever state Redis reports.
     Hydrate(Box<Settings>),
-    /// Check the settings and say what is wrong with them; starts nothing.
+    /// Check the settings and report what is wrong with them; starts nothing.
     CheckConfig(Box<Settings>),
     /// Print the description of the API (`OpenAPI` 3.1, JSON).
     Openapi,
@@ -50,18 +50,18 @@ pub(crate) struct Migrate {
 
 #[derive(Subcommand)]
 pub(crate) enum Direction {
-    /// Take every step that is missing.
+    /// Apply all pending steps.
     Up,
-    /// Take the last steps back. Deletes the data in their tables; without --yes says how much.
+    /// Revert the last steps. Deletes the data in their tables; without --yes only reports how much.
     Down {
-        /// How many steps.
+        /// How many steps to revert.
         #[arg(long, default_value_t = 1)]
         steps: usize,
-        /// Do delete it.
+        /// Really delete the data.
         #[arg(long)]
         yes: bool,
     },
-    /// List the steps and which of them are taken.
+    /// List the steps, and which of them have been applied.
     Status,
 }
 
@@ -99,7 +99,7 @@ pub(crate) struct CreateUser {
     /// Make the user an administrator.
     #[arg(long)]
     pub(crate) admin: bool,
-    /// Take the address as verified.
+    /// Treat the address as verified.
     #[arg(long)]
     pub(crate) verified: bool,
     /// Take the password from this environment variable instead of standard input.
@@ -109,8 +109,8 @@ pub(crate) struct CreateUser {
     pub(crate) settings: Settings,
 }
 
-const FIRST_STEPS: &str = "The first time: check-config, migrate up, user create --admin, serve.";
-const ALSO_SETTINGS: &str = "The settings of `portcullis serve` hold here too, as flags and from the \
+const FIRST_STEPS: &str = "To get started: check-config, migrate up, user create --admin, serve.";
+const ALSO_SETTINGS: &str = "The settings of `portcullis serve` also apply here, as flags and from the \
     environment; `portcullis serve --help` lists them. Except for cleanup, JWT_SECRET or \
     JWT_KEYS_DIR must be set.";
 

@@ -86,7 +86,7 @@ async fn clean_up(app: App) {
                 tracing::warn!(
                     target: log::CLEANUP,
                     %cause,
-                    "the cleanup failed; the next one takes it up"
+                    "the cleanup failed; the next run will continue it"
                 );
             }
         }
@@ -104,10 +104,10 @@ async fn look_for_keys(app: App) {
         match app.keys.reload_if_changed() {
             Ok(false) => {}
             Ok(true) => {
-                tracing::info!(target: log::KEYS, "the keys have changed and were read again");
+                tracing::info!(target: log::KEYS, "the keys have changed and have been reloaded");
             }
             Err(cause) => {
-                tracing::warn!(target: log::KEYS, %cause, "the keys could not be read again");
+                tracing::warn!(target: log::KEYS, %cause, "the keys could not be reloaded");
             }
         }
     }
@@ -120,7 +120,7 @@ async fn look_for_old_hashes(app: App) {
             tracing::debug!(
                 target: log::PASSWORD_OLD,
                 %cause,
-                "old password hashes could not be looked for"
+                "could not check for old password hashes"
             );
         }
         tokio::select! {

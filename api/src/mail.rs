@@ -36,10 +36,10 @@ pub enum Fault {
     #[error("the address cannot be used: {0}")]
     Address(#[from] lettre::address::AddressError),
     /// The mail could not be put together.
-    #[error("the mail could not be put together: {0}")]
+    #[error("the mail could not be composed: {0}")]
     Text(#[from] lettre::error::Error),
     /// The mail server did not take it.
-    #[error("the mail server did not take it: {0}")]
+    #[error("the mail server rejected it: {0}")]
     Smtp(#[from] lettre::transport::smtp::Error),
     /// The file could not be written.
     #[error("MAIL_DIR: {0}")]

@@ -74,7 +74,7 @@ fn check_config(settings: Settings) -> anyhow::Result<()> {
     for remark in app.settings.remarks() {
         println!("note: {remark}");
     }
-    println!("The settings are good.");
+    println!("The settings are valid.");
     Ok(())
 }
 
@@ -90,7 +90,7 @@ async fn run_service(settings: Settings) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {operations} (OPS_ADDR)"))?;
     tracing::info!(address = %listener.local_addr()?, "listening");
-    tracing::info!(address = %operations.local_addr()?, "listening for operators");
+    tracing::info!(address = %operations.local_addr()?, "listening (operations)");
     tokio::spawn(serve::serve_operations(app.clone(), operations));
     tokio::spawn(serve::stop_at_signal(app.clone()));
     serve::serve(app, listener).await
@@ -122,8 +122,8 @@ async fn database(stores: &Stores) -> anyhow::Result<Store> {
 async fn reach(store: &Store, stores: &Stores) -> anyhow::Result<()> {
     let options = store.pool.connect_options();
     let connecting = tokio::time::timeout(stores.db_deadline, options.connect());
-    let connected = connecting.await.context("it does not answer").and_then(|done| Ok(done?));
-    connected.map(drop).context("MySQL cannot be reached (DATABASE_URL, or DB_HOST and its kin)")
+    let connected = connecting.await.context("no answer in time").and_then(|done| Ok(done?));
+    connected.map(drop).context("cannot reach MySQL (DATABASE_URL, or the DB_ settings)")
 }
 
 async fn run_migrate(Migrate { what, stores }: Migrate) -> anyhow::Result<()> {
@@ -151,7 +151,7 @@ fn tell_losses(losses: &[(String, u64)]) -> anyhow::Result<()> {
     for (table, rows) in losses {
         println!("{rows:>9}  rows of {table} would be deleted");
     }
-    anyhow::bail!("nothing was done: save the database, then repeat with --yes")
+    anyhow::bail!("nothing was done: back up the database, then repeat with --yes")
 }
 
 /// Needs the database and nothing else, least of all the secrets of the service.
@@ -160,7 +160,7 @@ async fn clean(settings: Settings) -> anyhow::Result<()> {
     let db = database(&settings.stores).await?.pool;
     match cleanup::clean(&db, &settings, Clock::system().now()).await? {
         Some(deleted) => println!("{deleted}"),
-        None => println!("Another instance is cleaning up; nothing was done here."),
+        None => println!("Another instance is already cleaning up; nothing was done."),
     }
     Ok(())
 }
@@ -181,7 +181,7 @@ async fn run_import(Import { options, settings }: Import) -> anyhow::Result<()> 
     }
     println!("{tally}");
     if options.dry_run {
-        println!("This was a dry run: nothing has been changed.");
+        println!("This was a dry run: nothing was changed.");
     }
     Ok(())
 }

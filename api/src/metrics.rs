@@ -87,7 +87,7 @@ fn handle() -> &'static PrometheusHandle {
         let recorder = builder.unwrap_or_default().build_recorder();
         let handle = recorder.handle();
         if ::metrics::set_global_recorder(recorder).is_err() {
-            tracing::error!("another recorder is installed: nothing is counted");
+            tracing::error!("another metrics recorder is installed; nothing is recorded");
         }
         describe();
         // Shown before the first, which may be long in coming.
@@ -97,14 +97,14 @@ fn handle() -> &'static PrometheusHandle {
 }
 
 fn describe() {
-    describe_counter!("portcullis_tokens_issued_total", "Tokens handed out");
+    describe_counter!("portcullis_tokens_issued_total", "Tokens issued");
     describe_counter!("portcullis_tokens_refreshed_total", "Refreshes answered with a token pair");
-    describe_counter!("portcullis_tokens_blacklisted_total", "Tokens revoked one by one");
+    describe_counter!("portcullis_tokens_blacklisted_total", "Tokens revoked individually");
     describe_counter!("portcullis_sessions_created_total", "Logins");
-    describe_counter!("portcullis_sessions_revoked_total", "Sessions ended before their time");
+    describe_counter!("portcullis_sessions_revoked_total", "Sessions ended early, by reason");
     describe_counter!(TRANSACTIONS_REPEATED, "Transactions run again because of a conflict");
     describe_counter!("portcullis_password_hashes_total", "Passwords hashed, by kind of hash");
-    describe_counter!("portcullis_errors_total", "Requests answered with an error, by its code");
-    describe_gauge!("portcullis_sessions_active", "Live sessions, counted once a minute at most");
+    describe_counter!("portcullis_errors_total", "Requests answered with an error, by error code");
+    describe_gauge!("portcullis_sessions_active", "Live sessions, counted at most once a minute");
     describe_histogram!("portcullis_http_request_duration_seconds", "Time to answer a request");
 }

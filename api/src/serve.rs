@@ -19,7 +19,7 @@ pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
     let router = crate::http::routes::app(app.clone());
     tokio::select! {
         () = connections::serve(listener, router, header_timeout, app.background.stop.clone()) => {}
-        () = cut_off(&app, grace) => tracing::warn!("requests were cut off at the end"),
+        () = cut_off(&app, grace) => tracing::warn!("requests were cut off at shutdown"),
     }
     app.shut_down().await;
     Ok(())

@@ -77,7 +77,7 @@ impl EmailTokens {
                 Err(cause) => tracing::error!(
                     target: log::REGISTER,
                     ?cause,
-                    "a token could not be made for a mail"
+                    "could not create a token for a mail"
                 ),
             }
         });

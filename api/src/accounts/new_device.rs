@@ -38,7 +38,7 @@ pub(crate) fn tell_later(store: &Store, mail: &Mail, login: Login) {
             Err(cause) => tracing::error!(
                 target: log::NEW_DEVICE,
                 ?cause,
-                "nobody can tell whether a device is new"
+                "could not determine whether a device is new"
             ),
         }
     });

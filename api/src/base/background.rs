@@ -35,7 +35,7 @@ impl Background {
             if tokio::time::timeout(limit, work).await.is_err() {
                 tracing::error!(
                     target: log::STATE,
-                    "work behind an answer was given up: it took too long"
+                    "background work was abandoned: it took too long"
                 );
             }
         });

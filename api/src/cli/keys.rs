@@ -28,7 +28,7 @@ pub(crate) struct Command {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Make a key that signs from now on; tokens of the earlier ones stay good.
+    /// Make a key that signs from now on; tokens signed with earlier keys stay valid.
     Generate {
         /// Kind of key: Ed25519 signs as `EdDSA`, P-256 as `ES256`.
         #[arg(long, value_enum, default_value_t = Kind::Ed25519)]
@@ -36,10 +36,10 @@ enum Action {
     },
     /// List the keys, the signing one first.
     List,
-    /// Stop a key: tokens that it signed are refused, by running services within a second. To log
-    /// nobody out, wait until they have expired (`JWT_EXPIRES_IN` after a newer key was made).
+    /// Retire a key: running services refuse its tokens within a second. To avoid logging anybody
+    /// out, wait until they have expired (`JWT_EXPIRES_IN` after a newer key was made).
     Retire {
-        /// Its name, as `list` shows it.
+        /// Name of the key, as `list` shows it.
         kid: String,
     },
 }
@@ -111,7 +111,11 @@ fn generate(
     // Unlike a rename, a link does not replace what is there.
     let linked = fs::hard_link(&unfinished, &path);
     fs::remove_file(&unfinished).and(linked).map_err(file)?;
-    writeln!(out, "{} signs from now on; in running services within a second", path.display())?;
+    writeln!(
+        out,
+        "{} signs from now on; running services pick it up within a second",
+        path.display()
+    )?;
     Ok(())
 }
 
@@ -134,7 +138,11 @@ fn retire(dir: &Path, kid: &str, out: &mut impl Write) -> Result<(), Fault> {
     let retired = dir.join(format!("{kid}.pem.retired"));
     fs::rename(dir.join(format!("{kid}.pem")), &retired)
         .map_err(|error| Fault::File(retired.display().to_string(), error))?;
-    writeln!(out, "{} is no longer read; by running services within a second", retired.display())?;
+    writeln!(
+        out,
+        "{} is no longer read; running services drop it within a second",
+        retired.display()
+    )?;
     Ok(())
 }
 

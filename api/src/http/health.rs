@@ -110,7 +110,7 @@ async fn in_time<T>(app: &App, asked: impl Future<Output = sqlx::Result<T>>) -> 
         .in_time(asked)
         .await
         .inspect_err(
-            |cause| tracing::warn!(target: log::HEALTH, %cause, "the database is not well"),
+            |cause| tracing::warn!(target: log::HEALTH, %cause, "the database is unhealthy"),
         )
         .ok()
 }
@@ -118,7 +118,7 @@ async fn in_time<T>(app: &App, asked: impl Future<Output = sqlx::Result<T>>) -> 
 async fn redis_answers(app: &App) -> bool {
     let answer = app.ledgers.ping().await;
     if let Err(cause) = &answer {
-        tracing::warn!(target: log::HEALTH, %cause, "Redis is not well");
+        tracing::warn!(target: log::HEALTH, %cause, "Redis is unhealthy");
     }
     answer.is_ok()
 }

@@ -31,13 +31,13 @@ async fn render(State(app): State<App>) -> impl IntoResponse {
         metrics::passwords_hashed(kind, count);
     }
     let mut text = metrics::text();
-    text.push_str("# HELP portcullis_store_up 1 if the store answered just now.\n");
+    text.push_str("# HELP portcullis_store_up 1 if the store is answering.\n");
     text.push_str("# TYPE portcullis_store_up gauge\n");
     text.extend(up.map(|(store, is_up)| {
         format!("portcullis_store_up{{store=\"{store}\"}} {}\n", u8::from(is_up))
     }));
     let believed = u8::from(app.ledgers.is_believed());
-    text += &lines("redis_believed", "1 if Redis lacks nothing and is asked", believed);
+    text += &lines("redis_believed", "1 if Redis is up to date and trusted", believed);
     text.extend([outbox, ledgers].into_iter().flatten());
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
@@ -51,8 +51,15 @@ async fn outbox(app: &App) -> Option<String> {
     .fetch_one(&app.store.pool);
     let row = app.store.in_time(asked).await.ok()?;
     let age = row.since.map_or(Duration::ZERO, |since| app.clock.now().since(since));
-    let waiting = lines("outbox_waiting", "Changes that Redis has not confirmed", row.waiting);
-    Some(waiting + &lines("outbox_oldest_seconds", "Age of the oldest of them", age.as_secs_f64()))
+    let waiting = lines("outbox_waiting", "Changes that Redis has not confirmed yet", row.waiting);
+    Some(
+        waiting
+            + &lines(
+                "outbox_oldest_seconds",
+                "Age of the oldest unconfirmed change",
+                age.as_secs_f64(),
+            ),
+    )
 }
 
 /// What the module says of itself (`INFO portcullis`).

@@ -141,7 +141,7 @@ impl Error {
         match self {
             Self::Database(cause) => Some(Cause(cause.to_string().into())),
             Self::Internal(cause) => Some(Cause(cause.as_ref().into())),
-            Self::Busy => Some(Cause("every turn and its queue are taken".into())),
+            Self::Busy => Some(Cause("all workers are busy and the queue is full".into())),
             Self::Late => Some(Cause("deadline passed".into())),
             _ => None,
         }

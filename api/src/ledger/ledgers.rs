@@ -206,5 +206,9 @@ fn seen(session: &HashMap<String, Value>) -> RedisResult<(String, Timestamp)> {
 }
 
 fn unexpected(command: &'static str) -> RedisError {
-    RedisError::from((redis::ErrorKind::UnexpectedReturnType, "not an answer of", command.into()))
+    RedisError::from((
+        redis::ErrorKind::UnexpectedReturnType,
+        "unexpected reply to",
+        command.into(),
+    ))
 }

@@ -72,17 +72,17 @@ impl Lines {
 
     /// The line, believed or not.
     pub(crate) fn any(&self) -> RedisResult<Arc<Line>> {
-        self.read().line.clone().ok_or_else(|| unavailable("there is no line"))
+        self.read().line.clone().ok_or_else(|| unavailable("no connection to Redis"))
     }
 
     /// The line, if what it says about this user may be believed.
     pub(crate) fn believed_about(&self, user_id: u64) -> RedisResult<Arc<Line>> {
         let state = self.read();
         state.belief.about(user_id).map_err(|doubt| match doubt {
-            Doubt::Line => unavailable("Redis is not believed"),
+            Doubt::Line => unavailable("Redis is not trusted"),
             Doubt::Behind => unavailable("the ledger is behind"),
         })?;
-        state.line.clone().ok_or_else(|| unavailable("there is no line"))
+        state.line.clone().ok_or_else(|| unavailable("no connection to Redis"))
     }
 
     pub(crate) fn is_believed(&self) -> bool {
@@ -96,7 +96,7 @@ impl Lines {
             tracing::info!(
                 target: log::LINE,
                 run_id = line.run_id,
-                "Redis is up to date and believed"
+                "Redis is up to date and trusted"
             );
         }
     }
@@ -104,7 +104,7 @@ impl Lines {
     /// Stops believing without ending the line.
     pub(crate) fn doubt(&self) {
         if self.write().belief.doubt() {
-            tracing::warn!(target: log::LINE, "Redis is not believed any more; MySQL answers");
+            tracing::warn!(target: log::LINE, "Redis is no longer trusted; MySQL answers");
             self.trouble.notify_one();
         }
     }
@@ -126,7 +126,7 @@ impl Lines {
                 target: log::LINE,
                 run_id = line.run_id,
                 %cause,
-                "the line to Redis has ended; MySQL answers"
+                "the connection to Redis was lost; MySQL answers"
             );
             state.line = None;
             self.trouble.notify_one();
@@ -142,7 +142,7 @@ impl Lines {
         let mut tell = self.open(self.deadline).await?;
         let (asked, told) = (self.look(&mut ask).await?, self.look(&mut tell).await?);
         if asked.run_id != told.run_id {
-            return Err(unavailable("two connections reached two servers"));
+            return Err(unavailable("the two connections reached different servers"));
         }
         let checks = Checks::on(ask.clone());
         let mut state = self.write();

@@ -31,14 +31,14 @@ pub(crate) fn put_back_later(ledgers: &Ledgers, user_id: u64) {
             Ok(true) => tracing::warn!(
                 target: log::REPAIR,
                 user_id,
-                "a ledger lacked something; it was put back"
+                "a ledger was incomplete and has been repaired"
             ),
             Ok(false) => {}
             Err(cause) => tracing::warn!(
                 target: log::REPAIR,
                 user_id,
                 %cause,
-                "a ledger could not be put back"
+                "a ledger could not be repaired"
             ),
         }
     });

@@ -100,7 +100,7 @@ impl Ledgers {
         if have < self.replicas {
             return Err(RedisError::from((
                 redis::ErrorKind::UnexpectedReturnType,
-                "too few replicas have heard it",
+                "too few replicas have confirmed it",
             )));
         }
         Ok(())
@@ -119,7 +119,7 @@ fn outcome(user_id: u64, change: &Change, reply: Value) -> RedisResult<Told> {
                 target: log::LEDGER_TELLING,
                 user_id,
                 %refusal,
-                "Redis does not take a session"
+                "Redis rejected a session"
             );
             Ok(Told::Heard)
         }

@@ -41,10 +41,10 @@ pub(crate) async fn run(ledgers: Ledgers) {
                     tracing::warn!(
                         target: log::WATCH,
                         %cause,
-                        "Redis cannot be believed; trying again and again"
+                        "Redis cannot be trusted yet; retrying"
                     );
                 } else {
-                    tracing::debug!(target: log::WATCH, %cause, "Redis cannot be believed yet");
+                    tracing::debug!(target: log::WATCH, %cause, "Redis still cannot be trusted");
                 }
                 rest = (rest * 2).min(LONGEST_REST);
                 rest

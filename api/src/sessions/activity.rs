@@ -80,7 +80,7 @@ impl Activity {
                 }
             }
             Err(cause) => {
-                tracing::debug!(target: log::ACTIVITY, %cause, "Redis did not hear of the activity");
+                tracing::debug!(target: log::ACTIVITY, %cause, "Redis was not told about the activity");
                 self.uses.redis_missed(session, Unheard { user_id, at });
             }
         }
@@ -113,7 +113,7 @@ impl Activity {
                 self.store.in_time(written)
             });
             if let Err(cause) = written.await {
-                tracing::warn!(target: log::ACTIVITY, ?cause, "activity could not be written down");
+                tracing::warn!(target: log::ACTIVITY, ?cause, "activity could not be recorded");
                 return;
             }
             self.uses.has_heard(&session, at);

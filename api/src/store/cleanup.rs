@@ -96,7 +96,7 @@ macro_rules! in_batches {
                         tracing::debug!(
                             target: log::CLEANUP,
                             %cause,
-                            "a batch made way for a request; it is run again"
+                            "a batch gave way to a request; it is run again"
                         );
                         metrics::transaction_repeated();
                         repetitions += 1;

@@ -59,7 +59,7 @@ fn pool(stores: &Stores) -> anyhow::Result<MySqlPool> {
         .database_url()
         .expose_secret()
         .parse()
-        .context("DATABASE_URL is not a MySQL address")?;
+        .context("DATABASE_URL is not a valid MySQL URL")?;
     let options = options.disable_statement_logging();
     let (settings, deadline) = (session_settings(stores), stores.db_deadline);
     Ok(MySqlPoolOptions::new()

@@ -125,7 +125,7 @@ impl Keys {
         match self.verify_with(&self.ring(), token, now) {
             Err(Refusal::UnknownKey) if self.may_reload(now) => {
                 if let Err(cause) = self.reload() {
-                    tracing::warn!(target: log::TOKEN, %cause, "the keys could not be read again");
+                    tracing::warn!(target: log::TOKEN, %cause, "the keys could not be reloaded");
                 }
                 self.verify_with(&self.ring(), token, now)
             }

@@ -25,7 +25,8 @@ type Identity = [(HeaderName, HeaderValue); 3];
 )]
 pub async fn verify(caller: Caller) -> Result<Identity> {
     let text = |value: &str| {
-        HeaderValue::from_str(value).map_err(|_| Error::Internal("identity is no header".into()))
+        HeaderValue::from_str(value)
+            .map_err(|_| Error::Internal("the identity does not fit into a header".into()))
     };
     Ok([
         (HeaderName::from_static("x-auth-user"), HeaderValue::from(caller.user_id)),

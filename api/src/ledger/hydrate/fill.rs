@@ -106,7 +106,7 @@ impl Work<'_> {
                 tracing::error!(
                     target: log::HYDRATE_FILL,
                     %refusal,
-                    "Redis does not take a session"
+                    "Redis rejected a session"
                 );
             }
             self.counts.sessions += rows.len() as u64;

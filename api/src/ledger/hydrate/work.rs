@@ -59,7 +59,7 @@ pub enum Fault {
     #[error("redis: {0}")]
     Redis(#[from] redis::RedisError),
     /// Another instance is at it.
-    #[error("another instance brings the ledgers up to date")]
+    #[error("another instance is bringing the ledgers up to date")]
     Elsewhere,
     /// Only a primary takes changes.
     #[error("the server is a replica")]
@@ -107,7 +107,7 @@ impl Work<'_> {
                     tracing::error!(
                         target: log::HYDRATE,
                         %refusal,
-                        "a ledger's key holds something else"
+                        "the key of a ledger holds a value of another type"
                     );
                 }
                 // Read again, all that was refused for other reasons is refused again.

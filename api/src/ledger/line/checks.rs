@@ -35,7 +35,7 @@ impl Checks {
 
     /// What Redis answers to one command.
     pub(crate) async fn ask(&self, command: Cmd) -> RedisResult<Value> {
-        let gone = || unavailable("nobody asks on this connection any more");
+        let gone = || unavailable("this connection has been closed");
         let (asker, answer) = oneshot::channel();
         self.0.send(Question { command, asker }).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?

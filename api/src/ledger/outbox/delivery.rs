@@ -50,7 +50,7 @@ async fn confirmed(
                 target: log::OUTBOX,
                 user_id,
                 %cause,
-                "the ledger is behind; delivery will be repeated"
+                "the ledger is behind; delivery will be retried"
             );
             Propagation::Pending
         }
@@ -97,7 +97,7 @@ fn mark_later(ledgers: &Ledgers, user_id: u64, mut tx: Transaction, told: Vec<u6
                 target: log::OUTBOX,
                 user_id,
                 %cause,
-                "a delivery was not marked and will be repeated"
+                "a delivery could not be marked as done and will be repeated"
             );
         }
     });

@@ -45,9 +45,9 @@ pub(super) enum Undelivered {
     Database(#[from] sqlx::Error),
     #[error("redis: {0}")]
     Redis(#[from] redis::RedisError),
-    #[error("Redis does not take it")]
+    #[error("Redis rejected it")]
     Refused,
-    #[error("what was read was out of date again and again")]
+    #[error("the data kept going stale")]
     Stale,
     #[error("it took too long")]
     Late,
@@ -181,7 +181,7 @@ fn fate(user_id: u64, change: &Change, told: Told) -> Fate {
                 target: log::OUTBOX_READING,
                 user_id,
                 %refusal,
-                "Redis refused a change; it will be told again"
+                "Redis refused a change; it will be sent again"
             );
             // About a key that holds something else Redis never says OK.
             Fate::Refused { is_ending: change.is_ending() && refusal.code() != "WRONGTYPE" }

@@ -93,7 +93,7 @@ async fn deliver(ledgers: &Ledgers, users: &[u64]) -> usize {
         tracing::warn!(
             target: log::OUTBOX_WORKER,
             %cause,
-            "ledgers are behind; delivery will be repeated"
+            "ledgers are behind; delivery will be retried"
         );
         users.len()
     })

@@ -53,10 +53,12 @@ pub enum KeyFault {
     )]
     NotAKey(String),
     /// A file's name cannot be a key's name.
-    #[error("JWT_KEYS_DIR: {0}: a key's name has at most 64 of A-Z a-z 0-9 . _ -")]
+    #[error(
+        "JWT_KEYS_DIR: {0}: the name of a key is at most 64 characters, each one of A-Z a-z 0-9 . _ -"
+    )]
     BadName(String),
     /// There is no key at all.
-    #[error("JWT_KEYS_DIR: {0} holds no key; portcullis keys generate makes one")]
+    #[error("JWT_KEYS_DIR: {0} contains no key; portcullis keys generate makes one")]
     None(String),
 }
 
