@@ -65,7 +65,7 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
         // SAFETY: `ctx` is Redis's; the name is static.
         let status = unsafe { raw::Export_RedisModule_Init(ctx, NAME.as_ptr(), VERSION, 1) };
         if status != ffi::OK {
-            return Err("it is loaded already".to_owned());
+            return Err("it is already loaded".to_owned());
         }
         // SAFETY: the arguments are what Redis gave.
         register(ctx, &unsafe { load::load_args(first, count) }?)

@@ -50,11 +50,11 @@ pub enum Damage {
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Truncated => "it ends too early",
-            Self::Trailing => "bytes are left over",
+            Self::Truncated => "it is truncated",
+            Self::Trailing => "it has trailing bytes",
             Self::Range => "a number is out of range",
             Self::Order => "its entries are out of order",
-            Self::Empty => "nothing is in it",
+            Self::Empty => "it is empty",
         })
     }
 }

@@ -32,7 +32,7 @@ pub(crate) const ENDED: Reply = Reply::Error(
 pub(crate) const FENCE: Reply = Reply::Error(c"ERR invalid fence");
 /// `portcullis.require-fence` is on, and there is no `FENCE`.
 pub(crate) const NO_FENCE: Reply =
-    Reply::Error(c"ERR this server wants a fence; ask AUTH.FENCE and add FENCE with its answer");
+    Reply::Error(c"ERR this server wants a fence; call AUTH.FENCE and pass its answer as FENCE");
 /// `MAX` is not 1 to `portcullis.max-sessions`.
 pub(crate) const MAX: Reply = Reply::Error(c"ERR MAX must be 1 to portcullis.max-sessions");
 /// A session id is empty or longer than `portcullis.max-id-bytes`.

@@ -206,7 +206,7 @@ impl<'a> Call<'a> {
         ffi::log(
             self.ctx,
             c"warning",
-            c"a command panicked; please report this. The server goes on",
+            c"a command panicked; please report this. The server keeps running",
         );
         Reply::Error(c"ERR internal error")
     }

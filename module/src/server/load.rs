@@ -20,7 +20,7 @@ pub(crate) unsafe fn load_args(first: *mut Str, count: c_int) -> Result<Vec<Load
     // SAFETY: Redis gives `count` strings at `first`.
     let strings = unsafe { core::slice::from_raw_parts(first.cast_const(), count) };
     let (pairs, []) = strings.as_chunks::<2>() else {
-        return Err("arguments come in pairs: a setting's name and its value".to_owned());
+        return Err("arguments come in pairs: the name of a setting and its value".to_owned());
     };
     let read = |[name, value]: &[Str; 2]| {
         (Arg::of(name).bytes().to_vec(), Arg::of(value).bytes().to_vec())
