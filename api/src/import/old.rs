@@ -59,16 +59,16 @@ impl Old {
             "the old database has no table or view {table:?}; name one with --users-table"
         );
         let Some((_, kind)) = self.column(table, &["id"]) else {
-            bail!("{table} has no column id; name a view that has with --users-table");
+            bail!("{table} has no column id; use --users-table to name a view that has one");
         };
         ensure!(
             kind.ends_with("int"),
-            "{table}.id is of the type {kind}; only whole numbers can be imported"
+            "{table}.id is of type {kind}; only whole numbers can be imported"
         );
         for (what, names) in [("email", &["email"] as &[_]), ("password", &PASSWORD)] {
             ensure!(
                 self.column(table, names).is_some(),
-                "{table} has no column {what}; name a view that has with --users-table"
+                "{table} has no column {what}; use --users-table to name a view that has one"
             );
         }
         Ok(())

@@ -17,16 +17,16 @@ pub struct Options {
         value_parser = secret
     )]
     pub from: SecretString,
-    /// Say what would be done, and do nothing.
+    /// Only report what would be done.
     #[arg(long)]
     pub dry_run: bool,
-    /// Take all addresses as verified, for a system that never verified any.
+    /// Treat all addresses as verified, for a system that never verified any.
     #[arg(long)]
     pub verified: bool,
-    /// Leave the sessions: everybody logs in once more.
+    /// Do not import sessions; everybody logs in again.
     #[arg(long)]
     pub without_sessions: bool,
-    /// Table or view of the users; a view can give columns the names that are looked for.
+    /// Table or view of the users; a view can rename columns to the expected names.
     #[arg(long, value_name = "NAME", default_value = "users")]
     pub users_table: String,
 }

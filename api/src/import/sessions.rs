@@ -83,7 +83,7 @@ impl Import<'_> {
         if fingerprint == INVENTED {
             return Err("left out: invented by an earlier migration");
         }
-        let id = SessionId::parse(&old.id).ok_or("left out: id of an unknown form")?;
+        let id = SessionId::parse(&old.id).ok_or("left out: unknown id format")?;
         let last_activity = old.last_activity.or(old.created_at).map(instant).unwrap_or_default();
         let created_at = old.created_at.map_or(last_activity, instant);
         let limit = self.now.plus(self.app.settings.session_lifetime());

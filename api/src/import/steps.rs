@@ -25,10 +25,10 @@ pub async fn import(
     options: &Options,
     report: &(dyn Fn(u64, u64) + Send + Sync),
 ) -> anyhow::Result<Tally> {
-    let is_ready = migrate::status(&app.store.pool).await.context("the database of Portcullis")?;
+    let is_ready = migrate::status(&app.store.pool).await.context("the Portcullis database")?;
     ensure!(
         is_ready.iter().all(|step| step.is_applied),
-        "the database of Portcullis is not in shape: run `portcullis migrate up` first"
+        "the Portcullis database has pending migrations: run `portcullis migrate up` first"
     );
     let mut import = Import {
         app,
@@ -44,7 +44,7 @@ pub async fn import(
     import.users(report).await?;
     if import.has_changed_sessions && !options.dry_run {
         tell_redis(app).await.context(
-            "everything is imported, but Redis has not heard of it: run `portcullis hydrate`",
+            "everything was imported, but Redis could not be updated: run `portcullis hydrate`",
         )?;
     }
     Ok(import.tally)

@@ -151,7 +151,7 @@ impl Counts {
                 tracing::warn!(
                     target: log::LIMIT_STORE,
                     %cause,
-                    "Redis does not count; this instance counts for itself"
+                    "Redis is unavailable for rate limits; this instance counts on its own"
                 );
                 self.rests_until.store(self.clock.now().plus(REST).0, Ordering::Relaxed);
             })

@@ -26,13 +26,13 @@ pub struct Limits {
     /// Requests per address that send a mail or use a mailed token.
     #[arg(long, env, default_value = "20/1h")]
     pub rate_limit_mail: Limit,
-    /// Failed logins of one account from which on each further one costs a delay (1 to 100).
+    /// Failed logins per account after which each further attempt is delayed (1 to 100).
     #[arg(long, env, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub account_free_failures: u32,
-    /// Failed logins of one account in a row after which only known devices may try (5 to 100).
+    /// Consecutive failed logins per account after which only known devices may log in (5 to 100).
     #[arg(long, env, default_value_t = 100, value_parser = clap::value_parser!(u32).range(5..=100))]
     pub account_max_failures: u32,
-    /// The longest delay between two tries at one account (1s to 1h).
+    /// Longest delay between two attempts on one account (1s to 1h).
     #[arg(long, env, default_value = "15m", value_parser = duration("1s", "1h"))]
     pub account_max_delay: Duration,
 }
@@ -61,8 +61,10 @@ impl FromStr for Limit {
         let (quota, window) = text.split_once('/').unwrap_or_default();
         match (quota.parse(), duration("1s", "7d")(window)) {
             (Ok(quota @ 1..=1_000_000), Ok(window)) => Ok(Self::Quota { quota, window }),
-            _ => Err("off, or a number to 1000000 and a duration from 1s to 7d, such as 100/15m"
-                .to_owned()),
+            _ => {
+                Err("off, or a number up to 1000000 and a duration from 1s to 7d, such as 100/15m"
+                    .to_owned())
+            }
         }
     }
 }

@@ -21,20 +21,21 @@ impl Settings {
             remarks.push("TRUSTED_PROXIES is empty: behind a proxy all clients share one limit");
         }
         if accounts.smtp_url().is_none() {
-            remarks.push("SMTP_URL is not set: mails become files under MAIL_DIR");
+            remarks.push("SMTP_URL is not set: mails are written to files in MAIL_DIR");
         }
         if accounts.frontend_url.is_empty() {
-            remarks.push("FRONTEND_URL is not set: mails carry a bare token, not a link");
+            remarks.push("FRONTEND_URL is not set: mails contain only a token, not a link");
         }
         if !accounts.email_verification_required {
-            remarks
-                .push("EMAIL_VERIFICATION_REQUIRED is off: anybody can register another's address");
+            remarks.push(
+                "EMAIL_VERIFICATION_REQUIRED is off: anybody can register somebody else's address",
+            );
         }
         if accounts.password_min_length < 15 {
-            remarks.push("PASSWORD_MIN_LENGTH is under 15: only with a second factor");
+            remarks.push("PASSWORD_MIN_LENGTH is under 15: do this only with a second factor");
         }
         if matches!(limits.rate_limit_login, Limit::Off) {
-            remarks.push("RATE_LIMIT_LOGIN is off: one address may guess as fast as it can");
+            remarks.push("RATE_LIMIT_LOGIN is off: one address may guess passwords without limit");
         }
         remarks
     }
@@ -43,20 +44,22 @@ impl Settings {
         let Self { tokens, sessions, .. } = self;
         let mut remarks = Vec::new();
         if tokens.old_secrets().next().is_some() {
-            remarks.push("JWT_SECRETS_OLD is set: empty it JWT_EXPIRES_IN after the change");
+            remarks.push(
+                "JWT_SECRETS_OLD is set: clear it once JWT_EXPIRES_IN has passed since the change",
+            );
         }
         if tokens.jwt_expires_in > Duration::from_hours(1) {
             remarks.push(
-                "JWT_EXPIRES_IN is over 1h: who only verifies signatures takes ended tokens that long",
+                "JWT_EXPIRES_IN is over 1h: services that only verify signatures accept revoked tokens that long",
             );
         }
         if sessions.session_expires_in != tokens.refresh_token_expires_in {
             remarks.push(
-                "SESSION_EXPIRES_IN and REFRESH_TOKEN_EXPIRES_IN differ: the shorter ends both",
+                "SESSION_EXPIRES_IN and REFRESH_TOKEN_EXPIRES_IN differ: the shorter applies to both",
             );
         }
         if sessions.idle_timeout().is_some_and(|idle| idle >= self.session_lifetime()) {
-            remarks.push("SESSION_IDLE_TIMEOUT is not below SESSION_EXPIRES_IN: it ends nothing");
+            remarks.push("SESSION_IDLE_TIMEOUT is not below SESSION_EXPIRES_IN: it has no effect");
         }
         remarks
     }

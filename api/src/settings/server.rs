@@ -15,22 +15,22 @@ pub struct Server {
     /// Address that the service listens on.
     #[arg(long, env, default_value = "0.0.0.0")]
     pub host: IpAddr,
-    /// Port that the service listens on (0 to 65535; 0 takes a free one).
+    /// Port that the service listens on (0 to 65535; 0 picks a free one).
     #[arg(long, env, default_value_t = 3000)]
     pub port: u16,
-    /// Address and port of the operations listener: metrics and API pages. Not for the public.
+    /// Address and port of the operations listener: metrics and API pages. Keep it private.
     #[arg(long, env, default_value = "127.0.0.1:9464")]
     pub ops_addr: SocketAddr,
-    /// Name of the product in mails; no password may be made of it.
+    /// Product name used in mails; passwords based on it are refused.
     #[arg(long, env, default_value = "Portcullis")]
     pub app_name: String,
-    /// Browser origins that may call, comma separated, such as `https://app.example.com`.
+    /// Browser origins allowed to call the API, comma separated, such as `https://app.example.com`.
     #[arg(long, env, default_value = "")]
     pub cors_origins: List<Origin>,
-    /// Proxies whose `X-Forwarded-For` is believed: addresses or networks, comma separated.
+    /// Proxies whose `X-Forwarded-For` is trusted: addresses or networks, comma separated.
     #[arg(long, env, default_value = "")]
     pub trusted_proxies: List<Network>,
-    /// Clients that no limit holds: addresses or networks, comma separated.
+    /// Clients exempt from rate limits: addresses or networks, comma separated.
     #[arg(long, env, default_value = "")]
     pub trusted_ip: List<Network>,
     /// Format of the log; by default pretty on a terminal, json otherwise.
@@ -40,8 +40,8 @@ pub struct Server {
     /// `info,portcullis_api=debug`.
     #[arg(long, env, default_value = "info", value_parser = log_level)]
     pub log_level: String,
-    /// How long a client may take to send the head of a request, and how long a connection is kept
-    /// without one (1s to 10m).
+    /// How long a client may take to send a request head; idle connections are closed after the same
+    /// time (1s to 10m).
     #[arg(long, env, default_value = "30s", value_parser = duration("1s", "10m"))]
     pub header_timeout: Duration,
     /// How long running requests may take to finish when the service stops (0s to 10m).
@@ -50,16 +50,16 @@ pub struct Server {
     /// Hours between two cleanups (1 to 168).
     #[arg(long, env, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=168))]
     pub cleanup_interval_hours: u64,
-    /// Rows that one cleanup statement deletes at most (1 to 10000).
+    /// Maximum number of rows one cleanup statement deletes (1 to 10000).
     #[arg(long, env, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub cleanup_batch: u32,
-    /// Days that sessions and their tokens are kept after they have expired (0 to 3650).
+    /// Days to keep sessions and their tokens after they expire (0 to 3650).
     #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=3650))]
     pub inactive_token_days: u64,
     /// How long audit events are kept (1d to 3650d).
     #[arg(long, env, default_value = "365d", value_parser = duration("1d", "3650d"))]
     pub audit_retention: Duration,
-    /// Whether `POST /login` answers, with its top-level token and cookie, for old clients.
+    /// Whether `POST /login`, with its top-level token and cookie, is available for old clients.
     #[arg(long, env, default_value_t = true, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub legacy_login: bool,
 }
@@ -67,8 +67,8 @@ pub struct Server {
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// For people.
+    /// Human-readable.
     Pretty,
 }

@@ -13,30 +13,31 @@ use super::values::duration;
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Sessions")]
 pub struct Sessions {
-    /// How long a session lives, whatever happens (1s to 400d).
+    /// Maximum lifetime of a session (1s to 400d).
     #[arg(long, env, default_value = "30d", value_parser = duration("1s", "400d"))]
     pub session_expires_in: Duration,
-    /// How long a session lives without use (0 = no limit, otherwise to 400d).
+    /// How long an unused session lasts (0 = no limit, at most 400d).
     #[arg(long, env, default_value = "7d", value_parser = duration("0s", "400d"))]
     pub session_idle_timeout: Duration,
-    /// Sessions a user may have; one more ends the least recently used (1 to 1000).
+    /// Sessions allowed per user; a further login ends the least recently used (1 to 1000).
     #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_sessions_per_user: u16,
-    /// Whether requests count as use of their session; if not, only login and refresh do.
+    /// Whether every request counts as use of its session; otherwise only login and refresh do.
     #[arg(long, env, default_value_t = true, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub session_activity_tracking: bool,
-    /// How often the use of a session is written down at most: last activity is late by as much
-    /// (1s to 1h).
+    /// Minimum time between two recorded uses of a session (1s to 1h); last activity may lag by this
+    /// much.
     #[arg(long, env, default_value = "60s", value_parser = duration("1s", "1h"))]
     pub session_touch_interval: Duration,
-    /// Whether a session holds only from its address: `off`, `subnet` (/24, /64; also `true`), `exact`.
+    /// Whether a session is valid only from its own address: `off`, `subnet` (/24, /64; also `true`),
+    /// `exact`.
     #[arg(long, env, default_value = "off")]
     pub session_ip_validation: AddressGate,
     /// Whether browser, system and device of a session are recorded.
     #[arg(long, env, default_value_t = true, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub device_fingerprinting: bool,
-    /// What a request from another browser, system or device meets: nothing, an entry in the audit,
-    /// or a refusal.
+    /// What to do with a request from another browser, system or device: allow it, record it in the
+    /// audit trail, or refuse it.
     #[arg(long, env, value_enum, default_value_t = DeviceGate::Off)]
     pub device_binding: DeviceGate,
     /// How recent a login must be for changes to an account (1s to 24h).
@@ -68,14 +69,14 @@ impl FromStr for AddressGate {
     }
 }
 
-/// What a changed device does to a session.
+/// What happens to a request from another device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DeviceGate {
-    /// Nothing.
+    /// It is allowed.
     Off,
-    /// An entry in the audit.
+    /// It is allowed, and recorded in the audit trail.
     Warn,
-    /// The request is refused.
+    /// It is refused.
     Enforce,
 }
 
@@ -83,7 +84,7 @@ impl Sessions {
     /// The rules between these settings.
     pub(super) fn check(&self) -> Result<(), Invalid> {
         if self.device_binding != DeviceGate::Off && !self.device_fingerprinting {
-            return Err(Invalid::new("DEVICE_BINDING", "needs DEVICE_FINGERPRINTING"));
+            return Err(Invalid::new("DEVICE_BINDING", "requires DEVICE_FINGERPRINTING"));
         }
         let Some(idle) = self.idle_timeout() else { return Ok(()) };
         if idle < Duration::from_secs(1) {

@@ -16,65 +16,67 @@ const OWN_TIME: Duration = Duration::from_millis(500);
 #[derive(Args, Clone)]
 #[command(next_help_heading = Stores::HEADING)]
 pub struct Stores {
-    /// MySQL, as `mysql://user:password@host:port/name`. Wins over the DB_ settings.
+    /// MySQL, as `mysql://user:password@host:port/name`. Overrides the DB_ settings.
     #[arg(long, env, hide_env_values = true, value_parser = secret)]
     pub database_url: Option<SecretString>,
-    /// Host of MySQL.
+    /// MySQL host.
     #[arg(long, env, default_value = "localhost")]
     pub db_host: String,
-    /// Port of MySQL (1 to 65535).
+    /// MySQL port (1 to 65535).
     #[arg(long, env, default_value_t = 3306, value_parser = clap::value_parser!(u16).range(1..))]
     pub db_port: u16,
-    /// User of MySQL.
+    /// MySQL user.
     #[arg(long, env, default_value = "root")]
     pub db_username: String,
-    /// Password of MySQL.
+    /// MySQL password.
     #[arg(long, env, hide_env_values = true, value_parser = secret)]
     pub db_password: Option<SecretString>,
-    /// Database in MySQL.
+    /// MySQL database.
     #[arg(long, env, default_value = "portcullis")]
     pub db_name: String,
-    /// Connections to MySQL at most (3 to 1000); work beside the requests may hold two.
+    /// Maximum number of MySQL connections (3 to 1000); background work may use two of them.
     #[arg(long, env, default_value_t = 20, value_parser = clap::value_parser!(u32).range(3..=1000))]
     pub db_pool_size: u32,
-    /// How long MySQL may take before the answer is 503 (50ms to 30s).
+    /// How long to wait for MySQL before answering 503 (50ms to 30s).
     #[arg(long, env, default_value = "2s", value_parser = duration("50ms", "30s"))]
     pub db_deadline: Duration,
-    /// Redis, as `redis://:password@host:port/db`, `rediss://…` for TLS, or `unix:///path`. Wins over
+    /// Redis, as `redis://:password@host:port/db`, `rediss://…` for TLS, or `unix:///path`. Overrides
     /// the REDIS_ settings.
     #[arg(long, env, hide_env_values = true, value_parser = secret)]
     pub redis_url: Option<SecretString>,
-    /// Host of Redis.
+    /// Redis host.
     #[arg(long, env, default_value = "localhost")]
     pub redis_host: String,
-    /// Port of Redis (1 to 65535).
+    /// Redis port (1 to 65535).
     #[arg(long, env, default_value_t = 6379, value_parser = clap::value_parser!(u16).range(1..))]
     pub redis_port: u16,
-    /// User of Redis, if it has an access list.
+    /// Redis user, if Redis uses ACLs.
     #[arg(long, env, default_value = "")]
     pub redis_username: String,
-    /// Password of Redis.
+    /// Redis password.
     #[arg(long, env, hide_env_values = true, value_parser = secret)]
     pub redis_password: Option<SecretString>,
     /// Number of the Redis database (0 to 65535).
     #[arg(long, env, default_value_t = 0)]
     pub redis_db: u16,
-    /// How long Redis may take before MySQL answers instead (10ms to 10s).
+    /// How long to wait for Redis before asking MySQL instead (10ms to 10s).
     #[arg(long, env, default_value = "250ms", value_parser = duration("10ms", "10s"))]
     pub redis_deadline: Duration,
-    /// Replicas that must have a revocation before it counts as delivered (0 to 10).
+    /// Number of replicas that must confirm a revocation before it counts as delivered (0 to 10).
     #[arg(long, env, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=10))]
     pub redis_wait_replicas: u8,
-    /// What stands before a user's id in the key of their ledger.
+    /// Prefix of ledger keys, followed by the user's id.
     #[arg(long, env, default_value = "user:")]
     pub ledger_key_prefix: String,
-    /// How long delivered changes are kept, to be applied again to a Redis with old data (1h to 30d).
+    /// How long delivered changes are kept, so that they can be reapplied to a Redis with old data
+    /// (1h to 30d).
     #[arg(long, env, default_value = "24h", value_parser = duration("1h", "30d"))]
     pub outbox_retention: Duration,
-    /// Undelivered changes from which on the service is not ready (1 to 1000000).
+    /// Number of undelivered changes at which the service reports not ready (1 to 1000000).
     #[arg(long, env, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub outbox_limit: u32,
-    /// From how old an ending on that Redis refuses to take, the service is not ready (1s to 1h).
+    /// How long Redis may refuse a logout or revocation before the service reports not ready (1s to
+    /// 1h).
     #[arg(long, env, default_value = "30s", value_parser = duration("1s", "1h"))]
     pub outbox_max_age: Duration,
 }

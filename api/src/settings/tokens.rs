@@ -20,11 +20,11 @@ pub struct Tokens {
     /// Secret that signs access tokens (HS256), at least 32 bytes: `openssl rand -base64 48`.
     #[arg(long, env, hide_env_values = true, value_parser = secret)]
     pub jwt_secret: Option<SecretString>,
-    /// Earlier secrets, comma separated: they sign nothing, but their tokens are still read.
+    /// Earlier secrets, comma separated: no longer used for signing, but their tokens are still accepted.
     #[arg(long, env, hide_env_values = true, value_parser = secret)]
     pub jwt_secrets_old: Option<SecretString>,
-    /// Directory of PEM private keys, `<kid>.pem`, Ed25519 or P-256. They sign instead of `JWT_SECRET`;
-    /// the last by name signs, all are read.
+    /// Directory of PEM private keys, `<kid>.pem`, Ed25519 or P-256. Used instead of `JWT_SECRET`; the
+    /// last by name signs, tokens of all are accepted.
     #[arg(long, env)]
     pub jwt_keys_dir: Option<PathBuf>,
     /// Issuer (`iss`) of access tokens.
@@ -36,21 +36,21 @@ pub struct Tokens {
     /// How long an access token lives (1s to 24h).
     #[arg(long, env, default_value = "15m", value_parser = duration("1s", "24h"))]
     pub jwt_expires_in: Duration,
-    /// Clock difference that is forgiven (0s to 60s); never above the module's `portcullis.leeway`.
+    /// Tolerated clock difference (0s to 60s); must not exceed the module's `portcullis.leeway`.
     #[arg(long, env, default_value = "5s", value_parser = duration("0s", "60s"))]
     pub jwt_leeway: Duration,
-    /// How long a chain of refresh tokens lives (1s to 400d). It ends with its session at the latest,
-    /// and ends the session with it.
+    /// How long a chain of refresh tokens lives (1s to 400d). It never outlives its session, and when
+    /// it ends the session ends too.
     #[arg(long, env, default_value = "30d", value_parser = duration("1s", "400d"))]
     pub refresh_token_expires_in: Duration,
     /// Key that derives each refresh token's successor, at least 32 bytes; by default derived from
     /// `JWT_SECRET`. Set it before you change `JWT_SECRET`.
     #[arg(long, env, hide_env_values = true, value_parser = secret)]
     pub refresh_token_key: Option<SecretString>,
-    /// How long a repeated refresh gets the same answer again (0s to 5m).
+    /// How long a repeated refresh gets the same answer (0s to 5m).
     #[arg(long, env, default_value = "30s", value_parser = duration("0s", "5m"))]
     pub refresh_grace: Duration,
-    /// Always on: a refresh token that is not spent by use cannot show that it was stolen.
+    /// Always on: without rotation, the theft of a refresh token cannot be detected.
     #[arg(long, env, default_value_t = true, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub refresh_token_rotation: bool,
     /// Who may introspect and revoke tokens: `id:secret,id2:secret2`, secrets of at least 16 bytes.
@@ -73,7 +73,7 @@ impl Tokens {
         if !self.refresh_token_rotation {
             return Err(Invalid::new(
                 "REFRESH_TOKEN_ROTATION",
-                "cannot be turned off: only a token that is spent by its use shows that it was stolen",
+                "cannot be turned off: without rotation, the theft of a refresh token cannot be detected",
             ));
         }
         let signer = given(self.jwt_secret.as_ref());
@@ -167,12 +167,15 @@ fn strong(setting: &'static str, secret: &str) -> Result<(), Invalid> {
     letters.sort_unstable();
     letters.dedup();
     if secret.len() < 32 {
-        return Err(Invalid::new(setting, "must have at least 32 bytes: openssl rand -base64 48"));
+        return Err(Invalid::new(
+            setting,
+            "must be at least 32 bytes long: openssl rand -base64 48",
+        ));
     }
     if letters.len() < 8 || SAMPLES.iter().any(|sample| lower.contains(sample)) {
         return Err(Invalid::new(
             setting,
-            "is a sample that everybody knows; make your own: openssl rand -base64 48",
+            "is a well-known sample value; generate your own: openssl rand -base64 48",
         ));
     }
     Ok(())
