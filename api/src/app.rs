@@ -109,6 +109,8 @@ impl App {
             activity: activity.clone(),
             clock: clock.clone(),
         };
+        let passwords = Passwords::new(&settings, random.clone())?;
+        let limits = Limiter::new(&settings, clock.clone())?;
         let mail = Mail::new(&settings, clock.clone(), background.clone())?;
         let secret = settings.tokens.refresh_secret();
         Ok(Self(Arc::new(Parts {
@@ -116,8 +118,8 @@ impl App {
             keys,
             bearer,
             refresh_key: RefreshKey::from_secret(&secret),
-            passwords: Passwords::new(&settings, random.clone())?,
-            limits: Limiter::new(&settings, clock.clone())?,
+            passwords,
+            limits,
             opening: Opening::new(&settings, random.clone(), ledgers.uses.clone()),
             email_tokens: EmailTokens::new(&settings.accounts, &store, &mail, &random),
             mail,

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::base::client::Client;
-use crate::base::clock::Timestamp;
+use crate::base::clock::{Clock, Timestamp};
 use crate::base::error::Result;
 use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
@@ -28,8 +28,7 @@ pub(crate) struct Login {
 pub(crate) fn tell_later(store: &Store, mail: &Mail, login: Login) {
     let (store, mail) = (store.clone(), mail.clone());
     mail.background().do_later(async move {
-        let now = mail.clock().now();
-        match is_new(&store, &login, now).await {
+        match is_new(&store, &login, &mail.clock()).await {
             Ok(true) => {
                 let scene = Scene { device: login.client.device, ip: login.client.ip };
                 mail.send_later(login.email, Message::NewDevice(scene));
@@ -44,7 +43,7 @@ pub(crate) fn tell_later(store: &Store, mail: &Mail, login: Login) {
     });
 }
 
-async fn is_new(store: &Store, login: &Login, now: Timestamp) -> Result<bool> {
+async fn is_new(store: &Store, login: &Login, clock: &Clock) -> Result<bool> {
     let known = sqlx::query!(
         r#"select count(*) as "sessions!: i64",
                   coalesce(sum(json_unquote(json_extract(s.device_info, '$.fingerprint')) = ?), 0) > 0
@@ -59,7 +58,7 @@ async fn is_new(store: &Store, login: &Login, now: Timestamp) -> Result<bool> {
     )
     .fetch_one(&store.pool)
     .await?;
-    let young = known.joined.is_some_and(|joined| now.since(joined) < YOUNG);
+    let young = known.joined.is_some_and(|joined| clock.now().since(joined) < YOUNG);
     let first_ever = known.sessions == 0 && young;
     Ok(!known.seen && !first_ever)
 }

@@ -112,9 +112,10 @@ pub async fn revoke_others(
 /// Ends every session of the caller's but the one that asks. The user is held, so that no login
 /// begins one in between that is missed.
 async fn others(app: &App, client: &Client, caller: &Caller) -> Result<(Ended, Propagation)> {
+    let at = app.clock.now();
     let mut tx = app.store.begin().await?;
     held::user(&mut tx, caller.user_id).await?;
-    let mut deed = Deed::within(tx, &app.ledgers, client, caller.user_id);
+    let mut deed = Deed::within(tx, &app.ledgers, client, caller.user_id).at(at);
     let mut others = ending::not_ended(&mut deed.tx, caller.user_id).await?;
     others.retain(|id| *id != caller.session);
     let ended = deed.end(&others, Reason::Revoked).await?;

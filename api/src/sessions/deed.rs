@@ -28,13 +28,16 @@ pub(crate) struct Deed<'a> {
 }
 
 impl<'a> Deed<'a> {
-    /// Begins one that needs nothing held beforehand.
+    /// Begins one that needs nothing held beforehand. It is done now, however long it waits for its
+    /// transaction.
     pub(crate) async fn begin(
         ledgers: &'a Ledgers,
         client: &'a Client,
         user_id: u64,
     ) -> sqlx::Result<Self> {
-        Ok(Self::within(ledgers.store.begin().await?, ledgers, client, user_id))
+        let at = ledgers.clock.now();
+        let tx = ledgers.store.begin().await?;
+        Ok(Self::within(tx, ledgers, client, user_id).at(at))
     }
 
     /// Begins one in a transaction that has looked at what decides it and holds it.
@@ -45,6 +48,11 @@ impl<'a> Deed<'a> {
         user_id: u64,
     ) -> Self {
         Self { ledgers, client, user_id, fence: None, at: ledgers.clock.now(), tx }
+    }
+
+    /// It counts as done at this instant, at which what decides it was looked at.
+    pub(crate) fn at(self, at: Timestamp) -> Self {
+        Self { at, ..self }
     }
 
     /// A fence that was asked for beforehand saves a round trip if a session begins.

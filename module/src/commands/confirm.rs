@@ -56,14 +56,14 @@ pub(crate) fn confirm(call: &Call<'_>) -> Reply {
         }
         Origin::Client | Origin::Primary => confirmed::set(),
     }
-    tell_replicas(call, run_id.bytes());
+    tell_replicas(call, || run_id.bytes().to_vec());
     Reply::Simple(c"OK")
 }
 
 /// Tells the replicas, or looks again soon where that would do harm.
-fn tell_replicas(call: &Call<'_>, run_id: &[u8]) {
+fn tell_replicas(call: &Call<'_>, run_id: impl FnOnce() -> Vec<u8>) {
     if call.may_replicate_keyless() {
-        call.replicate(c"AUTH.CONFIRM", [run_id]);
+        call.replicate(c"AUTH.CONFIRM", [run_id().as_slice()]);
     } else {
         set_timer(call.ctx(), LOOK_AGAIN_MS);
     }
@@ -89,6 +89,6 @@ unsafe extern "C" fn timer_has_run(ctx: ffi::Ctx, _data: *mut c_void) {
     TIMER_SET.store(false, Ordering::Relaxed);
     let call = Call::without_args(ctx);
     if confirmed::is_confirmed() && call.is_on_primary() {
-        tell_replicas(&call, &call.run_id().unwrap_or_default());
+        tell_replicas(&call, || call.run_id().unwrap_or_default());
     }
 }

@@ -113,11 +113,11 @@ async fn set(
     user_id: u64,
     hash: &str,
 ) -> Result<Propagation> {
+    let at = app.clock.now();
     let mut tx = app.store.begin().await?;
     let held = held::user(&mut tx, user_id).await?;
     held.filter(|user| user.is_active).ok_or(Error::DeadEmailToken)?;
-    let mut deed = Deed::within(tx, &app.ledgers, client, user_id);
-    let at = deed.at;
+    let mut deed = Deed::within(tx, &app.ledgers, client, user_id).at(at);
     email_token::use_up(&mut deed.tx, token, PURPOSE, at).await?;
     sqlx::query!(
         "update users

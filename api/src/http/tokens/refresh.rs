@@ -232,7 +232,7 @@ impl Exchange<'_> {
         let Self { app, client, .. } = *self;
         let label = if row.successor_is_live { "late_retry" } else { "stale_lineage" };
         let end = || async {
-            let mut deed = Deed::begin(&app.ledgers, client, row.user_id).await?;
+            let mut deed = Deed::begin(&app.ledgers, client, row.user_id).await?.at(self.now);
             deed.end(std::slice::from_ref(&row.session), Reason::TokenReuse).await?;
             let event = Event::of(What::TokenReused, row.user_id)
                 .in_session(row.session.as_str())
