@@ -14,16 +14,20 @@ impl Seeds {
         Self([random.hash_one(0), random.hash_one(1)])
     }
 
-    /// Two folded multiplications over the four words of a digest, keyed by the seeds.
+    /// Two folded multiplications over the four words of a digest, keyed by the seeds. The third spreads
+    /// what they leave close together: of digests that differ in a few bits, under a seed with few.
     pub(super) fn hash(&self, digest: &Digest) -> usize {
         let (words, _) = digest.as_bytes().as_chunks::<8>();
         let word = |at: usize| words.get(at).map_or(0, |bytes| u64::from_le_bytes(*bytes));
         let [first, second] = self.0;
         let hash = fold(word(0) ^ first, word(1) ^ second)
             ^ fold(word(2) ^ second.rotate_left(32), word(3) ^ first.rotate_left(32));
-        usize::try_from(hash).unwrap_or(0)
+        usize::try_from(fold(hash, SPREAD)).unwrap_or(0)
     }
 }
+
+/// An odd number with bits set and clear all over (the golden ratio).
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The mark of a hash: three bits, chosen by what does not choose its bucket. Of eight rows' marks
 /// it passes one in thirty by chance; a single bit would pass one in eight.
