@@ -43,3 +43,19 @@ fn fold(left: u64, right: u64) -> u64 {
     let (halves, _) = product.as_chunks::<8>();
     halves.iter().fold(0, |folded, half| folded ^ u64::from_le_bytes(*half))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::revoked::tests::digest;
+
+    #[test]
+    fn digests_that_are_close_together_are_spread_under_a_seed_with_few_bits() {
+        let seeds = Seeds([1 << 20, 1 << 40]);
+        let mut rows = vec![0_u32; 4_096];
+        for n in 0..32_768 {
+            rows[seeds.hash(&digest(n)) & 4_095] += 1;
+        }
+        assert!(rows.iter().all(|rows| *rows < 40), "{:?} rows in one bucket", rows.iter().max());
+    }
+}
