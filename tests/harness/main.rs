@@ -1,5 +1,6 @@
 //! The harness itself: what the other tests take for granted about their servers.
 
+mod dependencies;
 mod queries;
 mod requirements;
 mod rooms;
