@@ -37,7 +37,7 @@ impl<'a> Deed<'a> {
     ) -> sqlx::Result<Self> {
         let at = ledgers.clock.now();
         let tx = ledgers.store.begin().await?;
-        Ok(Self::within(tx, ledgers, client, user_id).at(at))
+        Ok(Self { ledgers, client, user_id, fence: None, at, tx })
     }
 
     /// Begins one in a transaction that has looked at what decides it and holds it.
