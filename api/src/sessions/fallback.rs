@@ -55,9 +55,9 @@ impl Fallback {
         .fetch_optional(&self.store.pool)
         .await?
         .ok_or(Error::DeadToken)?;
-        let last_used = self.uses.last_used(caller.session.as_str(), row.last_activity);
-        let is_in_use = live::is_in_use(last_used, row.idle_timeout_s, now);
-        is_in_use.then_some(()).ok_or(Error::DeadToken)
+        let (seen, idle_s) = (row.last_activity, row.idle_timeout_s);
+        let is_used = live::is_still_used(&self.uses, &caller.session, seen, idle_s, now);
+        is_used.then_some(()).ok_or(Error::DeadToken)
     }
 
     async fn turn(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>)> {

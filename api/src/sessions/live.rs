@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use crate::base::clock::Timestamp;
 use crate::base::device::Device;
 use crate::base::error::Result;
+use crate::base::last_use::Uses;
 use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
 use crate::ledger::ledgers::Ledgers;
@@ -28,7 +29,19 @@ use crate::store::standing::standing;
 /// What a count may take: nobody waits for it.
 const COUNT_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whether a session that stands is in use, by its last use. At its limit it is idle.
+/// Whether a session that stands is still used: MySQL knows of `last_activity`, and this instance perhaps
+/// of a later use.
+pub(crate) fn is_still_used(
+    uses: &Uses,
+    session: &SessionId,
+    last_activity: Timestamp,
+    idle_timeout_s: u32,
+    now: Timestamp,
+) -> bool {
+    is_in_use(uses.last_used(session.as_str(), last_activity), idle_timeout_s, now)
+}
+
+/// The same by its last use, whoever knows of it. At its limit it is idle.
 pub(crate) fn is_in_use(last_used: Timestamp, idle_timeout_s: u32, now: Timestamp) -> bool {
     let limit = Duration::from_secs(idle_timeout_s.into());
     limit.is_zero() || now.since(last_used) < limit

@@ -202,11 +202,8 @@ async fn find(app: &App, token: &RefreshToken, now: Timestamp) -> Result<Option<
     .fetch_optional(&app.store.pool)
     .await?;
     Ok(row.filter(|row| {
-        live::is_in_use(
-            app.ledgers.uses.last_used(row.session.as_str(), row.last_activity),
-            row.idle_timeout_s,
-            now,
-        )
+        let (seen, idle_s) = (row.last_activity, row.idle_timeout_s);
+        live::is_still_used(&app.ledgers.uses, &row.session, seen, idle_s, now)
     }))
 }
 

@@ -83,11 +83,8 @@ pub async fn stats(State(app): State<App>, caller: Caller) -> Result<Success<Sta
     .fetch_all(&app.store.pool)
     .await?;
     live.retain(|it| {
-        live::is_in_use(
-            app.ledgers.uses.last_used(it.id.as_str(), it.last_activity),
-            it.idle_timeout_s,
-            now,
-        )
+        let (seen, idle_s) = (it.last_activity, it.idle_timeout_s);
+        live::is_still_used(&app.ledgers.uses, &it.id, seen, idle_s, now)
     });
     let ever = sqlx::query!(
         r#"select

@@ -32,10 +32,10 @@ pub(super) struct Row {
 impl Row {
     /// The token may be spent, but session and user must be in good standing (BUG-03).
     pub(super) fn session_lives(&self, app: &App, now: Timestamp) -> bool {
-        let last_used = app.ledgers.uses.last_used(self.session.as_str(), self.last_activity);
+        let (uses, seen) = (&app.ledgers.uses, self.last_activity);
         self.revoked_at.is_none()
             && self.session_stands
-            && live::is_in_use(last_used, self.idle_timeout_s, now)
+            && live::is_still_used(uses, &self.session, seen, self.idle_timeout_s, now)
     }
 
     /// Whether it is in the wrong hands: it came back late, or after its successor was spent.
