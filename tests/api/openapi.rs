@@ -171,7 +171,9 @@ async fn for_sessions(api: &mut Api) {
     api.ask(api.auth.request(Method::GET, "/sessions"), 401).await;
     let here = api.auth.logged_in("carol").await;
     let twice = api.auth.request(Method::GET, "/sessions").bearer_auth(&here.access);
-    api.ask(twice.header("cookie", format!("jwt={}", here.access)), 400).await;
+    api.ask(twice.header("cookie", format!("__Host-access={}", here.access)), 400).await;
+    let nothing = api.auth.request(Method::GET, "/sessions").header("authorization", "Bearer");
+    api.ask(nothing, 400).await;
 }
 
 async fn for_services(api: &mut Api) {

@@ -8,21 +8,22 @@ use serde_json::{Value, json};
 
 use crate::site::{Account, Site, own, site};
 
-const NAMES: [&str; 3] = ["__Host-access", "__Host-refresh", "__Host-csrf"];
+pub(crate) const NAMES: [&str; 3] = ["__Host-access", "__Host-refresh", "__Host-csrf"];
 
 /// What a browser keeps and knows after a login.
-struct Browser {
-    cookies: BTreeMap<String, String>,
-    csrf: String,
-    session: String,
+#[derive(Clone)]
+pub(crate) struct Browser {
+    pub(crate) cookies: BTreeMap<String, String>,
+    pub(crate) csrf: String,
+    pub(crate) session: String,
 }
 
 impl Browser {
-    async fn log_in(site: &Site) -> (Self, Answer) {
+    pub(crate) async fn log_in(site: &Site) -> (Self, Answer) {
         Self::log_in_as(site, &site.person("alice").await).await
     }
 
-    async fn log_in_as(client: &Client, account: &Account) -> (Self, Answer) {
+    pub(crate) async fn log_in_as(client: &Client, account: &Account) -> (Self, Answer) {
         let answer = client.post("/login-enhanced", in_cookies(account)).await.must_be(200);
         let mut browser = Self {
             cookies: BTreeMap::new(),
@@ -34,7 +35,7 @@ impl Browser {
     }
 
     /// Does with `Set-Cookie` what browsers do.
-    fn keep(&mut self, answer: &Answer) {
+    pub(crate) fn keep(&mut self, answer: &Answer) {
         for (name, value, attributes) in set_cookies(answer) {
             if attributes.contains(&"Max-Age=0".to_owned()) {
                 self.cookies.remove(&name);
@@ -45,7 +46,7 @@ impl Browser {
     }
 
     /// A call with the cookies and these headers.
-    async fn call(
+    pub(crate) async fn call(
         &self,
         auth: &Client,
         method: Method,
@@ -62,7 +63,7 @@ impl Browser {
     }
 
     /// A call as a page of the site makes it.
-    async fn post(&self, auth: &Client, path: &str) -> Answer {
+    pub(crate) async fn post(&self, auth: &Client, path: &str) -> Answer {
         let headers = [("x-csrf-token", self.csrf.as_str()), ("sec-fetch-site", "same-origin")];
         self.call(auth, Method::POST, path, &headers).await
     }
@@ -217,11 +218,7 @@ async fn a_refresh_by_cookie_renews_the_cookies() {
 async fn r_34_a_logout_by_cookie_ends_the_session_and_clears_the_browser() {
     let auth = site().await;
     let (mut browser, _) = Browser::log_in(&auth).await;
-    let kept = Browser {
-        cookies: browser.cookies.clone(),
-        csrf: browser.csrf.clone(),
-        session: browser.session.clone(),
-    };
+    let kept = browser.clone();
     let answer = browser.post(&auth, "/logout").await.must_be(200);
     assert_eq!(answer.header("clear-site-data"), r#""cookies", "storage""#);
     browser.keep(&answer);

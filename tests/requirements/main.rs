@@ -6,6 +6,7 @@
 
 mod access_tokens;
 mod browser;
+mod credentials;
 mod endings;
 mod example_client;
 mod flows;

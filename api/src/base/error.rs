@@ -23,6 +23,8 @@ pub enum Error {
     BadCredentials,
     /// No access token was sent.
     NoToken,
+    /// `Authorization: Bearer` with nothing after it.
+    EmptyBearer,
     /// The access token is damaged, expired or dead.
     DeadToken,
     /// The refresh token is unknown, expired, spent or its session has ended.

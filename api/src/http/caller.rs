@@ -11,21 +11,19 @@ use crate::App;
 use crate::base::client::Client;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
+use crate::base::session_id::SessionId;
 use crate::sessions::caller::Caller;
 
 impl FromRequestParts<App> for Caller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let Presented { token, by_cookie } = token_in(&parts.headers, &parts.method)?;
+        let Presented { token, by_cookie } = token_in(app, &parts.headers, &parts.method)?;
         let caller = Self { by_cookie, ..app.bearer.check(token).await? };
         if by_cookie && !parts.method.is_safe() {
             cookies::must_be_meant(app, &parts.headers, &caller.session)?;
         }
-        let named = parts.headers.get("x-session-id").map(HeaderValue::as_bytes);
-        if named.is_some_and(|named| named != caller.session.as_str().as_bytes()) {
-            return Err(Error::SessionMismatch);
-        }
+        must_name_no_other(&parts.headers, &caller.session)?;
         must_be_admitted(app, parts, &caller).await?;
         app.activity.note(caller.user_id, &caller.session).await;
         Ok(caller)
@@ -66,24 +64,65 @@ pub(crate) struct Presented<'a> {
     by_cookie: bool,
 }
 
-/// The one token of a request (RFC 6750 §2, R-30).
-pub(crate) fn token_in<'a>(headers: &'a HeaderMap, method: &Method) -> Result<Presented<'a>> {
-    let mut sent = headers.get_all(AUTHORIZATION).iter();
-    let bearer = sent.next().map(bearer).transpose()?;
-    let ours = cookies::value(headers, cookies::ACCESS);
-    let cookie = ours.or(cookies::value(headers, cookies::OLD).filter(|_| *method == Method::GET));
-    match (bearer, cookie, sent.next()) {
-        (_, _, Some(_)) | (Some(_), Some(_), _) => Err(Error::TwoTokens),
-        (Some(token), None, None) => Ok(Presented { token, by_cookie: false }),
-        (None, Some(token), None) => Ok(Presented { token, by_cookie: ours.is_some() }),
-        (None, None, None) => Err(Error::NoToken),
+/// The one token of a request (RFC 6750 §2, R-30). The cookie `jwt` is not ours alone: it counts only
+/// when nothing else does.
+pub(crate) fn token_in<'a>(
+    app: &App,
+    headers: &'a HeaderMap,
+    method: &Method,
+) -> Result<Presented<'a>> {
+    match (bearer(headers)?, cookies::value(headers, cookies::ACCESS)) {
+        (Some(_), Some(_)) => Err(Error::TwoTokens),
+        (Some(token), None) => Ok(Presented { token, by_cookie: false }),
+        (None, Some(token)) => Ok(Presented { token, by_cookie: true }),
+        (None, None) => {
+            let reads = [Method::GET, Method::HEAD].contains(method);
+            let old = old_cookie(app, headers).filter(|_| reads).ok_or(Error::NoToken)?;
+            Ok(Presented { token: old, by_cookie: false })
+        }
     }
 }
 
-fn bearer(value: &HeaderValue) -> Result<&str> {
-    let text = value.to_str().map_err(|_| Error::DeadToken)?;
-    let (scheme, token) = text.split_once(' ').ok_or(Error::NoToken)?;
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token) } else { Err(Error::NoToken) }
+/// The bearer token of a request. Whatever else `Authorization` says is for somebody else (RFC 9110
+/// §11.6.2), who may stand before us or behind.
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
+    let mut sent = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = sent.next() else { return Ok(None) };
+    if sent.next().is_some() {
+        return Err(Error::TwoTokens);
+    }
+    let Some((scheme, rest)) = value.as_bytes().split_at_checked("bearer".len()) else {
+        return Ok(None);
+    };
+    if !scheme.eq_ignore_ascii_case(b"bearer") || !matches!(rest.first(), None | Some(b' ')) {
+        return Ok(None);
+    }
+    match rest.trim_ascii_start() {
+        b"" => Err(Error::EmptyBearer),
+        token => std::str::from_utf8(token).map(Some).map_err(|_| Error::DeadToken),
+    }
+}
+
+/// The cookie of the older login: the one that we have signed, if others call theirs the same.
+fn old_cookie<'a>(app: &App, headers: &'a HeaderMap) -> Option<&'a str> {
+    let all = || cookies::values(headers, cookies::OLD);
+    match all().count() {
+        0 | 1 => all().next(),
+        _ => {
+            let now = app.clock.now();
+            all().find(|token| app.keys.verify(token, now).is_ok()).or_else(|| all().next())
+        }
+    }
+}
+
+/// Refuses a request that names another session as well, however often it names one.
+pub(crate) fn must_name_no_other(headers: &HeaderMap, own: &SessionId) -> Result<()> {
+    let mut named = headers.get_all("x-session-id").iter().map(HeaderValue::as_bytes);
+    if named.all(|named| named == own.as_str().as_bytes()) {
+        Ok(())
+    } else {
+        Err(Error::SessionMismatch)
+    }
 }
 
 /// Sensitive changes want a password that was given lately (R-11, RFC 9470).

@@ -22,7 +22,7 @@ pub(crate) const REFRESH: &str = "__Host-refresh";
 /// The CSRF token, which scripts of our own pages can read.
 const CSRF: &str = "__Host-csrf";
 
-/// The cookie of the older login; it counts as a bearer token on GET only.
+/// The cookie of the older login; by itself it counts as a bearer token on GET and HEAD.
 pub(crate) const OLD: &str = "jwt";
 /// Names a device that has logged in before.
 pub(crate) const DEVICE: &str = "__Host-device";
@@ -78,19 +78,25 @@ pub(crate) fn forget() -> AppendHeaders<[(HeaderName, &'static str); 5]> {
 
 /// The value of a cookie; an empty one is none.
 pub(crate) fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    values(headers, name).next()
+}
+
+/// The values of all cookies of this name. A browser sends other applications' cookies along, whatever
+/// bytes are in them, so only a cookie of this name is looked into.
+pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(COOKIE)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(found, value)| (found == name && !value.is_empty()).then_some(value))
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(move |pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+        .filter_map(|value| std::str::from_utf8(value).ok())
+        .filter(|value| !value.is_empty())
 }
 
 /// Refuses a call that came with cookies and that the user may not have meant.
 pub(crate) fn must_be_meant(app: &App, headers: &HeaderMap, session: &SessionId) -> Result<()> {
-    let shown = headers.get("x-csrf-token").map(HeaderValue::as_bytes);
-    let is_proven = shown.is_some_and(|shown| app.csrf.is_of(session, shown));
+    let mut shown = headers.get_all("x-csrf-token").iter().map(HeaderValue::as_bytes).peekable();
+    let is_proven = shown.peek().is_some() && shown.all(|shown| app.csrf.is_of(session, shown));
     if is_proven && is_from_our_page(app, headers) { Ok(()) } else { Err(Error::Csrf) }
 }
 

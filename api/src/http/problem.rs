@@ -51,6 +51,9 @@ impl Error {
                 (S::UNAUTHORIZED, "bad_credentials", "The e-mail address or the password is wrong.")
             }
             Self::NoToken => (S::UNAUTHORIZED, "no_token", "An access token is required."),
+            Self::EmptyBearer => {
+                (S::BAD_REQUEST, "empty_bearer", "Send a token after Authorization: Bearer.")
+            }
             Self::DeadToken => (S::UNAUTHORIZED, "invalid_token", "The access token is not valid."),
             Self::DeadRefreshToken => {
                 (S::UNAUTHORIZED, "invalid_grant", "The refresh token is not valid.")
@@ -106,7 +109,9 @@ impl Error {
         };
         match self {
             Self::NoToken | Self::BadCredentials => headers.insert(WWW_AUTHENTICATE, CHALLENGE),
-            Self::TwoTokens => headers.insert(WWW_AUTHENTICATE, CHALLENGE_REQUEST),
+            Self::TwoTokens | Self::EmptyBearer => {
+                headers.insert(WWW_AUTHENTICATE, CHALLENGE_REQUEST)
+            }
             Self::StepUp(max_age) => {
                 let challenge = format!(
                     "Bearer realm=\"portcullis\", error=\"insufficient_user_authentication\", \

@@ -120,7 +120,7 @@ fn complete(document: &mut Value) {
         "cookie": { "type": "apiKey", "in": "cookie", "name": "__Host-access" },
         "old_cookie": {
             "type": "apiKey", "in": "cookie", "name": "jwt",
-            "description": "Set by `/login`; valid for GET only.",
+            "description": "Set by `/login`; valid for GET and HEAD, and ignored beside a bearer token.",
         },
         "refresh_cookie": { "type": "apiKey", "in": "cookie", "name": "__Host-refresh" },
         "csrf": {
@@ -178,7 +178,7 @@ fn admit_cookies(operation: &mut Value, method: &str) {
     } else {
         ways.push(json!({ "cookie": [], "csrf": [] }));
     }
-    if method == "get" {
+    if ["get", "head"].contains(&method) {
         ways.push(json!({ "old_cookie": [] }));
     }
 }

@@ -11,7 +11,8 @@ use crate::base::allowance::Throttled;
 use crate::base::error::{Error, Violation};
 
 /// Refusals of whoever must send an access token.
-const OF_TOKENS: [&str; 4] = ["no_token", "invalid_token", "two_tokens", "session_mismatch"];
+const OF_TOKENS: [&str; 5] =
+    ["no_token", "invalid_token", "two_tokens", "empty_bearer", "session_mismatch"];
 /// Refusals of every body.
 const OF_BODIES: [&str; 3] = ["malformed_request", "slow_body", "body_too_large"];
 /// Refusals of JSON bodies.
@@ -32,6 +33,7 @@ fn errors() -> Vec<Error> {
         Error::Unacceptable(violation("email", "not_an_email", "must be an e-mail address")),
         Error::BadCredentials,
         Error::NoToken,
+        Error::EmptyBearer,
         Error::DeadToken,
         Error::DeadRefreshToken,
         Error::DeadEmailToken,

@@ -9,7 +9,6 @@ mod row;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::json;
@@ -24,6 +23,7 @@ use crate::base::error::{Error, Result, Violation};
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
 use crate::http::body::OptionalBody;
+use crate::http::caller::bearer;
 use crate::http::cookies;
 use crate::limits::Scope;
 use crate::mail::{Message, Scene};
@@ -59,7 +59,7 @@ pub struct Request {
         description = "The next pair; the old refresh token is spent",
         body = Success<TokenPair>,
     )),
-    extensions(("x-problems" = json!("missing_fields invalid_grant session_mismatch two_tokens csrf_failed throttled")))
+    extensions(("x-problems" = json!("missing_fields invalid_grant session_mismatch two_tokens empty_bearer csrf_failed throttled")))
 )]
 pub async fn refresh(
     State(app): State<App>,
@@ -102,7 +102,7 @@ pub async fn refresh(
 fn presented<'a>(headers: &'a HeaderMap, request: &'a Request) -> Result<(&'a str, bool)> {
     match (request.refresh_token.as_deref(), cookies::value(headers, cookies::REFRESH)) {
         (Some(_), Some(_)) => Err(Error::TwoTokens),
-        (None, Some(_)) if headers.contains_key(AUTHORIZATION) => Err(Error::TwoTokens),
+        (None, Some(_)) if bearer(headers)?.is_some() => Err(Error::TwoTokens),
         (Some(token), None) => Ok((token, false)),
         (None, Some(token)) => Ok((token, true)),
         (None, None) => Err(Error::Incomplete(vec![Violation::new(

@@ -97,7 +97,7 @@ async fn begin_session(
 /// The session of a token that came with the login, if it is the same user's.
 async fn presented_session(app: &App, headers: &HeaderMap, user_id: u64) -> Option<SessionId> {
     // The old cookie counts here whatever the method, because it is only ever ended.
-    if let Ok(token) = token_in(headers, &Method::GET)
+    if let Ok(token) = token_in(app, headers, &Method::GET)
         && let Ok(caller) = app.bearer.authenticate(token.token).await
     {
         return (caller.user_id == user_id).then_some(caller.session);
