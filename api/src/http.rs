@@ -15,6 +15,7 @@ pub(crate) mod cors;
 pub mod health;
 pub mod openapi;
 pub(crate) mod operations;
+pub(crate) mod our_pages;
 mod paging;
 pub(crate) mod problem;
 mod ratelimit_headers;

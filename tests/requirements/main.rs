@@ -13,6 +13,7 @@ mod flows;
 mod forged;
 mod hostile;
 mod limits;
+mod our_pages;
 mod passwords;
 mod records;
 mod refresh_tokens;

@@ -39,8 +39,10 @@ pub enum Error {
     TwoTokens,
     /// The session named in the request is not the token's own.
     SessionMismatch,
-    /// Sent with cookies, without proof that the user meant it.
-    Csrf,
+    /// Sent with cookies and without the session's CSRF token, which a page of ours is told.
+    NoCsrfToken(Option<String>),
+    /// Sent with cookies from a page that is none of ours.
+    ForeignPage,
     /// Known, but not allowed to do this.
     Forbidden,
     /// It would leave nobody to administer the service.

@@ -6,7 +6,7 @@ use axum::http::header::{AUTHORIZATION, HeaderMap};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method};
 
-use super::cookies;
+use super::{cookies, our_pages};
 use crate::App;
 use crate::base::client::Client;
 use crate::base::error::{Error, Result};
@@ -21,7 +21,7 @@ impl FromRequestParts<App> for Caller {
         let Presented { token, by_cookie } = token_in(app, &parts.headers, &parts.method)?;
         let caller = Self { by_cookie, ..app.bearer.check(token).await? };
         if by_cookie && !parts.method.is_safe() {
-            cookies::must_be_meant(app, &parts.headers, &caller.session)?;
+            our_pages::must_be_meant(app, &parts.headers, &caller.session)?;
         }
         must_name_no_other(&parts.headers, &caller.session)?;
         must_be_admitted(app, parts, &caller).await?;

@@ -1,17 +1,15 @@
 //! Cookie mode: a browser keeps its tokens where no script can read them (BUG-25).
 //!
 //! A login with `"mode":"cookie"` sets them. Since a browser sends cookies whoever asks it to, a
-//! call that changes something must also show the CSRF token, which belongs to the session, and
-//! come from a page of ours.
+//! call that changes something must also be meant (`our_pages.rs`).
 
 use axum::http::HeaderMap;
-use axum::http::header::{COOKIE, HOST, HeaderName, HeaderValue, ORIGIN, SET_COOKIE};
+use axum::http::header::{COOKIE, HeaderName, SET_COOKIE};
 use axum::response::AppendHeaders;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
 use crate::tokens::issue::TokenPair;
 
@@ -91,28 +89,4 @@ pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<It
         .filter_map(move |pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
         .filter_map(|value| std::str::from_utf8(value).ok())
         .filter(|value| !value.is_empty())
-}
-
-/// Refuses a call that came with cookies and that the user may not have meant.
-pub(crate) fn must_be_meant(app: &App, headers: &HeaderMap, session: &SessionId) -> Result<()> {
-    let mut shown = headers.get_all("x-csrf-token").iter().map(HeaderValue::as_bytes).peekable();
-    let is_proven = shown.peek().is_some() && shown.all(|shown| app.csrf.is_of(session, shown));
-    if is_proven && is_from_our_page(app, headers) { Ok(()) } else { Err(Error::Csrf) }
-}
-
-/// A browser says at least one of the two; neither may speak against it.
-fn is_from_our_page(app: &App, headers: &HeaderMap) -> bool {
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    let origin = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
-    (site.is_some() || origin.is_some())
-        && site.is_none_or(|site| [&b"same-origin"[..], b"same-site"].contains(&site))
-        && origin.is_none_or(|origin| is_ours(app, origin, headers))
-}
-
-/// Pages of `CORS_ORIGINS` count as ours.
-fn is_ours(app: &App, origin: &str, headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let page = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-    let origins = &app.settings.server.cors_origins.0;
-    page.is_some() && page == host || origins.iter().any(|ours| ours.0 == origin)
 }

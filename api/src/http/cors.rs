@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use axum::http::Method;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
-use tower_http::cors::CorsLayer;
+use axum::http::request::Parts;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::settings::Server;
+use crate::settings::{Origin, Server};
 
 /// How long a browser may remember the answer to its question beforehand.
 const REMEMBERED: Duration = Duration::from_mins(10);
@@ -16,15 +17,16 @@ const REMEMBERED: Duration = Duration::from_mins(10);
 /// The layer answers every `OPTIONS` itself, so it must not stand before `/verify`, which has to
 /// refuse a stranger's request whatever its method.
 pub(crate) fn layer(server: &Server) -> Option<CorsLayer> {
-    let origins =
-        server.cors_origins.0.iter().filter_map(|origin| HeaderValue::try_from(&origin.0).ok());
-    let origins: Vec<_> = origins.collect();
+    let origins = server.cors_origins.0.clone();
     if origins.is_empty() {
         return None;
     }
+    let is_listed = move |origin: &HeaderValue, _: &Parts| {
+        origin.to_str().ok().and_then(Origin::of_page).is_some_and(|page| origins.contains(&page))
+    };
     let named = HeaderName::from_static;
     let layer = CorsLayer::new()
-        .allow_origin(origins)
+        .allow_origin(AllowOrigin::predicate(is_listed))
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers([

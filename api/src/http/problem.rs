@@ -35,6 +35,11 @@ const CHALLENGE_REQUEST: HeaderValue =
 const CHALLENGE_SCOPE: HeaderValue =
     HeaderValue::from_static(r#"Bearer realm="portcullis", error="insufficient_scope""#);
 
+const NO_CSRF_TOKEN: &str = "X-CSRF-Token is missing, or is not the token of this session. Send the \
+    value of the cookie __Host-csrf, or csrf_token of GET /me.";
+const FOREIGN_PAGE: &str = "The call does not come from one of our pages. Its Origin must be this host \
+    or one of CORS_ORIGINS, or Sec-Fetch-Site must be same-origin.";
+
 impl Error {
     /// What the client is told. Causes stay in the log.
     fn answer(&self) -> (StatusCode, &'static str, &'static str) {
@@ -73,9 +78,8 @@ impl Error {
             Self::SessionMismatch => {
                 (S::BAD_REQUEST, "session_mismatch", "The session does not belong to this token.")
             }
-            Self::Csrf => {
-                (S::FORBIDDEN, "csrf_failed", "Send X-CSRF-Token, from one of our pages.")
-            }
+            Self::NoCsrfToken(_) => (S::FORBIDDEN, "csrf_failed", NO_CSRF_TOKEN),
+            Self::ForeignPage => (S::FORBIDDEN, "csrf_failed", FOREIGN_PAGE),
             Self::LastAdmin => (S::CONFLICT, "last_admin", "This is the last administrator."),
             Self::Forbidden => (S::FORBIDDEN, "forbidden", "This is not allowed."),
             Self::NoSuchSession => (S::NOT_FOUND, "session_not_found", "No such session."),
@@ -168,6 +172,10 @@ pub(crate) struct Problem<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [Violation],
+    /// With `csrf_failed`, for our own pages: what to send as `X-CSRF-Token`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
+    csrf_token: Option<&'a str>,
 }
 
 impl IntoResponse for Error {
@@ -202,6 +210,10 @@ impl Error {
             status_text: "error",
             message: detail,
             errors: self.violations(),
+            csrf_token: match &self {
+                Self::NoCsrfToken(token) => token.as_deref(),
+                _ => None,
+            },
         };
         (status, headers, serde_json::to_vec(&problem).unwrap_or_default())
     }

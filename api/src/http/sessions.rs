@@ -12,6 +12,7 @@ use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
 use crate::http::cookies::forget;
+use crate::http::our_pages;
 use crate::ledger::change::Propagation;
 use crate::sessions::caller::Caller;
 use crate::sessions::deed::Deed;
@@ -26,6 +27,10 @@ use crate::store::held_rows as held;
 pub struct Sessions {
     current_session: Option<Session>,
     other_sessions: Vec<Session>,
+    /// Only in cookie mode: what calls that change something must send as `X-CSRF-Token`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
+    csrf_token: Option<String>,
 }
 
 /// `GET /sessions`: live ones, most recently used first.
@@ -39,7 +44,8 @@ pub async fn list(State(app): State<App>, caller: Caller) -> Result<Success<Sess
     let sessions = live::list(&app.ledgers, caller.user_id, Some(&caller.session)).await?;
     let (mut current, other_sessions): (Vec<_>, Vec<_>) =
         sessions.into_iter().partition(|session| session.is_current);
-    Ok(Success::data(Sessions { current_session: current.pop(), other_sessions }))
+    let csrf_token = our_pages::csrf_token(&app, &caller);
+    Ok(Success::data(Sessions { current_session: current.pop(), other_sessions, csrf_token }))
 }
 
 /// `DELETE /sessions/{id}`: ends one of the caller's own sessions.

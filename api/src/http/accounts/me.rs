@@ -9,12 +9,17 @@ use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::http::answer::Success;
+use crate::http::our_pages;
 use crate::sessions::caller::Caller;
 
 /// Answer of `/me`.
 #[derive(Serialize, ToSchema)]
 pub struct Me {
     user: Account,
+    /// Only in cookie mode: what calls that change something must send as `X-CSRF-Token`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
+    csrf_token: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -46,5 +51,6 @@ pub async fn me(State(app): State<App>, caller: Caller) -> Result<Success<Me>> {
     )
     .fetch_optional(&app.store.pool)
     .await?;
-    Ok(Success::data(Me { user: user.ok_or(Error::DeadToken)? }))
+    let csrf_token = our_pages::csrf_token(&app, &caller);
+    Ok(Success::data(Me { user: user.ok_or(Error::DeadToken)?, csrf_token }))
 }

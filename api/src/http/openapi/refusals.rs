@@ -41,7 +41,7 @@ fn errors() -> Vec<Error> {
         Error::BadClient,
         Error::TwoTokens,
         Error::SessionMismatch,
-        Error::Csrf,
+        Error::NoCsrfToken(Some("n3OqFgGpJvXlQ1cTtHnY0cVw2m6rKd8eZx4uBsLiA9o".to_owned())),
         Error::Forbidden,
         Error::LastAdmin,
         Error::NoSuchSession,

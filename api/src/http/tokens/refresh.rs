@@ -25,6 +25,7 @@ use crate::http::answer::Success;
 use crate::http::body::OptionalBody;
 use crate::http::caller::bearer;
 use crate::http::cookies;
+use crate::http::our_pages;
 use crate::limits::Scope;
 use crate::mail::{Message, Scene};
 use crate::metrics;
@@ -76,7 +77,7 @@ pub async fn refresh(
     let now = app.clock.now();
     let row = find(&mut db, &token, &successor, now).await?;
     if by_cookie {
-        cookies::must_be_meant(&app, &headers, &row.session)?;
+        our_pages::must_be_meant(&app, &headers, &row.session)?;
     }
     if request.session_id.is_some_and(|named| named != row.session.as_str()) {
         return refuse_mismatch(&app, &mut db, &client, &row).await;
