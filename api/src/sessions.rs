@@ -11,6 +11,7 @@ pub mod ending;
 pub mod fallback;
 pub(crate) mod family;
 pub mod gate;
+pub(crate) mod leaver;
 pub mod live;
 pub(crate) mod log_out_everywhere;
 pub mod opening;

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod all;
+mod browsers;
 mod invalid;
 mod limits;
 mod remarks;
@@ -18,6 +19,7 @@ mod values;
 
 pub use accounts::Accounts;
 pub use all::Settings;
+pub use browsers::{Hsts, Origin, SiteData};
 pub use invalid::Invalid;
 pub use limits::{Limit, Limits};
 pub use server::{LogFormat, Server};
@@ -26,7 +28,7 @@ pub use stores::Stores;
 pub(crate) use tokens::LONGEST_LEEWAY;
 pub use tokens::{KnownService, Tokens};
 pub(crate) use values::secret;
-pub use values::{List, Network, Origin};
+pub use values::{List, Network};
 
 #[cfg(test)]
 mod tests;

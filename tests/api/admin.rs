@@ -1,8 +1,8 @@
 //! `/admin`.
 
-use portcullis_tests::{Login, Service};
+use portcullis_tests::{Login, Service, send};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r_13_only_administrators_get_in_and_the_token_is_not_asked() {
@@ -26,7 +26,7 @@ async fn r_13_only_administrators_get_in_and_the_token_is_not_asked() {
     };
     for path in &paths {
         assert_eq!(status(&alice.access, path).await, 403, "{path:?}");
-        assert_eq!(status("", path).await, 401, "{path:?}");
+        assert_eq!(status("x", path).await, 401, "{path:?}");
     }
     assert!(auth.is_good(&root.access).await);
     set_role(&auth, &root, alice.user_id, "admin").await;
@@ -173,6 +173,32 @@ async fn the_last_active_administrator_stays_one() {
     assert!(auth.is_good(&root.access).await);
     set_role(&auth, &root, auth.user("alice").await, "admin").await;
     demote().await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_34_an_administrator_who_cannot_log_in_yet_is_nobody_to_leave_it_to() {
+    let auth = Service::start().await;
+    let root = auth.admin("root").await;
+    let other = auth.user("other").await;
+    set_role(&auth, &root, other, "admin").await;
+    let proven = async |proof: &'static str| {
+        sqlx::query(proof).bind(other).execute(auth.db()).await.unwrap();
+    };
+    let path = format!("/admin/users/{}", root.user_id);
+    let ways = [
+        (Method::POST, format!("{path}/disable"), json!({})),
+        (Method::POST, format!("{path}/role"), json!({ "role": "user" })),
+        (Method::DELETE, path, Value::Null),
+    ];
+    proven("update users set email_verified_at = null where id = ?").await;
+    for (method, path, body) in ways {
+        let request = auth.request(method, &path).bearer_auth(&root.access).json(&body);
+        assert_eq!(send(request).await.must_be(409).json["code"], "last_admin", "{path}");
+    }
+    auth.delete_as(&root.access, &format!("/admin/users/{other}")).await.must_be(200);
+    let other = auth.user("another").await;
+    set_role(&auth, &root, other, "admin").await;
+    set_role(&auth, &root, root.user_id, "user").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -100,20 +100,20 @@ async fn for_accounts(api: &mut Api) {
     api.post("/register", weak, 422).await;
     api.post("/resend-verification", json!({ "email": "new@example.com" }), 200).await;
     let token = api.auth.mailed_token(1);
-    api.post("/verify-email", json!({ "token": withdrawn }), 401).await;
+    api.post("/verify-email", json!({ "token": withdrawn }), 422).await;
     api.post("/verify-email", json!({ "token": token }), 200).await;
     api.post("/forgot-password", json!({ "email": "new@example.com" }), 200).await;
     let reset =
         json!({ "token": api.auth.mailed_token(2), "new_password": "another long password" });
     api.post("/reset-password", reset.clone(), 200).await;
-    api.post("/reset-password", reset, 401).await;
+    api.post("/reset-password", reset, 422).await;
     api.post("/reset-password", json!({}), 400).await;
 
     let alice = api.auth.logged_in("alice").await;
     api.as_user("GET /me", &alice.access, None, 200).await;
     let change = json!({ "current_password": PASSWORD, "new_password": "another long password" });
     let wrong = json!({ "current_password": "wrong", "new_password": "another long password" });
-    api.as_user("POST /change-password", &alice.access, Some(wrong), 401).await;
+    api.as_user("POST /change-password", &alice.access, Some(wrong), 422).await;
     api.auth.clock.advance(Duration::from_mins(14));
     api.as_user("POST /change-password", &alice.access, Some(change.clone()), 200).await;
     api.as_user("POST /change-password", &alice.access, Some(change), 401).await;
@@ -170,6 +170,22 @@ async fn for_sessions(api: &mut Api) {
     api.as_user("POST /logout-all-devices", &here.access, None, 200).await;
     api.ask(api.auth.request(Method::GET, "/sessions"), 401).await;
     let here = api.auth.logged_in("carol").await;
+    let refresh = json!({ "refresh_token": here.refresh });
+    api.post("/logout", refresh.clone(), 200).await;
+    for path in ["/logout", "/logout-all-devices", "/refresh"] {
+        api.post(path, refresh.clone(), 401).await;
+    }
+    api.post("/logout", json!({}), 401).await;
+    let here = api.auth.logged_in("carol").await;
+    let other = Some(json!({ "refresh_token": "prt_x" }));
+    api.as_user("POST /logout", &here.access, other, 400).await;
+    let cookie = format!("__Host-access={}", here.access);
+    for page in ["same-origin", "cross-site"] {
+        let meant = api.auth.request(Method::POST, "/logout").header("sec-fetch-site", page);
+        api.ask(meant.header("cookie", &cookie), 403).await;
+    }
+    let shown = api.auth.request(Method::GET, "/me").header("cookie", &cookie);
+    api.ask(shown, 200).await;
     let twice = api.auth.request(Method::GET, "/sessions").bearer_auth(&here.access);
     api.ask(twice.header("cookie", format!("__Host-access={}", here.access)), 400).await;
     let nothing = api.auth.request(Method::GET, "/sessions").header("authorization", "Bearer");

@@ -23,7 +23,7 @@ async fn r_08_bug_36_a_reset_ends_every_session_and_lets_the_new_password_in() {
     auth.log_in("alice").await.must_be(401);
     auth.clock.advance(Duration::from_secs(1));
     log_in_with(&auth, NEW).await.must_be(200);
-    auth.post("/reset-password", body).await.must_be(401);
+    auth.post("/reset-password", body).await.must_be(422);
     assert!(auth.is_good(&bob.access).await);
 }
 
@@ -44,10 +44,10 @@ async fn a_reset_token_dies_after_its_hour_and_is_no_verification_token() {
     let auth = Service::start().await;
     auth.user("alice").await;
     let token = reset_token(&auth, 0, "alice@example.com").await;
-    auth.post("/verify-email", json!({ "token": token })).await.must_be(401);
+    auth.post("/verify-email", json!({ "token": token })).await.must_be(422);
     auth.clock.advance(Duration::from_hours(1));
     let body = json!({ "token": token, "new_password": NEW });
-    auth.post("/reset-password", body).await.must_be(401);
+    auth.post("/reset-password", body).await.must_be(422);
     auth.log_in("alice").await.must_be(200);
 }
 
@@ -77,7 +77,7 @@ async fn r_08_a_changed_password_replaces_every_token_of_the_account() {
 async fn a_change_needs_the_current_password_and_a_good_new_one() {
     let auth = Service::start().await;
     let alice = auth.logged_in("alice").await;
-    change(&auth, &alice.access, "not the current one", NEW).await.must_be(401);
+    change(&auth, &alice.access, "not the current one", NEW).await.must_be(422);
     let weak = change(&auth, &alice.access, PASSWORD, "short").await.must_be(422);
     assert_eq!(weak.json["errors"][0]["pointer"], "#/new_password");
     assert!(auth.is_good(&alice.access).await);
@@ -99,4 +99,35 @@ async fn reset_token(auth: &Service, number: usize, email: &str) -> String {
     auth.post("/forgot-password", json!({ "email": email })).await.must_be(200);
     wait_until("the mail is there", || auth.mails().len() > number);
     auth.mailed_token(number)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_34_a_wrong_current_password_is_a_value_to_correct_and_no_dead_token() {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+    let answer = change(&auth, &alice.access, "not the current one", NEW).await.must_be(422);
+    assert_eq!(answer.json["code"], "wrong_password");
+    assert_eq!(answer.json["errors"][0]["pointer"], "#/current_password");
+    assert_eq!(answer.header("www-authenticate"), "");
+    assert!(auth.is_good(&alice.access).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_34_a_dead_link_is_a_value_to_correct_and_no_dead_token() {
+    let auth = Service::start().await;
+    auth.user("alice").await;
+    let used = reset_token(&auth, 0, "alice@example.com").await;
+    let body = json!({ "token": used, "new_password": NEW });
+    auth.post("/reset-password", body).await.must_be(200);
+    for token in [used, "garbage".to_owned(), String::new(), "A".repeat(43)] {
+        for (path, body) in [
+            ("/verify-email", json!({ "token": token })),
+            ("/reset-password", json!({ "token": token, "new_password": NEW })),
+        ] {
+            let answer = auth.post(path, body).await.must_be(422);
+            assert_eq!(answer.json["code"], "invalid_email_token", "{path}");
+            assert_eq!(answer.json["errors"][0]["pointer"], "#/token", "{path}");
+            assert_eq!(answer.header("www-authenticate"), "", "{path}");
+        }
+    }
 }

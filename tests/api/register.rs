@@ -46,12 +46,12 @@ async fn a_mailed_token_works_once_and_not_after_a_day() {
     auth.post("/register", newcomer("bob@example.com")).await.must_be(201);
     let bob = auth.mailed_token(1);
     auth.post("/verify-email", json!({ "token": ada })).await.must_be(200);
-    auth.post("/verify-email", json!({ "token": ada })).await.must_be(401);
+    auth.post("/verify-email", json!({ "token": ada })).await.must_be(422);
     auth.clock.advance(Duration::from_hours(24));
-    auth.post("/verify-email", json!({ "token": bob })).await.must_be(401);
+    auth.post("/verify-email", json!({ "token": bob })).await.must_be(422);
     let unknown = "A".repeat(43);
     for token in ["", "garbage", &unknown] {
-        let answer = auth.post("/verify-email", json!({ "token": token })).await.must_be(401);
+        let answer = auth.post("/verify-email", json!({ "token": token })).await.must_be(422);
         assert_eq!(answer.json["code"], "invalid_email_token");
     }
 }
@@ -78,7 +78,7 @@ async fn the_token_of_a_second_mail_works_and_that_of_the_first_no_more() {
     let first = json!({ "token": auth.mailed_token(0) });
     auth.post("/resend-verification", json!({ "email": "ada@example.com" })).await.must_be(200);
     let second = json!({ "token": auth.mailed_token(1) });
-    auth.post("/verify-email", first).await.must_be(401);
+    auth.post("/verify-email", first).await.must_be(422);
     auth.post("/verify-email", second).await.must_be(200);
 }
 

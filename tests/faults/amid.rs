@@ -162,7 +162,7 @@ async fn f_05_a_disabled_user_sets_no_new_password() {
     let reset = json!({ "token": reset_token(auth, "alice").await, "new_password": NEW });
     let request = auth.request(Method::POST, "/reset-password").json(&reset);
     let disabled = "update users set is_active = false where id = ?";
-    two.amid(request, two.sql(disabled, user_id)).await.must_be(401);
+    two.amid(request, two.sql(disabled, user_id)).await.must_be(422);
     two.sql("update users set is_active = true where id = ?", user_id).await;
     auth.log_in("alice").await.must_be(200);
     auth.post("/reset-password", reset).await.must_be(200); // the token was not used up

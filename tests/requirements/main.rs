@@ -12,6 +12,7 @@ mod example_client;
 mod flows;
 mod forged;
 mod hostile;
+mod leaving;
 mod limits;
 mod our_pages;
 mod passwords;

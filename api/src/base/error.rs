@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::base::allowance::Throttled;
+use crate::base::clock::Timestamp;
 
 /// The result of every handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -21,14 +22,20 @@ pub enum Error {
     Unacceptable(Vec<Violation>),
     /// Unknown user, wrong password, unverified, disabled: never told apart.
     BadCredentials,
+    /// The current password, which a logged-in user gave to change something, is wrong.
+    WrongPassword,
     /// No access token was sent.
     NoToken,
     /// `Authorization: Bearer` with nothing after it.
     EmptyBearer,
     /// The access token is damaged, expired or dead.
     DeadToken,
-    /// The refresh token is unknown, expired, spent or its session has ended.
+    /// The refresh token is unknown or may not be used any more.
     DeadRefreshToken,
+    /// The refresh token is known, but its session is over.
+    SessionOver(Over),
+    /// The refresh token is good, but not from where it was sent.
+    NotFromHere,
     /// The token from a mail is unknown, used or too old.
     DeadEmailToken,
     /// The password was given too long ago for this (RFC 9470); seconds that are not too long.
@@ -71,6 +78,15 @@ pub enum Error {
     Database(sqlx::Error),
     /// A fault of our own.
     Internal(Cow<'static, str>),
+}
+
+/// Why a session is over, and since when. Only its holder is told.
+#[derive(Debug)]
+pub struct Over {
+    /// What ended it: a word of the tables, or `expired` or `idle`.
+    pub reason: Cow<'static, str>,
+    /// When it ended.
+    pub at: Timestamp,
 }
 
 /// One unacceptable value, and where it is in the body.

@@ -97,10 +97,11 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
     if !scheme.eq_ignore_ascii_case(b"bearer") || !matches!(rest.first(), None | Some(b' ')) {
         return Ok(None);
     }
-    match rest.trim_ascii_start() {
-        b"" => Err(Error::EmptyBearer),
-        token => std::str::from_utf8(token).map(Some).map_err(|_| Error::DeadToken),
+    let (_, token) = rest.split_at(rest.iter().take_while(|byte| **byte == b' ').count());
+    if token.is_empty() {
+        return Err(Error::EmptyBearer);
     }
+    std::str::from_utf8(token).map(Some).map_err(|_| Error::DeadToken)
 }
 
 /// The cookie of the older login: the one that we have signed, if others call theirs the same.

@@ -5,11 +5,12 @@
 
 use axum::http::HeaderMap;
 use axum::http::header::{COOKIE, HeaderName, SET_COOKIE};
-use axum::response::AppendHeaders;
+use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::base::error::Error;
 use crate::base::session_id::SessionId;
 use crate::tokens::issue::TokenPair;
 
@@ -36,8 +37,8 @@ pub enum Mode {
     Cookie,
 }
 
-/// `Set-Cookie` headers for a session.
-pub(crate) type SetCookies = AppendHeaders<[(HeaderName, String); 4]>;
+/// `Set-Cookie` headers, and those that go with them.
+pub(crate) type SetCookies = AppendHeaders<Vec<(HeaderName, String)>>;
 
 /// Moves the tokens of an answer into cookies; the answer keeps their times and the CSRF token,
 /// for pages of another origin, which cannot read its cookie.
@@ -46,32 +47,55 @@ pub(crate) fn move_tokens(app: &App, pair: &mut TokenPair, session: &SessionId) 
     let refresh = std::mem::take(&mut pair.refresh.token);
     let csrf = app.csrf.token(session);
     let (soon, late) = (pair.access.expires_in, pair.refresh.expires_in);
-    let cookies = AppendHeaders([
-        (SET_COOKIE, format!("{ACCESS}={access}; {SET}; Max-Age={soon}; HttpOnly; SameSite=Lax")),
-        (
-            SET_COOKIE,
-            format!("{REFRESH}={refresh}; {SET}; Max-Age={late}; HttpOnly; SameSite=Strict"),
-        ),
-        (SET_COOKIE, format!("{CSRF}={csrf}; {SET}; Max-Age={late}; SameSite=Strict")),
-        (SET_COOKIE, FORGET_OLD.to_owned()),
-    ]);
+    let mut cookies = vec![
+        format!("{ACCESS}={access}; {SET}; Max-Age={soon}; HttpOnly; SameSite=Lax"),
+        format!("{REFRESH}={refresh}; {SET}; Max-Age={late}; HttpOnly; SameSite=Strict"),
+        format!("{CSRF}={csrf}; {SET}; Max-Age={late}; SameSite=Strict"),
+    ];
+    cookies.extend(old_expired(app));
     pair.csrf_token = Some(csrf);
-    cookies
+    AppendHeaders(cookies.into_iter().map(|cookie| (SET_COOKIE, cookie)).collect())
 }
 
 /// What every cookie with the prefix `__Host-` must say.
 const SET: &str = "Path=/; Secure";
-const FORGET_OLD: &str = "jwt=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax";
 
-/// Headers that make a browser forget the session (R-34).
-pub(crate) fn forget() -> AppendHeaders<[(HeaderName, &'static str); 5]> {
-    AppendHeaders([
-        (HeaderName::from_static("clear-site-data"), r#""cookies", "storage""#),
-        (SET_COOKIE, FORGET_OLD),
-        (SET_COOKIE, "__Host-access=; Path=/; Secure; Max-Age=0; HttpOnly; SameSite=Lax"),
-        (SET_COOKIE, "__Host-refresh=; Path=/; Secure; Max-Age=0; HttpOnly; SameSite=Strict"),
-        (SET_COOKIE, "__Host-csrf=; Path=/; Secure; Max-Age=0; SameSite=Strict"),
-    ])
+/// Without the older login the cookie `jwt` is somebody else's.
+fn old_expired(app: &App) -> Option<String> {
+    let old = format!("{OLD}=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax");
+    app.settings.server.legacy_login.then_some(old)
+}
+
+/// Expires the cookies of a session one by one; those of others, and what names the device, stay.
+fn expired(app: &App) -> Vec<(HeaderName, String)> {
+    let own = [
+        format!("{ACCESS}=; {SET}; Max-Age=0; HttpOnly; SameSite=Lax"),
+        format!("{REFRESH}=; {SET}; Max-Age=0; HttpOnly; SameSite=Strict"),
+        format!("{CSRF}=; {SET}; Max-Age=0; SameSite=Strict"),
+    ];
+    old_expired(app).into_iter().chain(own).map(|cookie| (SET_COOKIE, cookie)).collect()
+}
+
+/// Headers that make a browser forget the session (R-34), and what else the operator wants.
+pub(crate) fn forget(app: &App) -> SetCookies {
+    let mut headers = expired(app);
+    let more = app.settings.server.clear_site_data.0.iter();
+    let more: Vec<String> = more.map(|data| format!("\"{}\"", data.as_str())).collect();
+    if !more.is_empty() {
+        headers.push((HeaderName::from_static("clear-site-data"), more.join(", ")));
+    }
+    AppendHeaders(headers)
+}
+
+/// A refusal; if it is of a refresh token that came in a cookie and is of no use any more, the browser
+/// forgets it.
+pub(crate) fn with_refusal(app: &App, headers: &HeaderMap, refusal: Error) -> Response {
+    let is_dead = matches!(refusal, Error::DeadRefreshToken | Error::SessionOver(_));
+    if is_dead && value(headers, REFRESH).is_some() {
+        (AppendHeaders(expired(app)), refusal).into_response()
+    } else {
+        refusal.into_response()
+    }
 }
 
 /// The value of a cookie; an empty one is none.

@@ -3,6 +3,7 @@
 //! [`Error::answer`] is the one table of status, code and text. A cause never leaves in an answer: it
 //! travels to the request's log line.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ratelimit_headers;
-use crate::base::error::{Error, Violation};
+use crate::base::clock::Timestamp;
+use crate::base::error::{Error, Over, Violation};
 use crate::metrics;
 
 /// What is logged of an error and never sent; `request.rs` finds it among the extensions.
@@ -35,6 +37,7 @@ const CHALLENGE_REQUEST: HeaderValue =
 const CHALLENGE_SCOPE: HeaderValue =
     HeaderValue::from_static(r#"Bearer realm="portcullis", error="insufficient_scope""#);
 
+const DEAD_LINK: &str = "The link is unknown, already used or expired. Ask for a new one.";
 const NO_CSRF_TOKEN: &str = "X-CSRF-Token is missing, or is not the token of this session. Send the \
     value of the cookie __Host-csrf, or csrf_token of GET /me.";
 const FOREIGN_PAGE: &str = "The call does not come from one of our pages. Its Origin must be this host \
@@ -60,14 +63,16 @@ impl Error {
                 (S::BAD_REQUEST, "empty_bearer", "Send a token after Authorization: Bearer.")
             }
             Self::DeadToken => (S::UNAUTHORIZED, "invalid_token", "The access token is not valid."),
-            Self::DeadRefreshToken => {
-                (S::UNAUTHORIZED, "invalid_grant", "The refresh token is not valid.")
+            Self::DeadRefreshToken | Self::NotFromHere => {
+                (S::UNAUTHORIZED, "invalid_grant", "The refresh token is not valid. Log in again.")
             }
-            Self::DeadEmailToken => (
-                S::UNAUTHORIZED,
-                "invalid_email_token",
-                "The link is unknown, already used or expired.",
-            ),
+            Self::SessionOver(_) => {
+                (S::UNAUTHORIZED, "invalid_grant", "The session is over. Log in again.")
+            }
+            Self::DeadEmailToken => (S::UNPROCESSABLE_ENTITY, "invalid_email_token", DEAD_LINK),
+            Self::WrongPassword => {
+                (S::UNPROCESSABLE_ENTITY, "wrong_password", "The current password is wrong.")
+            }
             Self::StepUp(_) => {
                 (S::UNAUTHORIZED, "insufficient_user_authentication", "Log in again to do this.")
             }
@@ -139,10 +144,21 @@ impl Error {
         headers
     }
 
-    fn violations(&self) -> &[Violation] {
+    fn violations(&self) -> Cow<'_, [Violation]> {
+        let (_, code, detail) = self.answer();
+        let at = |field| vec![Violation::new(field, code, detail)].into();
         match self {
-            Self::Incomplete(violations) | Self::Unacceptable(violations) => violations,
-            _ => &[],
+            Self::Incomplete(violations) | Self::Unacceptable(violations) => violations.into(),
+            Self::DeadEmailToken => at("token"),
+            Self::WrongPassword => at("current_password"),
+            _ => Cow::default(),
+        }
+    }
+
+    const fn over(&self) -> Option<&Over> {
+        match self {
+            Self::SessionOver(over) => Some(over),
+            _ => None,
         }
     }
 
@@ -176,6 +192,14 @@ pub(crate) struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     csrf_token: Option<&'a str>,
+    /// With `invalid_grant` at `/refresh`, if the session is over: what ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, example = "password_change")]
+    ended_reason: Option<&'a str>,
+    /// With `ended_reason`: when it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Timestamp)]
+    ended_at: Option<Timestamp>,
 }
 
 impl IntoResponse for Error {
@@ -209,7 +233,9 @@ impl Error {
             code,
             status_text: "error",
             message: detail,
-            errors: self.violations(),
+            errors: &self.violations(),
+            ended_reason: self.over().map(|over| over.reason.as_ref()),
+            ended_at: self.over().map(|over| over.at),
             csrf_token: match &self {
                 Self::NoCsrfToken(token) => token.as_deref(),
                 _ => None,

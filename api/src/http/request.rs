@@ -28,11 +28,7 @@ const BODY_DEADLINE: Duration = Duration::from_secs(5);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Set on every answer, errors included, unless its handler knows better.
-const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
-    (
-        header::STRICT_TRANSPORT_SECURITY,
-        HeaderValue::from_static("max-age=63072000; includeSubDomains"),
-    ),
+const SECURITY_HEADERS: [(HeaderName, HeaderValue); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -70,6 +66,9 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
     let headers = response.headers_mut();
     for (name, value) in SECURITY_HEADERS {
         headers.entry(name).or_insert(value);
+    }
+    if let Some(hsts) = &app.settings.server.hsts.0 {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
     }
     if let Some(quota) = allowance.get() {
         ratelimit_headers::add(headers, quota);

@@ -3,6 +3,7 @@
 pub mod logout;
 
 use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -62,7 +63,7 @@ pub async fn revoke(
     client: Client,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Success> {
+) -> Result<Response> {
     let id = SessionId::parse(&id).ok_or(Error::NoSuchSession)?;
     let propagation = app.store.repeat(|| async {
         let mut deed = Deed::begin(&app.ledgers, &client, caller.user_id).await?;
@@ -73,7 +74,9 @@ pub async fn revoke(
         let event = Event::of(What::SessionEnded, caller.user_id).in_session(id.as_str());
         Ok(deed.commit(event).await?)
     });
-    Ok(Success::message("Session revoked successfully").propagated(propagation.await?))
+    let done = Success::message("Session revoked successfully").propagated(propagation.await?);
+    let own = id == caller.session;
+    Ok(if own { (forget(&app), done).into_response() } else { done.into_response() })
 }
 
 /// What `DELETE /sessions` may be asked.
@@ -99,20 +102,18 @@ pub async fn revoke_others(
     client: Client,
     caller: Caller,
     including: Result<Query<Including>, axum::extract::rejection::QueryRejection>,
-) -> Result<axum::response::Response> {
-    use axum::response::IntoResponse as _;
-
+) -> Result<Response> {
     let Query(Including { include_current }) =
         including.map_err(|_| Error::Malformed("include_current must be true or false."))?;
     let (ended, propagation) = if include_current {
-        log_out_everywhere::end(&app.ledgers, &client, &caller).await?
+        log_out_everywhere::end(&app.ledgers, &client, &caller.into()).await?
     } else {
         app.store.repeat(|| others(&app, &client, &caller)).await?
     };
     let done = Success::data(ended)
         .saying(format!("Revoked {} sessions successfully", ended.sessions))
         .propagated(propagation);
-    Ok(if include_current { (forget(), done).into_response() } else { done.into_response() })
+    Ok(if include_current { (forget(&app), done).into_response() } else { done.into_response() })
 }
 
 /// Ends every session of the caller's but the one that asks. The user is held, so that no login

@@ -1,10 +1,9 @@
 //! Everything of a user's ends at their word: every session, and the token in hand.
 
-use super::caller::Caller;
-use super::deed::Deed;
 use super::ending::{Ended, Reason};
+use super::leaver::Leaver;
 use crate::base::client::Client;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::ledger::change::Propagation;
 use crate::ledger::ledgers::Ledgers;
 use crate::store::audit::{Event, What};
@@ -13,15 +12,15 @@ use crate::store::audit::{Event, What};
 pub(crate) async fn end(
     ledgers: &Ledgers,
     client: &Client,
-    caller: &Caller,
+    leaver: &Leaver,
 ) -> Result<(Ended, Propagation)> {
     let end = || async {
-        let mut deed = Deed::begin(ledgers, client, caller.user_id).await?;
+        let mut deed = leaver.begin(ledgers, client).await?;
         let ended = deed.end_all(Reason::LogoutAll).await?;
-        deed.revoke_token(caller, Reason::LogoutAll).await?;
+        leaver.end_token(&mut deed, Reason::LogoutAll).await?;
         let event =
-            Event::of(What::SessionsEnded, caller.user_id).in_session(caller.session.as_str());
-        Ok::<_, sqlx::Error>((ended, deed.commit(event).await?))
+            Event::of(What::SessionsEnded, leaver.user_id).in_session(leaver.session.as_str());
+        Ok::<_, Error>((ended, deed.commit(event).await?))
     };
     ledgers.store.repeat(end).await
 }

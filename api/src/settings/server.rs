@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::values::{List, Network, Origin, duration, log_level};
+use super::browsers::{Hsts, Origin, SiteData};
+use super::values::{List, Network, duration, log_level};
 
 /// Where the service listens, and what stands in front of it.
 #[derive(Args, Clone)]
@@ -27,6 +28,14 @@ pub struct Server {
     /// Browser origins allowed to call the API, comma separated, such as `https://app.example.com`.
     #[arg(long, env, default_value = "")]
     pub cors_origins: List<Origin>,
+    /// `Strict-Transport-Security` of every answer, or `off`. Browsers obey it for the whole host, and for
+    /// all hosts below it with `includeSubDomains`.
+    #[arg(long, env, default_value = "max-age=63072000; includeSubDomains")]
+    pub hsts: Hsts,
+    /// What else a logout makes a browser clear of this host, comma separated: `cache`, `cookies`,
+    /// `storage`, `executionContexts` or `*`. Our own cookies are always cleared.
+    #[arg(long, env, default_value = "")]
+    pub clear_site_data: List<SiteData>,
     /// Proxies whose `X-Forwarded-For` is trusted: addresses or networks, comma separated.
     #[arg(long, env, default_value = "")]
     pub trusted_proxies: List<Network>,

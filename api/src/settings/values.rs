@@ -69,48 +69,6 @@ impl List<Network> {
     }
 }
 
-/// A web origin: scheme, host and port, nothing after; in the one spelling that browsers use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin(pub String);
-
-impl Origin {
-    /// The origin of a page, whoever names it: letter case and the port that is meant anyway do not
-    /// count. What stands for no page, as `null` does, is none.
-    #[must_use]
-    pub fn of_page(text: &str) -> Option<Self> {
-        let text = text.to_ascii_lowercase();
-        let (scheme, host) = text.split_once("://")?;
-        let usual = match scheme {
-            "https" => ":443",
-            "http" => ":80",
-            _ => return None,
-        };
-        let host = host.strip_suffix(usual).unwrap_or(host);
-        (!host.is_empty()).then(|| Self(format!("{scheme}://{host}")))
-    }
-
-    /// Whether a request to this host, as its header names it, stays within the origin.
-    #[must_use]
-    pub fn is_of_host(&self, host: &str) -> bool {
-        let scheme = self.0.split_once("://").map_or("", |(scheme, _)| scheme);
-        Self::of_page(&format!("{scheme}://{host}")).as_ref() == Some(self)
-    }
-}
-
-impl FromStr for Origin {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);
-        let is_legal = |origin: &Self| {
-            origin.0.split_once("://").is_some_and(|(_, host)| host.bytes().all(legal))
-        };
-        Self::of_page(text).filter(is_legal).ok_or_else(|| {
-            format!("{text:?} is not an origin such as https://app.example.com, without a path")
-        })
-    }
-}
-
 /// Levels for the log. A word that is no level would be taken for a module's name, and nothing else
 /// logged.
 pub(super) fn log_level(text: &str) -> Result<String, String> {

@@ -51,7 +51,7 @@ pub struct Request {
         description = "A new session has begun; every other session has ended",
         body = Success<TokenPair>,
     )),
-    extensions(("x-problems" = json!("bad_credentials insufficient_user_authentication throttled")))
+    extensions(("x-problems" = json!("wrong_password insufficient_user_authentication throttled")))
 )]
 pub async fn change_password(
     State(app): State<App>,
@@ -69,7 +69,7 @@ pub async fn change_password(
     if !app.limits.outcome(&attempt, &client, checked).await?.matches {
         let event = Event::of(What::PasswordChangeFailed, caller.user_id);
         audit::record_alone(&app.store.pool, &client, app.clock.now(), event).await?;
-        return Err(Error::BadCredentials);
+        return Err(Error::WrongPassword);
     }
     app.limits.succeeded(&attempt).await;
     let about = [user.email.as_str(), &user.first_name, &user.last_name];
@@ -87,7 +87,7 @@ pub async fn change_password(
         };
         // A login may have replaced an old hash of the same password.
         if !app.passwords.check(Some(&compared), given.clone()).await?.matches {
-            return Err(Error::BadCredentials);
+            return Err(Error::WrongPassword);
         }
     };
     let scene = Scene { device: client.device, ip: client.ip };

@@ -8,7 +8,8 @@ use axum::http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
 use crate::base::allowance::Throttled;
-use crate::base::error::{Error, Violation};
+use crate::base::clock::Timestamp;
+use crate::base::error::{Error, Over, Violation};
 
 /// Refusals of whoever must send an access token.
 const OF_TOKENS: [&str; 5] =
@@ -32,10 +33,14 @@ fn errors() -> Vec<Error> {
         Error::Incomplete(violation("email", "required", "This is required.")),
         Error::Unacceptable(violation("email", "not_an_email", "must be an e-mail address")),
         Error::BadCredentials,
+        Error::WrongPassword,
         Error::NoToken,
         Error::EmptyBearer,
         Error::DeadToken,
-        Error::DeadRefreshToken,
+        Error::SessionOver(Over {
+            reason: "password_change".into(),
+            at: Timestamp::from_seconds(1_767_225_600),
+        }),
         Error::DeadEmailToken,
         Error::StepUp(900),
         Error::BadClient,

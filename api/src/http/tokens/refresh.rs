@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::base::client::Client;
 use crate::base::clock::Timestamp;
-use crate::base::error::{Error, Result, Violation};
+use crate::base::error::{Error, Over, Result, Violation};
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
 use crate::http::body::OptionalBody;
@@ -69,7 +69,17 @@ pub async fn refresh(
     OptionalBody(request): OptionalBody<Request>,
 ) -> Result<Response> {
     app.limits.take(Scope::Refresh, &client).await?;
-    let (token, by_cookie) = presented(&headers, &request)?;
+    let exchanged = exchanged(&app, &client, &headers, &request).await;
+    exchanged.or_else(|refusal| Ok(cookies::with_refusal(&app, &headers, refusal)))
+}
+
+async fn exchanged(
+    app: &App,
+    client: &Client,
+    headers: &HeaderMap,
+    request: &Request,
+) -> Result<Response> {
+    let (token, by_cookie) = presented(headers, request)?;
     let token = RefreshToken::parse(token).ok_or(Error::DeadRefreshToken)?;
     let successor = token.successor(&app.refresh_key);
 
@@ -77,15 +87,18 @@ pub async fn refresh(
     let now = app.clock.now();
     let row = find(&mut db, &token, &successor, now).await?;
     if by_cookie {
-        our_pages::must_be_meant(&app, &headers, &row.session)?;
+        // Nothing can be done with a dead cookie, meant or not, but to clear it.
+        if !row.session_lives(app, now) {
+            return Err(row.refusal(app, now));
+        }
+        our_pages::must_be_meant(app, headers, &row.session)?;
     }
-    if request.session_id.is_some_and(|named| named != row.session.as_str()) {
-        return refuse_mismatch(&app, &mut db, &client, &row).await;
+    if request.session_id.as_ref().is_some_and(|named| named != row.session.as_str()) {
+        return refuse_mismatch(app, &mut db, client, &row).await;
     }
-    let exchange =
-        Exchange { app: &app, client: &client, token: &token, successor: &successor, now };
+    let exchange = Exchange { app, client, token: &token, successor: &successor, now };
     let row = exchange.spend(db, row).await?;
-    Event::of(What::TokenCreated, row.user_id).in_session(row.session.as_str()).log(&client);
+    Event::of(What::TokenCreated, row.user_id).in_session(row.session.as_str()).log(client);
     let grant = Grant {
         user_id: row.user_id,
         role: row.role,
@@ -95,7 +108,7 @@ pub async fn refresh(
     };
     metrics::token_refreshed();
     let mut pair = app.issuer.pair(&grant, &successor, now);
-    let cookies = by_cookie.then(|| cookies::move_tokens(&app, &mut pair, &row.session));
+    let cookies = by_cookie.then(|| cookies::move_tokens(app, &mut pair, &row.session));
     Ok((cookies, Success::data(pair)).into_response())
 }
 
@@ -142,7 +155,7 @@ impl Exchange<'_> {
         let Self { app, now, .. } = *self;
         loop {
             if !row.session_lives(app, now) {
-                return Err(Error::DeadRefreshToken);
+                return Err(row.refusal(app, now));
             }
             db = self.admitted(db, &row).await?;
             if row.spent_at.is_some() {
@@ -176,7 +189,7 @@ impl Exchange<'_> {
         }
         drop(db);
         if !app.gate.admits(self.client, row.user_id, &row.session).await? {
-            return Err(Error::DeadRefreshToken);
+            return Err(Error::NotFromHere);
         }
         Ok(app.store.pool.acquire().await?)
     }
@@ -234,15 +247,17 @@ impl Exchange<'_> {
         let label = if row.successor_is_live { "late_retry" } else { "stale_lineage" };
         let end = || async {
             let mut deed = Deed::begin(&app.ledgers, client, row.user_id).await?.at(self.now);
-            deed.end(std::slice::from_ref(&row.session), Reason::TokenReuse).await?;
+            let ended = deed.end(std::slice::from_ref(&row.session), Reason::TokenReuse).await?;
             let event = Event::of(What::TokenReused, row.user_id)
                 .in_session(row.session.as_str())
                 .with(json!({ "label": label }));
-            deed.commit(event).await
+            deed.commit(event).await?;
+            Ok::<_, Error>(ended.sessions > 0)
         };
-        app.store.repeat(end).await?;
+        let is_over = app.store.repeat(end).await?;
         let scene = Scene { device: client.device.clone(), ip: client.ip };
         app.mail.send_later(row.email.clone(), Message::TokenReuse(scene));
-        Err(Error::DeadRefreshToken)
+        let over = Over { reason: Reason::TokenReuse.as_str().into(), at: self.now };
+        Err(if is_over { Error::SessionOver(over) } else { Error::DeadRefreshToken })
     }
 }

@@ -1,6 +1,7 @@
 //! `POST /revoke-refresh-token` and `GET /token-stats`: a user's own refresh tokens.
 
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -12,6 +13,7 @@ use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
 use crate::http::body::Body;
+use crate::http::cookies;
 use crate::sessions::caller::Caller;
 use crate::sessions::family::Family;
 use crate::sessions::live;
@@ -40,13 +42,15 @@ pub async fn revoke(
     client: Client,
     caller: Caller,
     Body(request): Body<Request>,
-) -> Result<Success> {
+) -> Result<Response> {
     let token = RefreshToken::parse(&request.refresh_token).ok_or(Error::NotFound)?;
     let family =
         Family::of(&app.store, &token).await?.filter(|family| family.user_id == caller.user_id);
     let family = family.ok_or(Error::NotFound)?;
     let propagation = family.end(&app.ledgers, &client, json!({})).await?;
-    Ok(Success::message("Refresh token revoked successfully").propagated(propagation))
+    let done = Success::message("Refresh token revoked successfully").propagated(propagation);
+    let own = family.session == caller.session;
+    Ok(if own { (cookies::forget(&app), done).into_response() } else { done.into_response() })
 }
 
 /// Counts of the caller's sessions and tokens.

@@ -1,11 +1,13 @@
 //! What is known of a refresh token.
 
+use std::time::Duration;
+
 use portcullis_core::Digest;
 use sqlx::MySqlConnection;
 
 use crate::App;
 use crate::base::clock::Timestamp;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, Over, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::sessions::live;
@@ -27,6 +29,8 @@ pub(super) struct Row {
     last_activity: Timestamp,
     pub(super) expires_at: Timestamp,
     idle_timeout_s: u32,
+    ended_at: Option<Timestamp>,
+    ended_reason: Option<String>,
 }
 
 impl Row {
@@ -36,6 +40,22 @@ impl Row {
         self.revoked_at.is_none()
             && self.session_stands
             && live::is_still_used(uses, &self.session, seen, self.idle_timeout_s, now)
+    }
+
+    /// Why it cannot be exchanged though it is known, for whoever holds it.
+    pub(super) fn refusal(&self, app: &App, now: Timestamp) -> Error {
+        let last_used = app.ledgers.uses.last_used(self.session.as_str(), self.last_activity);
+        let idle = Duration::from_secs(self.idle_timeout_s.into());
+        let over = match (self.ended_at, &self.ended_reason) {
+            (Some(at), Some(reason)) => Over { reason: reason.clone().into(), at },
+            _ if self.expires_at <= now => Over { reason: "expired".into(), at: self.expires_at },
+            _ if !live::is_in_use(last_used, self.idle_timeout_s, now) => {
+                Over { reason: "idle".into(), at: last_used.plus(idle) }
+            }
+            // The user was disabled or logged out this instant, or only the token was ended.
+            _ => return Error::DeadRefreshToken,
+        };
+        Error::SessionOver(over)
     }
 
     /// Whether it is in the wrong hands: it came back late, or after its successor was spent.
@@ -62,7 +82,7 @@ pub(super) async fn find(
                       as "successor_is_live!: bool",
                   u.email, u.role as "role: Role", s.authenticated_at as "authenticated_at: Timestamp",
                   s.last_activity as "last_activity: Timestamp", s.expires_at as "expires_at: Timestamp",
-                  s.idle_timeout_s,
+                  s.idle_timeout_s, s.ended_at as "ended_at: Timestamp", s.ended_reason,
                   ("#
             + STANDING
             + r#") as "session_stands!: bool"
