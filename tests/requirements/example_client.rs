@@ -10,37 +10,50 @@ use serde_json::{Value, json};
 
 use crate::site::{own, skip};
 
-/// A browser's jar and page around the client; each line is a burst of ten calls.
+/// A browser's jar and page around the client; each line says what to call and how often.
 const DRIVER: &str = "
 import { createInterface } from 'node:readline';
 const base = process.env.BASE;
 const jar = new Map();
-let refreshes = 0, ends = 0;
-async function browser(url, options) {
-  if (url.endsWith('/refresh')) refreshes += 1;
-  const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
-  const headers = { ...options.headers, cookie, origin: base };
+let sent = [], ends = [], origin = base, readable = true;
+async function browser(url, options = {}) {
+  const headers = new Headers(options.headers);
+  headers.set('cookie', [...jar].map(([name, value]) => `${name}=${value}`).join('; '));
+  headers.set('origin', origin);
   const answer = await fetch(url, { ...options, headers });
   for (const line of answer.headers.getSetCookie()) {
     const [, name, value] = line.match(/^([^=]+)=([^;]*)/);
     if (line.includes('Max-Age=0')) jar.delete(name); else jar.set(name, value);
   }
+  sent.push(`${url.replace(base + '/api/v1/auth', '')} ${answer.status}`);
   return answer;
 }
-const login = await browser(`${base}/api/v1/auth/login-enhanced`, {
-  method: 'POST',
-  headers: { 'Content-Type': 'application/json' },
-  body: JSON.stringify({ email: 'alice@example.com', password: process.env.SECRET, mode: 'cookie' }),
-});
-const csrf = (await login.json()).data.tokens.csrf_token;
-const call = portcullis({ base, csrf, loggedOut: () => { ends += 1; }, fetch: browser });
+async function login() {
+  const answer = await browser(`${base}/api/v1/auth/login-enhanced`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ email: 'alice@example.com', password: process.env.SECRET, mode: 'cookie' }),
+  });
+  return (await answer.json()).data.tokens.csrf_token;
+}
+const cookies = () => (readable ? `a=b; __Host-csrf=${jar.get('__Host-csrf')}; c=d` : 'a=b');
+const open = (csrf) => portcullis(
+  { base, csrf, cookies, loggedOut: (why) => { ends.push(why.ended_reason ?? null); }, fetch: browser });
+let call = open(await login());
 console.log('ready');
-for await (const _ of createInterface({ input: process.stdin })) {
-  const calls = Array.from({ length: 10 }, () =>
-    call('/api/v1/auth/me').then((answer) => answer.status, (error) => error.message));
+for await (const line of createInterface({ input: process.stdin })) {
+  const told = JSON.parse(line);
+  sent = []; ends = []; origin = told.origin ?? base; readable = told.readable ?? true;
+  if (told.login) await login();
+  if (told.reload) call = open();
+  sent = [];
+  const body = told.body && JSON.stringify(told.body);
+  const options = { method: told.method ?? 'GET', headers: { 'Content-Type': 'application/json' }, body };
+  const calls = Array.from({ length: told.times ?? 1 }, () =>
+    call(`/api/v1/auth${told.path}`, options)
+      .then((answer) => answer.status, (error) => error.message));
   const seen = [...new Set(await Promise.all(calls))];
-  console.log(JSON.stringify({ seen, refreshes, ends }));
-  refreshes = 0;
+  console.log(JSON.stringify({ seen, sent, ends }));
 }
 ";
 
@@ -75,11 +88,21 @@ impl Page {
         Some(page)
     }
 
+    /// Calls as told, and tells what was seen, what was sent for it, and why the page was told that
+    /// the session is over.
+    fn call(&mut self, told: &Value) -> Value {
+        writeln!(self.questions, "{told}").unwrap();
+        serde_json::from_str(&self.answers.next().unwrap().unwrap()).unwrap()
+    }
+
     /// Ten calls at once: what they saw, how often a refresh was sent, how often the page was told
     /// that the session is over.
     fn burst(&mut self) -> Value {
-        writeln!(self.questions).unwrap();
-        serde_json::from_str(&self.answers.next().unwrap().unwrap()).unwrap()
+        let told = self.call(&json!({ "path": "/me", "times": 10 }));
+        let sent = told["sent"].as_array().unwrap().iter();
+        let refreshes = sent.filter(|sent| sent.as_str().unwrap().starts_with("/refresh")).count();
+        let ends = told["ends"].as_array().unwrap().len();
+        json!({ "seen": told["seen"], "refreshes": refreshes, "ends": ends })
     }
 }
 
@@ -114,4 +137,61 @@ async fn bug_27_the_example_client_ends_when_the_refresh_itself_is_refused() {
     let Some(mut page) = Page::open(&auth) else { return skip("node is not installed here") };
     auth.post_as(&alice.access, "/logout-all-devices", json!({})).await.must_be(200);
     assert_eq!(page.burst(), json!({ "seen": ["no new token: 401"], "refreshes": 1, "ends": 1 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_33_the_example_client_repeats_only_what_a_new_token_can_mend() {
+    let Some(auth) = own(|_| ()).await else { return };
+    auth.user("alice").await;
+    let Some(mut page) = Page::open(&auth) else { return skip("node is not installed here") };
+    let passwords =
+        json!({ "current_password": "not this one", "new_password": "quite another long one" });
+    let change = json!({ "path": "/change-password", "method": "POST", "body": passwords });
+    assert_eq!(page.call(&change)["sent"], json!(["/change-password 422"]));
+
+    auth.clock.advance(Duration::from_mins(16));
+    let sent = ["/change-password 401", "/refresh 200", "/change-password 401"];
+    assert_eq!(page.call(&change)["sent"], json!(sent), "the login was too long ago");
+    assert_eq!(page.call(&change)["sent"], json!(["/change-password 401"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_33_the_example_client_survives_a_login_in_another_tab() {
+    let Some(auth) = own(|_| ()).await else { return };
+    auth.user("alice").await;
+    let Some(mut page) = Page::open(&auth) else { return skip("node is not installed here") };
+    let elsewhere = json!({ "path": "/sessions", "method": "DELETE", "login": true });
+    assert_eq!(page.call(&elsewhere)["sent"], json!(["/sessions 200"]));
+
+    let unread =
+        json!({ "path": "/sessions", "method": "DELETE", "login": true, "readable": false });
+    assert_eq!(page.call(&unread)["sent"], json!(["/sessions 403", "/sessions 200"]));
+    assert_eq!(page.call(&unread)["seen"], json!([200]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_33_the_example_client_finds_its_way_back_after_a_reload_elsewhere_on_the_site() {
+    let Some(auth) = own(|_| ()).await else { return };
+    auth.user("alice").await;
+    let Some(mut page) = Page::open(&auth) else { return skip("node is not installed here") };
+    auth.clock.advance(Duration::from_mins(16));
+    let reloaded =
+        json!({ "path": "/logout", "method": "POST", "reload": true, "readable": false });
+    let sent = ["/logout 403", "/logout 200"];
+    let told = page.call(&reloaded);
+    assert_eq!(told["sent"], json!(sent), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_33_the_example_client_takes_no_for_an_answer() {
+    let Some(auth) = own(|_| ()).await else { return };
+    auth.user("alice").await;
+    let Some(mut page) = Page::open(&auth) else { return skip("node is not installed here") };
+    let foreign =
+        json!({ "path": "/sessions", "method": "DELETE", "origin": "https://evil.example" });
+    for _ in 0..2 {
+        let told = page.call(&foreign);
+        assert_eq!(told["sent"], json!(["/sessions 403", "/sessions 403"]));
+    }
+    assert_eq!(page.call(&json!({ "path": "/me" }))["seen"], json!([200]));
 }
