@@ -110,7 +110,7 @@ impl App {
             clock: clock.clone(),
         };
         let passwords = Passwords::new(&settings, random.clone())?;
-        let limits = Limiter::new(&settings, clock.clone())?;
+        let limits = Limiter::new(&settings, ledgers.clone(), clock.clone());
         let mail = Mail::new(&settings, clock.clone(), background.clone())?;
         let secret = settings.tokens.refresh_secret();
         Ok(Self(Arc::new(Parts {

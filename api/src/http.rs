@@ -13,6 +13,7 @@ pub(crate) mod connections;
 pub mod cookies;
 pub(crate) mod cors;
 pub mod health;
+mod mailed;
 pub mod openapi;
 pub(crate) mod operations;
 pub(crate) mod our_pages;

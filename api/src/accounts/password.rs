@@ -10,8 +10,10 @@ mod memory;
 mod old;
 mod outcome;
 mod policy;
+mod queue;
 
 pub use equal_cost::Work;
 pub use hasher::Passwords;
 pub use outcome::{Fault, Outcome};
 pub use policy::Weakness;
+pub use queue::Known;

@@ -13,6 +13,7 @@ use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::sessions::caller::Caller;
+use crate::tokens::access::Refusal;
 
 impl FromRequestParts<App> for Caller {
     type Rejection = Error;
@@ -43,6 +44,13 @@ impl FromRequestParts<App> for Admin {
             Role::User => Err(Error::Forbidden),
         }
     }
+}
+
+/// Whether the access token of a request was made here, whatever has become of it.
+pub(crate) fn is_of_ours(app: &App, headers: &HeaderMap, method: &Method) -> bool {
+    let sent = token_in(app, headers, method);
+    let verified = sent.map(|sent| app.keys.verify(sent.token, app.clock.now()));
+    verified.is_ok_and(|verified| matches!(verified, Ok(_) | Err(Refusal::Expired)))
 }
 
 /// Refuses a session that is used from elsewhere, if the operator wants that.

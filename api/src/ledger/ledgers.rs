@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::{Digest, Verdict};
-use redis::{Cmd, RedisError, RedisResult, Value};
+use redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Value};
 use secrecy::ExposeSecret as _;
 use tokio::sync::SetOnce;
 
@@ -168,6 +168,17 @@ impl Ledgers {
         let answer = command.query_async(&mut line.ask.clone()).await;
         let sessions: Vec<HashMap<String, Value>> = self.lines.heard(&line, answer)?;
         sessions.iter().map(seen).collect()
+    }
+
+    /// Asks something that is about no ledger over the same line, so that whatever is wrong with it is
+    /// noticed by everybody.
+    pub(crate) async fn ask_beside<T: FromRedisValue>(
+        &self,
+        question: &Pipeline,
+    ) -> RedisResult<T> {
+        let line = self.lines.any()?;
+        let answer = question.query_async(&mut line.ask.clone()).await;
+        self.lines.heard(&line, answer)
     }
 
     /// What the module counts: `INFO portcullis`.

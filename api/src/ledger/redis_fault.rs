@@ -7,8 +7,12 @@ pub(super) fn is_of_the_server(code: &str) -> bool {
     ["LOADING", "READONLY", "MASTERDOWN", "NOAUTH", "CLUSTERDOWN"].contains(&code)
 }
 
-/// The same of any fault, which may also be one of the way to the server.
+/// The same of any fault, which may also be one of the way to the server. Of several commands that
+/// were sent together, or as one transaction, each has its own refusal.
 pub(super) fn breaks_line(cause: &RedisError) -> bool {
+    if let Some(refusals) = cause.clone().into_server_errors() {
+        return refusals.iter().any(|(_, refusal)| is_of_the_server(refusal.code()));
+    }
     match (cause.kind(), cause.code()) {
         (_, Some(code)) => is_of_the_server(code),
         (ErrorKind::UnexpectedReturnType, None) => false,

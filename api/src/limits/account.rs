@@ -36,7 +36,8 @@ pub(super) struct Who<'a> {
     pub(super) email: &'a str,
     pub(super) ip: IpAddr,
     pub(super) device: &'a Device,
-    pub(super) device_cookie: Option<&'a str>,
+    /// The device that has proven itself, or the session of whoever is logged in.
+    pub(super) known_as: Option<&'a str>,
 }
 
 /// A try at an account that was let in.
@@ -74,10 +75,9 @@ impl AccountLimits {
         let account = short(who.email.as_bytes());
         let place = [address::prefix(who.ip).to_string(), who.device.fingerprint.clone()].join(" ");
         let place = short(place.as_bytes());
-        let seen = format!("account:{account}:seen:{place}");
-        let known = who.device_cookie.filter(|cookie| self.knows(who.email, cookie));
-        if let Some(cookie) = known {
-            let [failures, gate] = keys(&account, &short(cookie.as_bytes()));
+        let seen = key(&account, &["seen", &place]);
+        if let Some(known) = who.known_as {
+            let [failures, gate] = keys(&account, &short(known.as_bytes()));
             let [shut] = store.remaining([&gate]).await;
             return Attempt { failures, gate, seen, shut };
         }
@@ -107,12 +107,12 @@ impl AccountLimits {
             Some(gate.resets_in).filter(|_| gate.count > 1)
         };
         let Some(wait) = wait else { return Ok(()) };
-        store.take_back(&attempt.failures).await;
+        store.take_back(&attempt.failures, MEMORY).await;
         Err(self.throttled(wait))
     }
 
     pub(super) async fn withdraw(&self, store: &Counts, attempt: &Attempt) {
-        store.take_back(&attempt.failures).await;
+        store.take_back(&attempt.failures, MEMORY).await;
     }
 
     pub(super) async fn succeeded(&self, store: &Counts, attempt: &Attempt) {
@@ -164,10 +164,15 @@ impl AccountLimits {
 const STRANGERS: &str = "strangers";
 
 fn keys(account: &str, bucket: &str) -> [String; 2] {
-    ["failures", "gate"].map(|kind| format!("account:{account}:{bucket}:{kind}"))
+    ["failures", "gate"].map(|kind| key(account, &[bucket, kind]))
+}
+
+/// The braces keep all that is known of an account in one slot of a cluster.
+fn key(account: &str, rest: &[&str]) -> String {
+    format!("account:{{{account}}}:{}", rest.join(":"))
 }
 
 /// 128 bits of a digest: no address and no cookie stands in Redis.
-fn short(text: &[u8]) -> String {
+pub(super) fn short(text: &[u8]) -> String {
     Digest::of(text).to_hex().iter().take(32).map(|digit| char::from(*digit)).collect()
 }

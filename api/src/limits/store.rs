@@ -1,60 +1,42 @@
 //! Where the counts are kept: in Redis, and in this process while Redis is away.
 //!
-//! Every key ends by itself. After a failure Redis is left alone for a moment, so that its outage
-//! costs one deadline and not one for each request.
+//! They go over the same line as everything else that is said to Redis (`ledger/line.rs`): whoever
+//! notices first that a server is gone, or is no primary any more, notices it for all, and what comes
+//! back is used again at once (F-20). Every key ends by itself: whatever writes one gives it an end
+//! in the same step.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisResult};
-use secrecy::ExposeSecret as _;
+use redis::{FromRedisValue, Pipeline};
 
-use crate::base::clock::{Clock, Timestamp};
+use super::alone::Alone;
+use crate::base::clock::Clock;
 use crate::base::log_targets as log;
-use crate::settings::Stores;
+use crate::ledger::ledgers::Ledgers;
 
 /// Not below any ledger's prefix.
 const PREFIX: &str = "portcullis:limit:";
-/// How long Redis is left alone after a failure.
-const REST: Duration = Duration::from_secs(1);
-/// How many counts this process keeps at most while Redis is away.
-const MOST: usize = 100_000;
 
 /// A count and when it starts anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Counted {
     pub(super) count: u32,
     pub(super) resets_in: Duration,
+    /// All instances count together.
+    pub(super) is_shared: bool,
 }
 
 pub(super) struct Counts {
-    redis: ConnectionManager,
-    rests_until: AtomicU64,
-    local: Mutex<HashMap<String, Entry>>,
-    clock: Clock,
-}
-
-struct Entry {
-    count: u32,
-    ends: Timestamp,
+    redis: Ledgers,
+    alone: Alone,
+    /// Whether the log knows that this process counts by itself.
+    told: AtomicBool,
 }
 
 impl Counts {
-    pub(super) fn new(stores: &Stores, clock: Clock) -> RedisResult<Self> {
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(stores.redis_deadline))
-            .set_response_timeout(Some(stores.redis_deadline));
-        let client = Client::open(stores.redis_url().expose_secret())?;
-        Ok(Self {
-            redis: ConnectionManager::new_lazy_with_config(client, config)?,
-            rests_until: AtomicU64::new(0),
-            local: Mutex::new(HashMap::new()),
-            clock,
-        })
+    pub(super) fn new(redis: Ledgers, clock: Clock) -> Self {
+        Self { redis, alone: Alone::new(clock), told: AtomicBool::new(false) }
     }
 
     /// Counts once more; the first of a window starts it.
@@ -64,108 +46,92 @@ impl Counts {
         pipeline.atomic().cmd("INCR").arg(&name);
         pipeline.cmd("PEXPIRE").arg(&name).arg(milliseconds(window)).arg("NX").ignore();
         pipeline.cmd("PTTL").arg(&name);
-        let counted =
-            self.ask(async |mut redis| pipeline.query_async::<(u32, u64)>(&mut redis).await).await;
-        match counted {
-            Some((count, ttl_ms)) => Counted { count, resets_in: Duration::from_millis(ttl_ms) },
-            None => self.add_here(key, window),
+        match self.ask(&pipeline).await {
+            Some((count, left_ms)) => counted(count, left_ms),
+            None => self.alone.add(key, window),
         }
     }
 
-    /// Takes one count back. Should the window have ended meanwhile, the next count sets it right.
-    pub(super) async fn take_back(&self, key: &str) {
-        let mut command = redis::cmd("DECR");
-        command.arg([PREFIX, key].concat());
-        let taken = self.ask(async |mut redis| command.exec_async(&mut redis).await).await;
-        if taken.is_none()
-            && let Some(entry) = self.here().get_mut(key)
-        {
-            entry.count = entry.count.saturating_sub(1);
+    /// Takes one count back. Should its window have ended meanwhile, there is nothing to take it from.
+    pub(super) async fn take_back(&self, key: &str, window: Duration) {
+        let name = [PREFIX, key].concat();
+        let window = milliseconds(window);
+        let mut pipeline = redis::pipe();
+        pipeline.atomic().cmd("SET").arg(&name).arg(1).arg("NX").arg("PX").arg(window).ignore();
+        pipeline.cmd("DECR").arg(&name).ignore();
+        pipeline.cmd("PEXPIRE").arg(&name).arg(window).arg("NX").ignore();
+        if self.ask::<()>(&pipeline).await.is_none() {
+            self.alone.take_back(key);
         }
     }
 
-    /// How long each key still has, if it is there.
+    /// What was counted so far, without counting.
+    pub(super) async fn standing(&self, key: &str) -> Counted {
+        let name = [PREFIX, key].concat();
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("GET").arg(&name).cmd("PTTL").arg(&name);
+        match self.ask::<(Option<i64>, i64)>(&pipeline).await {
+            Some((count, left_ms)) => counted(count.unwrap_or(0), left_ms),
+            None => self.alone.standing(key),
+        }
+    }
+
+    /// What this process has counted while Redis was away.
+    pub(super) fn counted_alone(&self, key: &str) -> u32 {
+        self.alone.standing(key).count
+    }
+
+    /// How long each key still has, if it is there. They must be of one account.
     pub(super) async fn remaining<const N: usize>(&self, keys: [&str; N]) -> [Option<Duration>; N] {
         let mut pipeline = redis::pipe();
         for key in keys {
             pipeline.cmd("PTTL").arg([PREFIX, key].concat());
         }
-        let told =
-            self.ask(async |mut redis| pipeline.query_async::<[i64; N]>(&mut redis).await).await;
-        let left = match told {
-            Some(told) => told.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))),
-            None => keys.map(|key| self.remaining_here(key)),
+        let left = match self.ask::<[i64; N]>(&pipeline).await {
+            Some(left_ms) => left_ms.map(|left_ms| counted(0, left_ms).resets_in),
+            None => keys.map(|key| self.alone.standing(key).resets_in),
         };
         left.map(|left| Some(left).filter(|left| !left.is_zero()))
     }
 
-    fn remaining_here(&self, key: &str) -> Duration {
-        let here = self.here();
-        here.get(key).map(|entry| entry.ends.since(self.clock.now())).unwrap_or_default()
-    }
-
-    /// Forgets keys.
+    /// Forgets keys. They must be of one account.
     pub(super) async fn forget(&self, keys: &[&str]) {
-        let mut command = redis::cmd("DEL");
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("DEL");
         for key in keys {
-            command.arg([PREFIX, key].concat());
+            pipeline.arg([PREFIX, key].concat());
         }
-        self.ask(async |mut redis| command.exec_async(&mut redis).await).await;
-        let mut here = self.here();
+        self.ask::<()>(pipeline.ignore()).await;
         for key in keys {
-            here.remove(*key);
+            self.alone.forget(key);
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
-        self.here().len()
-    }
-
-    fn here(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
-        self.local.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn add_here(&self, key: &str, window: Duration) -> Counted {
-        let now = self.clock.now();
-        let mut here = self.here();
-        make_room(&mut here, now);
-        let entry = here.entry(key.to_owned()).or_insert(Entry { count: 0, ends: now });
-        if entry.ends <= now {
-            *entry = Entry { count: 0, ends: now.plus(window) };
-        }
-        entry.count = entry.count.saturating_add(1);
-        Counted { count: entry.count, resets_in: entry.ends.since(now) }
-    }
-
-    async fn ask<T>(
-        &self,
-        question: impl AsyncFnOnce(ConnectionManager) -> RedisResult<T>,
-    ) -> Option<T> {
-        if self.clock.now().0 < self.rests_until.load(Ordering::Relaxed) {
-            return None;
-        }
-        let answer = question(self.redis.clone()).await;
-        answer
-            .inspect_err(|cause| {
-                tracing::warn!(
+    async fn ask<T: FromRedisValue>(&self, question: &Pipeline) -> Option<T> {
+        let answer = self.redis.ask_beside(question).await;
+        let is_alone = answer.is_err();
+        if self.told.swap(is_alone, Ordering::Relaxed) != is_alone {
+            match &answer {
+                Ok(_) => {
+                    tracing::info!(target: log::LIMIT_STORE, "rate limits are counted in Redis again");
+                }
+                Err(cause) => tracing::warn!(
                     target: log::LIMIT_STORE,
                     %cause,
                     "Redis is unavailable for rate limits; this instance counts on its own"
-                );
-                self.rests_until.store(self.clock.now().plus(REST).0, Ordering::Relaxed);
-            })
-            .ok()
+                ),
+            }
+        }
+        answer.ok()
     }
 }
 
-/// Drops what has ended; if that is not enough, everything, rather than grow without end.
-fn make_room(here: &mut HashMap<String, Entry>, now: Timestamp) {
-    if here.len() >= MOST {
-        here.retain(|_, entry| entry.ends > now);
-    }
-    if here.len() >= MOST {
-        here.clear();
+/// As Redis tells it. What has ended in this very moment has no time left.
+fn counted(count: i64, left_ms: i64) -> Counted {
+    Counted {
+        count: u32::try_from(count.max(0)).unwrap_or(u32::MAX),
+        resets_in: Duration::from_millis(u64::try_from(left_ms).unwrap_or(0)),
+        is_shared: true,
     }
 }
 

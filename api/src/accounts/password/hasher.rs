@@ -5,7 +5,6 @@ use std::sync::Arc;
 use argon2::password_hash::PasswordHasher as _;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -13,6 +12,7 @@ use super::memory::Memory;
 use super::old::{COSTS, Old};
 use super::outcome::{Fault, Kind, Outcome, failed};
 use super::policy::{self, Weakness};
+use super::queue::{Known, Queue};
 use crate::base::random::Random;
 use crate::settings::Settings;
 use crate::tokens::secret::Password;
@@ -27,10 +27,9 @@ pub struct Passwords {
     pub(super) random: Random,
     pub(super) old: Arc<Old>,
     memory: Arc<Memory>,
-    /// Those at work and those waiting.
-    places: Arc<Semaphore>,
-    /// Those at work.
-    turns: Arc<Semaphore>,
+    queue: Queue,
+    /// For whom passwords are hashed.
+    known: Known,
 }
 
 impl Passwords {
@@ -45,8 +44,8 @@ impl Passwords {
         let workers = workers.unwrap_or(cores);
         Ok(Self {
             decoy: hash(&argon2, "nobody's password", random.bytes())?.into(),
-            places: Arc::new(Semaphore::new(workers + usize::from(accounts.password_queue))),
-            turns: Arc::new(Semaphore::new(workers)),
+            queue: Queue::new(workers, accounts.password_queue.into()),
+            known: Known::No,
             shortest: accounts.password_min_length.into(),
             app_name: server.app_name.as_str().into(),
             old: Arc::default(),
@@ -54,6 +53,17 @@ impl Passwords {
             argon2,
             random,
         })
+    }
+
+    /// The same, for somebody who is a stranger or not.
+    #[must_use]
+    pub fn for_someone(&self, known: Known) -> Self {
+        Self { known, ..self.clone() }
+    }
+
+    /// Refuses somebody for whom there is no place in the queue, before anything is done for them.
+    pub fn must_have_room(&self) -> Result<(), Fault> {
+        self.queue.must_have_room(self.known)
     }
 
     /// Whether a new password may be taken; `about` is what the account says of its owner.
@@ -89,11 +99,9 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Fault> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Fault::Busy)?;
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(failed)?;
-        let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, turn);
+        let turn = self.queue.turn(self.known).await?;
         let task = spawn_blocking(move || {
-            let _held = held;
+            let _held = turn;
             work()
         });
         task.await.map_err(failed)

@@ -4,12 +4,12 @@
 //! token of the account before holds nothing after.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::accounts::password::Known;
 use crate::accounts::user::fault_of_password;
 use crate::base::client::Client;
 use crate::base::clock::Timestamp;
@@ -57,15 +57,15 @@ pub async fn change_password(
     State(app): State<App>,
     client: Client,
     caller: Caller,
-    headers: HeaderMap,
     Body(request): Body<Request>,
 ) -> Result<Response> {
     must_have_logged_in_lately(&app, &caller)?;
     let user = user(&app, caller.user_id).await?;
-    let device = cookies::value(&headers, cookies::DEVICE);
-    let attempt = app.limits.attempt(&user.email, &client, device).await?;
+    let passwords = app.passwords.for_someone(Known::Yes);
+    passwords.must_have_room()?;
+    let attempt = app.limits.attempt_in_session(&user.email, &client, &caller.session).await?;
     let given = request.current_password;
-    let checked = app.passwords.check(Some(&user.password_hash), given.clone()).await;
+    let checked = passwords.check(Some(&user.password_hash), given.clone()).await;
     if !app.limits.outcome(&attempt, &client, checked).await?.matches {
         let event = Event::of(What::PasswordChangeFailed, caller.user_id);
         audit::record_alone(&app.store.pool, &client, app.clock.now(), event).await?;
@@ -77,7 +77,7 @@ pub async fn change_password(
     if let Some(fault) = fault_of_password("new_password", &new, &app.passwords, &about) {
         return Err(Error::Unacceptable(vec![fault]));
     }
-    let hash = app.passwords.hash(new).await?;
+    let hash = passwords.hash(new).await?;
     let mut compared = user.password_hash;
     let Changed { role, now, opened, propagation } = loop {
         let changed = app.store.repeat(|| change(&app, &client, &caller, &compared, &hash));
@@ -86,7 +86,7 @@ pub async fn change_password(
             Checked::Replaced(in_force) => in_force,
         };
         // A login may have replaced an old hash of the same password.
-        if !app.passwords.check(Some(&compared), given.clone()).await?.matches {
+        if !passwords.check(Some(&compared), given.clone()).await?.matches {
             return Err(Error::WrongPassword);
         }
     };

@@ -14,6 +14,7 @@ use crate::base::client::Client;
 use crate::base::error::{Error, Result};
 use crate::http::answer::Success;
 use crate::http::body::Body;
+use crate::http::mailed;
 use crate::limits::Scope;
 use crate::mail::Message;
 use crate::store::audit::{self, Event, What};
@@ -39,6 +40,7 @@ pub async fn register(
     client: Client,
     Body(newcomer): Body<Newcomer>,
 ) -> Result<(StatusCode, Success)> {
+    app.passwords.must_have_room()?;
     app.limits.take(Scope::Register, &client).await?;
     let person = newcomer.checked(&app.passwords)?;
     let password_hash = app.passwords.hash(person.password.clone()).await?;
@@ -73,8 +75,7 @@ pub async fn verify_email(
     client: Client,
     Body(proof): Body<Proof>,
 ) -> Result<Success> {
-    app.limits.take(Scope::Mail, &client).await?;
-    let token = EmailToken::parse(&proof.token).ok_or(Error::DeadEmailToken)?;
+    let token = mailed::token(&app, &client, &proof.token).await?;
     app.store.repeat(|| prove(&app, &client, &token)).await?;
     Ok(Success::message("Email verified. You can log in now."))
 }

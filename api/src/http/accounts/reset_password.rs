@@ -8,11 +8,13 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::accounts::email_token;
 use crate::accounts::email_token::Purpose;
+use crate::accounts::password::Known;
 use crate::accounts::user::{checked_email, fault_of_password};
 use crate::base::client::Client;
 use crate::base::error::{Error, Result};
 use crate::http::answer::Success;
 use crate::http::body::Body;
+use crate::http::mailed;
 use crate::ledger::change::Propagation;
 use crate::limits::Scope;
 use crate::mail::{Message, Scene};
@@ -89,14 +91,13 @@ pub async fn reset(
     client: Client,
     Body(Reset { token, new_password }): Body<Reset>,
 ) -> Result<Success> {
-    app.limits.take(Scope::Mail, &client).await?;
-    let token = EmailToken::parse(&token).ok_or(Error::DeadEmailToken)?;
+    let token = mailed::token(&app, &client, &token).await?;
     let owner = owner(&app, &token).await?;
     let about = [owner.email.as_str(), &owner.first_name, &owner.last_name];
     if let Some(fault) = fault_of_password("new_password", &new_password, &app.passwords, &about) {
         return Err(Error::Unacceptable(vec![fault]));
     }
-    let hash = app.passwords.hash(new_password).await?;
+    let hash = app.passwords.for_someone(Known::Yes).hash(new_password).await?;
 
     let propagation = app.store.repeat(|| set(&app, &client, &token, owner.user_id, &hash)).await?;
     app.limits.forgive(&owner.email).await;

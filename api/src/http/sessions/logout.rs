@@ -4,7 +4,7 @@
 //! is not made to come in first. The refresh token is enough, in its cookie or in the body.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,7 +15,7 @@ use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
 use crate::http::body::OptionalBody;
-use crate::http::caller::must_name_no_other;
+use crate::http::caller::{is_of_ours, must_name_no_other};
 use crate::http::cookies::{self, forget};
 use crate::http::our_pages;
 use crate::ledger::change::Propagation;
@@ -156,7 +156,7 @@ impl Leaving<'_> {
         let Self { app, client, headers } = *self;
         let refusal = match caller {
             Ok(caller) => {
-                app.limits.take(Scope::Logout, client).await?;
+                app.limits.tell(Scope::Logout, client).await;
                 if let Some(token) = refresh_token {
                     let family = self.family(token).await?;
                     let is_own = family.is_some_and(|family| family.session == caller.session);
@@ -171,14 +171,30 @@ impl Leaving<'_> {
         if refresh_token.is_some() && cookie.is_some() {
             return Err(Error::TwoTokens);
         }
-        let token = refresh_token.or(cookie).ok_or(refusal)?;
-        app.limits.take(Scope::Logout, client).await?;
-        let family = self.family(token).await?.ok_or(Error::DeadRefreshToken)?;
+        let Some(token) = refresh_token.or(cookie) else { return self.refused(refusal).await };
+        let turn = app.limits.turn(Scope::Logout, client).await;
+        let Some(family) = self.family(token).await? else {
+            drop(turn);
+            let dead = Error::DeadRefreshToken;
+            return Err(app.limits.unknown(Scope::Logout, client, dead).await);
+        };
+        drop(turn);
         if cookie.is_some() {
             self.must_be_meant(&family.session).await?;
         }
         must_name_no_other(headers, &family.session)?;
         Ok(family.into())
+    }
+
+    /// No limit keeps anybody from leaving. What nobody here gave out counts against its sender (F-16).
+    async fn refused(&self, refusal: Error) -> Result<Leaver> {
+        let Self { app, client, headers } = *self;
+        Err(match refusal {
+            Error::DeadToken if !is_of_ours(app, headers, &Method::POST) => {
+                app.limits.unknown(Scope::Logout, client, refusal).await
+            }
+            refusal => refusal,
+        })
     }
 
     async fn family(&self, token: &str) -> Result<Option<Family>> {

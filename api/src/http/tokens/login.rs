@@ -17,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::accounts::new_device;
+use crate::accounts::password::Known;
 use crate::base::client::Client;
 use crate::base::clock::Timestamp;
 use crate::base::device::Device;
@@ -31,7 +32,7 @@ use crate::limits::Scope;
 use crate::sessions::opening::Opened;
 use crate::tokens::issue::{Grant, TokenPair};
 use crate::tokens::secret::Password;
-use account::Stored;
+use account::{Attempted, Stored};
 use begin_session::{Begun, begin};
 
 /// Body of `/login` and `/login-enhanced`.
@@ -183,11 +184,15 @@ async fn log_in(
     headers: &HeaderMap,
     request: Request,
 ) -> Result<(LoggedIn, Propagation)> {
-    app.limits.take(Scope::Login, client).await?;
     let email = spelled(&request.email);
     let device = cookies::value(headers, DEVICE);
+    let known = Known::of(app.limits.knows(&email, device));
+    let passwords = app.passwords.for_someone(known);
+    passwords.must_have_room()?;
+    app.limits.take(Scope::Login, client).await?;
     let attempt = app.limits.attempt(&email, client, device).await?;
-    let begun = begin(app, client, headers, &email, request.password).await;
+    let attempted = Attempted { email: &email, given: request.password, passwords };
+    let begun = begin(app, client, headers, attempted).await;
     let begun = app.limits.outcome(&attempt, client, begun).await?;
     let Some(Begun { user, role, now, opened, propagation }) = begun else {
         return Err(Error::BadCredentials);

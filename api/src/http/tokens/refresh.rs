@@ -68,7 +68,6 @@ pub async fn refresh(
     headers: HeaderMap,
     OptionalBody(request): OptionalBody<Request>,
 ) -> Result<Response> {
-    app.limits.take(Scope::Refresh, &client).await?;
     let exchanged = exchanged(&app, &client, &headers, &request).await;
     exchanged.or_else(|refusal| Ok(cookies::with_refusal(&app, &headers, refusal)))
 }
@@ -80,12 +79,17 @@ async fn exchanged(
     request: &Request,
 ) -> Result<Response> {
     let (token, by_cookie) = presented(headers, request)?;
-    let token = RefreshToken::parse(token).ok_or(Error::DeadRefreshToken)?;
+    let Some(token) = RefreshToken::parse(token) else { return unknown(app, client).await };
     let successor = token.successor(&app.refresh_key);
 
+    let turn = app.limits.turn(Scope::Refresh, client).await;
     let mut db = app.store.pool.acquire().await?;
     let now = app.clock.now();
-    let row = find(&mut db, &token, &successor, now).await?;
+    let Some(row) = find(&mut db, &token, &successor, now).await? else {
+        drop((db, turn));
+        return unknown(app, client).await;
+    };
+    drop(turn);
     if by_cookie {
         // Nothing can be done with a dead cookie, meant or not, but to clear it.
         if !row.session_lives(app, now) {
@@ -93,6 +97,7 @@ async fn exchanged(
         }
         our_pages::must_be_meant(app, headers, &row.session)?;
     }
+    app.limits.take_in_session(Scope::Refresh, client, &row.session).await?;
     if request.session_id.as_ref().is_some_and(|named| named != row.session.as_str()) {
         return refuse_mismatch(app, &mut db, client, &row).await;
     }
@@ -110,6 +115,11 @@ async fn exchanged(
     let mut pair = app.issuer.pair(&grant, &successor, now);
     let cookies = by_cookie.then(|| cookies::move_tokens(app, &mut pair, &row.session));
     Ok((cookies, Success::data(pair)).into_response())
+}
+
+/// Refuses a token that nobody here gave out.
+async fn unknown<T>(app: &App, client: &Client) -> Result<T> {
+    Err(app.limits.unknown(Scope::Refresh, client, Error::DeadRefreshToken).await)
 }
 
 /// The one refresh token of a request, and whether a cookie brought it.
@@ -168,7 +178,8 @@ impl Exchange<'_> {
             }
             // Somebody was faster, or what the user may do has changed: see what is so now.
             db = app.store.pool.acquire().await?;
-            row = find(&mut db, self.token, self.successor, now).await?;
+            let found = find(&mut db, self.token, self.successor, now).await?;
+            row = found.ok_or(Error::DeadRefreshToken)?;
         }
         drop(db);
         if row.is_reused(app, now) {

@@ -113,7 +113,7 @@ async fn beyond_the_queue_the_answer_is_busy_and_the_place_comes_back() {
     let mut narrow = settings();
     (narrow.accounts.password_workers, narrow.accounts.password_queue) = (1, 1);
     let passwords = Passwords::new(&narrow, Random::seeded(1)).unwrap();
-    let turn = Arc::clone(&passwords.turns).acquire_owned().await.unwrap();
+    let turn = Arc::clone(&passwords.queue.turns).acquire_owned().await.unwrap();
     let waiting = [passwords.hash(typed("one")), passwords.hash(typed("two"))].map(Box::pin);
     let mut waiting = futures_util::future::join_all(waiting);
     assert!(futures_util::poll!(&mut waiting).is_pending());

@@ -1,10 +1,18 @@
 //! Whether a password is its account's, at the same cost whoever it was.
 
 use crate::App;
+use crate::accounts::password::Passwords;
 use crate::base::client::Client;
 use crate::base::error::Result;
 use crate::store::audit::{self, Event, What};
 use crate::tokens::secret::Password;
+
+/// What somebody says, and where passwords are hashed for them.
+pub(super) struct Attempted<'a> {
+    pub(super) email: &'a str,
+    pub(super) given: Password,
+    pub(super) passwords: Passwords,
+}
 
 /// A user as stored.
 pub(super) struct Stored {
@@ -22,8 +30,7 @@ pub(super) struct Stored {
 pub(super) async fn check_password(
     app: &App,
     client: &Client,
-    email: &str,
-    given: Password,
+    Attempted { email, given, passwords }: &Attempted<'_>,
 ) -> Result<Option<Stored>> {
     let stored = sqlx::query_as!(
         Stored,
@@ -37,16 +44,19 @@ pub(super) async fn check_password(
     let stored = app.store.in_time(stored).await?;
     let user_id = stored.as_ref().map(|user| user.id);
     let hash = stored.as_ref().map(|user| user.password_hash.as_str());
-    let outcome = app.passwords.check(hash, given.clone()).await?;
+    let outcome = passwords.check(hash, given.clone()).await?;
     let unverified_may = !app.settings.accounts.email_verification_required;
     let mut user = stored
         .filter(|_| outcome.matches)
         .filter(|user| user.is_active && (user.email_is_verified || unverified_may));
     match &mut user {
-        Some(user) if outcome.is_outdated => keep_upgraded_hash(app, user, given).await?,
+        Some(user) if outcome.is_outdated => {
+            let upgraded = passwords.hash(given.clone()).await?;
+            keep_upgraded_hash(app, user, upgraded).await?;
+        }
         Some(_) => {}
         None => {
-            app.passwords.even_out(&outcome, given).await?;
+            passwords.even_out(&outcome, given.clone()).await?;
             refused(app, client, user_id).await?;
         }
     }
@@ -60,9 +70,9 @@ pub(super) async fn check_again(
     client: &Client,
     user: Stored,
     in_force: String,
-    given: Password,
+    Attempted { given, passwords, .. }: &Attempted<'_>,
 ) -> Result<Option<Stored>> {
-    let outcome = app.passwords.check(Some(&in_force), given).await?;
+    let outcome = passwords.check(Some(&in_force), given.clone()).await?;
     if !outcome.matches {
         refused(app, client, Some(user.id)).await?;
         return Ok(None);
@@ -77,8 +87,7 @@ pub(super) async fn refused(app: &App, client: &Client, user_id: Option<u64>) ->
 }
 
 /// An old hash is replaced by one of today's strength, unless it is not in force any more.
-async fn keep_upgraded_hash(app: &App, user: &mut Stored, given: Password) -> Result<()> {
-    let upgraded = app.passwords.hash(given).await?;
+async fn keep_upgraded_hash(app: &App, user: &mut Stored, upgraded: String) -> Result<()> {
     let replaced = app.store.repeat(|| async {
         let replaced = sqlx::query!(
             "update users set password_hash = ? where id = ? and password_hash = ?",

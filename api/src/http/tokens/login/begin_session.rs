@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, Method};
 
-use super::account::{Stored, check_again, check_password, refused};
+use super::account::{Attempted, Stored, check_again, check_password, refused};
 use crate::App;
 use crate::base::client::Client;
 use crate::base::clock::Timestamp;
@@ -19,7 +19,7 @@ use crate::sessions::family::Family;
 use crate::sessions::opening::Opened;
 use crate::store::audit::{Event, What};
 use crate::store::held_rows::{self as held, Checked};
-use crate::tokens::secret::{Password, RefreshToken};
+use crate::tokens::secret::RefreshToken;
 
 /// A login that is done.
 pub(super) struct Begun {
@@ -36,12 +36,11 @@ pub(super) async fn begin(
     app: &App,
     client: &Client,
     headers: &HeaderMap,
-    email: &str,
-    given: Password,
+    attempted: Attempted<'_>,
 ) -> Result<Option<Begun>> {
     // Asked for now, a fence costs no time: whatever ends the session comes after it.
     let (checked, fence) =
-        tokio::join!(check_password(app, client, email, given.clone()), app.ledgers.fence());
+        tokio::join!(check_password(app, client, &attempted), app.ledgers.fence());
     let (Some(mut user), fence) = (checked?, fence.ok()) else { return Ok(None) };
     let presented = presented_session(app, headers, user.id).await;
     loop {
@@ -58,7 +57,7 @@ pub(super) async fn begin(
                 return Ok(None);
             }
         };
-        let checked = check_again(app, client, user, in_force, given.clone()).await?;
+        let checked = check_again(app, client, user, in_force, &attempted).await?;
         let Some(still) = checked else { return Ok(None) };
         user = still;
     }

@@ -1,0 +1,125 @@
+//! How many passwords are hashed at a time, how many wait, and who comes first.
+//!
+//! Strangers have their places, and known people as many of their own beside those: no number of
+//! strangers keeps the owners of accounts out. Nor do they make them wait, for only one stranger at a
+//! time stands where turns are handed out (F-17).
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use std::sync::Arc;
+
+use super::outcome::{Fault, failed};
+
+/// Whether somebody has shown that they are no stranger to the account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Known {
+    /// By the cookie of a device that has logged in before, by a session or by a mailed token.
+    Yes,
+    /// Not yet.
+    #[default]
+    No,
+}
+
+impl Known {
+    /// Yes, if somebody is.
+    #[must_use]
+    pub const fn of(is_known: bool) -> Self {
+        if is_known { Self::Yes } else { Self::No }
+    }
+}
+
+/// A clone is the same queue.
+#[derive(Clone)]
+pub(super) struct Queue {
+    /// For everybody: those at work and those waiting.
+    places: Arc<Semaphore>,
+    /// For known people, once the others are taken.
+    reserved: Arc<Semaphore>,
+    /// The stranger who is next.
+    next: Arc<Semaphore>,
+    /// Those at work.
+    pub(super) turns: Arc<Semaphore>,
+}
+
+/// A place in the queue, and the turn to work. Both end when the hash is done.
+pub(super) struct Turn {
+    _place: OwnedSemaphorePermit,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Queue {
+    /// For so many at work and so many waiting.
+    pub(super) fn new(workers: usize, waiting: usize) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(workers + waiting)),
+            reserved: Arc::new(Semaphore::new(waiting)),
+            next: Arc::new(Semaphore::new(1)),
+            turns: Arc::new(Semaphore::new(workers)),
+        }
+    }
+
+    /// Whether there is a place.
+    pub(super) fn must_have_room(&self, known: Known) -> Result<(), Fault> {
+        self.place(known).map(drop)
+    }
+
+    /// Waits for a turn, if there is a place to wait in.
+    pub(super) async fn turn(&self, known: Known) -> Result<Turn, Fault> {
+        let place = self.place(known)?;
+        let next = match known {
+            Known::Yes => None,
+            Known::No => Some(self.next.acquire().await.map_err(failed)?),
+        };
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(failed)?;
+        drop(next);
+        Ok(Turn { _place: place, _turn: turn })
+    }
+
+    fn place(&self, known: Known) -> Result<OwnedSemaphorePermit, Fault> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = match known {
+            Known::Yes => place.or_else(|_| Arc::clone(&self.reserved).try_acquire_owned()),
+            Known::No => place,
+        };
+        place.map_err(|_| Fault::Busy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::poll;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn f_17_no_number_of_strangers_keeps_a_known_device_out_or_waiting() {
+        let queue = Queue::new(1, 4);
+        let at_work = queue.turn(Known::No).await.unwrap();
+        let mut strangers: Vec<_> = (0..4).map(|_| Box::pin(queue.turn(Known::No))).collect();
+        for stranger in &mut strangers {
+            assert!(poll!(stranger).is_pending());
+        }
+        assert!(matches!(queue.turn(Known::No).await, Err(Fault::Busy)));
+        assert!(matches!(queue.must_have_room(Known::No), Err(Fault::Busy)));
+
+        queue.must_have_room(Known::Yes).unwrap();
+        let mut owners: Vec<_> = (0..4).map(|_| Box::pin(queue.turn(Known::Yes))).collect();
+        for owner in &mut owners {
+            assert!(poll!(owner).is_pending());
+        }
+        assert!(matches!(queue.turn(Known::Yes).await, Err(Fault::Busy)), "theirs are bounded too");
+
+        drop(at_work);
+        // The one stranger who was next, then every owner, then the other strangers.
+        drop(strangers.remove(0).await.unwrap());
+        for owner in owners {
+            for stranger in &mut strangers {
+                assert!(poll!(stranger).is_pending());
+            }
+            drop(owner.await.unwrap());
+        }
+        for stranger in strangers {
+            drop(stranger.await.unwrap());
+        }
+    }
+}

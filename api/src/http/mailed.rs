@@ -1,0 +1,28 @@
+//! A token from a mail, as a request brings it.
+
+use crate::App;
+use crate::base::client::Client;
+use crate::base::error::{Error, Result};
+use crate::limits::Scope;
+use crate::tokens::secret::EmailToken;
+
+/// Reads a token that was mailed to somebody, whatever became of it. No limit refuses its holder; one
+/// that nobody was sent counts against whoever sends it (F-16).
+pub(super) async fn token(app: &App, client: &Client, text: &str) -> Result<EmailToken> {
+    let Some(token) = EmailToken::parse(text) else { return unknown(app, client).await };
+    let turn = app.limits.turn(Scope::Mail, client).await;
+    let owner = app.email_tokens.owner(&token).await;
+    drop(turn);
+    match owner {
+        Ok(_) => {
+            app.limits.tell(Scope::Mail, client).await;
+            Ok(token)
+        }
+        Err(Error::DeadEmailToken) => unknown(app, client).await,
+        Err(outage) => Err(outage),
+    }
+}
+
+async fn unknown<T>(app: &App, client: &Client) -> Result<T> {
+    Err(app.limits.unknown(Scope::Mail, client, Error::DeadEmailToken).await)
+}
