@@ -11,9 +11,11 @@ mod old;
 mod outcome;
 mod policy;
 mod queue;
+mod stored;
 
 pub use equal_cost::Work;
 pub use hasher::Passwords;
 pub use outcome::{Fault, Outcome};
 pub use policy::Weakness;
 pub use queue::Known;
+pub use stored::Unusable;

@@ -13,6 +13,7 @@ use super::ids::Ids;
 use super::rows::{OldUser, instant};
 use super::tally::{IMPORTED, THERE};
 use super::work::Import;
+use crate::accounts::password::Unusable;
 use crate::accounts::user::checked_email;
 use crate::base::clock::Timestamp;
 use crate::base::role::Role;
@@ -22,6 +23,11 @@ use crate::store::transaction::Transaction;
 const KIND: &str = "users";
 const ADDRESS_TAKEN: &str = "left out: another account here has the e-mail address";
 const UNVERIFIED: &str = "imported, to verify their address before they log in";
+const TOO_DEAR: &str =
+    "imported, to choose a new password by mail: checking the old hash costs too much";
+const UPDATED: &str = "brought up to date";
+const UPDATED_WITHOUT_PASSWORD: &str =
+    "brought up to date but for the password: checking its hash costs too much";
 /// What fits into the columns of names.
 const LONGEST_NAME: usize = 100;
 
@@ -32,8 +38,8 @@ type Fate = Result<&'static str, &'static str>;
 struct Person {
     id: u64,
     email: String,
-    /// None: the stored one cannot be used here.
-    hash: Option<String>,
+    /// Or why the stored one cannot be used here.
+    hash: Result<String, Unusable>,
     first_name: String,
     last_name: String,
     role: Role,
@@ -107,7 +113,7 @@ impl Import<'_> {
         Ok(Person {
             id: old.id,
             email,
-            hash: old.hash.filter(|hash| is_usable(hash)),
+            hash: self.usable(old.hash),
             first_name: name(old.first_name),
             last_name: name(old.last_name),
             role: if is_admin { Role::Admin } else { Role::User },
@@ -116,6 +122,12 @@ impl Import<'_> {
             created_at,
             updated_at: old.updated_at.map(instant),
         })
+    }
+
+    /// A hash that a login here can check, as it fits into its column.
+    fn usable(&self, hash: Option<String>) -> Result<String, Unusable> {
+        let hash = hash.filter(|hash| hash.len() <= 255).ok_or(Unusable::Unknown)?;
+        self.app.passwords.usable(&hash).map(|()| hash)
     }
 
     async fn user(
@@ -147,7 +159,8 @@ impl Import<'_> {
         } else if *hash != here.password_hash {
             self.end_sessions(tx, here.id, Reason::PasswordChange).await?;
         }
-        Ok(Ok("brought up to date"))
+        let is_too_dear = person.hash == Err(Unusable::TooDear);
+        Ok(Ok(if is_too_dear { UPDATED_WITHOUT_PASSWORD } else { UPDATED }))
     }
 
     async fn end_sessions(
@@ -203,8 +216,11 @@ async fn insert(
     .execute(tx)
     .await;
     match inserted {
-        Ok(_) if person.hash.is_none() => Ok(Ok("imported, to choose a new password by mail")),
-        Ok(_) => Ok(Ok(IMPORTED)),
+        Ok(_) => Ok(Ok(match person.hash {
+            Ok(_) => IMPORTED,
+            Err(Unusable::Unknown) => "imported, to choose a new password by mail",
+            Err(Unusable::TooDear) => TOO_DEAR,
+        })),
         Err(sqlx::Error::Database(cause)) if cause.is_unique_violation() => Ok(Err(ADDRESS_TAKEN)),
         Err(cause) => Err(cause),
     }
@@ -239,12 +255,6 @@ async fn update(
         Err(sqlx::Error::Database(cause)) if cause.is_unique_violation() => Ok(false),
         Err(cause) => Err(cause),
     }
-}
-
-/// Kinds of hashes that a login here can check.
-fn is_usable(hash: &str) -> bool {
-    let is_bcrypt = ["$2a$", "$2b$", "$2x$", "$2y$"].iter().any(|kind| hash.starts_with(kind));
-    (is_bcrypt && hash.len() == 60) || (hash.starts_with("$argon2") && hash.len() <= 255)
 }
 
 fn name(old: Option<String>) -> String {

@@ -3,15 +3,16 @@
 //! A bcrypt hash takes another time than ours. As long as any is kept, a refused login costs one
 //! hash of either kind, the old one at the dearest cost that is kept, so that nobody can tell an
 //! account that has not logged in since the move from one that has, or from none (R-46). A login
-//! that succeeds costs what its own hash costs, and a new installation never pays for this.
+//! that succeeds costs what its own hash costs, and a new installation never pays for this. Hashes
+//! that are too dear to be computed (`stored.rs`) count for nothing here.
 
 use std::sync::atomic::Ordering;
 
 use sqlx::MySqlPool;
 
 use super::hasher::Passwords;
-use super::old::COSTS;
 use super::outcome::{Fault, Kind, Outcome, failed};
+use super::stored::COSTS;
 use crate::tokens::secret::Password;
 
 /// How many passwords were hashed since the start, by kind.
@@ -50,12 +51,15 @@ impl Passwords {
         .await?
     }
 
-    /// Learns from the database whether old hashes are left, and what the dearest costs.
+    /// Learns from the database whether old hashes are left that may be checked, and what the dearest
+    /// of them costs.
     pub async fn look_for_old_hashes(&self, db: &MySqlPool) -> sqlx::Result<()> {
         let cost = sqlx::query_scalar!(
             r#"select cast(coalesce(max(substring(password_hash, 5, 2)), 0) as unsigned)
                           as "cost!: u32"
-                 from users where password_hash like '$2_$__$%'"#
+                 from users
+                where password_hash like '$2_$__$%' and substring(password_hash, 5, 2) <= ?"#,
+            COSTS.end().to_string(),
         )
         .fetch_one(db)
         .await?;

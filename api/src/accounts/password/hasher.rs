@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use argon2::password_hash::PasswordHasher as _;
-use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::task::spawn_blocking;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::memory::Memory;
-use super::old::{COSTS, Old};
+use super::old::Old;
 use super::outcome::{Fault, Kind, Outcome, failed};
 use super::policy::{self, Weakness};
 use super::queue::{Known, Queue};
+use super::stored::{Stored, Unusable};
 use crate::base::random::Random;
 use crate::settings::Settings;
 use crate::tokens::secret::Password;
@@ -49,7 +49,7 @@ impl Passwords {
             shortest: accounts.password_min_length.into(),
             app_name: server.app_name.as_str().into(),
             old: Arc::default(),
-            memory: Arc::default(),
+            memory: Arc::new(Memory::for_hashes(argon2.params())),
             argon2,
             random,
         })
@@ -81,8 +81,15 @@ impl Passwords {
         .await?
     }
 
-    /// Compares a password with what is stored; without an account it costs the same.
+    /// Says whether passwords can be compared with a hash.
+    pub fn usable(&self, stored: &str) -> Result<(), Unusable> {
+        Stored::read(stored, self.argon2.params()).map(drop)
+    }
+
+    /// Compares a password with what is stored; without an account it costs the same, and with a hash
+    /// that no password is compared with.
     pub async fn check(&self, stored: Option<&str>, given: Password) -> Result<Outcome, Fault> {
+        let stored = stored.filter(|stored| self.usable(stored).is_ok());
         let is_known = stored.is_some();
         let stored = stored.unwrap_or(&self.decoy).to_owned();
         let (params, old) = (self.argon2.params().clone(), self.old.clone());
@@ -121,31 +128,27 @@ fn hash(argon2: &Argon2<'_>, password: &str, salt: [u8; 16]) -> Result<String, F
 }
 
 fn compare(stored: &str, given: &Password, live: &Params, old: &Old, memory: &Memory) -> Outcome {
-    if let Some(cost) = cost_of_bcrypt(stored) {
-        let kind = Kind::Bcrypt { cost };
-        old.count(kind);
-        // Old hashes were made of the bytes as sent, and of no more than the first 72 of them.
-        let matches = bcrypt::verify(given.expose(), stored).unwrap_or(false);
-        return Outcome { matches, is_outdated: matches, kind };
+    match Stored::read(stored, live) {
+        Ok(Stored::Bcrypt { hash, cost }) => {
+            let kind = Kind::Bcrypt { cost };
+            old.count(kind);
+            // Old hashes were made of the bytes as sent, and of no more than the first 72 of them.
+            let matches = bcrypt::verify(given.expose(), hash).unwrap_or(false);
+            Outcome { matches, is_outdated: matches, kind }
+        }
+        Ok(Stored::Argon2(parsed)) => {
+            let kind = Kind::Argon2id;
+            old.count(kind);
+            let matches = memory.verify(&bytes(given.expose()), &parsed);
+            let is_current = Params::try_from(&parsed).is_ok_and(|params| {
+                parsed.algorithm == Algorithm::Argon2id.ident()
+                    && params.m_cost() >= live.m_cost()
+                    && params.t_cost() >= live.t_cost()
+            });
+            Outcome { matches, is_outdated: matches && !is_current, kind }
+        }
+        Err(_) => Outcome { matches: false, is_outdated: false, kind: Kind::Argon2id },
     }
-    let kind = Kind::Argon2id;
-    let Ok(parsed) = PasswordHash::new(stored) else {
-        return Outcome { matches: false, is_outdated: false, kind };
-    };
-    old.count(kind);
-    let matches = memory.verify(&bytes(given.expose()), &parsed);
-    let is_current = Params::try_from(&parsed).is_ok_and(|params| {
-        parsed.algorithm == Algorithm::Argon2id.ident()
-            && params.m_cost() >= live.m_cost()
-            && params.t_cost() >= live.t_cost()
-    });
-    Outcome { matches, is_outdated: matches && !is_current, kind }
-}
-
-/// `$2b$12$…` costs 12.
-fn cost_of_bcrypt(stored: &str) -> Option<u32> {
-    let (_, rest) = stored.strip_prefix("$2")?.split_once('$')?;
-    rest.get(..2)?.parse().ok().filter(|cost| COSTS.contains(cost))
 }
 
 #[cfg(test)]

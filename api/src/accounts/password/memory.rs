@@ -4,16 +4,24 @@
 //! long as the hash itself; so whoever is done leaves them to the next. There are as many as hashes
 //! are at work at once, which is bounded.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use argon2::password_hash::phc::{Output, PasswordHash};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
 /// What nobody is hashing in just now.
-#[derive(Default)]
-pub(super) struct Memory(Mutex<Vec<Vec<Block>>>);
+pub(super) struct Memory {
+    unused: Mutex<Vec<Vec<Block>>>,
+    /// How many blocks a hash of ours takes. Only such are kept: what others take may be much.
+    usual: usize,
+}
 
 impl Memory {
+    /// For hashes that mostly cost this.
+    pub(super) fn for_hashes(params: &Params) -> Self {
+        Self { unused: Mutex::default(), usual: params.block_count() }
+    }
+
     /// Whether a password has this hash. Not, if the hash is none of ours.
     pub(super) fn verify(&self, password: &[u8], hash: &PasswordHash) -> bool {
         self.compute(password, hash).is_some_and(|computed| Some(computed) == hash.hash)
@@ -36,13 +44,17 @@ impl Memory {
 
     /// So many blocks, used ones if there are any.
     fn take(&self, blocks: usize) -> Vec<Block> {
-        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        // Of another size only when the costs have changed.
-        memory.take_if(|memory| memory.len() != blocks);
-        memory.unwrap_or_else(|| vec![Block::default(); blocks])
+        let used = if blocks == self.usual { self.unused().pop() } else { None };
+        used.unwrap_or_else(|| vec![Block::default(); blocks])
     }
 
     fn leave(&self, memory: Vec<Block>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        if memory.len() == self.usual {
+            self.unused().push(memory);
+        }
+    }
+
+    fn unused(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
+        self.unused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,12 +1,8 @@
 //! What is known of hashes of older days, and how much was hashed.
 
-use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::outcome::Kind;
-
-/// What bcrypt can be asked for.
-pub(super) const COSTS: RangeInclusive<u32> = 4..=31;
 
 /// What is known of old hashes, and how much was hashed.
 #[derive(Default)]

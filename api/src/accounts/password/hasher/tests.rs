@@ -1,6 +1,7 @@
 //! Hashing and checking, at the lowest cost unless the cost is the question.
 
 use super::*;
+use crate::accounts::password::Work;
 use crate::settings::Settings;
 
 fn settings() -> Settings {
@@ -127,4 +128,20 @@ async fn beyond_the_queue_the_answer_is_busy_and_the_place_comes_back() {
 fn the_products_name_is_nobodys_password() {
     let weakness = passwords().acceptable(&typed("portcullis-portcullis"), &[]);
     assert_eq!(weakness.unwrap_err().code(), "password_too_personal");
+}
+
+#[tokio::test]
+async fn f_19_a_hash_that_is_too_dear_costs_what_no_account_costs() {
+    let passwords = passwords();
+    // Nobody could wait for these.
+    let bcrypt = bcrypt::hash("five red kites", 4).unwrap().replacen("$04$", "$31$", 1);
+    let argon2 = passwords.hash(typed("five red kites")).await.unwrap();
+    let argon2 = argon2.replacen("m=8,t=1", "m=4294967295,t=1000000", 1);
+    assert!(argon2.contains("m=4294967295"), "{argon2}");
+    for stored in [&bcrypt, &argon2] {
+        let before = passwords.work();
+        assert_eq!(check(&passwords, Some(stored), "five red kites").await, "no");
+        let expected = Work { argon2id: before.argon2id + 1, bcrypt: before.bcrypt };
+        assert_eq!(passwords.work(), expected, "{stored}");
+    }
 }
