@@ -126,6 +126,9 @@ async fn others(app: &App, client: &Client, caller: &Caller) -> Result<(Ended, P
     let mut others = ending::not_ended(&mut deed.tx, caller.user_id).await?;
     others.retain(|id| *id != caller.session);
     let ended = deed.end(&others, Reason::Revoked).await?;
+    if ended.sessions == 0 {
+        return Ok((ended, deed.found_done().await?));
+    }
     let event = Event::of(What::SessionsEnded, caller.user_id).in_session(caller.session.as_str());
     Ok((ended, deed.commit(event).await?))
 }

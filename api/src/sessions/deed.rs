@@ -102,6 +102,12 @@ impl<'a> Deed<'a> {
         outbox::commit(self.ledgers, self.tx, self.user_id, self.fence).await
     }
 
+    /// There was nothing to do, so nothing is recorded: who repeats a request fills no trail. What
+    /// waits for the user's ledger is told all the same.
+    pub(crate) async fn found_done(self) -> sqlx::Result<Propagation> {
+        outbox::commit(self.ledgers, self.tx, self.user_id, self.fence).await
+    }
+
     const fn ending(&self, reason: Reason) -> Ending<'a> {
         Ending { reason, at: self.at, client: self.client }
     }

@@ -41,7 +41,10 @@ impl Family {
     ) -> Result<Propagation> {
         let end = || async {
             let mut deed = Deed::begin(ledgers, client, self.user_id).await?;
-            deed.end(std::slice::from_ref(&self.session), Reason::Revoked).await?;
+            let ended = deed.end(std::slice::from_ref(&self.session), Reason::Revoked).await?;
+            if ended.sessions == 0 {
+                return deed.found_done().await;
+            }
             let event = Event::of(What::TokenRevoked, self.user_id)
                 .in_session(self.session.as_str())
                 .with(detail.clone());

@@ -13,7 +13,7 @@ use serde_json::json;
 use sqlx::types::Json;
 
 use crate::base::client::Client;
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, Timestamp};
 use crate::base::device::Device;
 use crate::base::error::Result;
 use crate::base::session_id::SessionId;
@@ -38,8 +38,9 @@ pub struct Gate {
 struct Birthplace {
     ip: IpAddr,
     fingerprint: String,
-    /// From where it was last used wrongly, so that the audit trail hears of it once.
-    audited: Option<(IpAddr, String)>,
+    /// When the audit trail was last told that it was refused to somebody, and that its device had
+    /// changed.
+    audited: [Option<Timestamp>; 2],
 }
 
 impl Gate {
@@ -80,8 +81,10 @@ impl Gate {
         let what = if refused { What::Refused } else { What::DeviceChanged };
         let changed = json!({ "address_changed": !same_place, "device_changed": !same_device });
         let event = Event::of(what, user_id).in_session(session.as_str()).with(changed);
-        if self.is_news(session, client) {
-            audit::record_alone(&self.store.pool, client, self.clock.now(), event).await?;
+        let now = self.clock.now();
+        if self.is_news(session, refused, now) {
+            let mut db = self.store.pool.acquire().await?;
+            audit::record_news(&mut db, client, now, event).await?;
         } else {
             event.log(client);
         }
@@ -101,7 +104,7 @@ impl Gate {
         .await?;
         let birthplace = row.and_then(|row| {
             let ip = row.ip_address.parse().ok()?;
-            Some(Birthplace { ip, fingerprint: row.device.0.fingerprint, audited: None })
+            Some(Birthplace { ip, fingerprint: row.device.0.fingerprint, audited: [None; 2] })
         });
         if let Some(birthplace) = &birthplace {
             let mut birthplaces = self.birthplaces();
@@ -125,13 +128,18 @@ impl Gate {
         self.birthplaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this is news for the audit trail; it is not news again until something else is.
-    fn is_news(&self, session: &SessionId, client: &Client) -> bool {
+    /// Whether this may be news for the audit trail. It is once an hour, whatever else has changed:
+    /// what a client says of itself it can say anew with each request (F-21). Another instance may have
+    /// told it, which the trail itself knows.
+    fn is_news(&self, session: &SessionId, refused: bool, now: Timestamp) -> bool {
         let mut birthplaces = self.birthplaces();
         let Some(birthplace) = birthplaces.get_mut(session.as_str()) else { return true };
-        let from = (client.ip, client.device.fingerprint.clone());
-        let news = birthplace.audited.as_ref() != Some(&from);
-        birthplace.audited = Some(from);
+        let [refusal, change] = &mut birthplace.audited;
+        let last = if refused { refusal } else { change };
+        let news = last.is_none_or(|last| now.since(last) >= audit::NEWS_EVERY);
+        if news {
+            *last = Some(now);
+        }
         news
     }
 }

@@ -6,11 +6,12 @@
 mod what;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use portcullis_core::Digest;
 use serde_json::{Value, json};
 use sqlx::types::Json;
-use sqlx::{Executor, MySql};
+use sqlx::{Executor, MySql, MySqlConnection};
 
 use crate::base::client::Client;
 use crate::base::client::RequestId;
@@ -120,6 +121,33 @@ pub(crate) async fn record_alone(
 ) -> sqlx::Result<()> {
     event.log(client);
     insert(db, client, now, event).await
+}
+
+/// How long an event of a session is no news again.
+pub(crate) const NEWS_EVERY: Duration = Duration::from_hours(1);
+
+/// Keeps an event that whoever holds a session can cause as often as they like, unless the session has
+/// one of its name that is younger than an hour. The log has each of them.
+pub(crate) async fn record_news(
+    db: &mut MySqlConnection,
+    client: &Client,
+    now: Timestamp,
+    event: Event<'_>,
+) -> sqlx::Result<()> {
+    let known = sqlx::query_scalar!(
+        r#"select exists (select 1 from audit_events
+                           where user_id = ? and session_id = ? and event = ? and at > ?)
+                      as "known!: bool""#,
+        event.user_id,
+        event.session,
+        event.what.name(),
+        now.minus(NEWS_EVERY),
+    );
+    if known.fetch_one(&mut *db).await? {
+        event.log(client);
+        return Ok(());
+    }
+    record_alone(db, client, now, event).await
 }
 
 async fn insert(

@@ -11,7 +11,7 @@ use super::memory::Memory;
 use super::old::Old;
 use super::outcome::{Fault, Kind, Outcome, failed};
 use super::policy::{self, Weakness};
-use super::queue::{Known, Queue};
+use super::queue::{Known, Place, Queue};
 use super::stored::{Stored, Unusable};
 use crate::base::random::Random;
 use crate::settings::Settings;
@@ -28,8 +28,9 @@ pub struct Passwords {
     pub(super) old: Arc<Old>,
     memory: Arc<Memory>,
     queue: Queue,
-    /// For whom passwords are hashed.
+    /// For whom passwords are hashed, and in whose place.
     known: Known,
+    place: Option<Place>,
 }
 
 impl Passwords {
@@ -46,6 +47,7 @@ impl Passwords {
             decoy: hash(&argon2, "nobody's password", random.bytes())?.into(),
             queue: Queue::new(workers, accounts.password_queue.into()),
             known: Known::No,
+            place: None,
             shortest: accounts.password_min_length.into(),
             app_name: server.app_name.as_str().into(),
             old: Arc::default(),
@@ -55,15 +57,10 @@ impl Passwords {
         })
     }
 
-    /// The same, for somebody who is a stranger or not.
-    #[must_use]
-    pub fn for_someone(&self, known: Known) -> Self {
-        Self { known, ..self.clone() }
-    }
-
-    /// Refuses somebody for whom there is no place in the queue, before anything is done for them.
-    pub fn must_have_room(&self) -> Result<(), Fault> {
-        self.queue.must_have_room(self.known)
+    /// The same with a place in the queue for all that is hashed for somebody; without one they are
+    /// refused before anything is done for them.
+    pub fn with_place(&self, known: Known) -> Result<Self, Fault> {
+        Ok(Self { known, place: Some(self.queue.place(known)?), ..self.clone() })
     }
 
     /// Whether a new password may be taken; `about` is what the account says of its owner.
@@ -106,7 +103,8 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Fault> {
-        let turn = self.queue.turn(self.known).await?;
+        let place = self.place.clone().map_or_else(|| self.queue.place(self.known), Ok)?;
+        let turn = self.queue.turn(self.known, place).await?;
         let task = spawn_blocking(move || {
             let _held = turn;
             work()

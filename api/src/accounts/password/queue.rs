@@ -41,9 +41,12 @@ pub(super) struct Queue {
     pub(super) turns: Arc<Semaphore>,
 }
 
-/// A place in the queue, and the turn to work. Both end when the hash is done.
+/// A place in the queue, which may serve for several hashes, one after the other.
+pub(super) type Place = Arc<OwnedSemaphorePermit>;
+
+/// The turn to work, and the place. Both are kept until the hash is done.
 pub(super) struct Turn {
-    _place: OwnedSemaphorePermit,
+    _place: Place,
     _turn: OwnedSemaphorePermit,
 }
 
@@ -58,14 +61,18 @@ impl Queue {
         }
     }
 
-    /// Whether there is a place.
-    pub(super) fn must_have_room(&self, known: Known) -> Result<(), Fault> {
-        self.place(known).map(drop)
+    /// A place, if there is one.
+    pub(super) fn place(&self, known: Known) -> Result<Place, Fault> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = match known {
+            Known::Yes => place.or_else(|_| Arc::clone(&self.reserved).try_acquire_owned()),
+            Known::No => place,
+        };
+        place.map(Arc::new).map_err(|_| Fault::Busy)
     }
 
-    /// Waits for a turn, if there is a place to wait in.
-    pub(super) async fn turn(&self, known: Known) -> Result<Turn, Fault> {
-        let place = self.place(known)?;
+    /// Waits in a place for a turn.
+    pub(super) async fn turn(&self, known: Known, place: Place) -> Result<Turn, Fault> {
         let next = match known {
             Known::Yes => None,
             Known::No => Some(self.next.acquire().await.map_err(failed)?),
@@ -73,15 +80,6 @@ impl Queue {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(failed)?;
         drop(next);
         Ok(Turn { _place: place, _turn: turn })
-    }
-
-    fn place(&self, known: Known) -> Result<OwnedSemaphorePermit, Fault> {
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        let place = match known {
-            Known::Yes => place.or_else(|_| Arc::clone(&self.reserved).try_acquire_owned()),
-            Known::No => place,
-        };
-        place.map_err(|_| Fault::Busy)
     }
 }
 
@@ -94,20 +92,19 @@ mod tests {
     #[tokio::test]
     async fn f_17_no_number_of_strangers_keeps_a_known_device_out_or_waiting() {
         let queue = Queue::new(1, 4);
-        let at_work = queue.turn(Known::No).await.unwrap();
-        let mut strangers: Vec<_> = (0..4).map(|_| Box::pin(queue.turn(Known::No))).collect();
+        let turn = |known| queue.turn(known, queue.place(known).unwrap());
+        let at_work = turn(Known::No).await.unwrap();
+        let mut strangers: Vec<_> = (0..4).map(|_| Box::pin(turn(Known::No))).collect();
         for stranger in &mut strangers {
             assert!(poll!(stranger).is_pending());
         }
-        assert!(matches!(queue.turn(Known::No).await, Err(Fault::Busy)));
-        assert!(matches!(queue.must_have_room(Known::No), Err(Fault::Busy)));
+        assert!(matches!(queue.place(Known::No), Err(Fault::Busy)));
 
-        queue.must_have_room(Known::Yes).unwrap();
-        let mut owners: Vec<_> = (0..4).map(|_| Box::pin(queue.turn(Known::Yes))).collect();
+        let mut owners: Vec<_> = (0..4).map(|_| Box::pin(turn(Known::Yes))).collect();
         for owner in &mut owners {
             assert!(poll!(owner).is_pending());
         }
-        assert!(matches!(queue.turn(Known::Yes).await, Err(Fault::Busy)), "theirs are bounded too");
+        assert!(matches!(queue.place(Known::Yes), Err(Fault::Busy)), "theirs are bounded too");
 
         drop(at_work);
         // The one stranger who was next, then every owner, then the other strangers.

@@ -61,8 +61,7 @@ pub async fn change_password(
 ) -> Result<Response> {
     must_have_logged_in_lately(&app, &caller)?;
     let user = user(&app, caller.user_id).await?;
-    let passwords = app.passwords.for_someone(Known::Yes);
-    passwords.must_have_room()?;
+    let passwords = app.passwords.with_place(Known::Yes)?;
     let attempt = app.limits.attempt_in_session(&user.email, &client, &caller.session).await?;
     let given = request.current_password;
     let checked = passwords.check(Some(&user.password_hash), given.clone()).await;

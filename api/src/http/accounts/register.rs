@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::accounts::email_token;
 use crate::accounts::email_token::Purpose;
+use crate::accounts::password::Known;
 use crate::accounts::user::{self, Newcomer};
 use crate::base::client::Client;
 use crate::base::error::{Error, Result};
@@ -40,10 +41,11 @@ pub async fn register(
     client: Client,
     Body(newcomer): Body<Newcomer>,
 ) -> Result<(StatusCode, Success)> {
-    app.passwords.must_have_room()?;
+    let passwords = app.passwords.with_place(Known::No)?;
     app.limits.take(Scope::Register, &client).await?;
     let person = newcomer.checked(&app.passwords)?;
-    let password_hash = app.passwords.hash(person.password.clone()).await?;
+    let password_hash = passwords.hash(person.password.clone()).await?;
+    drop(passwords);
     let message = match app.store.repeat(|| insert(&app, &client, &person, &password_hash)).await? {
         Some(token) => Message::Verify { token },
         None => Message::AlreadyRegistered,

@@ -97,7 +97,7 @@ pub async fn reset(
     if let Some(fault) = fault_of_password("new_password", &new_password, &app.passwords, &about) {
         return Err(Error::Unacceptable(vec![fault]));
     }
-    let hash = app.passwords.for_someone(Known::Yes).hash(new_password).await?;
+    let hash = app.passwords.with_place(Known::Yes)?.hash(new_password).await?;
 
     let propagation = app.store.repeat(|| set(&app, &client, &token, owner.user_id, &hash)).await?;
     app.limits.forgive(&owner.email).await;

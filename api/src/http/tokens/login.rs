@@ -187,8 +187,7 @@ async fn log_in(
     let email = spelled(&request.email);
     let device = cookies::value(headers, DEVICE);
     let known = Known::of(app.limits.knows(&email, device));
-    let passwords = app.passwords.for_someone(known);
-    passwords.must_have_room()?;
+    let passwords = app.passwords.with_place(known)?;
     app.limits.take(Scope::Login, client).await?;
     let attempt = app.limits.attempt(&email, client, device).await?;
     let attempted = Attempted { email: &email, given: request.password, passwords };

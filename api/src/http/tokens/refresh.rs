@@ -146,7 +146,7 @@ async fn refuse_mismatch<T>(
     let event = Event::of(What::Refused, row.user_id)
         .in_session(row.session.as_str())
         .with(json!({ "reason": "session_mismatch" }));
-    audit::record_alone(db, client, app.clock.now(), event).await?;
+    audit::record_news(db, client, app.clock.now(), event).await?;
     Err(Error::SessionMismatch)
 }
 
