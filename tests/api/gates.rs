@@ -1,7 +1,9 @@
 //! `SESSION_IP_VALIDATION` and `DEVICE_BINDING`: sessions that hold only from where they began.
 
+use std::time::Duration;
+
 use portcullis_api::settings::{AddressGate, DeviceGate, Settings};
-use portcullis_tests::{Answer, PASSWORD, Service, send};
+use portcullis_tests::{Answer, Client, PASSWORD, Service, send};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
@@ -113,7 +115,7 @@ async fn a_refused_stranger_does_not_keep_the_session_in_use() {
         seen
     };
     let before = last().await;
-    auth.clock.advance(std::time::Duration::from_mins(5));
+    auth.clock.advance(Duration::from_mins(5));
     assert_eq!(verify(&auth, &alice.access, AWAY, FIREFOX).await, 401);
     assert_eq!(last().await, before);
     assert_eq!(verify(&auth, &alice.access, HOME, FIREFOX).await, 200);
@@ -137,4 +139,60 @@ async fn behind_a_gate_one_connection_is_enough_for_a_refresh_and_for_a_reuse() 
     let reuse = refresh(&auth, &alice.refresh, HOME, FIREFOX).await;
 
     assert_eq!(reuse.must_be(401).json["code"], "invalid_grant");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_21_a_device_that_changes_with_each_request_is_news_once_an_hour() {
+    let auth = service(|settings| settings.sessions.device_binding = DeviceGate::Warn).await;
+    let alice = logged_in(&auth).await;
+    let other = auth.another(2, |_| {}).await;
+    let use_it = async |client: &Client, number: u32| {
+        let request = client.request(Method::GET, "/verify").bearer_auth(&alice.access);
+        let id = format!("device {number}");
+        send(coming(request, HOME, FIREFOX).header("x-device-id", id)).await.must_be(200);
+    };
+    for number in 0..10 {
+        use_it(&auth, number).await;
+        use_it(&other, number).await;
+    }
+    let noted = ["authn_login_success", "session_device_changed"];
+    assert_eq!(auth.audit_trail(alice.user_id).await, noted);
+
+    auth.clock.advance(Duration::from_mins(59));
+    let again = refresh(&auth, &alice.refresh, HOME, SAFARI).await.must_be(200);
+    assert_eq!(auth.audit_trail(alice.user_id).await, noted);
+    auth.clock.advance(Duration::from_mins(1));
+    refresh(&auth, &again.text_at("/data/refresh/token"), HOME, SAFARI).await.must_be(200);
+    assert_eq!(auth.audit_trail(alice.user_id).await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_21_a_session_that_is_refused_to_many_is_news_once_an_hour() {
+    let auth =
+        service(|settings| settings.sessions.session_ip_validation = AddressGate::Exact).await;
+    let alice = logged_in(&auth).await;
+    for number in 0..10 {
+        let ip = format!("198.51.100.{number}");
+        assert_eq!(verify(&auth, &alice.access, &ip, FIREFOX).await, 401);
+        refresh(&auth, &alice.refresh, &ip, FIREFOX).await.must_be(401);
+    }
+    let noted = ["authn_login_success", "authz_fail"];
+    assert_eq!(auth.audit_trail(alice.user_id).await, noted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_21_what_can_be_repeated_at_will_is_not_recorded_each_time() {
+    let auth = Service::start().await;
+    let (alice, second) = (auth.logged_in("alice").await, auth.logged_in("alice").await);
+    let own = json!({ "refresh_token": second.refresh });
+    let mismatch = json!({ "refresh_token": alice.refresh, "session_id": second.session });
+    for _ in 0..5 {
+        auth.post("/refresh", mismatch.clone()).await.must_be(400);
+        auth.post_as(&alice.access, "/revoke-refresh-token", own.clone()).await.must_be(200);
+        auth.delete_as(&alice.access, "/sessions").await.must_be(200);
+    }
+    assert_eq!(
+        auth.audit_trail(alice.user_id).await,
+        ["authn_login_success", "authn_login_success", "authz_fail", "authn_token_revoked"]
+    );
 }

@@ -7,6 +7,7 @@ mod command;
 mod connections;
 mod cors;
 mod databases;
+mod fair_limits;
 mod gates;
 mod keys;
 mod limits;

@@ -144,3 +144,45 @@ async fn a_promoted_replica_that_missed_a_logout_is_brought_up_to_date() {
     assert_eq!(ask(&auth, &people[0]), "NO_SESSION");
     assert_eq!(ask(&auth, &people[1]), "OK");
 }
+
+/// Counts how often somebody tried to log in, as this server has it.
+fn counted(redis: &Redis) -> u32 {
+    let count = redis::cmd("GET").arg("portcullis:limit:login:127.0.0.1/32");
+    let count: Option<u32> = count.query(&mut redis.connection()).unwrap();
+    count.unwrap_or(0)
+}
+
+/// As before; the primary is not lost but becomes the replica, so that no connection breaks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f_20_limits_are_counted_by_whoever_is_the_primary_and_by_whoever_comes_back() {
+    let (primary, replica) = (Redis::options().tcp().start(), Redis::options().tcp().start());
+    replica.follow(primary.port());
+    let address = Proxy::before(primary.port());
+    let url = format!("redis://127.0.0.1:{}", address.port);
+    let database = Database::shared().fresh_database("counts");
+    let mut auth = Service::on(primary, &database, |settings| {
+        settings.stores.redis_url = Some(url.into());
+        settings.limits.rate_limit_login = "1000/15m".parse().unwrap();
+    })
+    .await;
+    ready(&auth);
+    auth.logged_in("alice").await;
+    assert_eq!(counted(&auth.redis), 1);
+
+    redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut replica.connection()).unwrap();
+    auth.redis.follow(replica.port());
+    address.lead_to(replica.port());
+    eventually("the new primary counts", async || {
+        auth.log_in("alice").await;
+        counted(&replica) > 1
+    });
+
+    auth.redis = replica;
+    auth.redis.kill();
+    auth.log_in("alice").await.must_be(200);
+    auth.redis.start_again();
+    eventually("whoever comes back counts", async || {
+        auth.log_in("alice").await;
+        counted(&auth.redis) > 0
+    });
+}

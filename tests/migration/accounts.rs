@@ -99,6 +99,37 @@ async fn until_the_switch_the_younger_row_wins_and_a_changed_password_ends_sessi
     assert_eq!(hash(&auth, 2).await, hash_of_bob, "the upgraded hash stays");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn f_19_hashes_that_are_too_dear_are_counted_and_replaced_by_mail() {
+    let (auth, old) = (Service::start().await, Old::new(Version::A));
+    for (id, name) in [(1, "alice"), (2, "bob"), (3, "carol"), (4, "dave")] {
+        old.user(id, name);
+    }
+    old.run(
+        "update users set password = replace(password, '$04$', '$17$') where id = 1;
+         update users set password = replace(password, '$04$', '$13$') where id = 2;
+         update users set password = '$argon2id$v=19$m=4194304,t=3,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' where id = 3;
+         update users set password = '$scrypt$ln=20,r=8,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' where id = 4",
+    );
+    let tally = old.import(&auth).await;
+    let dear = "imported, to choose a new password by mail: checking the old hash costs too much";
+    assert_eq!(tally.of("users", dear), 2, "{tally}");
+    assert_eq!(tally.of("users", "imported, to choose a new password by mail"), 1, "{tally}");
+    assert_eq!(tally.of("users", "imported"), 1, "{tally}");
+    auth.log_in("alice").await.must_be(401);
+    auth.post("/forgot-password", json!({ "email": "alice@example.com" })).await.must_be(200);
+    let new = "another horse battery staple";
+    let reset = json!({ "token": auth.mailed_token(0), "new_password": new });
+    auth.post("/reset-password", reset).await.must_be(200);
+
+    old.run("update users set updated_at = utc_timestamp() + interval 1 hour where id = 1");
+    let tally = old.import(&auth).await;
+    let kept = "brought up to date but for the password: checking its hash costs too much";
+    assert_eq!(tally.of("users", kept), 1, "{tally}");
+    let body = json!({ "email": "alice@example.com", "password": new });
+    auth.post("/login-enhanced", body).await.must_be(200);
+}
+
 async fn hash(auth: &Service, user_id: u64) -> String {
     let hash = sqlx::query_scalar("select password_hash from users where id = ?").bind(user_id);
     hash.fetch_one(auth.db()).await.unwrap()
