@@ -147,9 +147,9 @@ async fn a_promoted_replica_that_missed_a_logout_is_brought_up_to_date() {
 
 /// Counts how often somebody tried to log in, as this server has it.
 fn counted(redis: &Redis) -> u32 {
-    let count = redis::cmd("GET").arg("portcullis:limit:login:127.0.0.1/32");
-    let count: Option<u32> = count.query(&mut redis.connection()).unwrap();
-    count.unwrap_or(0)
+    let mut count = redis::cmd("GET");
+    count.arg("portcullis:limit:login:127.0.0.1/32");
+    count.query::<Option<u32>>(&mut redis.connection()).unwrap().unwrap_or(0)
 }
 
 /// As before; the primary is not lost but becomes the replica, so that no connection breaks.

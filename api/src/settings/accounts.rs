@@ -26,7 +26,8 @@ pub struct Accounts {
     /// Passwords hashed at the same time (1 to 256; 0 = one per core).
     #[arg(long, env, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub password_workers: u16,
-    /// Password hashes that may be queued; beyond this the answer is 503 (1 to 10000).
+    /// Password hashes that may be queued, and as many again for known devices; beyond this the answer
+    /// is 503 (1 to 10000).
     #[arg(long, env, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub password_queue: u16,
     /// Whether an address must be verified before its account can log in.

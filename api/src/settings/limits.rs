@@ -14,16 +14,16 @@ pub struct Limits {
     /// Logins per address.
     #[arg(long, env, default_value = "100/15m")]
     pub rate_limit_login: Limit,
-    /// Refreshes per address.
+    /// Refreshes per session; per address, refreshes with tokens that were never issued.
     #[arg(long, env, default_value = "50/15m")]
     pub rate_limit_refresh: Limit,
-    /// Logouts per address.
+    /// Logouts per address with tokens that were never issued; an issued token is never refused.
     #[arg(long, env, default_value = "20/1h")]
     pub rate_limit_logout: Limit,
     /// Registrations per address.
     #[arg(long, env, default_value = "20/1h")]
     pub rate_limit_register: Limit,
-    /// Requests per address that send a mail or use a mailed token.
+    /// Requests per address that send a mail or use a mailed token that was never issued.
     #[arg(long, env, default_value = "20/1h")]
     pub rate_limit_mail: Limit,
     /// Failed logins per account after which each further attempt is delayed (1 to 100).
