@@ -175,7 +175,7 @@ async fn f_20_limits_are_counted_by_whoever_is_the_primary_and_by_whoever_comes_
     address.lead_to(replica.port());
     // Of a login that fails nothing else is told.
     eventually("the new primary counts", async || {
-        auth.log_in("nobody").await.must_be(401);
+        auth.log_in("nobody").await;
         counted(&replica) > 1
     });
 
