@@ -209,12 +209,15 @@ impl Limiter {
         for (network, times) in address::networks(ip) {
             let (rule, key) = (rule.times(times), rule.key_of(network));
             let counted = self.store.add(&key, rule.window).await;
-            let standing = rule.judge(counted).inspect_err(|refusal| {
+            let standing = match rule.judge(counted) {
+                Ok(standing) => standing,
                 // What was counted while Redis was away is worth nothing once it is back.
-                if counted.is_shared {
+                Err(refusal) if !counted.is_shared => return Err(refusal),
+                Err(refusal) => {
                     self.exhausted.note(key, refusal.retry_after);
+                    return Err(refusal);
                 }
-            })?;
+            };
             if tightest.is_none_or(|tightest| standing.left < tightest.left) {
                 tightest = Some(standing);
             }

@@ -1,13 +1,13 @@
 //! Limits hit those whom they mean, and nobody beside them.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portcullis_api::settings::Settings;
 use portcullis_tests::{Answer, PASSWORD, Service, send, wait_until};
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 const NEW: &str = "seven new words for an old gate";
@@ -162,6 +162,29 @@ async fn f_17_an_address_a_try_does_not_get_round_the_limit() {
     from(&auth, "2001:db8:2::1", "/login-enhanced", body).await.must_be(401);
 }
 
+/// Strangers who try to log in, each from a network of their own.
+#[derive(Default)]
+struct Flood {
+    over: AtomicBool,
+    number: AtomicU32,
+    /// The networks of those for whom there was no room.
+    refused: Mutex<HashSet<String>>,
+}
+
+impl Flood {
+    async fn run(self: Arc<Self>, request: RequestBuilder) {
+        while !self.over.load(Ordering::Relaxed) {
+            let number = self.number.fetch_add(1, Ordering::Relaxed);
+            let ip = format!("2001:db8:{number:x}::");
+            let body = json!({ "email": format!("user{number}@example.com"), "password": "x" });
+            let request = request.try_clone().unwrap().header("x-forwarded-for", &ip);
+            if send(request.json(&body)).await.status == 503 {
+                self.refused.lock().unwrap().insert(format!("{ip}/64"));
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn f_17_owners_log_in_while_strangers_fill_the_queue_and_these_leave_nothing_behind() {
     let auth = service(|settings| {
@@ -175,36 +198,19 @@ async fn f_17_owners_log_in_while_strangers_fill_the_queue_and_these_leave_nothi
     let cookie = auth.log_in("alice").await.must_be(200).header("set-cookie").to_owned();
     let cookie = cookie.split(';').next().unwrap().to_owned();
 
-    let (over, number) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
-    let refused = Arc::new(std::sync::Mutex::new(HashSet::new()));
+    let flood = Arc::new(Flood::default());
     let strangers: Vec<_> = (0..6)
-        .map(|_| {
-            let (over, number, refused) = (over.clone(), number.clone(), refused.clone());
-            let request = auth.request(Method::POST, "/login-enhanced");
-            tokio::spawn(async move {
-                while !over.load(Ordering::Relaxed) {
-                    let number = number.fetch_add(1, Ordering::Relaxed);
-                    let ip = format!("2001:db8:{number:x}::");
-                    let body =
-                        json!({ "email": format!("user{number}@example.com"), "password": "x" });
-                    let request = request.try_clone().unwrap().header("x-forwarded-for", &ip);
-                    let answer = send(request.json(&body)).await;
-                    if answer.status == 503 {
-                        refused.lock().unwrap().insert(format!("{ip}/64"));
-                    }
-                }
-            })
-        })
+        .map(|_| tokio::spawn(flood.clone().run(auth.request(Method::POST, "/login-enhanced"))))
         .collect();
     tokio::task::block_in_place(|| {
-        wait_until("strangers are refused", || !refused.lock().unwrap().is_empty());
+        wait_until("strangers are refused", || !flood.refused.lock().unwrap().is_empty());
     });
     for _ in 0..10 {
         let body = json!({ "email": "alice@example.com", "password": PASSWORD });
         let request = auth.request(Method::POST, "/login-enhanced").header("cookie", &cookie);
         send(request.json(&body)).await.must_be(200);
     }
-    over.store(true, Ordering::Relaxed);
+    flood.over.store(true, Ordering::Relaxed);
     for stranger in strangers {
         stranger.await.unwrap();
     }
@@ -212,7 +218,7 @@ async fn f_17_owners_log_in_while_strangers_fill_the_queue_and_these_leave_nothi
         .arg("portcullis:limit:login:*")
         .query(&mut auth.redis.connection())
         .unwrap();
-    let refused = refused.lock().unwrap();
+    let refused = flood.refused.lock().unwrap();
     let counted: Vec<_> = refused
         .iter()
         .filter(|network| keys.contains(&format!("portcullis:limit:login:{network}")))

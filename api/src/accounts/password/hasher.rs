@@ -138,7 +138,7 @@ fn compare(stored: &str, given: &Password, live: &Params, old: &Old, memory: &Me
             let kind = Kind::Argon2id;
             old.count(kind);
             let matches = memory.verify(&bytes(given.expose()), &parsed);
-            let is_current = Params::try_from(&parsed).is_ok_and(|params| {
+            let is_current = Params::try_from(&*parsed).is_ok_and(|params| {
                 parsed.algorithm == Algorithm::Argon2id.ident()
                     && params.m_cost() >= live.m_cost()
                     && params.t_cost() >= live.t_cost()

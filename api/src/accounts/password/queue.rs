@@ -89,30 +89,32 @@ mod tests {
 
     use super::*;
 
+    async fn all_wait(waiting: &mut [impl Future + Unpin]) -> bool {
+        let mut all = true;
+        for one in waiting {
+            all &= poll!(one).is_pending();
+        }
+        all
+    }
+
     #[tokio::test]
     async fn f_17_no_number_of_strangers_keeps_a_known_device_out_or_waiting() {
         let queue = Queue::new(1, 4);
         let turn = |known| queue.turn(known, queue.place(known).unwrap());
         let at_work = turn(Known::No).await.unwrap();
         let mut strangers: Vec<_> = (0..4).map(|_| Box::pin(turn(Known::No))).collect();
-        for stranger in &mut strangers {
-            assert!(poll!(stranger).is_pending());
-        }
+        assert!(all_wait(&mut strangers).await);
         assert!(matches!(queue.place(Known::No), Err(Fault::Busy)));
 
         let mut owners: Vec<_> = (0..4).map(|_| Box::pin(turn(Known::Yes))).collect();
-        for owner in &mut owners {
-            assert!(poll!(owner).is_pending());
-        }
+        assert!(all_wait(&mut owners).await);
         assert!(matches!(queue.place(Known::Yes), Err(Fault::Busy)), "theirs are bounded too");
 
         drop(at_work);
         // The one stranger who was next, then every owner, then the other strangers.
         drop(strangers.remove(0).await.unwrap());
         for owner in owners {
-            for stranger in &mut strangers {
-                assert!(poll!(stranger).is_pending());
-            }
+            assert!(all_wait(&mut strangers).await);
             drop(owner.await.unwrap());
         }
         for stranger in strangers {

@@ -20,7 +20,7 @@ const MOST_WORK_KIB: u64 = 3 * LARGEST_KIB;
 /// A hash that may be checked.
 #[derive(Debug)]
 pub(super) enum Stored<'h> {
-    Argon2(PasswordHash),
+    Argon2(Box<PasswordHash>),
     Bcrypt { hash: &'h str, cost: u32 },
 }
 
@@ -60,7 +60,7 @@ fn argon2<'h>(hash: &str, live: &Params) -> Result<Stored<'h>, Unusable> {
     let work = |params: &Params| memory(params).saturating_mul(params.t_cost().into());
     let is_affordable = memory(&params) <= LARGEST_KIB.max(memory(live))
         && work(&params) <= MOST_WORK_KIB.max(work(live));
-    if is_affordable { Ok(Stored::Argon2(parsed)) } else { Err(Unusable::TooDear) }
+    if is_affordable { Ok(Stored::Argon2(Box::new(parsed))) } else { Err(Unusable::TooDear) }
 }
 
 #[cfg(test)]
