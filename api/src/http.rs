@@ -22,6 +22,7 @@ pub(crate) mod problem;
 mod ratelimit_headers;
 pub mod request;
 pub mod routes;
+pub(crate) mod segment;
 pub mod services;
 pub mod sessions;
 pub mod tokens;

@@ -115,6 +115,10 @@ async fn r_39_whatever_is_sent_the_refusal_is_a_problem_document_and_shows_no_in
 /// A logout needs no body, and fields that it does not know mean nothing to it.
 fn is_a_good_logout(path: &str, body: &[u8]) -> bool {
     let json = serde_json::from_slice(body);
-    let is_empty = |json: Value| json.is_object() && json.get("logout_all").is_none();
-    path == "/logout" && json.map_or(body.is_empty(), is_empty)
+    let known = ["logout_all", "refresh_token"];
+    let is_empty = |json: Value| {
+        let is_absent = |field: &&str| json.get(field).is_none_or(Value::is_null);
+        json.is_null() || json.is_object() && known.iter().all(is_absent)
+    };
+    ["/logout", "/logout-all-devices"].contains(&path) && json.map_or(body.is_empty(), is_empty)
 }

@@ -18,6 +18,7 @@ mod our_pages;
 mod passwords;
 mod records;
 mod refresh_tokens;
+mod requests;
 mod routes;
 mod sessions;
 mod site;

@@ -38,7 +38,7 @@ pub(crate) const ROUTES: [Route; 36] = [
     ("POST", "/login", Anyone, Json),
     ("POST", "/refresh", Anyone, Json),
     ("POST", "/logout", Bearer, Json),
-    ("POST", "/logout-all-devices", Bearer, Nothing),
+    ("POST", "/logout-all-devices", Bearer, Json),
     ("GET", "/sessions", Bearer, Nothing),
     ("DELETE", "/sessions", Bearer, Nothing),
     ("DELETE", "/sessions/1", Bearer, Nothing),

@@ -1,10 +1,15 @@
 //! Request bodies: JSON of a known shape, or for the OAuth endpoints a form, and an answer that says what is wrong.
 
+use std::fmt::Formatter;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue};
-use serde::de::DeserializeOwned;
+use serde::de::value::MapDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use crate::base::error::{Error, Result, Violation};
 
@@ -31,13 +36,11 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for OptionalBody<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
         let (headers, bytes) = split(request).await?;
-        if bytes.is_empty() {
-            return parse(b"{}").map(Self);
-        }
-        if essence(&headers) != "application/json" {
+        if !bytes.is_empty() && essence(&headers) != "application/json" {
             return Err(Error::NotJson);
         }
-        parse(&bytes).map(Self)
+        let is_left_out = matches!(bytes.trim_ascii(), b"" | b"null");
+        parse(if is_left_out { b"{}" } else { &bytes }).map(Self)
     }
 }
 
@@ -83,15 +86,47 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         return Err(Error::Malformed("The body is not a JSON object."));
     }
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| refusal(&error))?;
+    let Given(fields) =
+        Given::deserialize(&mut json).map_err(|_| Error::Malformed("The body is not JSON."))?;
     json.end().map_err(|_| Error::Malformed("The body has more than one JSON value."))?;
-    Ok(value)
+    let fields = MapDeserializer::new(fields.into_iter());
+    serde_path_to_error::deserialize(fields).map_err(|error| refusal(&error))
+}
+
+/// The fields of an object as they stand there, but for those that are null: null is the same as not
+/// there. A field that is there twice stays so, for that is refused.
+struct Given<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Given<'de> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> std::result::Result<Self, D::Error> {
+        json.deserialize_map(Fields)
+    }
+}
+
+struct Fields;
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Given<'de>;
+
+    fn expecting(&self, out: &mut Formatter<'_>) -> std::fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(
+        self,
+        mut map: A,
+    ) -> std::result::Result<Self::Value, A::Error> {
+        let mut fields = Vec::new();
+        while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+            if value.get() != "null" {
+                fields.push((name, value));
+            }
+        }
+        Ok(Given(fields))
+    }
 }
 
 fn refusal(error: &serde_path_to_error::Error<serde_json::Error>) -> Error {
-    if !error.inner().is_data() {
-        return Error::Malformed("The body is not JSON.");
-    }
     // serde tells a missing field by its text only.
     let text = error.inner().to_string();
     if let Some(field) = text.strip_prefix("missing field `").and_then(|t| t.split('`').next()) {

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::Version;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::uri::Authority;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
@@ -50,7 +52,11 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
 
-    let mut response = match with_body_read(request).await {
+    let request = match must_name_its_host(&request) {
+        Ok(()) => with_body_read(request).await,
+        Err(refusal) => Err(refusal),
+    };
+    let mut response = match request {
         Ok(request) => {
             tokio::time::timeout(app.settings.stores.answer_deadline(), next.run(request))
                 .await
@@ -77,6 +83,21 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
         headers.insert(REQUEST_ID, id);
     }
     response
+}
+
+/// A request is for one host, and names it (RFC 9110 §7.2, RFC 9112 §3.2); before HTTP/1.1 it need not.
+fn must_name_its_host(request: &Request) -> Result<()> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let is_old = request.version() < Version::HTTP_11;
+    let is_legal = |host: &HeaderValue| {
+        let authority = Authority::try_from(host.as_bytes());
+        host.is_empty() || authority.is_ok_and(|host| !host.as_str().contains('@'))
+    };
+    match (hosts.next(), hosts.next()) {
+        (None, _) if is_old => Ok(()),
+        (Some(host), None) if is_legal(host) => Ok(()),
+        _ => Err(Error::Malformed("Send one Host header, with a host and perhaps a port.")),
+    }
 }
 
 /// A proxy's id is kept if it is short and plain; anything else is replaced.

@@ -2,7 +2,7 @@
 
 pub mod logout;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -14,6 +14,7 @@ use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
 use crate::http::cookies::forget;
 use crate::http::our_pages;
+use crate::http::segment::Segment;
 use crate::ledger::change::Propagation;
 use crate::sessions::caller::Caller;
 use crate::sessions::deed::Deed;
@@ -62,7 +63,7 @@ pub async fn revoke(
     State(app): State<App>,
     client: Client,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Response> {
     let id = SessionId::parse(&id).ok_or(Error::NoSuchSession)?;
     let propagation = app.store.repeat(|| async {

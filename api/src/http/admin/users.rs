@@ -4,7 +4,7 @@
 mod intervention;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -18,6 +18,7 @@ use crate::http::body::Body;
 use crate::http::caller::Admin;
 use crate::http::caller::must_have_logged_in_lately;
 use crate::http::paging;
+use crate::http::segment::Segment;
 use crate::sessions::ending::{Ended, Reason};
 use crate::sessions::live::{self, Session};
 use crate::store::audit::What;
@@ -111,7 +112,7 @@ pub struct TheirSessions {
 pub async fn sessions(
     State(app): State<App>,
     _admin: Admin,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Success<TheirSessions>> {
     let id = known(&app, &id).await?;
     Ok(Success::data(TheirSessions { sessions: live::list(&app.ledgers, id, None).await? }))
@@ -130,7 +131,7 @@ pub async fn log_out(
     State(app): State<App>,
     client: Client,
     admin: Admin,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Success<Ended>> {
     let id = number(&id)?;
     let (ended, done) = app
@@ -157,7 +158,7 @@ pub async fn disable(
     State(app): State<App>,
     client: Client,
     admin: Admin,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Success> {
     let id = number(&id)?;
     let done = app
@@ -189,7 +190,7 @@ pub async fn enable(
     State(app): State<App>,
     client: Client,
     admin: Admin,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Success> {
     let id = number(&id)?;
     let done = app
@@ -226,7 +227,7 @@ pub async fn set_role(
     State(app): State<App>,
     client: Client,
     admin: Admin,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     Body(NewRole { role }): Body<NewRole>,
 ) -> Result<Success> {
     let id = number(&id)?;
@@ -266,7 +267,7 @@ pub async fn remove(
     State(app): State<App>,
     client: Client,
     admin: Admin,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Success> {
     let id = number(&id)?;
     let done = app

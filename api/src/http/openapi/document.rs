@@ -104,7 +104,6 @@ fn complete(document: &mut Value) {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
             operation["operationId"] = name(method, path).into();
             admit_cookies(operation, method);
-            admit_no_body(operation);
             refusals::add(operation, &mut shared);
         }
     }
@@ -146,15 +145,6 @@ fn name_data(schemas: &mut Value) {
             }
             schema["required"] = json!(["status"]);
         }
-    }
-}
-
-/// A body that may be left out; it cannot be null.
-fn admit_no_body(operation: &mut Value) {
-    let schema = "/requestBody/content/application~1json/schema";
-    let Some(schema) = operation.pointer_mut(schema) else { return };
-    if schema["oneOf"][1]["type"] == "null" {
-        *schema = schema["oneOf"][0].take();
     }
 }
 

@@ -29,15 +29,14 @@ use crate::store::audit::{Event, What};
 use crate::tokens::secret::RefreshToken;
 
 /// Body of `/logout`; an empty body ends the current session.
-#[derive(Default, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[schema(as = LogoutRequest)]
 pub struct Request {
     /// Another of the caller's sessions, to be ended instead of the current one.
     #[schema(value_type = Option<SessionId>)]
     session_id: Option<String>,
     /// End all of the caller's sessions.
-    #[serde(default)]
-    logout_all: bool,
+    logout_all: Option<bool>,
     /// A refresh token of the session, spent or not, for callers without a live access token. Beside
     /// one it must be of the same session.
     refresh_token: Option<String>,
@@ -109,7 +108,7 @@ pub async fn logout_all_devices(
     body: Result<OptionalBody<Everywhere>>,
 ) -> Result<Response> {
     let (caller, OptionalBody(Everywhere { refresh_token })) = asked(caller, body)?;
-    let request = Request { logout_all: true, refresh_token, session_id: None };
+    let request = Request { logout_all: Some(true), refresh_token, session_id: None };
     let left = Leaving { app: &app, client: &client, headers: &headers };
     left.by(caller, &request).await.or_else(|no| Ok(cookies::with_refusal(&app, &headers, no)))
 }
@@ -133,7 +132,7 @@ impl Leaving<'_> {
     async fn by(&self, caller: Result<Caller>, request: &Request) -> Result<Response> {
         let Self { app, client, .. } = *self;
         let leaver = self.leaver(caller, request.refresh_token.as_deref()).await?;
-        if request.logout_all {
+        if request.logout_all == Some(true) {
             let (ended, propagation) =
                 log_out_everywhere::end(&app.ledgers, client, &leaver).await?;
             let done = Success::data(ended)

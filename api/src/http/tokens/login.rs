@@ -45,9 +45,8 @@ pub struct Request {
     /// The account's password.
     password: Password,
     /// With `cookie` the tokens are sent in cookies that no script can read.
-    #[serde(default)]
     #[schema(default = "bearer")]
-    mode: Mode,
+    mode: Option<Mode>,
 }
 
 /// A successful login.
@@ -121,7 +120,7 @@ pub async fn login_enhanced(
     Body(request): Body<Request>,
 ) -> Result<Response> {
     let known_device = device_cookie(&app, &request.email);
-    let mode = request.mode;
+    let mode = request.mode.unwrap_or_default();
     let (mut logged_in, propagation) = log_in(&app, &client, &headers, request).await?;
     let LoggedIn { tokens, session, .. } = &mut logged_in;
     let cookies = (mode == Mode::Cookie).then(|| cookies::move_tokens(&app, tokens, &session.id));
@@ -151,7 +150,7 @@ pub async fn login(
     if !app.settings.server.legacy_login {
         return Err(Error::NotFound);
     }
-    if request.mode == Mode::Cookie {
+    if request.mode == Some(Mode::Cookie) {
         return login_enhanced(State(app), client, headers, Body(request)).await;
     }
     let known_device = device_cookie(&app, &request.email);
