@@ -42,9 +42,9 @@ async fn f_09_a_cookie_of_somebody_else_is_not_judged() {
             format!("__Host-access={}", browser.cookies[NAMES[0]]),
             format!("jwt={}", old.text_at("/token")),
         ] {
-            for line in lines(other, &own) {
-                ask(&auth, Method::GET, "/me", &[("cookie", &line)]).await.must_be(200);
-            }
+            let [before, behind] = lines(other, &own);
+            ask(&auth, Method::GET, "/me", &[("cookie", &before)]).await.must_be(200);
+            ask(&auth, Method::GET, "/me", &[("cookie", &behind)]).await.must_be(200);
             let apart: [(&str, &[u8]); 2] = [("cookie", other), ("cookie", own.as_bytes())];
             ask(&auth, Method::GET, "/verify", &apart).await.must_be(200);
         }
@@ -202,11 +202,10 @@ async fn f_13_our_own_cookie_beats_jwt_and_head_is_like_get() {
     }
     // Another application may have called its cookie the same, for a path or a whole domain.
     for line in [format!("jwt={jwt}"), format!("jwt=of.another.app; jwt={jwt}; jwt=x")] {
-        for method in [Method::GET, Method::HEAD] {
-            for path in ["/me", "/verify", "/sessions"] {
-                let headers: [(&str, &[u8]); 1] = [("cookie", line.as_bytes())];
-                ask(&auth, method.clone(), path, &headers).await.must_be(200);
-            }
+        for path in ["/me", "/verify", "/sessions"] {
+            let headers: [(&str, &[u8]); 1] = [("cookie", line.as_bytes())];
+            ask(&auth, Method::GET, path, &headers).await.must_be(200);
+            ask(&auth, Method::HEAD, path, &headers).await.must_be(200);
         }
         for method in [Method::POST, Method::PUT, Method::OPTIONS, Method::DELETE] {
             let headers: [(&str, &[u8]); 1] = [("cookie", line.as_bytes())];

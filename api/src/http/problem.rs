@@ -37,6 +37,9 @@ const CHALLENGE_REQUEST: HeaderValue =
 const CHALLENGE_SCOPE: HeaderValue =
     HeaderValue::from_static(r#"Bearer realm="portcullis", error="insufficient_scope""#);
 
+const EMPTY_BEARER: &str = "Send a token after Authorization: Bearer.";
+const SESSION_OVER: &str = "The session is over. Log in again.";
+const WRONG_PASSWORD: &str = "The current password is wrong.";
 const DEAD_LINK: &str = "The link is unknown, already used or expired. Ask for a new one.";
 const NO_CSRF_TOKEN: &str = "X-CSRF-Token is missing, or is not the token of this session. Send the \
     value of the cookie __Host-csrf, or csrf_token of GET /me.";
@@ -59,20 +62,14 @@ impl Error {
                 (S::UNAUTHORIZED, "bad_credentials", "The e-mail address or the password is wrong.")
             }
             Self::NoToken => (S::UNAUTHORIZED, "no_token", "An access token is required."),
-            Self::EmptyBearer => {
-                (S::BAD_REQUEST, "empty_bearer", "Send a token after Authorization: Bearer.")
-            }
+            Self::EmptyBearer => (S::BAD_REQUEST, "empty_bearer", EMPTY_BEARER),
             Self::DeadToken => (S::UNAUTHORIZED, "invalid_token", "The access token is not valid."),
             Self::DeadRefreshToken | Self::NotFromHere => {
                 (S::UNAUTHORIZED, "invalid_grant", "The refresh token is not valid. Log in again.")
             }
-            Self::SessionOver(_) => {
-                (S::UNAUTHORIZED, "invalid_grant", "The session is over. Log in again.")
-            }
+            Self::SessionOver(_) => (S::UNAUTHORIZED, "invalid_grant", SESSION_OVER),
             Self::DeadEmailToken => (S::UNPROCESSABLE_ENTITY, "invalid_email_token", DEAD_LINK),
-            Self::WrongPassword => {
-                (S::UNPROCESSABLE_ENTITY, "wrong_password", "The current password is wrong.")
-            }
+            Self::WrongPassword => (S::UNPROCESSABLE_ENTITY, "wrong_password", WRONG_PASSWORD),
             Self::StepUp(_) => {
                 (S::UNAUTHORIZED, "insufficient_user_authentication", "Log in again to do this.")
             }

@@ -28,7 +28,8 @@ use crate::store::held_rows as held;
 #[derive(Serialize, ToSchema)]
 pub struct Sessions {
     current_session: Option<Session>,
-    other_sessions: Vec<Session>,
+    #[serde(rename = "other_sessions")]
+    others: Vec<Session>,
     /// Only in cookie mode: what calls that change something must send as `X-CSRF-Token`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
@@ -44,10 +45,10 @@ pub struct Sessions {
 )]
 pub async fn list(State(app): State<App>, caller: Caller) -> Result<Success<Sessions>> {
     let sessions = live::list(&app.ledgers, caller.user_id, Some(&caller.session)).await?;
-    let (mut current, other_sessions): (Vec<_>, Vec<_>) =
+    let (mut current, others): (Vec<_>, Vec<_>) =
         sessions.into_iter().partition(|session| session.is_current);
     let csrf_token = our_pages::csrf_token(&app, &caller);
-    Ok(Success::data(Sessions { current_session: current.pop(), other_sessions, csrf_token }))
+    Ok(Success::data(Sessions { current_session: current.pop(), others, csrf_token }))
 }
 
 /// `DELETE /sessions/{id}`: ends one of the caller's own sessions.
