@@ -2,6 +2,7 @@
 //!
 //! May use `base`, `settings`, `store`, `tokens` and `mail`. Knows neither sessions nor HTTP.
 
+pub mod addresses;
 pub(crate) mod email_token;
 pub(crate) mod new_device;
 pub mod password;

@@ -7,6 +7,7 @@ pub mod background;
 pub mod client;
 pub mod clock;
 pub mod device;
+pub mod email_address;
 pub mod error;
 pub(crate) mod last_use;
 pub(crate) mod log_targets;

@@ -2,7 +2,8 @@
 //!
 //! The counts are shared by all instances through Redis; while Redis is away each instance counts
 //! for itself, so that an outage of Redis neither stops logins nor opens the door.
-//! `account.rs` holds what is particular to accounts.
+//! `account.rs` holds what is particular to accounts, which are counted by the canonical form of their
+//! address, so that another spelling is not another account.
 //!
 //! May use `base`, `settings`, `tokens`, `metrics` and the lines of `ledger`. Knows no axum.
 
@@ -22,6 +23,7 @@ pub use account::Attempt;
 use crate::base::allowance::{Quota, Throttled};
 use crate::base::client::Client;
 use crate::base::clock::Clock;
+use crate::base::email_address::Spellings;
 use crate::base::error::Error;
 use crate::base::session_id::SessionId;
 use crate::ledger::ledgers::Ledgers;
@@ -139,6 +141,7 @@ impl Limiter {
         client: &Client,
         device_cookie: Option<&str>,
     ) -> Result<Attempt, Throttled> {
+        let email = &Spellings::of(email).canonical;
         let known_as = device_cookie.filter(|cookie| self.accounts.knows(email, cookie));
         self.attempt_as(Who { email, ip: client.ip, device: &client.device, known_as }).await
     }
@@ -150,6 +153,7 @@ impl Limiter {
         client: &Client,
         session: &SessionId,
     ) -> Result<Attempt, Throttled> {
+        let email = &Spellings::of(email).canonical;
         let known_as = Some(session.as_str());
         self.attempt_as(Who { email, ip: client.ip, device: &client.device, known_as }).await
     }
@@ -183,19 +187,20 @@ impl Limiter {
 
     /// Forgets what strangers did to an account whose owner has just proven themselves by mail.
     pub async fn forgive(&self, email: &str) {
-        self.accounts.forgive(&self.store, email).await;
+        self.accounts.forgive(&self.store, &Spellings::of(email).canonical).await;
     }
 
     /// Whether the cookie says that this device has logged in to the account before.
     #[must_use]
     pub fn knows(&self, email: &str, device_cookie: Option<&str>) -> bool {
-        device_cookie.is_some_and(|cookie| self.accounts.knows(email, cookie))
+        let email = Spellings::of(email).canonical;
+        device_cookie.is_some_and(|cookie| self.accounts.knows(&email, cookie))
     }
 
     /// The value of the cookie by which a device is known again.
     #[must_use]
     pub fn device_cookie(&self, email: &str, nonce: [u8; 16]) -> String {
-        self.accounts.cookie(email, nonce)
+        self.accounts.cookie(&Spellings::of(email).canonical, nonce)
     }
 
     /// Tells what is left, if the client is limited at all. Each network counts only what the

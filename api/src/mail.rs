@@ -13,13 +13,15 @@ use std::time::{Duration, SystemTime};
 
 use lettre::message::header::{ContentTransferEncoding, ContentType};
 use lettre::message::{Body, Mailbox};
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use tokio::fs;
+use unicode_normalization::UnicodeNormalization as _;
 
 pub use message::{Message, Scene};
 
 use crate::base::background::Background;
 use crate::base::clock::{Clock, Timestamp};
+use crate::base::email_address;
 use crate::base::log_targets as log;
 use crate::settings::Settings;
 
@@ -74,10 +76,9 @@ impl Mail {
             Some(url) => Way::Smtp(smtp(url)?),
             None => Way::Files(accounts.mail_dir.clone()),
         };
-        let from = accounts.mail_from.parse();
         Ok(Self(Arc::new(Parts {
             way,
-            from: from.map_err(|_| {
+            from: sender(&accounts.mail_from).ok_or_else(|| {
                 Fault::Setting("MAIL_FROM", "must be like Name <name@example.com>".into())
             })?,
             app_name: settings.server.app_name.clone(),
@@ -148,6 +149,17 @@ fn readable(body: String) -> Body {
         return Body::dangerous_pre_encoded(lines, ContentTransferEncoding::SevenBit);
     }
     Body::new(body)
+}
+
+/// With its domain as DNS has it: not every mail server takes another spelling.
+fn sender(given: &str) -> Option<Mailbox> {
+    let Mailbox { name, email } = given.parse().ok()?;
+    if email.domain().is_ascii() {
+        return Some(Mailbox::new(name, email));
+    }
+    let local: String = email.user().nfc().collect();
+    let domain = email_address::domain_in_ascii(email.domain())?;
+    Some(Mailbox::new(name, Address::new(local, domain).ok()?))
 }
 
 fn smtp(url: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, Fault> {

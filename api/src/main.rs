@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use mimalloc::MiMalloc;
-use portcullis_api::accounts::user;
+use portcullis_api::accounts::{addresses, user};
 use portcullis_api::base::clock::Clock;
 use portcullis_api::base::random::Random;
 use portcullis_api::http::openapi;
@@ -128,9 +128,17 @@ async fn reach(store: &Store, stores: &Stores) -> anyhow::Result<()> {
 
 async fn run_migrate(Migrate { what, stores }: Migrate) -> anyhow::Result<()> {
     stores.check()?;
-    let db = database(&stores).await?.pool;
+    let store = database(&stores).await?;
+    let db = store.pool.clone();
+    let mut report = addresses::Report::default();
     match what {
-        Direction::Up => migrate::up(&db).await?,
+        Direction::Up => {
+            migrate::up(&db).await?;
+            report = addresses::bring_into_form(&store).await.context(
+                "the tables are up to date, but the e-mail addresses could not all be brought into \
+                 their canonical form: repeat `portcullis migrate up`",
+            )?;
+        }
         Direction::Down { steps, yes } => {
             if !yes {
                 return tell_losses(&migrate::losses(&db, steps).await?);
@@ -143,6 +151,7 @@ async fn run_migrate(Migrate { what, stores }: Migrate) -> anyhow::Result<()> {
         let state = if step.is_applied { "applied" } else { "pending" };
         println!("{:>4}  {state}  {}", step.version, step.description);
     }
+    print!("{report}");
     Ok(())
 }
 

@@ -69,7 +69,7 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
     let statements: [(&str, &[&str]); 17] = [
         (
             "select id, email, password_hash, first_name, last_name, is_active",
-            &["'alice@example.com'"],
+            &["'alice@example.com'", "'alice@example.com'", "'alice@example.com'"],
         ),
         (
             r#"tokens_valid_after as "watermark: Timestamp" from users where id = ? for update"#,

@@ -130,6 +130,28 @@ async fn f_19_hashes_that_are_too_dear_are_counted_and_replaced_by_mail() {
     auth.post("/login-enhanced", body).await.must_be(200);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn f_28_two_spellings_of_one_address_are_one_account_here() {
+    let (auth, old) = (Service::start().await, Old::new(Version::A));
+    old.user(1, "ren\u{e9}");
+    old.user(2, "rene\u{301}");
+    old.user(3, "un\u{200b}seen");
+    old.user(4, "ada");
+    old.run("update users set email = 'Ada@b\u{fc}cher.example' where id = 4");
+    let tally = old.import(&auth).await;
+    assert_eq!(tally.of("users", "imported"), 2, "{tally}");
+    let taken = "left out: another account here has the e-mail address";
+    assert_eq!(tally.of("users", taken), 1, "{tally}");
+    let unmailable = "left out: no e-mail address that mail could reach";
+    assert_eq!(tally.of("users", unmailable), 1, "{tally}");
+    auth.log_in("rene\u{301}").await.must_be(200);
+    let known: String = sqlx::query_scalar("select email from users where id = 4")
+        .fetch_one(auth.db())
+        .await
+        .unwrap();
+    assert_eq!(known, "ada@xn--bcher-kva.example");
+}
+
 async fn hash(auth: &Service, user_id: u64) -> String {
     let hash = sqlx::query_scalar("select password_hash from users where id = ?").bind(user_id);
     hash.fetch_one(auth.db()).await.unwrap()

@@ -16,6 +16,7 @@ use super::work::Import;
 use crate::accounts::password::Unusable;
 use crate::accounts::user::checked_email;
 use crate::base::clock::Timestamp;
+use crate::base::email_address::Spellings;
 use crate::base::role::Role;
 use crate::sessions::ending::{self, Ending, Reason};
 use crate::store::transaction::Transaction;
@@ -144,7 +145,8 @@ impl Import<'_> {
             let lacks_proof = needs_proof && person.verified_at.is_none();
             return Ok(if fate == Ok(IMPORTED) && lacks_proof { Ok(UNVERIFIED) } else { fate });
         };
-        if here.email != person.email && here.created_at != person.created_at {
+        let is_same = Spellings::of(&here.email).canonical == person.email;
+        if !is_same && here.created_at != person.created_at {
             return Ok(Err("left out: another account here has the id"));
         }
         let Some(updated_at) = person.updated_at.filter(|at| *at > here.updated_at) else {

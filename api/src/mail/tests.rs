@@ -48,6 +48,21 @@ async fn without_a_server_mails_are_files_in_the_order_sent() {
 }
 
 #[tokio::test]
+async fn f_28_the_domain_of_the_sender_is_as_dns_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = settings(dir.path());
+    for (given, sent) in [
+        ("Ada <Ada@b\u{fc}cher.example>", "From: Ada <Ada@xn--bcher-kva.example>\r\n"),
+        ("no-reply@localhost", "From: no-reply@localhost\r\n"),
+    ] {
+        settings.accounts.mail_from = given.to_owned();
+        mail(&settings).send("a@example.com", Message::AlreadyRegistered).await.unwrap();
+        let files = files(dir.path());
+        assert!(files.iter().any(|it| it.contains(sent)), "{files:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_token_stands_alone_or_in_a_link_to_the_site() {
     let dir = tempfile::tempdir().unwrap();
     let mut settings = settings(dir.path());

@@ -12,6 +12,7 @@ use crate::accounts::email_token::Purpose;
 use crate::accounts::password::Known;
 use crate::accounts::user::{self, Newcomer};
 use crate::base::client::Client;
+use crate::base::email_address::Spellings;
 use crate::base::error::{Error, Result};
 use crate::http::answer::Success;
 use crate::http::body::Body;
@@ -106,7 +107,7 @@ async fn prove(app: &App, client: &Client, token: &EmailToken) -> Result<()> {
 #[schema(as = AddressToVerify)]
 pub struct Address {
     /// The account's e-mail address.
-    #[schema(format = Email, max_length = 254, example = "ada@example.com")]
+    #[schema(format = "idn-email", max_length = 254, example = "ada@example.com")]
     email: String,
 }
 
@@ -130,9 +131,14 @@ pub async fn resend_verification(
     app.limits.take(Scope::Mail, &client).await?;
     let email =
         user::checked_email(&address.email).map_err(|why| Error::Unacceptable(vec![why]))?;
+    let typed = Spellings::of(&address.email).typed;
     let waiting = sqlx::query_scalar!(
-        "select id from users where email = ? and is_active and email_verified_at is null",
+        "select id from users
+          where email in (?, ?) and is_active and email_verified_at is null
+          order by email = ? desc limit 1",
         email,
+        typed,
+        typed,
     )
     .fetch_optional(&app.store.pool)
     .await?;

@@ -11,6 +11,7 @@ use crate::accounts::email_token::Purpose;
 use crate::accounts::password::Known;
 use crate::accounts::user::{checked_email, fault_of_password};
 use crate::base::client::Client;
+use crate::base::email_address::Spellings;
 use crate::base::error::{Error, Result};
 use crate::http::answer::Success;
 use crate::http::body::Body;
@@ -31,7 +32,7 @@ const PURPOSE: Purpose = Purpose::ResetPassword;
 #[schema(as = AddressToReset)]
 pub struct Address {
     /// The account's e-mail address.
-    #[schema(format = Email, max_length = 254, example = "ada@example.com")]
+    #[schema(format = "idn-email", max_length = 254, example = "ada@example.com")]
     email: String,
 }
 
@@ -54,9 +55,15 @@ pub async fn forgot(
 ) -> Result<Success> {
     app.limits.take(Scope::Mail, &client).await?;
     let email = checked_email(&address.email).map_err(|why| Error::Unacceptable(vec![why]))?;
-    let known = sqlx::query_scalar!("select id from users where email = ? and is_active", email)
-        .fetch_optional(&app.store.pool)
-        .await?;
+    let typed = Spellings::of(&address.email).typed;
+    let known = sqlx::query_scalar!(
+        "select id from users where email in (?, ?) and is_active order by email = ? desc limit 1",
+        email,
+        typed,
+        typed,
+    )
+    .fetch_optional(&app.store.pool)
+    .await?;
     if let Some(user_id) = known {
         app.email_tokens.send_later(user_id, email, PURPOSE);
     }

@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::App;
 use crate::base::client::Client;
 use crate::base::clock::Timestamp;
+use crate::base::email_address::Spellings;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::http::answer::Success;
@@ -28,7 +29,7 @@ use intervention::Intervention;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Filter {
-    /// Only the user with this address.
+    /// Only the user with this address, however it is spelled.
     email: Option<String>,
     /// Users per page (1 to 200, default 50).
     limit: Option<u32>,
@@ -73,7 +74,8 @@ pub async fn list(
 ) -> Result<Success<Users>> {
     let Query(filter) = filter.map_err(|_| Error::Malformed("limit and after must be numbers."))?;
     let limit = paging::size(filter.limit);
-    let email = filter.email.map(|email| email.trim().to_lowercase());
+    let email = filter.email.as_deref().map(Spellings::of);
+    let (canonical, typed) = email.map(|it| (it.canonical, it.typed)).unzip();
     let users = sqlx::query_as!(
         User,
         r#"select id, email, first_name, last_name, role as "role: Role",
@@ -81,11 +83,12 @@ pub async fn list(
                   email_verified_at as "email_verified_at: Timestamp",
                   created_at as "created_at: Timestamp"
              from users
-            where id > ? and (? is null or email = ?)
+            where id > ? and (? is null or email in (?, ?))
             order by id limit ?"#,
         filter.after.unwrap_or(0),
-        email,
-        email,
+        canonical,
+        canonical,
+        typed,
         limit,
     )
     .fetch_all(&app.store.pool)

@@ -168,13 +168,8 @@ pub async fn login(
 
 /// Makes the device known, so that strangers' failures at the account do not slow its owner.
 fn device_cookie(app: &App, email: &str) -> String {
-    let value = app.limits.device_cookie(&spelled(email), app.random.bytes());
+    let value = app.limits.device_cookie(email, app.random.bytes());
     format!("{DEVICE}={value}; Path=/; Max-Age=31536000; HttpOnly; Secure; SameSite=Lax")
-}
-
-/// An address as it is stored and counted.
-fn spelled(email: &str) -> String {
-    email.trim().to_lowercase()
 }
 
 async fn log_in(
@@ -183,13 +178,13 @@ async fn log_in(
     headers: &HeaderMap,
     request: Request,
 ) -> Result<(LoggedIn, Propagation)> {
-    let email = spelled(&request.email);
+    let Request { email, password, .. } = request;
     let device = cookies::value(headers, DEVICE);
     let known = Known::of(app.limits.knows(&email, device));
     let passwords = app.passwords.with_place(known)?;
     app.limits.take(Scope::Login, client).await?;
     let attempt = app.limits.attempt(&email, client, device).await?;
-    let attempted = Attempted { email: &email, given: request.password, passwords };
+    let attempted = Attempted { email: &email, given: password, passwords };
     let begun = begin(app, client, headers, attempted).await;
     let begun = app.limits.outcome(&attempt, client, begun).await?;
     let Some(Begun { user, role, now, opened, propagation }) = begun else {
@@ -200,7 +195,7 @@ async fn log_in(
     if app.settings.accounts.notify_new_device && !app.limits.knows(&email, device) {
         let login = new_device::Login {
             user_id: user.id,
-            email,
+            email: user.email.clone(),
             session: session.clone(),
             client: client.clone(),
         };

@@ -3,6 +3,7 @@
 use crate::App;
 use crate::accounts::password::Passwords;
 use crate::base::client::Client;
+use crate::base::email_address::Spellings;
 use crate::base::error::Result;
 use crate::store::audit::{self, Event, What};
 use crate::tokens::secret::Password;
@@ -32,13 +33,16 @@ pub(super) async fn check_password(
     client: &Client,
     Attempted { email, given, passwords }: &Attempted<'_>,
 ) -> Result<Option<Stored>> {
+    let Spellings { canonical, typed } = Spellings::of(email);
     let stored = sqlx::query_as!(
         Stored,
         r#"select id, email, password_hash, first_name, last_name,
                   is_active as "is_active: bool",
                   (email_verified_at is not null) as "email_is_verified!: bool"
-             from users where email = ?"#,
-        email,
+             from users where email in (?, ?) order by email = ? desc limit 1"#,
+        canonical,
+        typed,
+        typed,
     )
     .fetch_optional(&app.store.pool);
     let stored = app.store.in_time(stored).await?;
