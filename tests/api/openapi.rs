@@ -117,6 +117,23 @@ async fn for_accounts(api: &mut Api) {
     api.auth.clock.advance(Duration::from_mins(14));
     api.as_user("POST /change-password", &alice.access, Some(change.clone()), 200).await;
     api.as_user("POST /change-password", &alice.access, Some(change), 401).await;
+    for_people(api).await;
+}
+
+async fn for_people(api: &mut Api) {
+    let gina = api.auth.logged_in("gina").await;
+    api.as_user("GET /me/export", &gina.access, None, 200).await;
+    api.as_user("DELETE /me", &gina.access, None, 200).await;
+    let last = api.auth.admin("last").await;
+    api.as_user("DELETE /me", &last.access, None, 409).await;
+    api.auth.clock.advance(Duration::from_mins(14));
+    let refreshed = api.auth.refresh(&last.refresh).await.must_be(200);
+    api.auth.clock.advance(Duration::from_mins(2));
+    for what in ["GET /me/export", "DELETE /me"] {
+        api.as_user(what, &refreshed.text_at("/data/access/token"), None, 401).await;
+    }
+    let demote = sqlx::query("update users set role = 'user' where id = ?").bind(last.user_id);
+    demote.execute(api.auth.db()).await.unwrap();
 }
 
 async fn for_tokens(api: &mut Api) {

@@ -38,7 +38,8 @@ async fn the_routes_and_their_methods_are_these() {
     /api/v1/auth/logout-all-devices: POST
     /api/v1/auth/sessions: DELETE GET HEAD
     /api/v1/auth/sessions/{id}: DELETE
-    /api/v1/auth/me: GET HEAD
+    /api/v1/auth/me: DELETE GET HEAD
+    /api/v1/auth/me/export: GET HEAD
     /api/v1/auth/blacklist: GET HEAD
     /api/v1/auth/token-stats: GET HEAD
     /api/v1/auth/introspect: POST

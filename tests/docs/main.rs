@@ -6,6 +6,7 @@ mod examples;
 mod guide;
 mod host;
 mod pages;
+mod personal_data;
 #[expect(unreachable_pub, reason = "shown in the documentation as a service would have it")]
 mod redis_rs;
 mod reference;

@@ -8,6 +8,8 @@ use tower::util::option_layer;
 use crate::App;
 use crate::base::error;
 use crate::http::accounts::change_password;
+use crate::http::accounts::deletion;
+use crate::http::accounts::export;
 use crate::http::accounts::me;
 use crate::http::accounts::register;
 use crate::http::accounts::reset_password;
@@ -55,7 +57,8 @@ pub fn app(app: App) -> Router {
         .route("/logout-all-devices", post(logout::logout_all_devices))
         .route("/sessions", get(sessions::list).delete(sessions::revoke_others))
         .route("/sessions/{id}", delete(sessions::revoke))
-        .route("/me", get(me::me))
+        .route("/me", get(me::me).delete(deletion::delete))
+        .route("/me/export", get(export::export))
         .route("/blacklist", get(blacklist::list))
         .route("/token-stats", get(refresh_tokens::stats))
         .route("/introspect", post(introspect::introspect))

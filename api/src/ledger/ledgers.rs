@@ -42,7 +42,7 @@ pub struct Parts {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(super) random: Random,
-    pub(super) background: Background,
+    pub(crate) background: Background,
     /// What is known of uses that Redis has not heard of.
     pub(crate) uses: Arc<Uses>,
     pub(super) resting: Resting,

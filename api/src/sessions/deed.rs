@@ -14,6 +14,7 @@ use crate::ledger::fence::Fence;
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::outbox;
 use crate::store::audit::{self, Event};
+use crate::store::erasure;
 use crate::store::transaction::Transaction;
 
 /// A deed that is being done; what is not committed has not happened.
@@ -106,6 +107,17 @@ impl<'a> Deed<'a> {
     /// waits for the user's ledger is told all the same.
     pub(crate) async fn found_done(self) -> sqlx::Result<Propagation> {
         outbox::commit(self.ledgers, self.tx, self.user_id, self.fence).await
+    }
+
+    /// Makes it last, and that the user is gone: what names them goes, with what the trail says of this.
+    pub(crate) async fn delete_user(mut self, event: Event<'_>) -> sqlx::Result<Propagation> {
+        let Self { ledgers, user_id, .. } = self;
+        audit::record(&mut self.tx, self.client, self.at, event).await?;
+        erasure::delete_user(&mut self.tx, user_id).await?;
+        let propagation = outbox::commit(ledgers, self.tx, user_id, self.fence).await?;
+        let store = ledgers.store.clone();
+        ledgers.background.do_later(async move { erasure::strip_the_rest(&store, user_id).await });
+        Ok(propagation)
     }
 
     const fn ending(&self, reason: Reason) -> Ending<'a> {

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::base::client::Client;
 use crate::base::clock::Timestamp;
+use crate::base::device::Device;
 use crate::base::session_id::SessionId;
 use crate::ledger::change::Change;
 use crate::ledger::outbox;
@@ -70,6 +71,23 @@ pub struct Ending<'a> {
     pub at: Timestamp,
     /// On whose request.
     pub client: &'a Client,
+}
+
+impl<'a> Ending<'a> {
+    /// The device that a revocation keeps.
+    fn device(&self) -> Option<Json<&'a Device>> {
+        self.is_by_owner().then_some(Json(&self.client.device))
+    }
+
+    /// The address that a revocation keeps.
+    fn address(&self) -> Option<String> {
+        self.is_by_owner().then(|| self.client.ip.to_string())
+    }
+
+    /// Where an administrator was is kept in the trail alone, so that it goes when they do.
+    const fn is_by_owner(&self) -> bool {
+        !matches!(self.reason, Reason::Admin | Reason::Disabled)
+    }
 }
 
 /// Counts of what was ended.
@@ -201,8 +219,8 @@ async fn end_refresh_tokens(
          on duplicate key update token_expiry = greatest(token_expiry, refresh_tokens.expires_at)",
         ending.at,
         ending.reason.as_str(),
-        Json(&ending.client.device),
-        ending.client.ip.to_string(),
+        ending.device(),
+        ending.address(),
         session,
     )
     .execute(&mut *tx)

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use sqlx::{MySqlConnection, MySqlPool};
 
-use super::database;
 use super::lock::lock;
+use super::{database, erasure};
 use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
 use crate::metrics;
@@ -22,6 +22,9 @@ use crate::store::transaction::{REPETITIONS, was_sent_away};
 const BEYOND_EXPIRY: Duration = Duration::from_mins(10);
 /// What one statement may take: nobody waits for it, but a MySQL that hangs must not hold it for ever.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How much further back than the last cleanup is looked for users who were deleted.
+const SWEPT: Duration = Duration::from_hours(24);
 
 /// How many rows of each table were deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,6 +75,8 @@ async fn delete_all(
     let server = &settings.server;
     let days = Duration::from_hours(24 * server.inactive_token_days);
     let batch = server.cleanup_batch;
+    let interval = Duration::from_hours(server.cleanup_interval_hours);
+    erasure::sweep(db, now.minus(interval + SWEPT)).await?;
     Ok(Deleted {
         // Before their sessions, which would otherwise take them all along in one statement.
         refresh_tokens: refresh_tokens(db, now.minus(days), batch).await?,

@@ -41,6 +41,29 @@ impl User {
     }
 }
 
+/// Refuses to take power from the last administrator who can use it. The others are held until the
+/// transaction ends, so that no two of them take it from each other.
+pub(crate) async fn must_leave_an_administrator(
+    tx: &mut MySqlConnection,
+    user_id: u64,
+    person: &User,
+    unverified_may: bool,
+) -> Result<()> {
+    if person.role != Role::Admin || !person.may_log_in(unverified_may) {
+        return Ok(());
+    }
+    let others = sqlx::query_scalar!(
+        "select id from users
+          where role = 'admin' and is_active and (email_verified_at is not null or ?) and id <> ?
+            for update",
+        unverified_may,
+        user_id,
+    )
+    .fetch_all(tx)
+    .await?;
+    if others.is_empty() { Err(Error::LastAdmin) } else { Ok(()) }
+}
+
 /// What became of a deed that a password was checked for.
 pub(crate) enum Checked<T> {
     /// It is done.

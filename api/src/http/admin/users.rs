@@ -279,8 +279,7 @@ pub async fn remove(
             let mut it = Intervention::begin(&app, &client, &admin, id).await?;
             it.must_leave_an_administrator().await?;
             it.deed.end_all(Reason::Admin).await?;
-            sqlx::query!("delete from users where id = ?", id).execute(&mut *it.deed.tx).await?;
-            it.commit(What::UserDeleted).await
+            it.delete_user().await
         })
         .await?;
     Ok(Success::message("User deleted").propagated(done))

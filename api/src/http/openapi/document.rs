@@ -7,6 +7,8 @@ use utoipa::OpenApi;
 
 use super::refusals;
 use crate::http::accounts::change_password;
+use crate::http::accounts::deletion;
+use crate::http::accounts::export;
 use crate::http::accounts::me;
 use crate::http::accounts::register;
 use crate::http::accounts::reset_password;
@@ -54,6 +56,8 @@ struct Everything;
     reset_password::reset,
     change_password::change_password,
     me::me,
+    deletion::delete,
+    export::export,
     login::login_enhanced,
     login::login,
     refresh::refresh,

@@ -44,8 +44,10 @@ pub enum What {
     UserDisabled,
     /// An administrator enabled a user.
     UserEnabled,
-    /// An administrator deleted a user.
+    /// An administrator deleted a user, or a user deleted their own account.
     UserDeleted,
+    /// A user took a copy of everything that is kept about them.
+    UserExported,
 }
 
 impl What {
@@ -73,6 +75,7 @@ impl What {
             Self::UserDisabled => "user_disabled",
             Self::UserEnabled => "user_enabled",
             Self::UserDeleted => "user_deleted",
+            Self::UserExported => "user_exported",
         }
     }
 }

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use crate::App;
 use crate::base::client::Client;
 use crate::base::error::{Error, Result};
-use crate::base::role::Role;
 use crate::http::caller::Admin;
 use crate::ledger::change::Propagation;
 use crate::sessions::deed::Deed;
@@ -15,8 +14,7 @@ use crate::store::held_rows as held;
 /// A deed of an administrator, with what the audit trail says of it.
 pub(super) struct Intervention<'a> {
     user_id: u64,
-    /// Whether the person is an administrator who can log in.
-    is_administrator: bool,
+    person: held::User,
     unverified_may: bool,
     pub(super) deed: Deed<'a>,
     /// What the audit trail says of it beside its name: who did it, and more if there is more.
@@ -35,33 +33,21 @@ impl<'a> Intervention<'a> {
         let held = held::administrator(&mut tx, caller.user_id, &caller.session, user_id).await?;
         let person = held.ok_or(Error::NotFound)?;
         let unverified_may = !app.settings.accounts.email_verification_required;
-        let is_administrator = person.role == Role::Admin && person.may_log_in(unverified_may);
         let deed = Deed::within(tx, &app.ledgers, client, user_id);
-        Ok(Self {
-            user_id,
-            is_administrator,
-            unverified_may,
-            deed,
-            detail: json!({ "by": caller.user_id }),
-        })
+        let detail = json!({ "by": caller.user_id });
+        Ok(Self { user_id, person, unverified_may, deed, detail })
     }
 
-    /// Refuses to take power from the last administrator who can log in. The others are held until the
-    /// deed is done, so that no two of them take it from each other.
+    /// Refuses to take power from the last administrator who can use it.
     pub(super) async fn must_leave_an_administrator(&mut self) -> Result<()> {
-        if !self.is_administrator {
-            return Ok(());
-        }
-        let others = sqlx::query_scalar!(
-            "select id from users
-              where role = 'admin' and is_active and (email_verified_at is not null or ?)
-                and id <> ? for update",
-            self.unverified_may,
-            self.user_id,
-        )
-        .fetch_all(&mut *self.deed.tx)
-        .await?;
-        if others.is_empty() { Err(Error::LastAdmin) } else { Ok(()) }
+        let Self { user_id, unverified_may, person, deed, .. } = self;
+        held::must_leave_an_administrator(&mut deed.tx, *user_id, person, *unverified_may).await
+    }
+
+    /// Makes it last that the person is gone.
+    pub(super) async fn delete_user(self) -> Result<Propagation> {
+        let event = Event::of(What::UserDeleted, self.user_id).with(self.detail);
+        Ok(self.deed.delete_user(event).await?)
     }
 
     /// Makes it last.

@@ -1,0 +1,267 @@
+//! What is exported, table by table, in pages by key.
+
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::MySqlPool;
+use sqlx::types::Json;
+use utoipa::ToSchema;
+
+use crate::base::clock::Timestamp;
+use crate::base::role::Role;
+use crate::store::database::Store;
+
+/// How many rows are read at a time.
+const PAGE: u32 = 500;
+
+/// A row that can be read in pages.
+pub(super) trait Row: Sized {
+    /// By what the pages are ordered; the default comes before every row.
+    type Key: Default;
+
+    fn key(&self) -> Self::Key;
+
+    async fn page(db: &MySqlPool, user_id: u64, after: &Self::Key) -> sqlx::Result<Vec<Self>>;
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedAccount)]
+pub(super) struct Account {
+    id: u64,
+    email: String,
+    first_name: String,
+    last_name: String,
+    role: Role,
+    is_active: bool,
+    email_verified_at: Option<Timestamp>,
+    /// What was issued up to here is dead.
+    tokens_valid_after: Option<Timestamp>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl Account {
+    pub(super) async fn of(store: &Store, user_id: u64) -> sqlx::Result<Option<Self>> {
+        sqlx::query_as!(
+            Self,
+            r#"select id, email, first_name, last_name, role as "role: Role",
+                      is_active as "is_active: bool",
+                      email_verified_at as "email_verified_at: Timestamp",
+                      tokens_valid_after as "tokens_valid_after: Timestamp",
+                      created_at as "created_at: Timestamp", updated_at as "updated_at: Timestamp"
+                 from users where id = ?"#,
+            user_id,
+        )
+        .fetch_optional(&store.pool)
+        .await
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedSession)]
+pub(super) struct Session {
+    id: String,
+    #[schema(value_type = Object)]
+    device_info: Json<Value>,
+    ip_address: String,
+    user_agent: String,
+    is_active: bool,
+    last_activity: Timestamp,
+    created_at: Timestamp,
+    authenticated_at: Timestamp,
+    expires_at: Timestamp,
+    /// 0: no limit.
+    idle_timeout_s: u32,
+    ended_at: Option<Timestamp>,
+    ended_reason: Option<String>,
+}
+
+impl Row for Session {
+    type Key = String;
+
+    fn key(&self) -> String {
+        self.id.clone()
+    }
+
+    async fn page(db: &MySqlPool, user_id: u64, after: &String) -> sqlx::Result<Vec<Self>> {
+        sqlx::query_as!(
+            Self,
+            r#"select id, device_info as "device_info: Json<Value>", ip_address, user_agent,
+                      is_active as "is_active: bool", last_activity as "last_activity: Timestamp",
+                      created_at as "created_at: Timestamp",
+                      authenticated_at as "authenticated_at: Timestamp",
+                      expires_at as "expires_at: Timestamp", idle_timeout_s,
+                      ended_at as "ended_at: Timestamp", ended_reason
+                 from user_sessions where user_id = ? and id > ? order by id limit ?"#,
+            user_id,
+            after,
+            PAGE,
+        )
+        .fetch_all(db)
+        .await
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedRefreshToken)]
+pub(super) struct RefreshToken {
+    id: u64,
+    session_id: String,
+    #[schema(value_type = Object)]
+    device_info: Json<Value>,
+    ip_address: String,
+    user_agent: String,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    spent_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+}
+
+impl Row for RefreshToken {
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.id
+    }
+
+    async fn page(db: &MySqlPool, user_id: u64, after: &u64) -> sqlx::Result<Vec<Self>> {
+        sqlx::query_as!(
+            Self,
+            r#"select id, session_id, device_info as "device_info: Json<Value>", ip_address,
+                      user_agent, created_at as "created_at: Timestamp",
+                      expires_at as "expires_at: Timestamp", spent_at as "spent_at: Timestamp",
+                      revoked_at as "revoked_at: Timestamp"
+                 from refresh_tokens where user_id = ? and id > ? order by id limit ?"#,
+            user_id,
+            after,
+            PAGE,
+        )
+        .fetch_all(db)
+        .await
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedRevocation)]
+pub(super) struct Revocation {
+    id: u64,
+    token_type: String,
+    reason: String,
+    blacklisted_at: Timestamp,
+    token_expiry: Timestamp,
+    session_id: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    device_info: Option<Json<Value>>,
+    ip_address: Option<String>,
+}
+
+impl Row for Revocation {
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.id
+    }
+
+    async fn page(db: &MySqlPool, user_id: u64, after: &u64) -> sqlx::Result<Vec<Self>> {
+        sqlx::query_as!(
+            Self,
+            r#"select id, token_type, reason, blacklisted_at as "blacklisted_at: Timestamp",
+                      token_expiry as "token_expiry: Timestamp", session_id,
+                      device_info as "device_info: Json<Value>", ip_address
+                 from token_blacklist_enhanced
+                where user_id = ? and id > ? order by id limit ?"#,
+            user_id,
+            after,
+            PAGE,
+        )
+        .fetch_all(db)
+        .await
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedMailedToken)]
+pub(super) struct MailedToken {
+    id: u64,
+    purpose: String,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    used_at: Option<Timestamp>,
+}
+
+impl Row for MailedToken {
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.id
+    }
+
+    async fn page(db: &MySqlPool, user_id: u64, after: &u64) -> sqlx::Result<Vec<Self>> {
+        sqlx::query_as!(
+            Self,
+            r#"select id, purpose, created_at as "created_at: Timestamp",
+                      expires_at as "expires_at: Timestamp", used_at as "used_at: Timestamp"
+                 from email_tokens where user_id = ? and id > ? order by id limit ?"#,
+            user_id,
+            after,
+            PAGE,
+        )
+        .fetch_all(db)
+        .await
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedEvent)]
+pub(super) struct Recorded {
+    id: u64,
+    at: Timestamp,
+    event: String,
+    /// Whom it concerns: the caller, or whoever an administrator acted on.
+    user_id: Option<u64>,
+    session_id: Option<String>,
+    ip_address: Option<String>,
+    user_agent: Option<String>,
+    request_id: Option<String>,
+    #[schema(value_type = Object)]
+    detail: Json<Value>,
+}
+
+impl Row for Recorded {
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.id
+    }
+
+    async fn page(db: &MySqlPool, user_id: u64, after: &u64) -> sqlx::Result<Vec<Self>> {
+        sqlx::query_as!(
+            Self,
+            r#"select id, at as "at: Timestamp", event, user_id, session_id,
+                      if(coalesce(by_user_id, ?) = ?, ip_address, null) as ip_address,
+                      if(coalesce(by_user_id, ?) = ?, user_agent, null) as user_agent,
+                      request_id, detail as "detail: Json<Value>"
+                 from (select * from
+                         (select * from audit_events where user_id = ? and id > ?
+                           order by id limit ?) about
+                       union all
+                       select * from
+                         (select * from audit_events where by_user_id = ? and id > ? and not (user_id <=> ?)
+                           order by id limit ?) deeds) events
+                order by id limit ?"#,
+            user_id,
+            user_id,
+            user_id,
+            user_id,
+            user_id,
+            after,
+            PAGE,
+            user_id,
+            after,
+            user_id,
+            PAGE,
+            PAGE,
+        )
+        .fetch_all(db)
+        .await
+    }
+}
