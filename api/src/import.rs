@@ -18,6 +18,7 @@ mod old;
 mod options;
 mod revocations;
 mod revoked;
+mod roles;
 mod rows;
 mod sessions;
 mod steps;

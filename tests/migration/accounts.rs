@@ -152,6 +152,21 @@ async fn f_28_two_spellings_of_one_address_are_one_account_here() {
     assert_eq!(known, "ada@xn--bcher-kva.example");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn f_47_who_was_deleted_here_does_not_come_back() {
+    let (auth, old) = (Service::start().await, Old::new(Version::A));
+    old.user(1, "alice");
+    old.user(2, "bob");
+    old.import(&auth).await;
+    let (alice, _) = (auth.logged_in("alice").await, old.session(1, 1, 1));
+    auth.delete_as(&alice.access, "/me").await.must_be(200);
+    let tally = old.import(&auth).await;
+    assert_eq!(tally.of("users", "left out: deleted here"), 1, "{tally}");
+    assert_eq!(tally.of("users", "there already"), 1, "{tally}");
+    auth.log_in("alice").await.must_be(401);
+    assert_eq!(auth.live_sessions(1).await, 0);
+}
+
 async fn hash(auth: &Service, user_id: u64) -> String {
     let hash = sqlx::query_scalar("select password_hash from users where id = ?").bind(user_id);
     hash.fetch_one(auth.db()).await.unwrap()

@@ -5,4 +5,5 @@ mod accounts;
 mod flags;
 mod old;
 mod refusals;
+mod roles;
 mod sessions;

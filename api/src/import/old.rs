@@ -3,6 +3,8 @@
 //! The two versions of the old system name and type some columns differently, and its ORM may write
 //! `createdAt` for `created_at`; so columns are looked up, and rows come out alike.
 
+mod roles;
+
 use std::collections::HashMap;
 
 use anyhow::{Context as _, bail, ensure};
@@ -10,6 +12,7 @@ use secrecy::ExposeSecret as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, FromRow, MySqlConnection};
 
+use self::roles::Roles;
 use super::ids::Ids;
 use super::options::Options;
 use super::rows::{OldRevocation, OldSession, OldToken, OldUser};
@@ -25,6 +28,7 @@ pub(super) struct Old {
     /// By table and plain name: the name as it is written, and the type.
     columns: HashMap<(String, String), (String, String)>,
     users: String,
+    roles: Roles,
 }
 
 impl Old {
@@ -43,12 +47,14 @@ impl Old {
             db.execute(setting).await?;
         }
         let columns = columns(&mut db).await?;
-        let old = Self { db, columns, users: options.users_table.clone() };
+        let (users, roles) = (options.users_table.clone(), Roles::default());
+        let mut old = Self { db, columns, users, roles };
         ensure!(
             !old.has("_sqlx_migrations"),
             "--from (OLD_DATABASE_URL) names a database of Portcullis; it must name the old one"
         );
         old.check_users()?;
+        old.roles = old.find_roles();
         Ok(old)
     }
 
@@ -96,7 +102,7 @@ impl Old {
                 ("hash", Kind::Text, &PASSWORD),
                 ("first_name", Kind::Text, &["firstname", "name", "username"]),
                 ("last_name", Kind::Text, &["lastname", "surname"]),
-                ("role", Kind::Text, &["role", "userrole"]),
+                ("role", Kind::Text, &["role", "userrole", "rolename", "roles"]),
                 ("is_admin", Kind::Number, &["isadmin", "admin"]),
                 ("is_active", Kind::Number, &["isactive", "active"]),
                 ("is_verified", Kind::Number, &VERIFIED),
@@ -238,6 +244,11 @@ enum Kind {
     Instant,
 }
 
+/// A name without what its spellings differ in.
+fn plain(name: &str) -> String {
+    name.replace('_', "").to_lowercase()
+}
+
 async fn columns(
     db: &mut MySqlConnection,
 ) -> sqlx::Result<HashMap<(String, String), (String, String)>> {
@@ -247,7 +258,6 @@ async fn columns(
     )
     .fetch_all(db)
     .await?;
-    let plain = |name: &str| name.replace('_', "").to_lowercase();
     let rows = rows.into_iter().filter(|(_, column, _)| !column.contains('`'));
     Ok(rows.map(|(table, column, kind)| ((table, plain(&column)), (column, kind))).collect())
 }

@@ -1,5 +1,6 @@
 //! What is told in the end: how many of the old rows became what.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -9,17 +10,26 @@ pub(super) const THERE: &str = "there already";
 
 /// What became of the old rows: how many of which kind met which fate.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Tally(BTreeMap<(&'static str, &'static str), u64>);
+pub struct Tally(BTreeMap<(&'static str, Cow<'static, str>), u64>);
 
 impl Tally {
-    pub(super) fn count(&mut self, kind: &'static str, fate: &'static str) {
-        *self.0.entry((kind, fate)).or_default() += 1;
+    pub(super) fn count(&mut self, kind: &'static str, fate: impl Into<Cow<'static, str>>) {
+        self.add(kind, fate, 1);
+    }
+
+    pub(super) fn add(
+        &mut self,
+        kind: &'static str,
+        fate: impl Into<Cow<'static, str>>,
+        rows: u64,
+    ) {
+        *self.0.entry((kind, fate.into())).or_default() += rows;
     }
 
     /// How many rows of this kind met this fate.
     #[must_use]
     pub fn of(&self, kind: &'static str, fate: &'static str) -> u64 {
-        self.0.get(&(kind, fate)).copied().unwrap_or(0)
+        self.0.get(&(kind, fate.into())).copied().unwrap_or(0)
     }
 }
 

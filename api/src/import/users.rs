@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use sqlx::MySqlConnection;
 
 use super::ids::Ids;
+use super::roles;
 use super::rows::{OldUser, instant};
 use super::tally::{IMPORTED, THERE};
 use super::work::Import;
@@ -22,6 +23,7 @@ use crate::sessions::ending::{self, Ending, Reason};
 use crate::store::transaction::Transaction;
 
 const KIND: &str = "users";
+const ROLES: &str = "roles";
 const ADDRESS_TAKEN: &str = "left out: another account here has the e-mail address";
 const UNVERIFIED: &str = "imported, to verify their address before they log in";
 const TOO_DEAR: &str =
@@ -55,6 +57,7 @@ struct Here {
     id: u64,
     email: String,
     password_hash: String,
+    role: Role,
     is_active: bool,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -67,6 +70,9 @@ impl Import<'_> {
         report: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> anyhow::Result<()> {
         let total = self.old.count_users().await?;
+        for (why, rows) in self.old.unread_roles().await? {
+            self.tally.add(ROLES, why, rows);
+        }
         let no_password = self.no_password().await?;
         let (mut after, mut done) = (0, 0);
         loop {
@@ -74,12 +80,18 @@ impl Import<'_> {
             let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(()) };
             let ids = Ids { first: first.id, last: last.id };
             (after, done) = (ids.last, done + batch.len() as u64);
+            let roles = self.old.roles(ids).await?;
             let mut tx = self.app.store.begin().await?;
             let here = here(&mut tx, ids).await?;
+            let deleted = deleted(&mut tx, ids).await?;
             let mut people = HashSet::new();
             for old in batch {
                 let id = old.id;
-                let fate = match self.person(old) {
+                let roles = roles.get(&id).map_or(&[] as &[_], Vec::as_slice);
+                let fate = match self.person(old, roles) {
+                    Ok(_) if deleted.contains(&id) && !here.contains_key(&id) => {
+                        Err("left out: deleted here")
+                    }
                     Ok(person) => self.user(&mut tx, here.get(&id), &person, &no_password).await?,
                     Err(why) => Err(why),
                 };
@@ -100,7 +112,7 @@ impl Import<'_> {
         self.app.passwords.hash(random.into()).await.context("a password could not be hashed")
     }
 
-    fn person(&self, old: OldUser) -> Result<Person, &'static str> {
+    fn person(&mut self, old: OldUser, roles: &[String]) -> Result<Person, &'static str> {
         if old.deleted_at.is_some() {
             return Err("left out: deleted");
         }
@@ -108,9 +120,12 @@ impl Import<'_> {
             .map_err(|_| "left out: no e-mail address that mail could reach")?;
         let created_at = old.created_at.map_or(self.now, instant);
         let was_verified = self.options.verified || old.is_verified.is_some_and(|flag| flag != 0);
-        let role = old.role.unwrap_or_default();
-        let is_admin =
-            role.eq_ignore_ascii_case("admin") || old.is_admin.is_some_and(|flag| flag != 0);
+        let own = old.role.as_deref().filter(|_| !self.old.has_numbers_for_roles());
+        let (role, unknown) = roles::read(own.into_iter().chain(roles.iter().map(String::as_str)));
+        for name in unknown {
+            self.tally.count(ROLES, format!("not known here, treated as user: {name}"));
+        }
+        let is_admin = role == Role::Admin || old.is_admin.is_some_and(|flag| flag != 0);
         Ok(Person {
             id: old.id,
             email,
@@ -150,6 +165,12 @@ impl Import<'_> {
             return Ok(Err("left out: another account here has the id"));
         }
         let Some(updated_at) = person.updated_at.filter(|at| *at > here.updated_at) else {
+            // A role in a table of its own may change without its user.
+            let is_untouched = person.updated_at == Some(here.updated_at);
+            if is_untouched && person.role != here.role {
+                set_role(tx, person).await?;
+                return Ok(Ok(UPDATED));
+            }
             return Ok(Ok(THERE));
         };
         let hash = person.hash.as_ref().unwrap_or(&here.password_hash);
@@ -182,7 +203,7 @@ impl Import<'_> {
 async fn here(tx: &mut MySqlConnection, ids: Ids) -> sqlx::Result<HashMap<u64, Here>> {
     let rows = sqlx::query_as!(
         Here,
-        r#"select id, email, password_hash, is_active as "is_active: bool",
+        r#"select id, email, password_hash, role as "role: Role", is_active as "is_active: bool",
                   created_at as "created_at: Timestamp", updated_at as "updated_at: Timestamp"
              from users where id between ? and ? for update"#,
         ids.first,
@@ -191,6 +212,24 @@ async fn here(tx: &mut MySqlConnection, ids: Ids) -> sqlx::Result<HashMap<u64, H
     .fetch_all(tx)
     .await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// Who was deleted here, by their own wish perhaps, and so does not come back.
+async fn deleted(tx: &mut MySqlConnection, ids: Ids) -> sqlx::Result<HashSet<u64>> {
+    let deleted = sqlx::query_scalar!(
+        r#"select distinct user_id as "user_id!" from audit_events
+            where user_id between ? and ? and event = 'user_deleted'"#,
+        ids.first,
+        ids.last,
+    );
+    Ok(deleted.fetch_all(tx).await?.into_iter().collect())
+}
+
+async fn set_role(tx: &mut MySqlConnection, person: &Person) -> sqlx::Result<()> {
+    sqlx::query!("update users set role = ? where id = ?", person.role.as_str(), person.id)
+        .execute(tx)
+        .await
+        .map(drop)
 }
 
 async fn insert(
