@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use crate::accounts::email_token::EmailTokens;
+use crate::accounts::outgoing::Outgoing;
 use crate::accounts::password::Passwords;
 use crate::base::background::Background;
 use crate::base::clock::Clock;
@@ -16,6 +16,7 @@ use crate::base::random::Random;
 use crate::ledger::ledgers::{Ledgers, Surroundings};
 use crate::limits::Limiter;
 use crate::mail::Mail;
+use crate::mail::queue::Queue;
 use crate::sessions::activity::{self, Activity};
 use crate::sessions::bearer::Bearer;
 use crate::sessions::fallback::Fallback;
@@ -44,8 +45,6 @@ pub struct Parts {
     pub keys: Arc<Keys>,
     /// Begins sessions.
     pub opening: Opening,
-    /// Makes mailed tokens.
-    pub email_tokens: EmailTokens,
     /// Hands out token pairs.
     pub issuer: Issuer,
     /// Checks access tokens.
@@ -60,8 +59,12 @@ pub struct Parts {
     pub csrf: Csrf,
     /// From where sessions may be used.
     pub gate: Gate,
-    /// Sends mail.
+    /// How mails leave.
     pub mail: Mail,
+    /// Mails that wait to be sent.
+    pub mails: Queue,
+    /// Sends them.
+    pub outgoing: Outgoing,
     /// Which sessions were seen lately.
     pub activity: Activity,
     /// What time it is.
@@ -111,7 +114,7 @@ impl App {
         };
         let passwords = Passwords::new(&settings, random.clone())?;
         let limits = Limiter::new(&settings, ledgers.clone(), clock.clone());
-        let mail = Mail::new(&settings, clock.clone(), background.clone())?;
+        let (mail, mails) = (Mail::new(&settings)?, Queue::new(&store, &random));
         let secret = settings.tokens.refresh_secret();
         Ok(Self(Arc::new(Parts {
             issuer: Issuer::new(keys.clone(), &settings.tokens, random.clone()),
@@ -121,8 +124,9 @@ impl App {
             passwords,
             limits,
             opening: Opening::new(&settings, random.clone(), ledgers.uses.clone()),
-            email_tokens: EmailTokens::new(&settings.accounts, &store, &mail, &random),
+            outgoing: Outgoing::new(&settings, &store, mail.clone(), mails.clone(), clock.clone()),
             mail,
+            mails,
             csrf: Csrf::from_secret(&secret),
             gate: Gate::new(&settings.sessions, store.clone(), clock.clone()),
             activity,

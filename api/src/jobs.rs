@@ -33,6 +33,7 @@ pub async fn start(app: &App) {
     app.background.spawn(watch::run(app.ledgers.clone()));
     app.background.spawn(deliver(app.clone()));
     app.background.spawn(write_activity_down(app.clone()));
+    app.background.spawn(send_mails(app.clone()));
     app.background.spawn(clean_up(app.clone()));
     app.background.spawn(look_for_keys(app.clone()));
     app.background.spawn(look_for_old_hashes(app.clone()));
@@ -57,6 +58,11 @@ async fn deliver(app: App) {
             () = app.background.stop.cancelled() => return,
         }
     }
+}
+
+/// Sends the mails that wait.
+async fn send_mails(app: App) {
+    app.outgoing.run(&app.background.stop, app.settings.server.shutdown_grace).await;
 }
 
 /// Tells both stores of uses, and once more when the service stops.

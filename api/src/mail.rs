@@ -1,32 +1,39 @@
-//! The few mails about an account: by SMTP, or as files while there is no mail server.
+//! The few mails about an account: how they wait in MySQL, and how they leave, by SMTP or as files
+//! while there is no mail server.
 //!
-//! A mail may carry the one secret that it is for, and nothing else that is secret.
+//! A mail may carry the one secret that it is for, and nothing else that is secret. Whether one that
+//! waits is still wanted is decided above (`accounts/outgoing.rs`).
 //!
-//! May use `base`, `settings`, `store` and `tokens`. Knows no axum.
+//! May use `base`, `settings`, `metrics`, `store` and `tokens`. Knows no axum.
 
+mod files;
 mod message;
+pub(crate) mod queue;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use lettre::message::header::{ContentTransferEncoding, ContentType};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Body, Mailbox};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
-use tokio::fs;
 use unicode_normalization::UnicodeNormalization as _;
 
-pub use message::{Message, Scene};
+pub use message::{Kind, Message, Scene};
 
-use crate::base::background::Background;
-use crate::base::clock::{Clock, Timestamp};
+use crate::base::clock::Timestamp;
 use crate::base::email_address;
-use crate::base::log_targets as log;
 use crate::settings::Settings;
 
-/// How long a mail server may take.
+/// How long a mail server may take for one step.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one try may take, whatever the server does.
+pub(crate) const TRY: Duration = Duration::from_secs(30);
+/// What a server says to whoever it does not know, and that it takes no mail at all: it concerns the
+/// settings, not the mail, which waits until they are right.
+const NOT_ABOUT_THE_MAIL: [u16; 5] = [521, 530, 534, 535, 538];
 
 /// Why a mail was not sent.
 #[derive(Debug, thiserror::Error)]
@@ -41,11 +48,40 @@ pub enum Fault {
     #[error("the mail could not be composed: {0}")]
     Text(#[from] lettre::error::Error),
     /// The mail server did not take it.
-    #[error("the mail server rejected it: {0}")]
+    #[error("the mail server did not take it: {0}")]
     Smtp(#[from] lettre::transport::smtp::Error),
+    /// The mail server let the time pass.
+    #[error("the mail server did not take it within {} s", TRY.as_secs())]
+    Late,
     /// The file could not be written.
     #[error("MAIL_DIR: {0}")]
     File(#[from] std::io::Error),
+}
+
+impl Fault {
+    /// Whether trying again would be in vain (RFC 5321 §4.2.1).
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Address(_) | Self::Text(_) => true,
+            Self::Smtp(cause) => {
+                let code = cause.status().map(u16::from);
+                cause.is_permanent() && !code.is_some_and(|it| NOT_ABOUT_THE_MAIL.contains(&it))
+            }
+            Self::Setting(..) | Self::Late | Self::File(_) => false,
+        }
+    }
+}
+
+/// What is the same however often a mail is tried.
+pub struct Envelope<'a> {
+    /// Where it goes.
+    pub to: &'a str,
+    /// When what it tells of happened, which is also its date.
+    pub at: Timestamp,
+    /// Its place among those of one instant.
+    pub number: u64,
+    /// What its Message-ID is made of, so that a mail that came twice is recognised.
+    pub reference: &'a [u8],
 }
 
 /// Sends mail; a clone is the same sender.
@@ -57,10 +93,6 @@ struct Parts {
     from: Mailbox,
     app_name: String,
     frontend_url: String,
-    clock: Clock,
-    background: Background,
-    /// Keeps the files of one millisecond in order.
-    sent: AtomicU64,
 }
 
 enum Way {
@@ -70,7 +102,7 @@ enum Way {
 
 impl Mail {
     /// Prepares the way that the settings name; nothing is sent or written yet.
-    pub fn new(settings: &Settings, clock: Clock, background: Background) -> Result<Self, Fault> {
+    pub fn new(settings: &Settings) -> Result<Self, Fault> {
         let accounts = &settings.accounts;
         let way = match accounts.smtp_url() {
             Some(url) => Way::Smtp(smtp(url)?),
@@ -83,62 +115,58 @@ impl Mail {
             })?,
             app_name: settings.server.app_name.clone(),
             frontend_url: accounts.frontend_url.trim_end_matches('/').to_owned(),
-            clock,
-            background,
-            sent: AtomicU64::new(0),
         })))
     }
 
-    /// The clock by which mails are dated.
-    pub(crate) fn clock(&self) -> Clock {
-        self.0.clock.clone()
+    /// Refuses a `MAIL_DIR` that is something else, and changes nothing.
+    pub fn check(&self) -> Result<(), Fault> {
+        match &self.0.way {
+            Way::Files(directory) => files::check(directory),
+            Way::Smtp(_) => Ok(()),
+        }
     }
 
-    /// Behind which answers mails are sent.
-    pub(crate) fn background(&self) -> Background {
-        self.0.background.clone()
+    /// Makes sure, before anybody relies on it, that mails can be written if that is their way.
+    pub fn prepare(&self) -> Result<(), Fault> {
+        match &self.0.way {
+            Way::Files(directory) => files::prepare(directory),
+            Way::Smtp(_) => Ok(()),
+        }
     }
 
-    /// Sends a mail that the answer does not wait for, so that its time tells nothing.
-    pub(crate) fn send_later(&self, to: String, message: Message) {
-        let mail = self.clone();
-        self.0.background.spawn(async move {
-            if let Err(cause) = mail.send(&to, message).await {
-                tracing::error!(target: log::STATE, %cause, "a mail could not be sent");
-            }
-        });
-    }
-
-    /// Sends one mail to one address.
-    pub async fn send(&self, to: &str, message: Message) -> Result<(), Fault> {
-        let Parts { way, from, app_name, frontend_url, clock, .. } = &*self.0;
-        let now = clock.now();
-        let (subject, body) = message.text(app_name, frontend_url, now);
+    /// Tries once to send a mail.
+    pub async fn send(&self, envelope: &Envelope<'_>, message: &Message) -> Result<(), Fault> {
+        let Parts { way, from, app_name, frontend_url } = &*self.0;
+        let Envelope { to, at, number, reference } = *envelope;
+        let (subject, body) = message.text(app_name, frontend_url, at);
+        let id = format!("<{}@{}>", URL_SAFE_NO_PAD.encode(reference), from.email.domain());
         let mail = lettre::Message::builder()
             .from(from.clone())
             .to(Mailbox::new(None, to.parse()?))
-            .date(SystemTime::UNIX_EPOCH + Duration::from_millis(now.0))
-            .message_id(None)
+            .date(SystemTime::UNIX_EPOCH + Duration::from_millis(at.0))
+            .message_id(Some(id))
+            .raw_header(auto_submitted())
             .subject(subject)
             .header(ContentType::TEXT_PLAIN)
             .body(readable(body))?;
         match way {
-            Way::Smtp(server) => server.send(mail).await.map(drop)?,
-            Way::Files(dir) => self.write(dir, now, &mail.formatted()).await?,
+            Way::Smtp(server) => {
+                let sent = tokio::time::timeout(TRY, server.send(mail)).await;
+                sent.map_err(|_| Fault::Late)?.map(drop)?;
+            }
+            Way::Files(directory) => {
+                let name = format!("{:013}-{number:06}", at.0);
+                files::write(directory, &name, &mail.formatted()).await?;
+            }
         }
         Ok(())
     }
+}
 
-    /// Writes a file that sorts after those before it, and shows it only when it is whole.
-    async fn write(&self, dir: &Path, now: Timestamp, mail: &[u8]) -> Result<(), Fault> {
-        let number = self.0.sent.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{:013}-{number:06}-{}", now.0, std::process::id());
-        let unfinished = dir.join(format!("{name}.part"));
-        fs::create_dir_all(dir).await?;
-        fs::write(&unfinished, mail).await?;
-        fs::rename(&unfinished, dir.join(format!("{name}.eml"))).await?;
-        Ok(())
-    }
+/// Tells other machines not to answer (RFC 3834 §5).
+fn auto_submitted() -> HeaderValue {
+    let name = HeaderName::new_from_ascii_str("Auto-Submitted");
+    HeaderValue::new(name, "auto-generated".to_owned())
 }
 
 /// Keeps links in one piece for those who read mails as files: RFC 5322 allows 998 letters a line,

@@ -71,6 +71,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
 fn check_config(settings: Settings) -> anyhow::Result<()> {
     log_filter(&settings.server)?;
     let app = App::new(settings.check()?, Clock::system(), Random::system())?;
+    app.mail.check()?;
     for remark in app.settings.remarks() {
         println!("note: {remark}");
     }
@@ -83,6 +84,7 @@ async fn run_service(settings: Settings) -> anyhow::Result<()> {
     let address = (settings.server.host, settings.server.port);
     let operations = settings.server.ops_addr;
     let app = App::new(settings, Clock::system(), Random::system())?;
+    app.mail.prepare()?;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {}:{} (HOST, PORT)", address.0, address.1))?;

@@ -18,6 +18,9 @@ const BUCKETS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 
 const TRANSACTIONS_REPEATED: &str = "portcullis_transactions_repeated_total";
+const MAILS_SENT: &str = "portcullis_mails_sent_total";
+const MAILS_FAILED: &str = "portcullis_mails_failed_total";
+const MAILS_GIVEN_UP: &str = "portcullis_mails_given_up_total";
 
 /// Begins to count. What is counted before that is lost for good, so the service starts with it.
 pub(crate) fn start() {
@@ -52,6 +55,21 @@ pub(crate) fn sessions_revoked(reason: &'static str, count: u64) {
 /// A transaction that MySQL had sent away was run again.
 pub(crate) fn transaction_repeated() {
     counter!(TRANSACTIONS_REPEATED).increment(1);
+}
+
+/// The mail server, or the directory for mails, has taken a mail.
+pub(crate) fn mail_sent() {
+    counter!(MAILS_SENT).increment(1);
+}
+
+/// A try to send a mail came to nothing.
+pub(crate) fn mail_failed() {
+    counter!(MAILS_FAILED).increment(1);
+}
+
+/// A mail will not be sent.
+pub(crate) fn mail_given_up(reason: &'static str) {
+    counter!(MAILS_GIVEN_UP, "reason" => reason).increment(1);
 }
 
 /// A request was answered with an error; `code` is the problem's.
@@ -92,6 +110,11 @@ fn handle() -> &'static PrometheusHandle {
         describe();
         // Shown before the first, which may be long in coming.
         counter!(TRANSACTIONS_REPEATED).increment(0);
+        counter!(MAILS_SENT).increment(0);
+        counter!(MAILS_FAILED).increment(0);
+        for reason in ["refused", "too_old"] {
+            counter!(MAILS_GIVEN_UP, "reason" => reason).increment(0);
+        }
         handle
     })
 }
@@ -103,6 +126,9 @@ fn describe() {
     describe_counter!("portcullis_sessions_created_total", "Logins");
     describe_counter!("portcullis_sessions_revoked_total", "Sessions ended early, by reason");
     describe_counter!(TRANSACTIONS_REPEATED, "Transactions run again because of a conflict");
+    describe_counter!(MAILS_SENT, "Mails sent");
+    describe_counter!(MAILS_FAILED, "Attempts to send a mail that failed");
+    describe_counter!(MAILS_GIVEN_UP, "Mails that will not be sent, by reason");
     describe_counter!("portcullis_password_hashes_total", "Passwords hashed, by kind of hash");
     describe_counter!("portcullis_errors_total", "Requests answered with an error, by error code");
     describe_gauge!("portcullis_sessions_active", "Live sessions, counted at most once a minute");

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use portcullis_tests::{Database, binary_path};
+use portcullis_tests::{Database, Directory, binary_path};
 use sqlx::MySqlPool;
 
 /// What it says with nothing but a database in its environment.
@@ -28,7 +28,30 @@ async fn a_cleanup_by_hand_needs_the_database_and_no_secret_and_ends_by_itself()
     sqlx::query(old).execute(&db).await.unwrap();
     for rows in [1, 0] {
         let told = portcullis(&["cleanup"], &database);
-        assert_eq!(told.lines().count(), 6, "a line for each table: {told}");
+        assert_eq!(told.lines().count(), 7, "a line for each table: {told}");
         assert!(told.ends_with(&format!("{rows}  audit_events\n")), "{told}");
+    }
+}
+
+#[test]
+fn f_29_a_mail_directory_that_cannot_be_used_stops_the_start_with_the_reason() {
+    let home = Directory::new();
+    let file = home.path().join("mail");
+    std::fs::write(&file, "").unwrap();
+    for command in ["serve", "check-config"] {
+        let output = Command::new(binary_path())
+            .arg(command)
+            .env_clear()
+            .env("DATABASE_URL", "mysql://nobody@127.0.0.1:1/none")
+            .env("REDIS_URL", "redis://127.0.0.1:1")
+            .env("JWT_SECRET", "a secret for tests and of no use elsewhere")
+            .env("MAIL_DIR", &file)
+            .env("PORT", "0")
+            .env("OPS_ADDR", "127.0.0.1:0")
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "{command}");
+        assert!(told.contains("MAIL_DIR: ") && told.contains("is not a directory"), "{told}");
     }
 }

@@ -15,6 +15,8 @@ mod limits;
 mod live;
 mod login;
 mod logout;
+mod mailed_links;
+mod mails;
 mod metrics;
 mod new_device;
 mod nginx;

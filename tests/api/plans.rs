@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, Row as _};
 
 /// Others, so that reading everything would be dear.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 9] = [
     "insert into users (email, password_hash, first_name, last_name, created_at, updated_at)
      with recursive n as (select 1 as i union all select i + 1 from n where i < 900)
      select concat('n', i, '@example.org'), '', '', '', now(3), now(3) from n",
@@ -36,8 +36,11 @@ const OTHERS: [&str; 8] = [
      select now(3), 'authn_login_success', id, '{}' from users",
     "insert into revocation_outbox (user_id, change_set, created_at, delivered_at)
      select id, '[]', now(3), now(3) from users",
+    "insert into mails
+        (kind, recipient, user_id, reference, created_at, admitted_at, next_try_at, settled_at)
+     select 'new_device', email, id, '0123456789abcdef', now(3), now(3), now(3), now(3) from users",
     "analyze table users, user_sessions, refresh_tokens, token_blacklist_enhanced, email_tokens,
-                   audit_events, revocation_outbox",
+                   mails, audit_events, revocation_outbox",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +69,7 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
     let digests: Vec<String> =
         sqlx::query_scalar(tokens).bind(alice.user_id).fetch_all(auth.db()).await.unwrap();
     let [spent, successor] = [digests[0].as_str(), digests[1].as_str()];
-    let statements: [(&str, &[&str]); 17] = [
+    let statements: [(&str, &[&str]); 22] = [
         (
             "select id, email, password_hash, first_name, last_name, is_active",
             &["'alice@example.com'", "'alice@example.com'", "'alice@example.com'"],
@@ -94,7 +97,15 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
         (r#"s.ip_address, s.last_activity as "last_activity: Timestamp""#, &[user, NOW]),
         (r#"as "tokens!: i64""#, &[NOW, user, NOW]),
         (r#"select ip_address, device_info as "device: Json<Device>""#, &[session]),
-        ("json_extract(s.device_info, '$.fingerprint')", &["'x'", user, user, session]),
+        ("json_extract(s.device_info, '$.fingerprint')", &["'x'", user, user]),
+        ("select id from users where email", &["'alice@example.com'"]),
+        (r#"as "had!: u32" from mails"#, &[user, NOW]),
+        (
+            r#"as "earlier!: u32" from mails"#,
+            &[user, "880", "'already_registered'", "'verify_email'", "true", NOW],
+        ),
+        ("delete from mails where recipient", &["'alice@example.com'", "'reset_password'"]),
+        ("order by id desc limit 1 offset", &[user, "'reset_password'", "5"]),
         ("t.token_hash = ? and t.is_active", &[successor, NOW, NOW]),
     ];
     statements.iter().map(|(part, values)| filled_in(part, values)).collect()
@@ -103,11 +114,14 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
 /// The statements of cleanup, outbox, hydration, written down activity and a logout of everyone.
 fn of_the_background() -> Vec<String> {
     let id = "'session_5'";
-    let statements: [(&str, &[&str]); 20] = [
+    let statements: [(&str, &[&str]); 23] = [
         ("delete from refresh_tokens where expires_at", &[LONG_AGO, "1000"]),
         ("delete from user_sessions where expires_at", &[LONG_AGO, "1000"]),
         ("delete from token_blacklist_enhanced where", &[LONG_AGO, "1000"]),
         ("delete from email_tokens where", &[LONG_AGO, "1000"]),
+        ("delete from mails where settled_at", &[LONG_AGO, "1000"]),
+        ("from mails where settled_at is null and next_try_at", &[LONG_AGO, "8"]),
+        (r#"as "oldest: Timestamp" from mails"#, &[]),
         ("delete from revocation_outbox where", &[LONG_AGO, "1000"]),
         ("delete from audit_events where", &[LONG_AGO, "1000"]),
         ("select id, user_id from revocation_outbox where delivered_at is null", &["880", "200"]),

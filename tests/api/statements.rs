@@ -5,7 +5,12 @@ use reqwest::Method;
 use serde_json::json;
 
 /// What the service asks by itself now and then: what waits, how many sessions live, who was seen.
-const BESIDE: [&str; 3] = ["delivered_at is null and id >", "as double", "set last_activity ="];
+const BESIDE: [&str; 4] = [
+    "delivered_at is null and id >",
+    "as double",
+    "set last_activity =",
+    "from mails where settled_at",
+];
 const ID: &str = "proxy";
 const SECRET: &str = "a secret that only the proxy knows";
 

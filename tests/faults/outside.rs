@@ -40,6 +40,7 @@ impl Outside {
             ("RATE_LIMIT_REFRESH", "off"),
             ("RATE_LIMIT_LOGOUT", "off"),
             ("RATE_LIMIT_MAIL", "off"),
+            ("ACCOUNT_MAILS_PER_HOUR", "100"),
             ("SECRET", PASSWORD),
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();

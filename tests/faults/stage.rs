@@ -58,6 +58,11 @@ impl Stage {
         ))
     }
 
+    /// How many mails wait to be sent.
+    pub(crate) fn waiting_mails(&self) -> u64 {
+        self.number("select count(*) from mails where settled_at is null")
+    }
+
     /// A number, as it is seen from outside.
     pub(crate) fn number(&self, select: &str) -> u64 {
         let told = MYSQL.execute(&format!("use `{}`; {select}", self.database));

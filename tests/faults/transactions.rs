@@ -62,12 +62,14 @@ async fn die_at_each_packet(
         let name = format!("{name}p{packet}h{}", u8::from(is_heard));
         let person = Person::for_endpoint(auth, &name, endpoint).await;
         let before = stage.rows();
+        let waiting = stage.waiting_mails();
         let wound = if is_heard { Wound::CutAfter(0) } else { Wound::Refuse };
         set_on_new_connections(stage, Trap { earlier: 0, packet, is_heard, wound });
         let at_rest = auth.app.background.tracker.len();
         let answer = send(endpoint.request(&called, &person)).await;
         eventually("what goes on behind the answer is done", async || {
-            auth.app.background.tracker.len() <= at_rest
+            let mails_are_out = mysql.has_sprung() || stage.waiting_mails() <= waiting;
+            auth.app.background.tracker.len() <= at_rest && mails_are_out
         });
         let has_sprung = mysql.has_sprung();
         mysql.heal();

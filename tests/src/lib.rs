@@ -17,6 +17,7 @@ mod cluster;
 mod database;
 #[cfg(feature = "service")]
 mod instance;
+mod mail_server;
 mod network;
 mod process;
 mod queries;
@@ -36,6 +37,7 @@ pub use cluster::Cluster;
 pub use database::{Database, DatabaseKind};
 #[cfg(feature = "service")]
 pub use instance::Instance;
+pub use mail_server::{Fate, MailServer};
 pub use network::{Held, Network, Place};
 pub use process::{Process, find_program};
 pub use queries::{DATABASE, Queries, committed_queries, described_queries};

@@ -15,6 +15,8 @@ use portcullis_api::{App, serve};
 use serde_json::json;
 use sqlx::MySqlPool;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::client::{Answer, Client, Login, PASSWORD};
@@ -60,6 +62,7 @@ impl Service {
         settings.limits.rate_limit_logout = Limit::Off;
         settings.limits.rate_limit_register = Limit::Off;
         settings.limits.rate_limit_mail = Limit::Off;
+        settings.limits.account_mails_per_hour = 100;
         settings.accounts.mail_dir = redis.data().join("mail");
         adjust(&mut settings);
         let clock = Clock::manual(present());
@@ -193,8 +196,22 @@ impl Service {
         files.iter().map(|file| std::fs::read_to_string(file).expect("mails are text")).collect()
     }
 
+    /// How many mails wait to be sent.
+    pub async fn waiting_mails(&self) -> i64 {
+        let waiting = "select count(*) from mails where settled_at is null";
+        sqlx::query_scalar(waiting).fetch_one(self.db()).await.expect("the database answers")
+    }
+
+    /// Waits until no mail waits any more, without keeping the runtime from its work.
+    pub fn mails_are_out(&self) {
+        let runtime = Handle::current();
+        let are_out = || runtime.block_on(self.waiting_mails()) == 0;
+        block_in_place(|| wait_until("no mail waits", are_out));
+    }
+
     /// All mails, once everything in the background is done; it does nothing more after that.
     pub async fn all_mails(&self) -> Vec<String> {
+        self.mails_are_out();
         self.app.background.stop.cancel();
         self.app.background.tracker.close();
         self.app.background.tracker.wait().await;

@@ -1,19 +1,21 @@
-//! Tokens that are mailed: made, sent behind the answer, used up once.
+//! Tokens that are mailed: made when their mail is sent, used up once.
+//!
+//! The last few of a kind are good side by side: whoever asks again, or is asked for by a stranger,
+//! loses no link that is still on its way.
 
 use std::time::Duration;
 
 use sqlx::MySqlConnection;
 
-use crate::base::background::Background;
-use crate::base::clock::{Clock, Timestamp};
+use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
-use crate::base::log_targets as log;
-use crate::base::random::Random;
-use crate::mail::{Mail, Message};
-use crate::settings::Accounts;
+use crate::mail::Kind;
+use crate::mail::queue;
 use crate::store::database::Store;
-use crate::store::held_rows as held;
 use crate::tokens::secret::EmailToken;
+
+/// How many tokens of a user and kind are good at the same time.
+const KEPT: u32 = 5;
 
 /// What a token allows, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,114 +34,92 @@ impl Purpose {
             Self::ResetPassword => "reset_password",
         }
     }
+}
 
-    const fn message(self, token: EmailToken) -> Message {
-        match self {
-            Self::VerifyEmail => Message::Verify { token },
-            Self::ResetPassword => Message::ResetPassword { token },
-        }
+/// Whose token it is, whatever became of it.
+pub(crate) async fn owner(store: &Store, token: &EmailToken, purpose: Purpose) -> Result<u64> {
+    let digest = token.digest();
+    let owner = sqlx::query_scalar!(
+        "select user_id from email_tokens where token_hash = ? and purpose = ?",
+        digest.as_bytes().as_slice(),
+        purpose.as_str(),
+    );
+    owner.fetch_optional(&store.pool).await?.ok_or(Error::DeadEmailToken)
+}
+
+/// A token that is about to be sent.
+pub(super) struct Issue<'a> {
+    pub(super) user_id: u64,
+    pub(super) purpose: Purpose,
+    pub(super) token: &'a EmailToken,
+    pub(super) now: Timestamp,
+    pub(super) lasts: Duration,
+}
+
+/// Makes a token good from now on and tells its row, which is `known` if an earlier try has made it;
+/// none if it was used or withdrawn since. Its user is held.
+pub(super) async fn issue(
+    tx: &mut MySqlConnection,
+    issue: &Issue<'_>,
+    known: Option<u64>,
+) -> sqlx::Result<Option<u64>> {
+    let Some(id) = known else { return insert(tx, issue).await.map(Some) };
+    // The key that it is derived with may have changed since.
+    let digest = issue.token.digest();
+    let renewed = sqlx::query!(
+        "update email_tokens set token_hash = ?, expires_at = ? where id = ? and used_at is null",
+        digest.as_bytes().as_slice(),
+        issue.now.plus(issue.lasts),
+        id,
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    if renewed > 0 {
+        return Ok(Some(id));
+    }
+    let is_there = sqlx::query_scalar!("select id from email_tokens where id = ?", id);
+    match is_there.fetch_optional(&mut *tx).await? {
+        Some(_) => Ok(None),
+        None => insert(tx, issue).await.map(Some),
     }
 }
 
-/// Makes mailed tokens; a clone is the same.
-#[derive(Clone)]
-pub struct EmailTokens {
-    store: Store,
-    mail: Mail,
-    clock: Clock,
-    random: Random,
-    background: Background,
-    verification_lasts: Duration,
-    reset_lasts: Duration,
-}
-
-impl EmailTokens {
-    /// They last as long as the settings say.
-    pub(crate) fn new(settings: &Accounts, store: &Store, mail: &Mail, random: &Random) -> Self {
-        Self {
-            store: store.clone(),
-            clock: mail.clock(),
-            background: mail.background(),
-            mail: mail.clone(),
-            random: random.clone(),
-            verification_lasts: settings.email_token_expires_in,
-            reset_lasts: settings.password_reset_expires_in,
-        }
-    }
-
-    /// Makes a token and mails it after the answer, whose time must not tell that there is an account.
-    pub(crate) fn send_later(&self, user_id: u64, email: String, purpose: Purpose) {
-        let own = self.clone();
-        self.background.do_later(async move {
-            match own.store.repeat(|| own.make_if_active(user_id, purpose)).await {
-                Ok(Some(token)) => own.mail.send_later(email, purpose.message(token)),
-                Ok(None) => {}
-                Err(cause) => tracing::error!(
-                    target: log::REGISTER,
-                    ?cause,
-                    "could not create a token for a mail"
-                ),
-            }
-        });
-    }
-
-    async fn make_if_active(&self, user_id: u64, purpose: Purpose) -> Result<Option<EmailToken>> {
-        let mut tx = self.store.begin().await?;
-        let held = held::user(&mut tx, user_id).await?;
-        if !held.is_some_and(|user| user.is_active) {
-            return Ok(None);
-        }
-        let token = self.make(&mut tx, user_id, purpose).await?;
-        tx.commit().await?;
-        Ok(Some(token))
-    }
-
-    /// Whose token it is, whatever became of it.
-    pub(crate) async fn owner(&self, token: &EmailToken) -> Result<u64> {
-        let digest = token.digest();
-        let owner = sqlx::query_scalar!(
-            "select user_id from email_tokens where token_hash = ?",
-            digest.as_bytes().as_slice(),
-        );
-        owner.fetch_optional(&self.store.pool).await?.ok_or(Error::DeadEmailToken)
-    }
-
-    /// Makes a token for a mail and withdraws the earlier ones of its purpose.
-    pub(crate) async fn make(
-        &self,
-        tx: &mut MySqlConnection,
-        user_id: u64,
-        purpose: Purpose,
-    ) -> Result<EmailToken> {
-        let token = EmailToken::random(&self.random);
-        let digest = token.digest();
-        let now = self.clock.now();
-        let lasts = match purpose {
-            Purpose::VerifyEmail => self.verification_lasts,
-            Purpose::ResetPassword => self.reset_lasts,
-        };
+async fn insert(tx: &mut MySqlConnection, issue: &Issue<'_>) -> sqlx::Result<u64> {
+    let Issue { user_id, purpose, token, now, lasts } = *issue;
+    let digest = token.digest();
+    let id = sqlx::query!(
+        "insert into email_tokens (user_id, token_hash, purpose, created_at, expires_at)
+         values (?, ?, ?, ?, ?)",
+        user_id,
+        digest.as_bytes().as_slice(),
+        purpose.as_str(),
+        now,
+        now.plus(lasts),
+    )
+    .execute(&mut *tx)
+    .await?
+    .last_insert_id();
+    let oldest = sqlx::query_scalar!(
+        "select id from email_tokens where user_id = ? and purpose = ? and used_at is null
+          order by id desc limit 1 offset ?",
+        user_id,
+        purpose.as_str(),
+        KEPT,
+    );
+    if let Some(oldest) = oldest.fetch_optional(&mut *tx).await? {
         sqlx::query!(
             "update email_tokens set used_at = ?
-              where user_id = ? and purpose = ? and used_at is null",
+              where user_id = ? and purpose = ? and used_at is null and id <= ?",
             now,
             user_id,
             purpose.as_str(),
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "insert into email_tokens (user_id, token_hash, purpose, created_at, expires_at)
-             values (?, ?, ?, ?, ?)",
-            user_id,
-            digest.as_bytes().as_slice(),
-            purpose.as_str(),
-            now,
-            now.plus(lasts),
+            oldest,
         )
         .execute(tx)
         .await?;
-        Ok(token)
     }
+    Ok(id)
 }
 
 /// Uses a mailed token up. Its user is held.
@@ -162,4 +142,24 @@ pub(crate) async fn use_up(
     .await?
     .rows_affected();
     if used > 0 { Ok(()) } else { Err(Error::DeadEmailToken) }
+}
+
+/// Withdraws every reset of a user whose password has just been chosen, those too that were asked for
+/// and have not been sent. The user is held.
+pub(crate) async fn withdraw_resets(
+    tx: &mut MySqlConnection,
+    user_id: u64,
+    email: &str,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update email_tokens set used_at = ?
+          where user_id = ? and purpose = ? and used_at is null",
+        now,
+        user_id,
+        Purpose::ResetPassword.as_str(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    queue::take_back_all(tx, Kind::ResetPassword, email).await
 }

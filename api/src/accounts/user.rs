@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::accounts::password::Passwords;
 use crate::base::clock::Timestamp;
-use crate::base::email_address;
+use crate::base::email_address::{self, Spellings};
 use crate::base::error::{Error, Result, Violation};
 use crate::base::random::Random;
 use crate::settings::Settings;
@@ -148,6 +148,19 @@ pub(crate) fn fault_of_password(
 ) -> Option<Violation> {
     let weakness = passwords.acceptable(password, about).err()?;
     Some(Violation::new(field, weakness.code(), weakness.to_string()))
+}
+
+/// The account that somebody means who asks for a link: that with the canonical form of the address,
+/// unless one from before there was such a form is stored as it was typed. Only another spelling costs
+/// a look, whoever has it, so that the time tells nothing.
+pub async fn addressed(store: &Store, given: &str) -> Result<String> {
+    let email = checked_email(given).map_err(|why| Error::Unacceptable(vec![why]))?;
+    let Spellings { typed, .. } = Spellings::of(given);
+    if typed == email {
+        return Ok(email);
+    }
+    let older = sqlx::query_scalar!("select email from users where email = ?", typed);
+    Ok(older.fetch_optional(&store.pool).await?.unwrap_or(email))
 }
 
 /// The address in its canonical form, if it is one that mail could reach.

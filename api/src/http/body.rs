@@ -60,6 +60,20 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
     }
 }
 
+/// A token as somebody pasted it: the white space around it is none of it.
+pub(crate) fn pasted<'de, D: Deserializer<'de>>(field: D) -> Result<String, D::Error> {
+    let text = String::deserialize(field)?;
+    Ok(text.trim().to_owned())
+}
+
+/// The same where it may be left out.
+pub(crate) fn pasted_if_any<'de, D: Deserializer<'de>>(
+    field: D,
+) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(field)?;
+    Ok(text.map(|text| text.trim().to_owned()))
+}
+
 async fn split(request: Request) -> Result<(HeaderMap, Bytes)> {
     let (parts, body) = request.into_parts();
     // request.rs has read the body already and bounded it.

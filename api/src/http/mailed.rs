@@ -1,6 +1,7 @@
 //! A token from a mail, as a request brings it.
 
 use crate::App;
+use crate::accounts::email_token::{self, Purpose};
 use crate::base::client::Client;
 use crate::base::error::{Error, Result};
 use crate::limits::Scope;
@@ -8,10 +9,15 @@ use crate::tokens::secret::EmailToken;
 
 /// Reads a token that was mailed to somebody, whatever became of it. No limit refuses its holder; one
 /// that nobody was sent counts against whoever sends it (F-16).
-pub(super) async fn token(app: &App, client: &Client, text: &str) -> Result<EmailToken> {
+pub(super) async fn token(
+    app: &App,
+    client: &Client,
+    text: &str,
+    purpose: Purpose,
+) -> Result<EmailToken> {
     let Some(token) = EmailToken::parse(text) else { return unknown(app, client).await };
     let turn = app.limits.turn(Scope::Mail, client).await;
-    let owner = app.email_tokens.owner(&token).await;
+    let owner = email_token::owner(&app.store, &token, purpose).await;
     drop(turn);
     match owner {
         Ok(_) => {

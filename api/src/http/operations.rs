@@ -24,7 +24,7 @@ pub(crate) fn routes(app: App) -> Router {
 }
 
 async fn render(State(app): State<App>) -> impl IntoResponse {
-    let (outbox, ledgers) = tokio::join!(outbox(&app), ledgers(&app));
+    let (outbox, mails, ledgers) = tokio::join!(outbox(&app), mails(&app), ledgers(&app));
     let up = [("mysql", outbox.is_some()), ("redis", ledgers.is_some())];
     let hashed = app.passwords.work();
     for (kind, count) in [("argon2id", hashed.argon2id), ("bcrypt", hashed.bcrypt)] {
@@ -38,7 +38,7 @@ async fn render(State(app): State<App>) -> impl IntoResponse {
     }));
     let believed = u8::from(app.ledgers.is_believed());
     text += &lines("redis_believed", "1 if Redis is up to date and trusted", believed);
-    text.extend([outbox, ledgers].into_iter().flatten());
+    text.extend([outbox, mails, ledgers].into_iter().flatten());
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
 
@@ -60,6 +60,19 @@ async fn outbox(app: &App) -> Option<String> {
                 age.as_secs_f64(),
             ),
     )
+}
+
+/// How many mails wait, and since when.
+async fn mails(app: &App) -> Option<String> {
+    let asked = sqlx::query!(
+        r#"select count(*) as "waiting: i64", min(created_at) as "oldest: Timestamp"
+             from mails where settled_at is null"#
+    )
+    .fetch_one(&app.store.pool);
+    let row = app.store.in_time(asked).await.ok()?;
+    let age = row.oldest.map_or(Duration::ZERO, |oldest| app.clock.now().since(oldest));
+    let oldest = lines("mails_oldest_seconds", "Age of the oldest waiting mail", age.as_secs_f64());
+    Some(lines("mails_waiting", "Mails that wait to be sent", row.waiting) + &oldest)
 }
 
 /// What the module says of itself (`INFO portcullis`).

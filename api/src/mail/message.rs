@@ -1,10 +1,58 @@
 //! What the mails say. Plain text, short lines, nothing that a client wrote.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
+use crate::base::client::Client;
 use crate::base::clock::Timestamp;
-use crate::base::device::Device;
 use crate::tokens::secret::EmailToken;
+
+/// What a mail is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Asks for the proof of an address.
+    VerifyEmail,
+    /// Tells that the address has an account already.
+    AlreadyRegistered,
+    /// Lets the owner choose a new password.
+    ResetPassword,
+    /// Tells of a new password.
+    PasswordChanged,
+    /// Tells of a session that was ended because its token came back.
+    TokenReuse,
+    /// Tells of a login from a new device.
+    NewDevice,
+}
+
+impl Kind {
+    const ALL: [Self; 6] = [
+        Self::VerifyEmail,
+        Self::AlreadyRegistered,
+        Self::ResetPassword,
+        Self::PasswordChanged,
+        Self::TokenReuse,
+        Self::NewDevice,
+    ];
+
+    /// The word in the database, which an older or a newer instance reads.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify_email",
+            Self::AlreadyRegistered => "already_registered",
+            Self::ResetPassword => "reset_password",
+            Self::PasswordChanged => "password_changed",
+            Self::TokenReuse => "token_reuse",
+            Self::NewDevice => "new_device",
+        }
+    }
+
+    /// None for a word that only a newer instance knows.
+    pub(crate) fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
 
 /// A mail about an account.
 pub enum Message {
@@ -28,24 +76,34 @@ pub enum Message {
     NewDevice(Scene),
 }
 
-/// Where something happened.
+/// Where something happened, as it waits beside its mail.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Scene {
-    /// On what.
-    pub device: Device,
+    /// The browser's family.
+    pub browser: Cow<'static, str>,
+    /// The operating system's family.
+    pub os: Cow<'static, str>,
     /// From where.
     pub ip: IpAddr,
 }
 
 impl Scene {
-    fn text(&self, now: Timestamp) -> String {
-        let Device { browser, os, .. } = &self.device;
-        format!("When: {}\nDevice: {browser} on {os}\nAddress: {}\n", now.rfc3339(), self.ip)
+    /// Where this client is.
+    #[must_use]
+    pub fn of(client: &Client) -> Self {
+        let device = &client.device;
+        Self { browser: device.browser.clone(), os: device.os.clone(), ip: client.ip }
+    }
+
+    fn text(&self, at: Timestamp) -> String {
+        let Self { browser, os, ip } = self;
+        format!("When: {}\nDevice: {browser} on {os}\nAddress: {ip}\n", at.rfc3339())
     }
 }
 
 impl Message {
-    /// Subject and body.
-    pub(super) fn text(&self, app: &str, site: &str, now: Timestamp) -> (String, String) {
+    /// Subject and body; `at` is when what the mail tells of happened.
+    pub(super) fn text(&self, app: &str, site: &str, at: Timestamp) -> (String, String) {
         let (subject, body) = match self {
             Self::Verify { token } => (
                 format!("Confirm your address for {app}"),
@@ -71,19 +129,19 @@ impl Message {
             ),
             Self::PasswordChanged(scene) => (
                 format!("Your password for {app} was changed"),
-                format!("Your password was changed.\n\n{}\n{NOT_YOU}", scene.text(now)),
+                format!("Your password was changed.\n\n{}\n{NOT_YOU}", scene.text(at)),
             ),
             Self::TokenReuse(scene) => (
                 format!("One of your sessions at {app} was ended"),
                 format!(
                     "One of your logins was used in two places, which happens when a login is\n\
                      stolen, so we ended that session.\n\n{}\n{NOT_YOU}",
-                    scene.text(now)
+                    scene.text(at)
                 ),
             ),
             Self::NewDevice(scene) => (
                 format!("New login at {app}"),
-                format!("Somebody logged in from a new device.\n\n{}\n{NOT_YOU}", scene.text(now)),
+                format!("Somebody logged in from a new device.\n\n{}\n{NOT_YOU}", scene.text(at)),
             ),
         };
         (subject, body)

@@ -3,14 +3,13 @@
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
-use super::*;
-use crate::base::device::Device;
-use crate::base::random::Random;
-use crate::tokens::secret::EmailToken;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
-fn background() -> Background {
-    Background::new(PATIENCE)
-}
+use super::*;
+use crate::tokens::secret::{EmailKey, EmailToken};
+
+const NOON: Timestamp = Timestamp(1_800_000_000_000);
 
 fn settings(dir: &Path) -> Settings {
     let mut settings = Settings::for_tests("mysql://unused", "redis://unused");
@@ -19,11 +18,15 @@ fn settings(dir: &Path) -> Settings {
 }
 
 fn mail(settings: &Settings) -> Mail {
-    Mail::new(settings, Clock::manual(Timestamp(1_800_000_000_000)), background()).unwrap()
+    Mail::new(settings).unwrap()
+}
+
+fn envelope(to: &str, number: u64) -> Envelope<'_> {
+    Envelope { to, at: NOON, number, reference: &[7; 16] }
 }
 
 fn token() -> EmailToken {
-    EmailToken::random(&Random::seeded(1))
+    EmailToken::derived(&EmailKey::from_secret(&"a key".into()), &[7; 16])
 }
 
 fn files(dir: &Path) -> Vec<String> {
@@ -38,8 +41,8 @@ fn files(dir: &Path) -> Vec<String> {
 async fn without_a_server_mails_are_files_in_the_order_sent() {
     let dir = tempfile::tempdir().unwrap();
     let mail = mail(&settings(dir.path()));
-    for name in ["one@example.com", "two@example.com", "three@example.com"] {
-        mail.send(name, Message::AlreadyRegistered).await.unwrap();
+    for (number, name) in (9..).zip(["one@example.com", "two@example.com", "three@example.com"]) {
+        mail.send(&envelope(name, number), &Message::AlreadyRegistered).await.unwrap();
     }
     let files = files(dir.path());
     assert_eq!(files.len(), 3);
@@ -51,12 +54,13 @@ async fn without_a_server_mails_are_files_in_the_order_sent() {
 async fn f_28_the_domain_of_the_sender_is_as_dns_has_it() {
     let dir = tempfile::tempdir().unwrap();
     let mut settings = settings(dir.path());
-    for (given, sent) in [
+    for (number, (given, sent)) in (1..).zip([
         ("Ada <Ada@b\u{fc}cher.example>", "From: Ada <Ada@xn--bcher-kva.example>\r\n"),
         ("no-reply@localhost", "From: no-reply@localhost\r\n"),
-    ] {
+    ]) {
         settings.accounts.mail_from = given.to_owned();
-        mail(&settings).send("a@example.com", Message::AlreadyRegistered).await.unwrap();
+        let to = envelope("a@example.com", number);
+        mail(&settings).send(&to, &Message::AlreadyRegistered).await.unwrap();
         let files = files(dir.path());
         assert!(files.iter().any(|it| it.contains(sent)), "{files:?}");
     }
@@ -66,11 +70,11 @@ async fn f_28_the_domain_of_the_sender_is_as_dns_has_it() {
 async fn the_token_stands_alone_or_in_a_link_to_the_site() {
     let dir = tempfile::tempdir().unwrap();
     let mut settings = settings(dir.path());
-    mail(&settings).send("a@example.com", Message::Verify { token: token() }).await.unwrap();
+    let to = "a@example.com";
+    mail(&settings).send(&envelope(to, 1), &Message::Verify { token: token() }).await.unwrap();
     settings.accounts.frontend_url = "https://app.example.com/".to_owned();
-    let linked =
-        Mail::new(&settings, Clock::manual(Timestamp(1_800_000_000_001)), background()).unwrap();
-    linked.send("a@example.com", Message::ResetPassword { token: token() }).await.unwrap();
+    let reset = Message::ResetPassword { token: token() };
+    mail(&settings).send(&envelope(to, 2), &reset).await.unwrap();
     let files = files(dir.path());
     assert!(files[0].contains(&format!("\r\n\r\n{}\r\n", token().expose())), "{}", files[0]);
     let link = format!("\r\nhttps://app.example.com/reset-password?token={}\r\n", token().expose());
@@ -80,10 +84,9 @@ async fn the_token_stands_alone_or_in_a_link_to_the_site() {
 #[tokio::test]
 async fn a_warning_says_when_and_from_where() {
     let dir = tempfile::tempdir().unwrap();
-    let device =
-        Device::from_user_agent(Some("Mozilla/5.0 (X11; Linux x86_64) Firefox/133.0"), None);
-    let scene = Scene { device, ip: "2001:db8::1".parse().unwrap() };
-    mail(&settings(dir.path())).send("a@example.com", Message::NewDevice(scene)).await.unwrap();
+    let ip = "2001:db8::1".parse().unwrap();
+    let news = Message::NewDevice(Scene { browser: "Firefox".into(), os: "Linux".into(), ip });
+    mail(&settings(dir.path())).send(&envelope("a@example.com", 1), &news).await.unwrap();
     let text = files(dir.path()).remove(0);
     for part in ["2027-01-15T08:00:00.000Z", "Firefox on Linux", "2001:db8::1"] {
         assert!(text.contains(part), "{part}: {text}");
@@ -91,11 +94,56 @@ async fn a_warning_says_when_and_from_where() {
 }
 
 #[tokio::test]
+async fn f_29_a_mail_that_is_sent_twice_is_the_same_mail_and_asks_for_no_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let mail = mail(&settings(dir.path()));
+    let verify = Message::Verify { token: token() };
+    mail.send(&envelope("a@example.com", 1), &verify).await.unwrap();
+    let once = files(dir.path()).remove(0);
+    mail.send(&envelope("a@example.com", 1), &verify).await.unwrap();
+    assert_eq!(files(dir.path()), [once.as_str()]);
+    assert!(once.contains("\r\nMessage-ID: <BwcHBwcHBwcHBwcHBwcHBw@localhost>\r\n"), "{once}");
+    assert!(once.contains("\r\nAuto-Submitted: auto-generated\r\n"), "{once}");
+}
+
+#[tokio::test]
+async fn f_29_files_are_for_nobody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let mail = mail(&settings(dir.path()));
+    mail.prepare().unwrap();
+    mail.send(&envelope("a@example.com", 1), &Message::AlreadyRegistered).await.unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let folder = dir.path().join("mail");
+    assert_eq!(mode(&folder), 0o700);
+    let names = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    assert_eq!(names.map(|name| mode(&name)).collect::<Vec<_>>(), [0o600]);
+}
+
+#[test]
+fn f_29_a_directory_that_is_a_file_or_cannot_be_made_is_refused_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = settings(dir.path());
+    mail(&settings).check().unwrap();
+    assert!(!dir.path().join("mail").exists(), "a check changes nothing");
+    std::fs::write(dir.path().join("mail"), "").unwrap();
+    for refused in [mail(&settings).check(), mail(&settings).prepare()] {
+        let fault = refused.unwrap_err().to_string();
+        assert!(fault.starts_with("MAIL_DIR") && fault.contains("is not a directory"), "{fault}");
+        assert!(fault.contains("set SMTP_URL"), "{fault}");
+    }
+    let mut below = settings;
+    below.accounts.mail_dir = "/proc/nowhere/mail".into();
+    let fault = mail(&below).prepare().unwrap_err().to_string();
+    assert!(fault.contains("cannot be written to"), "{fault}");
+}
+
+#[tokio::test]
 async fn an_address_cannot_bring_headers_along() {
     let dir = tempfile::tempdir().unwrap();
     let mail = mail(&settings(dir.path()));
-    let sent = mail.send("a@example.com\r\nBcc: b@example.com", Message::AlreadyRegistered);
-    assert!(matches!(sent.await, Err(Fault::Address(_))));
+    let envelope = envelope("a@example.com\r\nBcc: b@example.com", 1);
+    let sent = mail.send(&envelope, &Message::AlreadyRegistered).await.unwrap_err();
+    assert!(matches!(sent, Fault::Address(_)) && sent.is_final());
 }
 
 #[tokio::test]
@@ -104,7 +152,8 @@ async fn a_mail_server_gets_the_mail() {
     let mut settings = settings(Path::new("unused"));
     settings.accounts.smtp_url = Some(format!("smtp://{}", server.local_addr().unwrap()).into());
     let received = tokio::spawn(play_server(server));
-    mail(&settings).send("a@example.com", Message::Verify { token: token() }).await.unwrap();
+    let verify = Message::Verify { token: token() };
+    mail(&settings).send(&envelope("a@example.com", 1), &verify).await.unwrap();
     let received = received.await.unwrap();
     assert!(
         received.contains("RCPT TO:<a@example.com>") && received.contains(token().expose()),
@@ -116,17 +165,11 @@ async fn a_mail_server_gets_the_mail() {
 fn a_wrong_mail_server_is_refused_without_its_password() {
     let mut settings = settings(Path::new("unused"));
     settings.accounts.smtp_url = Some("smtps://user:hidden word@".into());
-    let fault = Mail::new(&settings, Clock::system(), background()).err().unwrap().to_string();
+    let fault = Mail::new(&settings).err().unwrap().to_string();
     assert!(fault.starts_with("SMTP_URL") && !fault.contains("hidden"), "{fault}");
     settings.accounts.smtp_url = None;
     settings.accounts.mail_from = "nobody".to_owned();
-    assert!(
-        Mail::new(&settings, Clock::system(), background())
-            .err()
-            .unwrap()
-            .to_string()
-            .starts_with("MAIL_FROM")
-    );
+    assert!(Mail::new(&settings).err().unwrap().to_string().starts_with("MAIL_FROM"));
 }
 
 /// The least of RFC 5321 that takes one mail; answers all that was said.

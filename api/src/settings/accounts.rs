@@ -49,6 +49,9 @@ pub struct Accounts {
     /// Directory for mails if there is no mail server.
     #[arg(long, env, default_value = "mail")]
     pub mail_dir: PathBuf,
+    /// How long a mail that could not be sent is tried again (1h to 7d).
+    #[arg(long, env, default_value = "24h", value_parser = duration("1h", "7d"))]
+    pub mail_retry_for: Duration,
     /// Sender of mails.
     #[arg(long, env, default_value = "Portcullis <no-reply@localhost>")]
     pub mail_from: String,

@@ -26,6 +26,9 @@ pub struct Limits {
     /// Requests per address that send a mail or use a mailed token that was never issued.
     #[arg(long, env, default_value = "20/1h")]
     pub rate_limit_mail: Limit,
+    /// Mails per account and hour that anybody can cause, such as links to verify or reset (1 to 100).
+    #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub account_mails_per_hour: u32,
     /// Failed logins per account after which each further attempt is delayed (1 to 100).
     #[arg(long, env, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub account_free_failures: u32,

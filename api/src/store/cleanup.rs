@@ -20,6 +20,9 @@ use crate::store::transaction::{REPETITIONS, was_sent_away};
 
 /// A revocation is kept this much longer than its token, whatever leeway anybody grants.
 const BEYOND_EXPIRY: Duration = Duration::from_mins(10);
+/// A mail is kept this long after it was settled: its account's mails of an hour are counted, and
+/// somebody may ask what became of it.
+const MAIL_KEPT: Duration = Duration::from_hours(24);
 /// What one statement may take: nobody waits for it, but a MySQL that hangs must not hold it for ever.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -37,6 +40,8 @@ pub struct Deleted {
     pub token_blacklist_enhanced: u64,
     /// Of `email_tokens`.
     pub email_tokens: u64,
+    /// Of `mails`.
+    pub mails: u64,
     /// Of `revocation_outbox`.
     pub revocation_outbox: u64,
     /// Of `audit_events`.
@@ -49,6 +54,7 @@ impl fmt::Display for Deleted {
         writeln!(f, "{:>9}  user_sessions", self.user_sessions)?;
         writeln!(f, "{:>9}  token_blacklist_enhanced", self.token_blacklist_enhanced)?;
         writeln!(f, "{:>9}  email_tokens", self.email_tokens)?;
+        writeln!(f, "{:>9}  mails", self.mails)?;
         writeln!(f, "{:>9}  revocation_outbox", self.revocation_outbox)?;
         write!(f, "{:>9}  audit_events", self.audit_events)
     }
@@ -83,6 +89,7 @@ async fn delete_all(
         user_sessions: user_sessions(db, now.minus(days), batch).await?,
         token_blacklist_enhanced: blacklist(db, now.minus(BEYOND_EXPIRY), batch).await?,
         email_tokens: email_tokens(db, now, batch).await?,
+        mails: mails(db, now.minus(MAIL_KEPT), batch).await?,
         revocation_outbox: outbox(db, now.minus(settings.stores.outbox_retention), batch).await?,
         audit_events: audit_events(db, now.minus(server.audit_retention), batch).await?,
     })
@@ -157,6 +164,15 @@ async fn email_tokens(db: &mut MySqlConnection, until: Timestamp, batch: u32) ->
         db,
         batch,
         "delete from email_tokens where expires_at <= ? order by expires_at limit ?",
+        until
+    )
+}
+
+async fn mails(db: &mut MySqlConnection, until: Timestamp, batch: u32) -> sqlx::Result<u64> {
+    in_batches!(
+        db,
+        batch,
+        "delete from mails where settled_at <= ? order by settled_at limit ?",
         until
     )
 }

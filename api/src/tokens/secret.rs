@@ -91,14 +91,27 @@ pub(crate) fn derived(secret: &SecretString, purpose: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(&key).expect("HMAC takes keys of any length")
 }
 
-/// The single-use secret in a mailed link: 256 random bits.
+/// The key that mailed tokens are derived with.
+#[derive(Clone)]
+pub struct EmailKey(Hmac<Sha256>);
+
+impl EmailKey {
+    /// Derives the key from what the operator set.
+    #[must_use]
+    pub fn from_secret(secret: &SecretString) -> Self {
+        Self(derived(secret, b"portcullis mailed token"))
+    }
+}
+
+/// The single-use secret in a mailed link: 256 bits that nobody can tell from random ones.
 pub struct EmailToken(SecretString);
 
 impl EmailToken {
-    /// A new token.
+    /// The token of a mail. It is made anew for each try, so that none has to be kept.
     #[must_use]
-    pub fn random(random: &Random) -> Self {
-        Self(random.base64::<32>().into())
+    pub fn derived(key: &EmailKey, reference: &[u8]) -> Self {
+        let mac = key.0.clone().chain_update(reference).finalize();
+        Self(URL_SAFE_NO_PAD.encode(mac.into_bytes()).into())
     }
 
     /// Reads a token; anything not exactly of its length and letters is none.
@@ -193,6 +206,17 @@ mod tests {
         assert_ne!(successor.expose(), token.successor(&other).expose());
         assert_ne!(successor.expose(), stranger.successor(&one).expose());
         assert!(RefreshToken::parse(successor.expose()).is_some());
+    }
+
+    #[test]
+    fn f_29_a_mailed_token_depends_on_its_mail_and_the_key_and_is_read_again() {
+        let (one, other) =
+            (EmailKey::from_secret(&"one".into()), EmailKey::from_secret(&"other".into()));
+        let token = EmailToken::derived(&one, &[1; 16]);
+        assert_eq!(token.expose(), EmailToken::derived(&one, &[1; 16]).expose());
+        assert_ne!(token.expose(), EmailToken::derived(&one, &[2; 16]).expose());
+        assert_ne!(token.expose(), EmailToken::derived(&other, &[1; 16]).expose());
+        assert_eq!(EmailToken::parse(token.expose()).unwrap().digest(), token.digest());
     }
 
     #[test]

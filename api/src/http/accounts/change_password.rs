@@ -9,6 +9,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::accounts::email_token;
 use crate::accounts::password::Known;
 use crate::accounts::user::fault_of_password;
 use crate::base::client::Client;
@@ -20,7 +21,8 @@ use crate::http::body::Body;
 use crate::http::caller::must_have_logged_in_lately;
 use crate::http::cookies;
 use crate::ledger::change::Propagation;
-use crate::mail::{Message, Scene};
+use crate::mail::queue::Caused;
+use crate::mail::{Kind, Scene};
 use crate::sessions::caller::Caller;
 use crate::sessions::deed::Deed;
 use crate::sessions::ending::Reason;
@@ -79,7 +81,8 @@ pub async fn change_password(
     let hash = passwords.hash(new).await?;
     let mut compared = user.password_hash;
     let Changed { role, now, opened, propagation } = loop {
-        let changed = app.store.repeat(|| change(&app, &client, &caller, &compared, &hash));
+        let hashes = Hashes { compared: &compared, new: &hash };
+        let changed = app.store.repeat(|| change(&app, &client, &caller, &user.email, &hashes));
         compared = match changed.await? {
             Checked::Done(changed) => break changed,
             Checked::Replaced(in_force) => in_force,
@@ -89,8 +92,6 @@ pub async fn change_password(
             return Err(Error::WrongPassword);
         }
     };
-    let scene = Scene { device: client.device, ip: client.ip };
-    app.mail.send_later(user.email, Message::PasswordChanged(scene));
     let grant = Grant {
         user_id: caller.user_id,
         role,
@@ -111,32 +112,41 @@ struct Changed {
     propagation: Propagation,
 }
 
+/// What the current password was compared with, and what takes its place.
+struct Hashes<'a> {
+    compared: &'a str,
+    new: &'a str,
+}
+
 /// Puts one hash in place of the other and begins the one session that is left, if the caller is
 /// still logged in and the password still the one that was checked.
 async fn change(
     app: &App,
     client: &Client,
     caller: &Caller,
-    compared: &str,
-    new: &str,
+    email: &str,
+    hashes: &Hashes<'_>,
 ) -> Result<Checked<Changed>> {
     let mut tx = app.store.begin().await?;
     let held = held::caller(&mut tx, caller.user_id, &caller.session).await?;
     must_have_logged_in_lately(app, caller)?;
-    if held.password_hash != compared {
+    if held.password_hash != hashes.compared {
         return Ok(Checked::Replaced(held.password_hash));
     }
     let mut deed = Deed::within(tx, &app.ledgers, client, caller.user_id);
     let now = deed.at;
     sqlx::query!(
         "update users set password_hash = ?, updated_at = ? where id = ?",
-        new,
+        hashes.new,
         now,
         caller.user_id,
     )
     .execute(&mut *deed.tx)
     .await?;
+    email_token::withdraw_resets(&mut deed.tx, caller.user_id, email, now).await?;
     deed.end_all(Reason::PasswordChange).await?;
+    let mail = Caused::notice(Kind::PasswordChanged, caller.user_id, email, Scene::of(client));
+    app.mails.put(&mut deed.tx, now, mail).await?;
     // Read again, for the watermark has moved.
     let moved = held::user(&mut deed.tx, caller.user_id).await?.ok_or(Error::DeadToken)?;
     let opened = deed.open(&app.opening, moved.next_beginning(now)).await?;

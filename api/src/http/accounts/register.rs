@@ -12,13 +12,13 @@ use crate::accounts::email_token::Purpose;
 use crate::accounts::password::Known;
 use crate::accounts::user::{self, Newcomer};
 use crate::base::client::Client;
-use crate::base::email_address::Spellings;
 use crate::base::error::{Error, Result};
 use crate::http::answer::Success;
-use crate::http::body::Body;
+use crate::http::body::{Body, pasted};
 use crate::http::mailed;
 use crate::limits::Scope;
-use crate::mail::Message;
+use crate::mail::Kind;
+use crate::mail::queue::Caused;
 use crate::store::audit::{self, Event, What};
 use crate::store::held_rows as held;
 use crate::tokens::secret::EmailToken;
@@ -47,11 +47,7 @@ pub async fn register(
     let person = newcomer.checked(&app.passwords)?;
     let password_hash = passwords.hash(person.password.clone()).await?;
     drop(passwords);
-    let message = match app.store.repeat(|| insert(&app, &client, &person, &password_hash)).await? {
-        Some(token) => Message::Verify { token },
-        None => Message::AlreadyRegistered,
-    };
-    app.mail.send_later(person.email, message);
+    app.store.repeat(|| insert(&app, &client, &person, &password_hash)).await?;
     let text = "Registered. Follow the link in the mail we sent you.";
     Ok((StatusCode::CREATED, Success::message(text)))
 }
@@ -61,11 +57,13 @@ pub async fn register(
 #[schema(as = EmailProof)]
 pub struct Proof {
     /// The token from the mail.
+    #[serde(deserialize_with = "pasted")]
     #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
     token: String,
 }
 
-/// `POST /verify-email`: the token from the mail, once.
+/// `POST /verify-email`: the token from the mail. Links are clicked twice, and scanners of mail are
+/// first: what is proven already is proven.
 #[utoipa::path(
     post, path = "/verify-email", tag = "Accounts",
     summary = "Verifies the address with the token from the mail",
@@ -78,20 +76,22 @@ pub async fn verify_email(
     client: Client,
     Body(proof): Body<Proof>,
 ) -> Result<Success> {
-    let token = mailed::token(&app, &client, &proof.token).await?;
+    let token = mailed::token(&app, &client, &proof.token, PURPOSE).await?;
     app.store.repeat(|| prove(&app, &client, &token)).await?;
     Ok(Success::message("Email verified. You can log in now."))
 }
 
 async fn prove(app: &App, client: &Client, token: &EmailToken) -> Result<()> {
     let now = app.clock.now();
-    let user_id = app.email_tokens.owner(token).await?;
+    let user_id = email_token::owner(&app.store, token, PURPOSE).await?;
     let mut tx = app.store.begin().await?;
-    held::user(&mut tx, user_id).await?.ok_or(Error::DeadEmailToken)?;
+    let user = held::user(&mut tx, user_id).await?.ok_or(Error::DeadEmailToken)?;
+    if user.email_is_verified {
+        return Ok(());
+    }
     email_token::use_up(&mut tx, token, PURPOSE, now).await?;
     sqlx::query!(
-        "update users set email_verified_at = ?, updated_at = ?
-          where id = ? and email_verified_at is null",
+        "update users set email_verified_at = ?, updated_at = ? where id = ?",
         now,
         now,
         user_id,
@@ -129,45 +129,33 @@ pub async fn resend_verification(
     Body(address): Body<Address>,
 ) -> Result<Success> {
     app.limits.take(Scope::Mail, &client).await?;
-    let email =
-        user::checked_email(&address.email).map_err(|why| Error::Unacceptable(vec![why]))?;
-    let typed = Spellings::of(&address.email).typed;
-    let waiting = sqlx::query_scalar!(
-        "select id from users
-          where email in (?, ?) and is_active and email_verified_at is null
-          order by email = ? desc limit 1",
-        email,
-        typed,
-        typed,
-    )
-    .fetch_optional(&app.store.pool)
-    .await?;
-    if let Some(user_id) = waiting {
-        app.email_tokens.send_later(user_id, email, PURPOSE);
-    }
+    let email = user::addressed(&app.store, &address.email).await?;
+    let now = app.clock.now();
+    let ask = || {
+        // Whoever it is about is looked up behind the answer, so that its time tells nothing.
+        let (kind, recipient) = (Kind::VerifyEmail, email.as_str());
+        app.mails.put_alone(now, Caused { kind, recipient, user_id: None, scene: None })
+    };
+    app.store.repeat(ask).await?;
     Ok(Success::message("If the account is awaiting verification, a mail is on its way."))
 }
 
-async fn insert(
-    app: &App,
-    client: &Client,
-    person: &Newcomer,
-    password_hash: &str,
-) -> Result<Option<EmailToken>> {
+/// Inserts the account, or else tells the owner of the address; what is written is the same.
+async fn insert(app: &App, client: &Client, person: &Newcomer, password_hash: &str) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let Some(user_id) = user::insert(&mut tx, person, password_hash, now).await? else {
-        // Written down like a success, so that the time tells no more than the answer.
+    let inserted = user::insert(&mut tx, person, password_hash, now).await?;
+    let (kind, user_id, event) = if let Some(user_id) = inserted {
+        (Kind::VerifyEmail, inserted, Event::of(What::UserCreated, user_id))
+    } else {
         let owner = sqlx::query_scalar!("select id from users where email = ?", person.email)
             .fetch_optional(&mut *tx)
             .await?;
         let refused = Event { user_id: owner, ..Event::anonymous(What::UserNotCreated) };
-        audit::record(&mut tx, client, now, refused).await?;
-        tx.commit().await?;
-        return Ok(None);
+        (Kind::AlreadyRegistered, owner, refused)
     };
-    let token = app.email_tokens.make(&mut tx, user_id, PURPOSE).await?;
-    audit::record(&mut tx, client, now, Event::of(What::UserCreated, user_id)).await?;
-    tx.commit().await?;
-    Ok(Some(token))
+    let mail = Caused { kind, recipient: &person.email, user_id, scene: None };
+    app.mails.put(&mut tx, now, mail).await?;
+    audit::record(&mut tx, client, now, event).await?;
+    Ok(tx.commit().await?)
 }

@@ -9,16 +9,16 @@ use crate::App;
 use crate::accounts::email_token;
 use crate::accounts::email_token::Purpose;
 use crate::accounts::password::Known;
-use crate::accounts::user::{checked_email, fault_of_password};
+use crate::accounts::user::{addressed, fault_of_password};
 use crate::base::client::Client;
-use crate::base::email_address::Spellings;
 use crate::base::error::{Error, Result};
 use crate::http::answer::Success;
-use crate::http::body::Body;
+use crate::http::body::{Body, pasted};
 use crate::http::mailed;
 use crate::ledger::change::Propagation;
 use crate::limits::Scope;
-use crate::mail::{Message, Scene};
+use crate::mail::queue::Caused;
+use crate::mail::{Kind, Scene};
 use crate::sessions::deed::Deed;
 use crate::sessions::ending::Reason;
 use crate::store::audit::{Event, What};
@@ -54,19 +54,14 @@ pub async fn forgot(
     Body(address): Body<Address>,
 ) -> Result<Success> {
     app.limits.take(Scope::Mail, &client).await?;
-    let email = checked_email(&address.email).map_err(|why| Error::Unacceptable(vec![why]))?;
-    let typed = Spellings::of(&address.email).typed;
-    let known = sqlx::query_scalar!(
-        "select id from users where email in (?, ?) and is_active order by email = ? desc limit 1",
-        email,
-        typed,
-        typed,
-    )
-    .fetch_optional(&app.store.pool)
-    .await?;
-    if let Some(user_id) = known {
-        app.email_tokens.send_later(user_id, email, PURPOSE);
-    }
+    let email = addressed(&app.store, &address.email).await?;
+    let now = app.clock.now();
+    let ask = || {
+        // Whoever it is about is looked up behind the answer, so that its time tells nothing.
+        let (kind, recipient) = (Kind::ResetPassword, email.as_str());
+        app.mails.put_alone(now, Caused { kind, recipient, user_id: None, scene: None })
+    };
+    app.store.repeat(ask).await?;
     Ok(Success::message("If there is such an account, a mail is on its way."))
 }
 
@@ -75,6 +70,7 @@ pub async fn forgot(
 #[schema(as = PasswordReset)]
 pub struct Reset {
     /// The token from the mail.
+    #[serde(deserialize_with = "pasted")]
     #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
     token: String,
     /// 15 (`PASSWORD_MIN_LENGTH`) to 128 characters; common passwords are refused.
@@ -98,7 +94,7 @@ pub async fn reset(
     client: Client,
     Body(Reset { token, new_password }): Body<Reset>,
 ) -> Result<Success> {
-    let token = mailed::token(&app, &client, &token).await?;
+    let token = mailed::token(&app, &client, &token, PURPOSE).await?;
     let owner = owner(&app, &token).await?;
     let about = [owner.email.as_str(), &owner.first_name, &owner.last_name];
     if let Some(fault) = fault_of_password("new_password", &new_password, &app.passwords, &about) {
@@ -106,10 +102,8 @@ pub async fn reset(
     }
     let hash = app.passwords.with_place(Known::Yes)?.hash(new_password).await?;
 
-    let propagation = app.store.repeat(|| set(&app, &client, &token, owner.user_id, &hash)).await?;
+    let propagation = app.store.repeat(|| set(&app, &client, &token, &owner, &hash)).await?;
     app.limits.forgive(&owner.email).await;
-    let scene = Scene { device: client.device, ip: client.ip };
-    app.mail.send_later(owner.email, Message::PasswordChanged(scene));
     Ok(Success::message("Password changed. Log in with the new one.").propagated(propagation))
 }
 
@@ -118,15 +112,17 @@ async fn set(
     app: &App,
     client: &Client,
     token: &EmailToken,
-    user_id: u64,
+    owner: &Owner,
     hash: &str,
 ) -> Result<Propagation> {
+    let user_id = owner.user_id;
     let at = app.clock.now();
     let mut tx = app.store.begin().await?;
     let held = held::user(&mut tx, user_id).await?;
     held.filter(|user| user.is_active).ok_or(Error::DeadEmailToken)?;
     let mut deed = Deed::within(tx, &app.ledgers, client, user_id).at(at);
     email_token::use_up(&mut deed.tx, token, PURPOSE, at).await?;
+    email_token::withdraw_resets(&mut deed.tx, user_id, &owner.email, at).await?;
     sqlx::query!(
         "update users
             set password_hash = ?, email_verified_at = coalesce(email_verified_at, ?),
@@ -140,6 +136,8 @@ async fn set(
     .execute(&mut *deed.tx)
     .await?;
     deed.end_all(Reason::PasswordReset).await?;
+    let mail = Caused::notice(Kind::PasswordChanged, user_id, &owner.email, Scene::of(client));
+    app.mails.put(&mut deed.tx, at, mail).await?;
     Ok(deed.commit(Event::of(What::PasswordReset, user_id)).await?)
 }
 

@@ -24,7 +24,7 @@ use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
-use crate::http::body::Form;
+use crate::http::body::{Form, pasted};
 use crate::sessions::caller::Caller;
 use crate::sessions::deed::Deed;
 use crate::sessions::ending::Reason;
@@ -40,6 +40,7 @@ use crate::tokens::secret::RefreshToken;
 #[schema(as = TokenForm)]
 pub struct Request {
     /// An access token or a refresh token.
+    #[serde(deserialize_with = "pasted")]
     token: String,
 }
 

@@ -14,7 +14,7 @@ use crate::base::client::Client;
 use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
-use crate::http::body::OptionalBody;
+use crate::http::body::{OptionalBody, pasted_if_any};
 use crate::http::caller::{is_of_ours, must_name_no_other};
 use crate::http::cookies::{self, forget};
 use crate::http::our_pages;
@@ -39,6 +39,7 @@ pub struct Request {
     logout_all: Option<bool>,
     /// A refresh token of the session, spent or not, for callers without a live access token. Beside
     /// one it must be of the same session.
+    #[serde(default, deserialize_with = "pasted_if_any")]
     refresh_token: Option<String>,
 }
 
@@ -47,6 +48,7 @@ pub struct Request {
 #[schema(as = LogoutAllRequest)]
 pub struct Everywhere {
     /// As in `/logout`.
+    #[serde(default, deserialize_with = "pasted_if_any")]
     refresh_token: Option<String>,
 }
 

@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::accounts::new_device;
 use crate::accounts::password::Known;
 use crate::base::client::Client;
 use crate::base::clock::Timestamp;
@@ -192,15 +191,6 @@ async fn log_in(
     };
     app.limits.succeeded(&attempt).await;
     let Opened { session, refresh, expires_at } = opened;
-    if app.settings.accounts.notify_new_device && !app.limits.knows(&email, device) {
-        let login = new_device::Login {
-            user_id: user.id,
-            email: user.email.clone(),
-            session: session.clone(),
-            client: client.clone(),
-        };
-        new_device::tell_later(&app.store, &app.mail, login);
-    }
 
     let grant =
         Grant { user_id: user.id, role, session: &session, authenticated_at: now, expires_at };

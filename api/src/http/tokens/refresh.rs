@@ -22,12 +22,13 @@ use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Over, Result, Violation};
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
-use crate::http::body::OptionalBody;
+use crate::http::body::{OptionalBody, pasted_if_any};
 use crate::http::caller::bearer;
 use crate::http::cookies;
 use crate::http::our_pages;
 use crate::limits::Scope;
-use crate::mail::{Message, Scene};
+use crate::mail::queue::Caused;
+use crate::mail::{Kind, Scene};
 use crate::metrics;
 use crate::sessions::deed::Deed;
 use crate::sessions::ending::Reason;
@@ -43,6 +44,7 @@ use row::{Row, find};
 #[schema(as = RefreshRequest)]
 pub struct Request {
     /// Omitted in cookie mode.
+    #[serde(default, deserialize_with = "pasted_if_any")]
     refresh_token: Option<String>,
     /// If sent, it must be the id of the token's session.
     #[schema(value_type = Option<SessionId>)]
@@ -259,6 +261,12 @@ impl Exchange<'_> {
         let end = || async {
             let mut deed = Deed::begin(&app.ledgers, client, row.user_id).await?.at(self.now);
             let ended = deed.end(std::slice::from_ref(&row.session), Reason::TokenReuse).await?;
+            // Whoever repeats it tells the owner nothing new.
+            if ended.sessions > 0 {
+                let scene = Scene::of(client);
+                let mail = Caused::notice(Kind::TokenReuse, row.user_id, &row.email, scene);
+                app.mails.put(&mut deed.tx, self.now, mail).await?;
+            }
             let event = Event::of(What::TokenReused, row.user_id)
                 .in_session(row.session.as_str())
                 .with(json!({ "label": label }));
@@ -266,8 +274,6 @@ impl Exchange<'_> {
             Ok::<_, Error>(ended.sessions > 0)
         };
         let is_over = app.store.repeat(end).await?;
-        let scene = Scene { device: client.device.clone(), ip: client.ip };
-        app.mail.send_later(row.email.clone(), Message::TokenReuse(scene));
         let over = Over { reason: Reason::TokenReuse.as_str().into(), at: self.now };
         Err(if is_over { Error::SessionOver(over) } else { Error::DeadRefreshToken })
     }

@@ -12,7 +12,7 @@ use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
-use crate::http::body::Body;
+use crate::http::body::{Body, pasted};
 use crate::http::cookies;
 use crate::sessions::caller::Caller;
 use crate::sessions::family::Family;
@@ -25,6 +25,7 @@ use crate::tokens::secret::RefreshToken;
 #[schema(as = RefreshTokenToRevoke)]
 pub struct Request {
     /// The refresh token, spent or not.
+    #[serde(deserialize_with = "pasted")]
     refresh_token: String,
 }
 

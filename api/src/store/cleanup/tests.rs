@@ -51,6 +51,17 @@ async fn session(db: &MySqlPool, id: &str, expires_at: Timestamp) {
     .unwrap();
 }
 
+async fn mail(db: &MySqlPool, settled_at: Option<Timestamp>) {
+    sqlx::query(
+        "insert into mails (kind, recipient, reference, created_at, next_try_at, settled_at)
+         values ('new_device', 'a@example.com', '0123456789abcdef', '2020-01-01', '2020-01-01', ?)",
+    )
+    .bind(settled_at)
+    .execute(db)
+    .await
+    .unwrap();
+}
+
 async fn count(db: &MySqlPool, table: &str) -> i64 {
     sqlx::query_scalar(sqlx::AssertSqlSafe(format!("select count(*) from {table}")))
         .fetch_one(db)
@@ -119,6 +130,9 @@ async fn every_table_keeps_what_somebody_may_still_need() {
         .await
         .unwrap();
     }
+    for settled_at in [None, Some(NOW.minus(DAY)), Some(NOW)] {
+        mail(&db, settled_at).await;
+    }
     for days in [364, 365] {
         sqlx::query("insert into audit_events (at, event, detail) values (?, 'x', '{}')")
             .bind(NOW.minus(DAY * days))
@@ -130,12 +144,14 @@ async fn every_table_keeps_what_somebody_may_still_need() {
     let one_each = Deleted {
         token_blacklist_enhanced: 1,
         email_tokens: 1,
+        mails: 1,
         revocation_outbox: 1,
         audit_events: 1,
         ..Deleted::default()
     };
     assert_eq!(deleted, one_each);
     assert_eq!(count(&db, "revocation_outbox").await, 2, "what waits for delivery stays for ever");
+    assert_eq!(count(&db, "mails").await, 2, "what waits to be sent stays");
 }
 
 #[tokio::test]

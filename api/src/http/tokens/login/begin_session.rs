@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, Method};
 
 use super::account::{Attempted, Stored, check_again, check_password, refused};
 use crate::App;
+use crate::accounts::new_device;
 use crate::base::client::Client;
 use crate::base::clock::Timestamp;
 use crate::base::error::Result;
@@ -13,6 +14,8 @@ use crate::http::caller::token_in;
 use crate::http::cookies;
 use crate::ledger::change::Propagation;
 use crate::ledger::fence::Fence;
+use crate::mail::queue::Caused;
+use crate::mail::{Kind, Scene};
 use crate::sessions::deed::Deed;
 use crate::sessions::ending::Reason;
 use crate::sessions::family::Family;
@@ -42,11 +45,15 @@ pub(super) async fn begin(
     let (checked, fence) =
         tokio::join!(check_password(app, client, &attempted), app.ledgers.fence());
     let (Some(mut user), fence) = (checked?, fence.ok()) else { return Ok(None) };
-    let presented = presented_session(app, headers, user.id).await;
+    let cookie = cookies::value(headers, cookies::DEVICE);
+    let asked = Asked {
+        presented: presented_session(app, headers, user.id).await,
+        fence,
+        may_be_news: app.settings.accounts.notify_new_device
+            && !app.limits.knows(&user.email, cookie),
+    };
     loop {
-        let begun = app
-            .store
-            .repeat(|| begin_session(app, client, presented.as_ref(), &user, fence.clone()));
+        let begun = app.store.repeat(|| begin_session(app, client, &asked, &user));
         let in_force = match begun.await? {
             Checked::Replaced(in_force) => in_force,
             Checked::Done(Some((role, now, opened, propagation))) => {
@@ -63,14 +70,21 @@ pub(super) async fn begin(
     }
 }
 
+/// What is known of a login before its session begins.
+struct Asked {
+    presented: Option<SessionId>,
+    fence: Option<Fence>,
+    /// Whether the owner may have to be told of it.
+    may_be_news: bool,
+}
+
 /// Begins a session in place of the one that the client may still hold, and tells when it began;
 /// none, if the user may not log in any more.
 async fn begin_session(
     app: &App,
     client: &Client,
-    presented: Option<&SessionId>,
+    asked: &Asked,
     user: &Stored,
-    fence: Option<Fence>,
 ) -> Result<Checked<Option<(Role, Timestamp, Opened, Propagation)>>> {
     let mut tx = app.store.begin().await?;
     let held = held::user(&mut tx, user.id).await?;
@@ -82,11 +96,17 @@ async fn begin_session(
     if held.password_hash != user.password_hash {
         return Ok(Checked::Replaced(held.password_hash));
     }
-    let mut deed = Deed::within(tx, &app.ledgers, client, user.id).behind(fence);
-    if let Some(old) = presented {
+    let deed = Deed::within(tx, &app.ledgers, client, user.id);
+    let mut deed = deed.behind(asked.fence.clone());
+    if let Some(old) = &asked.presented {
         deed.end(std::slice::from_ref(old), Reason::Replaced).await?;
     }
     let now = deed.at;
+    let device = &client.device.fingerprint;
+    if asked.may_be_news && new_device::is_new(&mut deed.tx, user.id, device, now).await? {
+        let mail = Caused::notice(Kind::NewDevice, user.id, &user.email, Scene::of(client));
+        app.mails.put(&mut deed.tx, now, mail).await?;
+    }
     let opened = deed.open(&app.opening, held.next_beginning(now)).await?;
     let event = Event::of(What::LoginSucceeded, user.id).in_session(opened.session.as_str());
     let propagation = deed.commit(event).await?;

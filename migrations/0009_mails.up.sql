@@ -1,0 +1,20 @@
+create table mails (
+  id             bigint unsigned not null auto_increment comment 'row number',
+  kind           varchar(32) character set ascii collate ascii_bin not null comment 'what the mail says; one that an instance does not know waits for one that does',
+  recipient      varchar(254)    not null comment 'where it goes',
+  user_id        bigint unsigned null comment 'whom it is about; null until the account behind the address was looked up',
+  email_token_id bigint unsigned null comment 'the token that it carries, which is derived when it is sent; no foreign key, tokens go when they expire',
+  reference      binary(16)      not null comment 'random; its Message-ID over all tries, and with a key that is not here its token',
+  scene          json            null comment 'device and address that it tells of',
+  created_at     datetime(3)     not null comment 'when what it tells of was committed',
+  admitted_at    datetime(3)     null comment 'when it was counted among the mails of its account; null: not yet, or not counted',
+  tries          int unsigned    not null default 0 comment 'how often it was taken to be sent',
+  next_try_at    datetime(3)     not null comment 'not before; whoever takes it moves this ahead, so that nobody else does',
+  settled_at     datetime(3)     null comment 'when nothing was left to do; kept a while for the count of its account',
+  outcome        enum('sent', 'refused', 'too_old') null comment 'what came of it',
+  primary key (id),
+  key idx_mail_due (settled_at, next_try_at),
+  key idx_mail_user_id (user_id, admitted_at),
+  key idx_mail_recipient (recipient),
+  constraint fk_mail_user foreign key (user_id) references users (id) on delete cascade
+) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin comment = 'mails, written in the transaction that causes them and tried until the mail server has them';
