@@ -99,9 +99,9 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
         (r#"select ip_address, device_info as "device: Json<Device>""#, &[session]),
         ("json_extract(s.device_info, '$.fingerprint')", &["'x'", user, user]),
         ("select id from users where email", &["'alice@example.com'"]),
-        (r#"as "had!: u32" from mails"#, &[user, NOW]),
+        (r#"as "had!: i64" from mails"#, &[user, NOW]),
         (
-            r#"as "earlier!: u32" from mails"#,
+            r#"as "earlier!: i64" from mails"#,
             &[user, "880", "'already_registered'", "'verify_email'", "true", NOW],
         ),
         ("delete from mails where recipient", &["'alice@example.com'", "'reset_password'"]),

@@ -1,6 +1,8 @@
 //! No secret in any log, row or answer where it does not belong.
 
-use portcullis_tests::{PASSWORD, Service, captured_log};
+use std::time::Duration;
+
+use portcullis_tests::{Fate, MailServer, PASSWORD, Service, captured_log, wait_until};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,6 +42,27 @@ async fn bug_28_r_50_no_token_and_no_password_is_ever_logged_or_stored() {
         assert!(!log.contains(&secret), "logged: {secret}");
         assert!(!rows.contains(&secret), "stored: {secret}");
     }
+}
+
+/// Not while it waits to be sent either: a copy of the database opens nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn f_29_no_token_of_a_mail_is_logged_or_stored() {
+    let server = MailServer::start(&[Fate::Say("451 later")]);
+    let url = server.url();
+    let auth = Service::with(|settings| settings.accounts.smtp_url = Some(url.into())).await;
+    auth.user("alice").await;
+    auth.post("/forgot-password", json!({ "email": "alice@example.com" })).await.must_be(200);
+    wait_until("it is tried", || server.tries() == 1);
+    let waiting = everything_stored(&auth).await;
+    auth.clock.advance(Duration::from_mins(1));
+    auth.mails_are_out();
+    let mail = server.taken().remove(0);
+    let token = mail.lines().find(|line| line.len() == 43 && !line.contains(' ')).unwrap();
+    for text in [waiting, everything_stored(&auth).await, captured_log()] {
+        assert!(!text.contains(token));
+    }
+    let reset = json!({ "token": token, "new_password": "seven new words for an old gate" });
+    auth.post("/reset-password", reset).await.must_be(200);
 }
 
 /// Every column of every table as text.

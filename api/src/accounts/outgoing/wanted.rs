@@ -90,13 +90,13 @@ impl Outgoing {
         user_id: u64,
     ) -> sqlx::Result<bool> {
         let had = sqlx::query_scalar!(
-            r#"select count(*) as "had!: u32" from mails where user_id = ? and admitted_at > ?"#,
+            r#"select count(*) as "had!: i64" from mails where user_id = ? and admitted_at > ?"#,
             user_id,
             self.clock.now().minus(HOUR),
         )
         .fetch_one(tx)
         .await?;
-        let admits = had < self.per_hour;
+        let admits = had < i64::from(self.per_hour);
         if !admits {
             tracing::info!(
                 target: log::MAIL,
@@ -126,7 +126,7 @@ async fn is_repeated(
     is_verified: bool,
 ) -> sqlx::Result<bool> {
     let earlier = sqlx::query_scalar!(
-        r#"select count(*) as "earlier!: u32" from mails
+        r#"select count(*) as "earlier!: i64" from mails
             where user_id = ? and id < ? and (kind = ? or (kind = ? and not ?))
               and (settled_at is null or created_at > ?)"#,
         user_id,
