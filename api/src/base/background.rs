@@ -10,7 +10,7 @@ use crate::base::log_targets as log;
 /// Work beside the requests; a clone is about the same work.
 #[derive(Clone)]
 pub struct Background {
-    /// All of it, such as mail to an address that may not exist.
+    /// All of it.
     pub tracker: TaskTracker,
     /// Tells it to end.
     pub stop: CancellationToken,
@@ -28,7 +28,9 @@ impl Background {
         self.tracker.spawn(work);
     }
 
-    /// Does what an answer does not wait for, and gives it up when an answer would be late.
+    /// Does what an answer does not wait for and nobody would miss: it is lost with the process, and
+    /// given up when an answer would be late. What must not be lost is written down in the transaction
+    /// that causes it (`mail/queue.rs`, `ledger/outbox.rs`).
     pub fn do_later(&self, work: impl Future<Output = ()> + Send + 'static) {
         let limit = self.deadline;
         self.tracker.spawn(async move {

@@ -20,7 +20,7 @@ use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
 use crate::store::standing::standing;
 
-/// Looks into it behind the answer.
+/// Looks into it behind the answer. If that is lost, the user's next request finds the same.
 pub(crate) fn put_back_later(ledgers: &Ledgers, user_id: u64) {
     if !ledgers.resting.is_due(user_id, ledgers.clock.now()) {
         return;

@@ -68,7 +68,11 @@ pub struct Proof {
     post, path = "/verify-email", tag = "Accounts",
     summary = "Verifies the address with the token from the mail",
     request_body = Proof,
-    responses((status = 200, description = "The address is verified", body = Success)),
+    responses((
+        status = 200,
+        description = "The address is verified, by this request or before",
+        body = Success,
+    )),
     extensions(("x-problems" = json!("invalid_email_token throttled")))
 )]
 pub async fn verify_email(

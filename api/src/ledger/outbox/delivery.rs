@@ -82,6 +82,7 @@ async fn tell(
     Err(Undelivered::Stale)
 }
 
+/// Marks them behind the answer. If that is lost, they are told once more, which changes nothing.
 fn mark_later(ledgers: &Ledgers, user_id: u64, mut tx: Transaction, told: Vec<u64>) {
     if told.is_empty() {
         return;
