@@ -10,7 +10,7 @@ mod files;
 mod message;
 pub(crate) mod queue;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -120,16 +120,17 @@ impl Mail {
 
     /// Refuses a `MAIL_DIR` that is something else, and changes nothing.
     pub fn check(&self) -> Result<(), Fault> {
-        match &self.0.way {
-            Way::Files(directory) => files::check(directory),
-            Way::Smtp(_) => Ok(()),
-        }
+        self.with_directory(files::check)
     }
 
     /// Makes sure, before anybody relies on it, that mails can be written if that is their way.
     pub fn prepare(&self) -> Result<(), Fault> {
+        self.with_directory(files::prepare)
+    }
+
+    fn with_directory(&self, look: fn(&Path) -> Result<(), String>) -> Result<(), Fault> {
         match &self.0.way {
-            Way::Files(directory) => files::prepare(directory),
+            Way::Files(directory) => look(directory).map_err(|why| Fault::Setting("MAIL_DIR", why)),
             Way::Smtp(_) => Ok(()),
         }
     }

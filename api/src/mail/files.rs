@@ -7,14 +7,12 @@ use std::path::Path;
 
 use tokio::io::AsyncWriteExt as _;
 
-use super::Fault;
-
 /// What to do about a directory that cannot be used.
 const NEXT: &str = "name a directory that the service may write to, or set SMTP_URL";
 
-/// Refuses what is there and is no directory.
-pub(super) fn check(directory: &Path) -> Result<(), Fault> {
-    let refused = |what: String| Fault::Setting("MAIL_DIR", format!("{what}; {NEXT}"));
+/// What is wrong with something that is there and is no directory.
+pub(super) fn check(directory: &Path) -> Result<(), String> {
+    let refused = |what: String| format!("{what}; {NEXT}");
     match fs::metadata(directory) {
         Ok(there) if there.is_dir() => Ok(()),
         Ok(_) => Err(refused(format!("{} is not a directory", directory.display()))),
@@ -24,16 +22,14 @@ pub(super) fn check(directory: &Path) -> Result<(), Fault> {
 }
 
 /// Makes the directory if it is missing, and shows that a file can be written there.
-pub(super) fn prepare(directory: &Path) -> Result<(), Fault> {
+pub(super) fn prepare(directory: &Path) -> Result<(), String> {
     check(directory)?;
     let probe = directory.join(format!(".{}.probe", std::process::id()));
     let written = make(directory)
         .and_then(|()| options().open(&probe).map(drop))
         .and_then(|()| fs::remove_file(&probe));
-    written.map_err(|cause| {
-        let what = format!("{} cannot be written to: {cause}; {NEXT}", directory.display());
-        Fault::Setting("MAIL_DIR", what)
-    })
+    written
+        .map_err(|cause| format!("{} cannot be written to: {cause}; {NEXT}", directory.display()))
 }
 
 /// Writes a file and shows it only when it is whole. The same mail again takes the place of its file.

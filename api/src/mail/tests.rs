@@ -4,7 +4,6 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 
 use super::*;
 use crate::tokens::secret::{EmailKey, EmailToken};
