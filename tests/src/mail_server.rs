@@ -17,7 +17,7 @@ pub enum Fate {
     HangUp,
     /// Takes it and closes the connection before it says so.
     TakeInSilence,
-    /// Says nothing at all, and keeps the connection.
+    /// Says nothing at all, and keeps the connection; its end stands among the mails.
     Hold,
 }
 
@@ -76,7 +76,9 @@ impl MailServer {
         let fate = self.next_fate();
         if matches!(fate, Fate::Hold) {
             // Until the other side has had enough.
-            return lines.next().transpose().map(drop);
+            let end = lines.next().transpose();
+            self.note("held in vain".to_owned());
+            return end.map(drop);
         }
         say("220 test")?;
         while let Some(line) = lines.next().transpose()? {
@@ -101,6 +103,10 @@ impl MailServer {
     fn take(&self, lines: &mut Lines<BufReader<TcpStream>>) {
         let mail = lines.map_while(Result::ok).take_while(|line| line != ".");
         let mail: Vec<String> = mail.collect();
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).push(mail.join("\n"));
+        self.note(mail.join("\n"));
+    }
+
+    fn note(&self, what: String) {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).push(what);
     }
 }
