@@ -122,7 +122,7 @@ fn generate(
 fn list(dir: &Path, out: &mut impl Write) -> Result<(), Fault> {
     for (place, key) in Key::from_dir(dir)?.iter().enumerate() {
         let role = if place == 0 { "signs and is read" } else { "is read" };
-        writeln!(out, "{}  {}  {role}", key.kid(), key.algorithm().name())?;
+        writeln!(out, "{}  {}  {role}", key.kid(), key.algorithm_name())?;
     }
     Ok(())
 }

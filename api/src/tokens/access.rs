@@ -1,4 +1,5 @@
-//! Access tokens: what is in them, how they are made, and when they are taken.
+//! Access tokens: what is in them, how they are made, and when they are taken. `jsonwebtoken` signs
+//! and verifies; which key, which type and which time are decided here.
 //!
 //! A token is taken only if its header is one that these keys write (`at+jwt`, an algorithm that
 //! belongs to the key, RFC 8725 §3.1 and §3.11), and the keys come from the settings alone: nothing
@@ -12,17 +13,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::errors::ErrorKind;
 use portcullis_core::Digest;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
 
 pub use claims::{Claims, Refusal};
-pub use key::{Algorithm, Jwk, Key, KeyFault};
+pub use key::{Jwk, Key, KeyFault};
 
 use claims::Rules;
-use key::Look;
+use key::{Look, TYPE};
 
 use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
@@ -73,11 +72,7 @@ impl Keys {
             dir,
             read_at_s: AtomicU64::new(0),
             secrets,
-            rules: Rules {
-                issuer: settings.jwt_issuer.clone(),
-                audience: settings.jwt_audience.clone(),
-                leeway: settings.jwt_leeway,
-            },
+            rules: Rules::new(&settings.jwt_issuer, &settings.jwt_audience, settings.jwt_leeway),
         })
     }
 
@@ -108,16 +103,13 @@ impl Keys {
     #[must_use]
     pub fn sign(&self, claims: &Claims) -> AccessToken {
         let ring = self.ring();
-        let mut token = String::with_capacity(512);
         // The first signs; all are read.
-        let Some(key) = ring.first() else { return AccessToken(token.into()) };
-        token.push_str(key.header());
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(self.rules.write(claims), &mut token);
-        let signature = key.sign(token.as_bytes());
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        AccessToken(token.into())
+        let signed = ring.first().map(|key| self.rules.write(claims, key)).transpose();
+        let token = signed.unwrap_or_else(|cause| {
+            tracing::error!(target: log::TOKEN, %cause, "an access token could not be signed");
+            None
+        });
+        AccessToken(token.unwrap_or_default().into())
     }
 
     /// Reads a token as presented. What comes back was signed by one of the keys and is good `now`.
@@ -143,20 +135,17 @@ impl Keys {
         if token.len() > LONGEST {
             return Err(Refusal::Malformed);
         }
-        let (signed, signature) = token.rsplit_once('.').ok_or(Refusal::Malformed)?;
-        let (header, payload) = signed.split_once('.').ok_or(Refusal::Malformed)?;
-        let mut bytes = [0; LONGEST];
-        let signature = decode(signature, &mut bytes)?;
-        let mut candidates = ring.iter().filter(|key| key.header() == header).peekable();
-        let verified = if candidates.peek().is_some() {
-            candidates.any(|key| key.verify(signed.as_bytes(), signature))
-        } else {
-            verify_by_header(ring, header, signed, signature)?
-        };
-        if !verified {
-            return Err(Refusal::BadSignature);
+        if let Some(key) = ring.iter().find(|key| key.begins(token)) {
+            return self.rules.read(token, key, now);
         }
-        self.rules.read(decode(payload, &mut bytes)?, now)
+        let mut refusal = Refusal::UnknownKey;
+        for key in named(ring, token)? {
+            match self.rules.read(token, key, now) {
+                Err(Refusal::BadSignature) => refusal = Refusal::BadSignature,
+                verdict => return verdict,
+            }
+        }
+        Err(refusal)
     }
 
     fn ring(&self) -> Arc<Vec<Key>> {
@@ -177,41 +166,21 @@ fn read(dir: Option<&Path>, secrets: &[SecretString]) -> Result<Vec<Key>, KeyFau
     Ok(ring)
 }
 
-/// The slow way, for a header that says the same in other words, as other libraries write it.
-fn verify_by_header(
-    ring: &[Key],
-    header: &str,
-    signed: &str,
-    signature: &[u8],
-) -> Result<bool, Refusal> {
-    let mut bytes = [0; LONGEST];
-    let header: Header<'_> =
-        serde_json::from_slice(decode(header, &mut bytes)?).map_err(|_| Refusal::Malformed)?;
-    if header.typ != "at+jwt" || header.crit.is_some() {
+/// The keys that may have signed a token whose header says what ours say in other words, as other
+/// libraries write it. A header that wants more to be understood than we do is nobody's (RFC 7515
+/// §4.1.11).
+fn named<'k>(ring: &'k [Key], token: &str) -> Result<impl Iterator<Item = &'k Key>, Refusal> {
+    let header = jsonwebtoken::decode_header(token).map_err(|fault| match fault.kind() {
+        // An algorithm that nobody knows, for one.
+        ErrorKind::Json(cause) if cause.is_data() => Refusal::UnknownKey,
+        _ => Refusal::Malformed,
+    })?;
+    if header.typ.as_deref() != Some(TYPE) || header.crit.is_some() {
         return Err(Refusal::UnknownKey);
     }
-    let named = |key: &&Key| {
-        key.algorithm().name() == header.alg && header.kid.is_none_or(|kid| kid == key.kid())
-    };
-    let mut candidates = ring.iter().filter(named).peekable();
-    candidates.peek().ok_or(Refusal::UnknownKey)?;
-    Ok(candidates.any(|key| key.verify(signed.as_bytes(), signature)))
-}
-
-/// Strict base64url (BUG-08): no padding, no spare bits, no white space.
-fn decode<'b>(text: &str, buffer: &'b mut [u8; LONGEST]) -> Result<&'b [u8], Refusal> {
-    let length = URL_SAFE_NO_PAD
-        .decode_slice(text, buffer.as_mut_slice())
-        .map_err(|_| Refusal::Malformed)?;
-    buffer.get(..length).ok_or(Refusal::Malformed)
-}
-
-#[derive(Deserialize)]
-struct Header<'t> {
-    alg: &'t str,
-    typ: &'t str,
-    kid: Option<&'t str>,
-    crit: Option<serde_json::Value>,
+    Ok(ring.iter().filter(move |key| {
+        key.algorithm() == header.alg && header.kid.as_deref().is_none_or(|kid| kid == key.kid())
+    }))
 }
 
 #[cfg(test)]

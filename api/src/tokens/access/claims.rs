@@ -1,9 +1,13 @@
 //! What is in an access token, and what must be for it to be taken.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use jsonwebtoken::errors::{Error, ErrorKind};
+use jsonwebtoken::{Algorithm, TokenData, Validation};
 use serde::{Deserialize, Serialize};
 
+use super::key::Key;
 use crate::base::clock::Timestamp;
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
@@ -55,22 +59,54 @@ pub enum Refusal {
     WrongAudience,
 }
 
+impl From<Error> for Refusal {
+    fn from(fault: Error) -> Self {
+        match fault.kind() {
+            ErrorKind::InvalidSignature => Self::BadSignature,
+            ErrorKind::InvalidAlgorithm => Self::UnknownKey,
+            ErrorKind::InvalidIssuer => Self::WrongIssuer,
+            ErrorKind::InvalidAudience => Self::WrongAudience,
+            _ => Self::Malformed,
+        }
+    }
+}
+
 /// What every token must say beside its signature.
 pub(super) struct Rules {
-    pub(super) issuer: String,
-    pub(super) audience: String,
-    pub(super) leeway: Duration,
+    issuer: String,
+    audience: String,
+    leeway: Duration,
+    /// For each algorithm, because a key must not be tried with another's.
+    validations: [Validation; 3],
 }
 
 impl Rules {
-    /// The payload of a token that says this.
-    pub(super) fn write(&self, claims: &Claims) -> Vec<u8> {
+    pub(super) fn new(issuer: &str, audience: &str, leeway: Duration) -> Self {
+        let validation = |algorithm| {
+            let mut validation = Validation::new(algorithm);
+            validation.set_issuer(&[issuer]);
+            validation.set_audience(&[audience]);
+            validation.set_required_spec_claims(&["iss", "aud"]);
+            // The library asks the system for the time; here time is the caller's.
+            (validation.validate_exp, validation.validate_nbf) = (false, false);
+            validation
+        };
+        Self {
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            leeway,
+            validations: [Algorithm::HS256, Algorithm::ES256, Algorithm::EdDSA].map(validation),
+        }
+    }
+
+    /// A token that says this.
+    pub(super) fn write(&self, claims: &Claims, key: &Key) -> Result<String, Error> {
         let wire = Wire {
-            iss: &self.issuer,
-            aud: Audience::One(&self.audience),
-            sub: &claims.user_id.to_string(),
-            sid: claims.session_id.as_str(),
-            jti: &claims.jti,
+            iss: self.issuer.as_str().into(),
+            aud: Audience::One(self.audience.as_str().into()),
+            sub: claims.user_id.to_string().into(),
+            sid: claims.session_id.as_str().into(),
+            jti: claims.jti.as_str().into(),
             iat: claims.issued_at_s,
             exp: claims.expires_at_s,
             nbf: None,
@@ -78,18 +114,15 @@ impl Rules {
             role: claims.role,
             amr: claims.amr.clone(),
         };
-        serde_json::to_vec(&wire).unwrap_or_default()
+        jsonwebtoken::encode(key.header(), &wire, key.signs())
     }
 
-    /// Reads the payload of a token whose signature is good.
-    pub(super) fn read(&self, payload: &[u8], now: Timestamp) -> Result<Claims, Refusal> {
-        let wire: Wire<'_> = serde_json::from_slice(payload).map_err(|_| Refusal::Malformed)?;
-        if wire.iss != self.issuer {
-            return Err(Refusal::WrongIssuer);
-        }
-        if !wire.aud.has(&self.audience) {
-            return Err(Refusal::WrongAudience);
-        }
+    /// Reads a token that this key must have signed.
+    pub(super) fn read(&self, token: &str, key: &Key, now: Timestamp) -> Result<Claims, Refusal> {
+        let fits = |validation: &&Validation| validation.algorithms.contains(&key.algorithm());
+        let validation = self.validations.iter().find(fits).ok_or(Refusal::UnknownKey)?;
+        let TokenData { claims: wire, .. } =
+            jsonwebtoken::decode::<Wire<'static>>(token, key.reads(), validation)?;
         if now >= Timestamp::from_seconds(wire.exp).plus(self.leeway) {
             return Err(Refusal::Expired);
         }
@@ -99,8 +132,8 @@ impl Rules {
         }
         Ok(Claims {
             user_id: wire.sub.parse().map_err(|_| Refusal::Malformed)?,
-            session_id: SessionId::parse(wire.sid).ok_or(Refusal::Malformed)?,
-            jti: wire.jti.to_owned(),
+            session_id: SessionId::parse(&wire.sid).ok_or(Refusal::Malformed)?,
+            jti: wire.jti.into_owned(),
             issued_at_s: wire.iat,
             expires_at_s: wire.exp,
             auth_time_s: wire.auth_time,
@@ -110,15 +143,15 @@ impl Rules {
     }
 }
 
-/// The claims as they are written. A repeated claim is refused, not guessed at.
+/// The claims as they are written. A repeated claim is refused, not guessed at. That issuer and
+/// audience have the right shape is seen here, that they are ours by the library.
 #[derive(Serialize, Deserialize)]
 struct Wire<'t> {
-    iss: &'t str,
-    #[serde(borrow)]
+    iss: Cow<'t, str>,
     aud: Audience<'t>,
-    sub: &'t str,
-    sid: &'t str,
-    jti: &'t str,
+    sub: Cow<'t, str>,
+    sid: Cow<'t, str>,
+    jti: Cow<'t, str>,
     iat: u64,
     exp: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,16 +165,6 @@ struct Wire<'t> {
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Audience<'t> {
-    One(&'t str),
-    #[serde(borrow)]
-    Many(Vec<&'t str>),
-}
-
-impl Audience<'_> {
-    fn has(&self, ours: &str) -> bool {
-        match self {
-            Self::One(one) => *one == ours,
-            Self::Many(many) => many.contains(&ours),
-        }
-    }
+    One(Cow<'t, str>),
+    Many(Vec<Cow<'t, str>>),
 }

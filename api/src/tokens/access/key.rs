@@ -1,45 +1,24 @@
-//! One key: parsed once, tied to one algorithm for good.
+//! One key: parsed once, tied to one algorithm for good. How tokens are signed and read with it is
+//! the business of `jsonwebtoken`.
 
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair,
-    Ed25519KeyPair, KeyPair as _, ParsedPublicKey,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use serde::Serialize;
-use serde_json::json;
 use sha2::Sha256;
 use utoipa::ToSchema;
 
-/// The algorithms that sign here (RFC 7518 §3.1, RFC 8037 §3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// HMAC with SHA-256.
-    Hs256,
-    /// ECDSA on P-256 with SHA-256.
-    Es256,
-    /// Ed25519.
-    EdDsa,
-}
-
-impl Algorithm {
-    /// Its name in a header.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Hs256 => "HS256",
-            Self::Es256 => "ES256",
-            Self::EdDsa => "EdDSA",
-        }
-    }
-}
+/// The type of our tokens (RFC 9068 §2.1).
+pub(super) const TYPE: &str = "at+jwt";
 
 /// Why the keys could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +44,9 @@ pub enum KeyFault {
 /// A key that signs and reads tokens of one algorithm.
 pub struct Key {
     kid: String,
-    header: String,
+    header: Header,
+    /// The header as our own tokens begin, with the point behind it.
+    beginning: String,
     material: Material,
 }
 
@@ -90,10 +71,12 @@ pub struct Jwk {
     kid: String,
 }
 
-enum Material {
-    Hmac(Hmac<Sha256>),
-    Ec(EcdsaKeyPair, ParsedPublicKey),
-    Ed(Ed25519KeyPair, ParsedPublicKey),
+struct Material {
+    algorithm: Algorithm,
+    signs: EncodingKey,
+    reads: DecodingKey,
+    /// The public half; a secret has none.
+    public: Option<Vec<u8>>,
 }
 
 impl Key {
@@ -103,8 +86,14 @@ impl Key {
     pub fn from_secret(secret: &str) -> Self {
         let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
             .expect("HMAC takes keys of any length");
-        let name = mac.clone().chain_update(b"portcullis kid").finalize().into_bytes();
-        Self::new(URL_SAFE_NO_PAD.encode(&name[..9]), Material::Hmac(mac))
+        let name = mac.chain_update(b"portcullis kid").finalize().into_bytes();
+        let material = Material {
+            algorithm: Algorithm::HS256,
+            signs: EncodingKey::from_secret(secret.as_bytes()),
+            reads: DecodingKey::from_secret(secret.as_bytes()),
+            public: None,
+        };
+        Self::new(URL_SAFE_NO_PAD.encode(&name[..9]), material)
     }
 
     /// A private key in PKCS#8 PEM.
@@ -142,10 +131,14 @@ impl Key {
     }
 
     fn new(kid: String, material: Material) -> Self {
-        let mut key = Self { kid, header: String::new(), material };
-        let header = json!({ "typ": "at+jwt", "alg": key.algorithm().name(), "kid": key.kid });
-        key.header = URL_SAFE_NO_PAD.encode(header.to_string());
-        key
+        let header = Header {
+            typ: Some(TYPE.to_owned()),
+            kid: Some(kid.clone()),
+            ..Header::new(material.algorithm)
+        };
+        let written = serde_json::to_vec(&header).unwrap_or_default();
+        let beginning = URL_SAFE_NO_PAD.encode(written) + ".";
+        Self { kid, header, beginning, material }
     }
 
     /// The key's name.
@@ -154,62 +147,51 @@ impl Key {
         &self.kid
     }
 
-    /// The one algorithm that the key is for.
+    /// The name of the one algorithm that the key is for (RFC 7518 §3.1, RFC 8037 §3.1).
     #[must_use]
-    pub const fn algorithm(&self) -> Algorithm {
-        match self.material {
-            Material::Hmac(_) => Algorithm::Hs256,
-            Material::Ec(..) => Algorithm::Es256,
-            Material::Ed(..) => Algorithm::EdDsa,
+    pub const fn algorithm_name(&self) -> &'static str {
+        match self.material.algorithm {
+            Algorithm::ES256 => "ES256",
+            Algorithm::EdDSA => "EdDSA",
+            _ => "HS256",
         }
     }
 
-    /// The header of its tokens, in base64url.
-    pub(super) fn header(&self) -> &str {
+    pub(super) const fn algorithm(&self) -> Algorithm {
+        self.material.algorithm
+    }
+
+    /// The header of its tokens.
+    pub(super) const fn header(&self) -> &Header {
         &self.header
     }
 
-    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        match &self.material {
-            Material::Hmac(mac) => {
-                mac.clone().chain_update(message).finalize().into_bytes().to_vec()
-            }
-            Material::Ec(pair, _) => pair
-                .sign(&SystemRandom::new(), message)
-                .map(|signature| signature.as_ref().to_vec())
-                .unwrap_or_default(),
-            Material::Ed(pair, _) => pair.sign(message).as_ref().to_vec(),
-        }
+    pub(super) const fn signs(&self) -> &EncodingKey {
+        &self.material.signs
     }
 
-    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        match &self.material {
-            Material::Hmac(mac) => {
-                mac.clone().chain_update(message).verify_slice(signature).is_ok()
-            }
-            Material::Ec(_, public) | Material::Ed(_, public) => {
-                public.verify_sig(message, signature).is_ok()
-            }
-        }
+    pub(super) const fn reads(&self) -> &DecodingKey {
+        &self.material.reads
+    }
+
+    /// Whether the token's header is, letter by letter, the one that this key's tokens have.
+    pub(super) fn begins(&self, token: &str) -> bool {
+        token.starts_with(&self.beginning)
     }
 
     /// The public half (RFC 7517); a secret has none.
     pub(super) fn jwk(&self) -> Option<Jwk> {
-        let (kid, alg) = (self.kid.clone(), self.algorithm().name());
+        let (kid, alg) = (self.kid.clone(), self.algorithm_name());
         let encoded = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        match &self.material {
-            Material::Hmac(_) => None,
-            Material::Ec(pair, _) => {
-                // An uncompressed point: 4, then x and y of 32 bytes each.
-                let (x, y) = pair.public_key().as_ref().get(1..)?.split_at_checked(32)?;
-                let (x, y) = (encoded(x), Some(encoded(y)));
-                Some(Jwk { kty: "EC", crv: "P-256", x, y, r#use: "sig", alg, kid })
-            }
-            Material::Ed(pair, _) => {
-                let x = encoded(pair.public_key().as_ref());
-                Some(Jwk { kty: "OKP", crv: "Ed25519", x, y: None, r#use: "sig", alg, kid })
-            }
+        let public = self.material.public.as_deref()?;
+        if self.material.algorithm == Algorithm::EdDSA {
+            let x = encoded(public);
+            return Some(Jwk { kty: "OKP", crv: "Ed25519", x, y: None, r#use: "sig", alg, kid });
         }
+        // An uncompressed point: 4, then x and y of 32 bytes each.
+        let (x, y) = public.get(1..)?.split_at_checked(32)?;
+        let (x, y) = (encoded(x), Some(encoded(y)));
+        Some(Jwk { kty: "EC", crv: "P-256", x, y, r#use: "sig", alg, kid })
     }
 }
 
@@ -236,13 +218,23 @@ pub(super) fn look(dir: &Path) -> Option<Look> {
 }
 
 fn ed25519(der: &[u8]) -> Option<Material> {
-    let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok()?;
-    let public = ParsedPublicKey::new(&ED25519, pair.public_key()).ok()?;
-    Some(Material::Ed(pair, public))
+    let pair = Ed25519KeyPair::from_pkcs8(der).ok()?;
+    let public = pair.public_key().as_ref().to_vec();
+    Some(Material {
+        algorithm: Algorithm::EdDSA,
+        signs: EncodingKey::from_ed_der(der),
+        reads: DecodingKey::from_ed_der(&public),
+        public: Some(public),
+    })
 }
 
 fn p256(der: &[u8]) -> Option<Material> {
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).ok()?;
-    let public = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key()).ok()?;
-    Some(Material::Ec(pair, public))
+    let public = pair.public_key().as_ref().to_vec();
+    Some(Material {
+        algorithm: Algorithm::ES256,
+        signs: EncodingKey::from_ec_der(der),
+        reads: DecodingKey::from_ec_der(&public),
+        public: Some(public),
+    })
 }

@@ -1,6 +1,8 @@
-//! What is taken and what is refused. Another library makes the tokens that we did not. Which keys
-//! there are is the story of `tests/keys.rs`.
+//! What is taken and what is refused. That libraries of others read our tokens, and we theirs, is
+//! seen in `tests/api/oauth_clients.rs`. Which keys there are is the story of `tests/keys.rs`.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm as Alg, EncodingKey, Header as JwtHeader};
 use std::time::Duration;
 
@@ -150,11 +152,70 @@ fn r_22_r_23_a_header_never_chooses_algorithm_or_key() {
     ] {
         let signed = [URL_SAFE_NO_PAD.encode(header.to_string()), payload.clone()].join(".");
         let x = public["x"].as_str().unwrap();
-        let confused = Key::from_secret(x).sign(signed.as_bytes());
+        let secret = EncodingKey::from_secret(x.as_bytes());
+        let confused = jsonwebtoken::crypto::sign(signed.as_bytes(), &secret, Alg::HS256);
+        let confused = URL_SAFE_NO_PAD.decode(confused.unwrap()).unwrap();
         for signature in [Vec::new(), vec![0; 64], confused] {
             let token = [&signed, ".", &URL_SAFE_NO_PAD.encode(signature)].concat();
             assert_eq!(keys.verify(&token, NOW), Err(Refusal::UnknownKey), "{header}");
         }
+    }
+}
+
+/// What another library would overlook: the one that reads here does not look at `crit` or `typ`, and
+/// takes a list of issuers for an issuer.
+#[test]
+fn f_50_what_the_library_does_not_look_at_is_refused_all_the_same() {
+    let keys = hs256();
+    let payload = wire();
+    for (member, value) in [
+        ("crit", json!(["exp"])),
+        ("crit", json!([])),
+        ("crit", json!("b64")),
+        ("typ", json!("JWT")),
+        ("kid", json!("another")),
+        ("alg", json!("HS512")),
+    ] {
+        let mut header = json!({ "alg": "HS256", "typ": "at+jwt" });
+        assert_eq!(keys.verify(&signed(&header, &payload), NOW), Ok(claims()), "{member}");
+        header[member] = value;
+        let token = signed(&header, &payload);
+        assert_eq!(keys.verify(&token, NOW), Err(Refusal::UnknownKey), "{header}");
+    }
+    for (claim, value) in [
+        ("iss", json!(["portcullis"])),
+        ("iss", json!(null)),
+        ("aud", json!({ "portcullis": true })),
+        ("aud", json!(["portcullis", 1])),
+        ("exp", json!(1_900_000_000.5)),
+        ("nbf", json!("soon")),
+    ] {
+        let mut payload = payload.clone();
+        payload[claim] = value;
+        let token = signed(&json!({ "alg": "HS256", "typ": "at+jwt" }), &payload);
+        assert_eq!(keys.verify(&token, NOW), Err(Refusal::Malformed), "{payload}");
+    }
+}
+
+/// Whatever the header says, signed with our secret.
+fn signed(header: &Value, payload: &Value) -> String {
+    let message = [header, payload].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+    let secret = EncodingKey::from_secret(SECRET.as_bytes());
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &secret, Alg::HS256).unwrap();
+    [message, signature].join(".")
+}
+
+#[test]
+fn f_50_the_time_is_the_callers_and_not_the_systems() {
+    let keys = hs256();
+    for now in [Timestamp(1_000_000_000), NOW, Timestamp(4_000_000_000_000)] {
+        let claims = Claims {
+            issued_at_s: now.seconds(),
+            expires_at_s: now.seconds() + 900,
+            auth_time_s: now.seconds(),
+            ..claims()
+        };
+        assert_eq!(keys.verify(keys.sign(&claims).expose(), now), Ok(claims));
     }
 }
 
