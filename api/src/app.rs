@@ -26,8 +26,8 @@ use crate::settings::Settings;
 use crate::store::database::Store;
 use crate::tokens::access::Keys;
 use crate::tokens::csrf::Csrf;
+use crate::tokens::derived::RefreshKeys;
 use crate::tokens::issue::Issuer;
-use crate::tokens::secret::RefreshKey;
 
 /// The service's state; a clone is the same service.
 #[derive(Clone)]
@@ -50,7 +50,7 @@ pub struct Parts {
     /// Checks access tokens.
     pub bearer: Bearer,
     /// Derives refresh tokens from their predecessors.
-    pub refresh_key: RefreshKey,
+    pub refresh_keys: RefreshKeys,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
     /// Counts requests and failures.
@@ -115,19 +115,19 @@ impl App {
         let passwords = Passwords::new(&settings, random.clone())?;
         let limits = Limiter::new(&settings, ledgers.clone(), clock.clone());
         let (mail, mails) = (Mail::new(&settings)?, Queue::new(&store, &random));
-        let secret = settings.tokens.refresh_secret();
+        let secrets = settings.tokens.refresh_secrets();
         Ok(Self(Arc::new(Parts {
             issuer: Issuer::new(keys.clone(), &settings.tokens, random.clone()),
             keys,
             bearer,
-            refresh_key: RefreshKey::from_secret(&secret),
+            refresh_keys: RefreshKeys::from_secrets(&secrets),
             passwords,
             limits,
             opening: Opening::new(&settings, random.clone(), ledgers.uses.clone()),
             outgoing: Outgoing::new(&settings, &store, mail.clone(), mails.clone(), clock.clone()),
             mail,
             mails,
-            csrf: Csrf::from_secret(&secret),
+            csrf: Csrf::from_secrets(&secrets),
             gate: Gate::new(&settings.sessions, store.clone(), clock.clone()),
             activity,
             background,

@@ -26,7 +26,7 @@ pub use server::{LogFormat, Server};
 pub use sessions::{AddressGate, DeviceGate, Sessions};
 pub use stores::Stores;
 pub(crate) use tokens::LONGEST_LEEWAY;
-pub use tokens::{KnownService, Tokens};
+pub use tokens::{KnownService, RefreshSecrets, Tokens};
 pub(crate) use values::secret;
 pub use values::{List, Network};
 

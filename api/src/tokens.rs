@@ -5,5 +5,6 @@
 
 pub mod access;
 pub(crate) mod csrf;
+pub(crate) mod derived;
 pub mod issue;
 pub mod secret;

@@ -28,6 +28,7 @@ mod personal_data;
 mod plans;
 mod refresh;
 mod register;
+mod rotation;
 mod routes;
 mod schemathesis;
 mod secrets;

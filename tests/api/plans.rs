@@ -79,7 +79,7 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
             &[user],
         ),
         (r#"as "last_used: Timestamp""#, &[user, NOW]),
-        ("left join refresh_tokens c", &[NOW, successor, spent]),
+        ("left join refresh_tokens c", &[NOW, spent]),
         ("straight_join refresh_tokens t", &[NOW, NOW, user, "'user'", session, "2"]),
         (
             "set tokens_valid_after = greatest(coalesce(tokens_valid_after, ?), ?) where id =",

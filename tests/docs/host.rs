@@ -44,6 +44,7 @@ impl Host {
         let settings = [
             ("PATH", format!("{programs}:/usr/local/bin:/usr/bin:/bin")),
             ("HOME", home.display().to_string()),
+            ("ENV_FILE", home.join("env").display().to_string()),
             ("DATABASE_URL", self.mariadb.url("portcullis")),
             ("OLD_DATABASE_URL", self.mariadb.url("legacy")),
             ("REDIS_URL", self.redis.url()),
@@ -111,9 +112,26 @@ impl Host {
         (status.parse().expect("it is a number"), serde_json::from_str(body).unwrap_or_default())
     }
 
+    /// The path of a file of this host.
+    pub(crate) fn place(&self, file: &str) -> String {
+        self.directory.path().join(file).display().to_string()
+    }
+
+    /// The request as given to curl, with the status in the last line.
+    pub(crate) fn curl(&self, arguments: &[&str], path: &str) -> String {
+        let mut curl = Command::new(find_program("curl").expect("curl: run `make install`"));
+        curl.args(["--silent", "--show-error", "--write-out", "\n%{http_code}"]).args(arguments);
+        let output = curl.arg(format!("{}/api/v1/auth{path}", self.url)).output();
+        String::from_utf8_lossy(&output.expect("curl runs").stdout).into_owned()
+    }
+
     fn systemctl(&mut self, order: &str) {
         match order {
             "start portcullis" => self.start(),
+            "restart portcullis" => {
+                self.systemctl("stop portcullis");
+                self.start();
+            }
             "stop portcullis" => {
                 let mut service = self.service.take().expect("it runs");
                 service.signal(Signal::SIGTERM);
@@ -128,13 +146,21 @@ impl Host {
     fn start(&mut self) {
         assert!(self.service.is_none(), "it runs already");
         let log = self.directory.path().join("portcullis.log");
-        let service = Process::start(binary_path(), &["serve"], &self.environment, &log);
+        let environment = [self.environment.clone(), self.environment_file()].concat();
+        let service = Process::start(binary_path(), &["serve"], &environment, &log);
         let address = self.url.trim_start_matches("http://").to_owned();
         let service = self.service.insert(service);
         wait_until("the service listens", || {
             assert!(!service.has_ended(), "it ended at its start:\n{}", service.log());
             TcpStream::connect(&address).is_ok()
         });
+    }
+
+    /// What systemd reads before it starts the service; the last of a name counts.
+    fn environment_file(&self) -> Vec<(String, String)> {
+        let lines = fs::read_to_string(self.directory.path().join("env")).unwrap_or_default();
+        let pairs = lines.lines().filter_map(|line| line.split_once('='));
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     fn log(&self) -> String {

@@ -11,3 +11,4 @@ mod personal_data;
 mod redis_rs;
 mod reference;
 mod removal;
+mod rotation;

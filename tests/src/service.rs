@@ -75,11 +75,17 @@ impl Service {
     /// Another instance takes the place of this one: the same stores and the same clock, and
     /// nothing of what this one had in memory.
     pub async fn restart(&mut self) {
+        self.restart_with(|_| {}).await;
+    }
+
+    /// The same, with other settings.
+    pub async fn restart_with(&mut self, adjust: impl FnOnce(&mut Settings)) {
         self.app.background.stop.cancel();
         self.restarts += 1;
         // What is random must not be made a second time.
         let random = Random::seeded(1 + self.restarts);
-        let (settings, clock) = (self.app.settings.clone(), self.clock.clone());
+        let (mut settings, clock) = (self.app.settings.clone(), self.clock.clone());
+        adjust(&mut settings);
         self.app = App::new(settings, clock, random).expect("the service starts");
         self.client = served(&self.app).await;
     }

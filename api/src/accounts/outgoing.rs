@@ -62,7 +62,7 @@ impl Outgoing {
             mail,
             queue,
             clock,
-            key: EmailKey::from_secret(&settings.tokens.refresh_secret()),
+            key: EmailKey::from_secret(&settings.tokens.refresh_secrets().current),
             verification_lasts: accounts.email_token_expires_in,
             reset_lasts: accounts.password_reset_expires_in,
             per_hour: settings.limits.account_mails_per_hour,

@@ -14,16 +14,15 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, Mac as _};
+use hmac::Mac as _;
 use portcullis_core::Digest;
-use sha2::Sha256;
 
 use super::address;
 use super::store::Counts;
 use crate::base::allowance::Throttled;
 use crate::base::device::Device;
 use crate::settings::Settings;
-use crate::tokens::secret;
+use crate::tokens::derived::Derived;
 
 /// How long failures are remembered after the first of them.
 const MEMORY: Duration = Duration::from_hours(24);
@@ -50,7 +49,7 @@ pub struct Attempt {
 }
 
 pub(super) struct AccountLimits {
-    cookie_key: Hmac<Sha256>,
+    cookie_keys: Derived,
     free: u32,
     most: u32,
     longest: Duration,
@@ -60,8 +59,8 @@ impl AccountLimits {
     pub(super) fn new(settings: &Settings) -> Self {
         let limits = &settings.limits;
         Self {
-            cookie_key: secret::derived(
-                &settings.tokens.refresh_secret(),
+            cookie_keys: Derived::new(
+                &settings.tokens.refresh_secrets(),
                 b"portcullis device cookie",
             ),
             free: limits.account_free_failures,
@@ -127,7 +126,8 @@ impl AccountLimits {
 
     /// `nonce.mac`: says "this device has logged in to that account", and nothing to anybody else.
     pub(super) fn cookie(&self, email: &str, nonce: [u8; NONCE]) -> String {
-        let mac = self.mac(email, &nonce).finalize().into_bytes();
+        let mac = self.cookie_keys.signing().chain_update(nonce).chain_update(email);
+        let mac = mac.finalize().into_bytes();
         [URL_SAFE_NO_PAD.encode(nonce), URL_SAFE_NO_PAD.encode(mac)].join(".")
     }
 
@@ -137,14 +137,10 @@ impl AccountLimits {
         };
         match (URL_SAFE_NO_PAD.decode(nonce), URL_SAFE_NO_PAD.decode(mac)) {
             (Ok(nonce), Ok(mac)) if nonce.len() == NONCE => {
-                self.mac(email, &nonce).verify_slice(&mac).is_ok()
+                self.cookie_keys.made(&[&nonce, email.as_bytes()].concat(), &mac)
             }
             _ => false,
         }
-    }
-
-    fn mac(&self, email: &str, nonce: &[u8]) -> Hmac<Sha256> {
-        self.cookie_key.clone().chain_update(nonce).chain_update(email)
     }
 
     /// How long the next try must wait after this many.

@@ -48,6 +48,11 @@ impl Settings {
                 "JWT_SECRETS_OLD is set: clear it once JWT_EXPIRES_IN has passed since the change",
             );
         }
+        if tokens.old_refresh_keys().next().is_some() {
+            remarks.push(
+                "REFRESH_TOKEN_KEYS_OLD is set: clear it once SESSION_EXPIRES_IN has passed since the change",
+            );
+        }
         if tokens.jwt_expires_in > Duration::from_hours(1) {
             remarks.push(
                 "JWT_EXPIRES_IN is over 1h: services that only verify signatures accept revoked tokens that long",

@@ -60,7 +60,9 @@ fn r_28_bug_40_a_secret_that_anybody_could_know_is_refused_and_not_repeated() {
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     ];
     for sample in samples {
-        for flag in ["--jwt-secret", "--jwt-secrets-old", "--refresh-token-key"] {
+        for flag in
+            ["--jwt-secret", "--jwt-secrets-old", "--refresh-token-key", "--refresh-token-keys-old"]
+        {
             let flags: &[&str] =
                 if flag == "--jwt-secret" { &[] } else { &["--jwt-secret", SECRET] };
             let error = parse(&[flags, &[flag, sample]].concat()).err().unwrap();
@@ -113,6 +115,31 @@ fn a_value_that_cannot_be_meant_is_refused_by_name() {
 }
 
 #[test]
+fn f_42_old_refresh_keys_are_those_listed_and_what_they_were_derived_from_by_default() {
+    let [jwt, key, old_jwt, old_key] = ["jwt", "key", "old jwt", "old key"]
+        .map(|name| format!("{name}, as an operator would make one?").replace(',', ";"));
+    let all = |flags: &[(&str, &String)]| -> Vec<String> {
+        let flags: Vec<String> =
+            flags.iter().map(|(flag, value)| format!("--{flag}={value}")).collect();
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let secrets = parse(&flags).unwrap().tokens.refresh_secrets();
+        let all = [secrets.current].into_iter().chain(secrets.old);
+        all.map(|secret| secret.expose_secret().to_owned()).collect()
+    };
+    let with_jwt = ("jwt-secret", &jwt);
+    assert_eq!(all(&[with_jwt]), [jwt.as_str()]);
+    assert_eq!(all(&[with_jwt, ("jwt-secrets-old", &old_jwt)]), [&*jwt, &old_jwt]);
+    let with_key = ("refresh-token-key", &key);
+    assert_eq!(all(&[with_jwt, with_key]), [&*key, &jwt]);
+    let both = format!("{old_key}, {key},");
+    let olds = [("refresh-token-keys-old", &both), ("jwt-secrets-old", &old_jwt)];
+    assert_eq!(
+        all(&[&[with_jwt, with_key], &olds[..]].concat()),
+        [&*key, &jwt, &old_key, &old_jwt]
+    );
+}
+
+#[test]
 fn c_15_rotation_cannot_be_turned_off_and_the_refusal_says_why() {
     with(&["--refresh-token-rotation", "true"]).unwrap();
     let error = with(&["--refresh-token-rotation", "false"]).err().unwrap();
@@ -135,6 +162,7 @@ fn what_may_not_be_meant_is_remarked_on() {
         ("--password-min-length=8", "PASSWORD_MIN_LENGTH"),
         ("--rate-limit-login=off", "RATE_LIMIT_LOGIN"),
         ("--jwt-secrets-old=an earlier secret of more than 32 bytes", "JWT_SECRETS_OLD"),
+        ("--refresh-token-keys-old=an earlier key of more than 32 bytes", "REFRESH_TOKEN_KEYS_OLD"),
         ("--jwt-expires-in=2h", "JWT_EXPIRES_IN"),
         ("--session-expires-in=29d", "SESSION_EXPIRES_IN"),
         ("--session-idle-timeout=30d", "SESSION_IDLE_TIMEOUT"),

@@ -43,10 +43,13 @@ pub struct Tokens {
     /// it ends the session ends too.
     #[arg(long, env, default_value = "30d", value_parser = duration("1s", "400d"))]
     pub refresh_token_expires_in: Duration,
-    /// Key that derives each refresh token's successor, at least 32 bytes; by default derived from
-    /// `JWT_SECRET`. Set it before you change `JWT_SECRET`.
+    /// Key that derives refresh, CSRF and device tokens, at least 32 bytes; by default `JWT_SECRET`.
     #[arg(long, env, hide_env_values = true, value_parser = secret)]
     pub refresh_token_key: Option<SecretString>,
+    /// Earlier keys of this kind, comma separated: what was derived from them is still accepted. So it
+    /// is for those in `JWT_SECRET` and `JWT_SECRETS_OLD`.
+    #[arg(long, env, hide_env_values = true, value_parser = secret)]
+    pub refresh_token_keys_old: Option<SecretString>,
     /// How long a repeated refresh gets the same answer (0s to 5m).
     #[arg(long, env, default_value = "30s", value_parser = duration("0s", "5m"))]
     pub refresh_grace: Duration,
@@ -65,6 +68,14 @@ pub struct KnownService {
     pub id: String,
     /// The secret it gives.
     pub secret: SecretString,
+}
+
+/// What refresh tokens and their like are derived from.
+pub struct RefreshSecrets {
+    /// Makes new ones.
+    pub current: SecretString,
+    /// What was made from these is still read.
+    pub old: Vec<SecretString>,
 }
 
 impl Tokens {
@@ -93,6 +104,7 @@ impl Tokens {
         given(self.refresh_token_key.as_ref())
             .map_or(Ok(()), |key| strong("REFRESH_TOKEN_KEY", key))?;
         self.old_secrets().try_for_each(|secret| strong("JWT_SECRETS_OLD", secret))?;
+        self.old_refresh_keys().try_for_each(|key| strong("REFRESH_TOKEN_KEYS_OLD", key))?;
         for (setting, name) in
             [("JWT_ISSUER", &self.jwt_issuer), ("JWT_AUDIENCE", &self.jwt_audience)]
         {
@@ -117,17 +129,23 @@ impl Tokens {
 
     /// The secrets whose tokens are still read.
     pub fn old_secrets(&self) -> impl Iterator<Item = &str> {
-        let written = given(self.jwt_secrets_old.as_ref()).unwrap_or_default();
-        written.split(',').map(str::trim).filter(|secret| !secret.is_empty())
+        listed(self.jwt_secrets_old.as_ref())
     }
 
-    /// What the successor key is made from.
+    /// The keys of refresh tokens that were replaced.
+    pub fn old_refresh_keys(&self) -> impl Iterator<Item = &str> {
+        listed(self.refresh_token_keys_old.as_ref())
+    }
+
+    /// What refresh tokens, CSRF tokens and the cookies of devices are derived from. `JWT_SECRET`,
+    /// replaced or not, is among the old because they are derived from it while there is no key.
     #[must_use]
-    pub fn refresh_secret(&self) -> SecretString {
-        given(self.refresh_token_key.as_ref())
-            .or(given(self.jwt_secret.as_ref()))
-            .unwrap_or_default()
-            .into()
+    pub fn refresh_secrets(&self) -> RefreshSecrets {
+        let signer = given(self.jwt_secret.as_ref());
+        let current = given(self.refresh_token_key.as_ref()).or(signer).unwrap_or_default();
+        let old = signer.into_iter().chain(self.old_refresh_keys()).chain(self.old_secrets());
+        let old = old.filter(|secret| *secret != current).map(SecretString::from);
+        RefreshSecrets { current: current.into(), old: old.collect() }
     }
 
     /// Who may introspect and revoke tokens.
@@ -144,6 +162,12 @@ impl Tokens {
         };
         written.split(',').filter(|pair| !pair.trim().is_empty()).map(service).collect()
     }
+}
+
+/// The secrets of a list.
+fn listed(secrets: Option<&SecretString>) -> impl Iterator<Item = &str> {
+    let written = given(secrets).unwrap_or_default();
+    written.split(',').map(str::trim).filter(|secret| !secret.is_empty())
 }
 
 /// Secrets from documents and templates, in part: everybody knows them (BUG-40).

@@ -70,7 +70,7 @@ impl RefreshToken {
     }
 }
 
-/// The key that derives each refresh token's successor.
+/// A key that derives refresh tokens' successors.
 #[derive(Clone)]
 pub struct RefreshKey(Hmac<Sha256>);
 
@@ -83,7 +83,7 @@ impl RefreshKey {
 }
 
 /// A key for one purpose, of no use for any other (HKDF, RFC 5869).
-pub(crate) fn derived(secret: &SecretString, purpose: &[u8]) -> Hmac<Sha256> {
+pub(super) fn derived(secret: &SecretString, purpose: &[u8]) -> Hmac<Sha256> {
     let mut key = [0; 32];
     Hkdf::<Sha256>::new(None, secret.expose_secret().as_bytes())
         .expand(purpose, &mut key)

@@ -82,12 +82,11 @@ async fn exchanged(
 ) -> Result<Response> {
     let (token, by_cookie) = presented(headers, request)?;
     let Some(token) = RefreshToken::parse(token) else { return unknown(app, client).await };
-    let successor = token.successor(&app.refresh_key);
 
     let turn = app.limits.turn(Scope::Refresh, client).await;
     let mut db = app.store.pool.acquire().await?;
     let now = app.clock.now();
-    let Some(row) = find(&mut db, &token, &successor, now).await? else {
+    let Some(row) = find(&mut db, &token, now).await? else {
         drop((db, turn));
         return unknown(app, client).await;
     };
@@ -103,8 +102,8 @@ async fn exchanged(
     if request.session_id.as_ref().is_some_and(|named| named != row.session.as_str()) {
         return refuse_mismatch(app, &mut db, client, &row).await;
     }
-    let exchange = Exchange { app, client, token: &token, successor: &successor, now };
-    let row = exchange.spend(db, row).await?;
+    let exchange = Exchange { app, client, token: &token, now };
+    let (row, successor) = exchange.spend(db, row).await?;
     Event::of(What::TokenCreated, row.user_id).in_session(row.session.as_str()).log(client);
     let grant = Grant {
         user_id: row.user_id,
@@ -157,14 +156,18 @@ struct Exchange<'a> {
     app: &'a App,
     client: &'a Client,
     token: &'a RefreshToken,
-    successor: &'a RefreshToken,
     now: Timestamp,
 }
 
 impl Exchange<'_> {
     /// Spends the token, or finds that its successor may be handed out again.
-    async fn spend(&self, mut db: PoolConnection<MySql>, mut row: Row) -> Result<Row> {
+    async fn spend(
+        &self,
+        mut db: PoolConnection<MySql>,
+        mut row: Row,
+    ) -> Result<(Row, RefreshToken)> {
         let Self { app, now, .. } = *self;
+        let successor = app.refresh_keys.successor(self.token);
         loop {
             if !row.session_lives(app, now) {
                 return Err(row.refusal(app, now));
@@ -174,20 +177,21 @@ impl Exchange<'_> {
                 break;
             }
             let mut held = Some(db);
-            if app.store.repeat(|| self.exchange(held.take(), &row)).await? {
+            if app.store.repeat(|| self.exchange(held.take(), &row, &successor)).await? {
                 app.activity.tell_redis(row.user_id, &row.session, now).await;
-                return Ok(row);
+                return Ok((row, successor));
             }
             // Somebody was faster, or what the user may do has changed: see what is so now.
             db = app.store.pool.acquire().await?;
-            let found = find(&mut db, self.token, self.successor, now).await?;
-            row = found.ok_or(Error::DeadRefreshToken)?;
+            row = find(&mut db, self.token, now).await?.ok_or(Error::DeadRefreshToken)?;
         }
         drop(db);
         if row.is_reused(app, now) {
             return self.end_family(&row).await;
         }
-        Ok(row)
+        // Where the key is gone the answer cannot be repeated, but nobody stole anything.
+        let successor = row.successor(app, self.token).ok_or(Error::DeadRefreshToken)?;
+        Ok((row, successor))
     }
 
     /// Asks the gates. They may need a connection, and whoever holds one must not wait for another.
@@ -210,7 +214,12 @@ impl Exchange<'_> {
     /// Spends the token and inserts its successor; false if the token or its session was ended or
     /// spent in the meantime, or the user may do something else now. Locks user, session and token in
     /// that order, as everybody does (`store/held_rows.rs`).
-    async fn exchange(&self, db: Option<PoolConnection<MySql>>, row: &Row) -> Result<bool> {
+    async fn exchange(
+        &self,
+        db: Option<PoolConnection<MySql>>,
+        row: &Row,
+        successor: &RefreshToken,
+    ) -> Result<bool> {
         let Self { client, now, .. } = *self;
         let mut tx = match db {
             Some(db) => Transaction::begin_on(db).await?,
@@ -237,7 +246,7 @@ impl Exchange<'_> {
         }
         let ip_address = client.ip.to_string();
         let next = NewRefreshToken {
-            digest: self.successor.digest(),
+            digest: successor.digest(),
             user_id: row.user_id,
             session: &row.session,
             parent: Some(row.id),

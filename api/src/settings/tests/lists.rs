@@ -12,7 +12,7 @@ fn help_never_shows_a_secret_from_the_environment() {
         let is_secret = ["SECRET", "PASSWORD", "_KEY", "_URL", "CLIENTS"]
             .iter()
             .any(|word| name.ends_with(word))
-            || name == "JWT_SECRETS_OLD";
+            || ["JWT_SECRETS_OLD", "REFRESH_TOKEN_KEYS_OLD"].contains(&name.as_str());
         let is_secret = is_secret && name != "FRONTEND_URL";
         assert_eq!(secrets.contains(&name), is_secret, "{name}");
     }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use portcullis_core::Digest;
 use sqlx::MySqlConnection;
 
 use crate::App;
@@ -21,6 +20,8 @@ pub(super) struct Row {
     pub(super) session: SessionId,
     pub(super) spent_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
+    /// The digest of the token that followed it.
+    successor: Option<Vec<u8>>,
     pub(super) successor_is_live: bool,
     session_stands: bool,
     pub(super) email: String,
@@ -58,6 +59,12 @@ impl Row {
         Error::SessionOver(over)
     }
 
+    /// The token that followed it, for whoever asks again; none, if the key that derived it is not
+    /// read any more.
+    pub(super) fn successor(&self, app: &App, token: &RefreshToken) -> Option<RefreshToken> {
+        app.refresh_keys.successor_again(token, self.successor.as_deref()?)
+    }
+
     /// Whether it is in the wrong hands: it came back late, or after its successor was spent.
     pub(super) fn is_reused(&self, app: &App, now: Timestamp) -> bool {
         self.spent_at.is_some_and(|spent_at| {
@@ -70,14 +77,14 @@ impl Row {
 pub(super) async fn find(
     db: &mut MySqlConnection,
     token: &RefreshToken,
-    successor: &RefreshToken,
     now: Timestamp,
 ) -> Result<Option<Row>> {
-    let hash = |digest: Digest| digest.as_bytes().to_vec();
+    let digest = token.digest();
     let row = standing!(query_as!(
         Row,
         r#"select t.id, t.user_id, t.session_id as "session: SessionId",
                   t.spent_at as "spent_at: Timestamp", t.revoked_at as "revoked_at: Timestamp",
+                  c.token_hash as "successor?",
                   (c.id is not null and c.spent_at is null and c.revoked_at is null)
                       as "successor_is_live!: bool",
                   u.email, u.role as "role: Role", s.authenticated_at as "authenticated_at: Timestamp",
@@ -89,11 +96,10 @@ pub(super) async fn find(
              from refresh_tokens t
              join user_sessions s on s.id = t.session_id
              join users u on u.id = t.user_id
-             left join refresh_tokens c on c.token_hash = ? and c.parent_id = t.id
+             left join refresh_tokens c on c.parent_id = t.id
             where t.token_hash = ?"#,
         now,
-        hash(successor.digest()),
-        hash(token.digest()),
+        digest.as_bytes().as_slice(),
     ))
     .fetch_optional(db)
     .await?;
