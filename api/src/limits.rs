@@ -45,6 +45,8 @@ pub enum Scope {
     Register,
     /// What sends a mail, or comes with a mailed token that is none.
     Mail,
+    /// Services that could not authenticate themselves; those that can are not counted.
+    Client,
 }
 
 impl Scope {
@@ -55,6 +57,7 @@ impl Scope {
             Self::Logout => "logout",
             Self::Register => "register",
             Self::Mail => "mail",
+            Self::Client => "client",
         }
     }
 }
@@ -246,6 +249,7 @@ impl Limiter {
             Scope::Logout => self.quotas.rate_limit_logout,
             Scope::Register => self.quotas.rate_limit_register,
             Scope::Mail => self.quotas.rate_limit_mail,
+            Scope::Client => self.quotas.rate_limit_client,
         };
         let Limit::Quota { quota, window } = limit else { return None };
         (!self.unlimited.cover(ip)).then_some(Rule { policy: scope.name(), quota, window })

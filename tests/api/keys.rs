@@ -8,13 +8,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use portcullis_api::settings::Settings;
 use portcullis_tests::{Directory, Login, Service, binary_path, send, wait_until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::tokens::{SECRET, ask};
 
-const KINDS: [&str; 2] = ["ed25519", "p256"];
+pub(crate) const KINDS: [&str; 2] = ["ed25519", "p256"];
 
 /// `portcullis keys`; what it says.
 fn keys(dir: &Path, arguments: &[&str]) -> String {
@@ -27,11 +28,20 @@ fn keys(dir: &Path, arguments: &[&str]) -> String {
 
 /// A service whose tokens a new key of this kind signs.
 async fn with_key(dir: &Directory, kind: &str) -> Service {
+    with_key_and(dir, kind, |_| ()).await
+}
+
+pub(crate) async fn with_key_and(
+    dir: &Directory,
+    kind: &str,
+    adjust: impl FnOnce(&mut Settings),
+) -> Service {
     keys(dir.path(), &["generate", "--algorithm", kind]);
     let dir = dir.path().to_owned();
     Service::with(|settings| {
         settings.tokens.jwt_keys_dir = Some(dir);
         settings.tokens.introspection_clients = Some(format!("gateway:{SECRET}").into());
+        adjust(settings);
     })
     .await
 }

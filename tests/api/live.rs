@@ -219,6 +219,7 @@ async fn ready(auth: &Service) {
 
 async fn is_active(client: &Client, token: &str) -> bool {
     let ask = client.request(Method::POST, "/introspect").basic_auth(ID, Some(SECRET));
-    let answer = send(ask.form(&[("token", token)])).await.must_be(200);
+    let form = [("token", token), ("token_type_hint", "refresh_token")];
+    let answer = send(ask.form(&form)).await.must_be(200);
     answer.json["active"] == true
 }

@@ -83,7 +83,8 @@ async fn what_is_answered_is_what_is_described() {
 }
 
 async fn for_anyone(api: &mut Api) {
-    for path in ["/health", "/livez", "/readyz", "/.well-known/jwks.json"] {
+    let published = ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server"];
+    for path in ["/health", "/livez", "/readyz"].into_iter().chain(published) {
         api.ask(api.auth.raw(Method::GET, path), 200).await;
     }
 }
@@ -218,9 +219,14 @@ async fn for_services(api: &mut Api) {
     api.as_user("GET /verify", "x", None, 401).await;
     for path in ["/introspect", "/revoke"] {
         for token in [&dave.access, &dave.refresh, "x"] {
-            let form = api.auth.request(Method::POST, path).form(&[("token", token)]);
+            let fields = [("token", token), ("token_type_hint", "refresh_token")];
+            let form = api.auth.request(Method::POST, path).form(&fields);
             api.ask(form.basic_auth("gateway", Some(SECRET)), 200).await;
+            let own = [("token", token), ("client_id", "gateway"), ("client_secret", SECRET)];
+            api.ask(api.auth.request(Method::POST, path).form(&own), 200).await;
         }
+        let empty = api.auth.request(Method::POST, path).form(&[("token", "")]);
+        api.ask(empty.basic_auth("gateway", Some(SECRET)), 400).await;
         let request = api.auth.request(Method::POST, path);
         api.ask(request.form(&[("token", "x")]), 401).await;
         let request = api.auth.request(Method::POST, path).basic_auth("gateway", Some(SECRET));

@@ -46,10 +46,11 @@ async fn the_routes_and_their_methods_are_these() {
     /api/v1/auth/revoke: POST
     /api/v1/auth/verify: any
     /api/v1/auth/verify/{*rest}: any
-    /.well-known/jwks.json: GET HEAD
     /health: GET HEAD
     /livez: GET HEAD
     /readyz: GET HEAD
+    /.well-known/jwks.json: GET HEAD
+    /.well-known/oauth-authorization-server: GET HEAD
     ");
 }
 
@@ -68,7 +69,8 @@ pub(crate) async fn allowed_methods(auth: &Service, path: &str) -> Option<Vec<St
 /// The paths as the source of the routes has them.
 pub(crate) fn paths() -> Vec<String> {
     let source = include_str!("../../api/src/http/routes.rs");
-    let (auth, nested) = (source.find("let auth").unwrap(), source.rfind("Router::new()").unwrap());
+    let (auth, nested) =
+        (source.find("let auth").unwrap(), source.find("\n    Router::new()").unwrap());
     let routes = source.match_indices(".route(\"").map(|(at, start)| {
         let path = source[at + start.len()..].split('"').next().unwrap();
         match at {

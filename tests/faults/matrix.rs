@@ -187,7 +187,12 @@ async fn with_both_stores_wounded_nobody_is_called_unauthorised() {
         mysql.inflict(wound);
         let outcomes = ask_all(&called, &people, &bystander).await;
         check(&format!("both {wound:?}"), &outcomes, |endpoint| match endpoint.path {
-            "/livez" | "/metrics" | "/openapi.json" | "/docs" | "/.well-known/jwks.json" => 200,
+            "/livez"
+            | "/metrics"
+            | "/openapi.json"
+            | "/docs"
+            | "/.well-known/jwks.json"
+            | "/.well-known/oauth-authorization-server" => 200,
             _ => 503,
         });
         redis.heal();

@@ -28,7 +28,7 @@ use Who::{Admin, Anyone, Bearer, Service};
 pub(crate) type Route = (&'static str, &'static str, Who, Kind);
 
 /// Method and path; paths that begin with `=` are not below `/api/v1/auth`.
-pub(crate) const ROUTES: [Route; 36] = [
+pub(crate) const ROUTES: [Route; 37] = [
     ("POST", "/register", Anyone, Json),
     ("POST", "/verify-email", Anyone, Json),
     ("POST", "/resend-verification", Anyone, Json),
@@ -62,6 +62,7 @@ pub(crate) const ROUTES: [Route; 36] = [
     ("POST", "/admin/logout-everyone", Admin, Nothing),
     ("GET", "/admin/audit", Admin, Nothing),
     ("GET", "=/.well-known/jwks.json", Anyone, Nothing),
+    ("GET", "=/.well-known/oauth-authorization-server", Anyone, Nothing),
     ("GET", "=/health", Anyone, Nothing),
     ("GET", "=/livez", Anyone, Nothing),
     ("GET", "=/readyz", Anyone, Nothing),

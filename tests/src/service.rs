@@ -63,6 +63,7 @@ impl Service {
         settings.limits.rate_limit_register = Limit::Off;
         settings.limits.rate_limit_mail = Limit::Off;
         settings.limits.account_mails_per_hour = 100;
+        settings.limits.rate_limit_client = Limit::Off;
         settings.accounts.mail_dir = redis.data().join("mail");
         adjust(&mut settings);
         let clock = Clock::manual(present());

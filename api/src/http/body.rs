@@ -44,20 +44,13 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for OptionalBody<T> {
     }
 }
 
-/// A form (RFC 7009 and 7662 ask for one).
-pub struct Form<T>(pub T);
-
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
-    type Rejection = Error;
-
-    async fn from_request(request: Request, _: &S) -> Result<Self> {
-        let (headers, bytes) = split(request).await?;
-        if essence(&headers) != "application/x-www-form-urlencoded" {
-            return Err(Error::NotAForm);
-        }
-        let form = serde_urlencoded::from_bytes(&bytes);
-        form.map(Self).map_err(|_| Error::Malformed("A form field is missing or repeated."))
+/// The fields of a form (RFC 7009 and 7662 ask for one), in their order.
+pub(crate) async fn form(request: Request) -> Result<Vec<(String, String)>> {
+    let (headers, bytes) = split(request).await?;
+    if essence(&headers) != "application/x-www-form-urlencoded" {
+        return Err(Error::NotAForm);
     }
+    serde_urlencoded::from_bytes(&bytes).map_err(|_| Error::Malformed("The body is not a form."))
 }
 
 /// A token as somebody pasted it: the white space around it is none of it.

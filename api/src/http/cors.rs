@@ -1,16 +1,22 @@
-//! Which other sites' pages may call the service: those in `CORS_ORIGINS`, nobody else.
+//! Which other sites' pages may call the service: those in `CORS_ORIGINS`, nobody else. What is
+//! published may be read by all.
 
 use std::time::Duration;
 
 use axum::http::Method;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER};
 use axum::http::request::Parts;
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use crate::settings::{Origin, Server};
 
 /// How long a browser may remember the answer to its question beforehand.
 const REMEMBERED: Duration = Duration::from_mins(10);
+
+/// For documents that are the same for everybody: any page may read them, and no cookie counts.
+pub(crate) fn for_everybody() -> CorsLayer {
+    CorsLayer::new().allow_origin(Any).allow_methods([Method::GET]).expose_headers([ETAG])
+}
 
 /// Allows the listed origins, cookies included. An origin is compared, never repeated unseen.
 ///

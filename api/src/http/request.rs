@@ -12,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 
+use super::oauth_error;
 use super::ratelimit_headers;
 use crate::App;
 use crate::base::allowance::Allowance;
@@ -51,6 +52,7 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
     request.extensions_mut().insert(allowance.clone());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let plain_json = oauth_error::wants_plain_json(request.headers());
 
     let request = match must_name_its_host(&request) {
         Ok(()) => with_body_read(request).await,
@@ -69,6 +71,9 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
     let took = started.elapsed();
     metrics::answered(&method, route, response.status(), took);
     log(&response, &id, method.as_str(), route, took);
+    if oauth_error::concerns(route) && !response.status().is_success() {
+        response = oauth_error::add(response, plain_json).await;
+    }
     let headers = response.headers_mut();
     for (name, value) in SECURITY_HEADERS {
         headers.entry(name).or_insert(value);

@@ -21,6 +21,7 @@ use crate::http::health;
 use crate::http::request;
 use crate::http::services::introspect;
 use crate::http::services::jwks;
+use crate::http::services::metadata;
 use crate::http::services::verify;
 use crate::http::sessions;
 use crate::http::sessions::logout;
@@ -31,7 +32,6 @@ use crate::http::tokens::refresh_tokens;
 
 /// Every route of the public listener.
 pub fn app(app: App) -> Router {
-    let not_allowed = async || error::Error::MethodNotAllowed;
     let admin = Router::new()
         .route("/blacklist-stats", get(admin::blacklist_stats::blacklist_stats))
         .route("/users", get(users::list))
@@ -70,12 +70,25 @@ pub fn app(app: App) -> Router {
         .nest("/api/v1/auth", auth)
         .route("/api/v1/auth/verify", any(verify::verify))
         .route("/api/v1/auth/verify/{*rest}", any(verify::verify))
-        .route("/.well-known/jwks.json", get(jwks::jwks))
         .route("/health", get(health::health))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
+        .merge(published())
         .fallback(async || error::Error::NotFound)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(app.clone(), request::handle))
         .with_state(app)
+}
+
+/// What is the same for everybody, pages of any origin included.
+fn published() -> Router<App> {
+    Router::new()
+        .route("/.well-known/jwks.json", get(jwks::jwks))
+        .route("/.well-known/oauth-authorization-server", get(metadata::metadata))
+        .method_not_allowed_fallback(not_allowed)
+        .layer(cors::for_everybody())
+}
+
+async fn not_allowed() -> error::Error {
+    error::Error::MethodNotAllowed
 }

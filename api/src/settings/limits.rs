@@ -29,6 +29,10 @@ pub struct Limits {
     /// Mails per account and hour that anybody can cause, such as links to verify or reset (1 to 100).
     #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub account_mails_per_hour: u32,
+    /// Failed authentications per address at `/introspect` and `/revoke`; a right secret is never
+    /// refused.
+    #[arg(long, env, default_value = "20/15m")]
+    pub rate_limit_client: Limit,
     /// Failed logins per account after which each further attempt is delayed (1 to 100).
     #[arg(long, env, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub account_free_failures: u32,

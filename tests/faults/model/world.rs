@@ -198,7 +198,7 @@ impl World {
     async fn introspect(&self, token: &str) -> Answer {
         let request = self.auth.request(Method::POST, "/introspect");
         let request = request.basic_auth(INTROSPECTOR, Some(INTROSPECTOR_SECRET));
-        send(request.form(&[("token", token)])).await
+        send(request.form(&[("token", token), ("token_type_hint", "refresh_token")])).await
     }
 
     /// Changes that Redis has not confirmed: until then an answer has said `pending`.

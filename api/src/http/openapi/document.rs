@@ -19,6 +19,7 @@ use crate::http::health;
 use crate::http::problem::Problem;
 use crate::http::services::introspect;
 use crate::http::services::jwks;
+use crate::http::services::metadata;
 use crate::http::services::verify;
 use crate::http::sessions;
 use crate::http::sessions::logout;
@@ -41,7 +42,7 @@ const INTRODUCTION: &str = include_str!("introduction.txt");
         (name = "Administration", description = "For users with the role `admin`."),
         (name = "Health", description = "For people and for orchestrators."),
     ),
-    paths(jwks::jwks, health::health, health::livez, health::readyz),
+    paths(jwks::jwks, metadata::metadata, health::health, health::livez, health::readyz),
     nest((path = "/api/v1/auth", api = Auth), (path = "/api/v1/auth/admin", api = Admin)),
     components(schemas(Problem)),
 )]
@@ -115,6 +116,10 @@ fn complete(document: &mut Value) {
     paths.insert(below.to_owned(), with_path(&paths["/api/v1/auth/verify"], below));
 
     let components = &mut document["components"];
+    components["schemas"]["Problem"]["properties"]["error"] = json!({
+        "type": "string", "example": "invalid_client",
+        "description": "Only from `/introspect` and `/revoke`: the error as RFC 6749 §5.2 names it.",
+    });
     components["examples"] = refusals::examples();
     components["headers"] = refusals::headers();
     components["responses"] = shared.into();
@@ -132,7 +137,8 @@ fn complete(document: &mut Value) {
         },
         "client": {
             "type": "http", "scheme": "basic",
-            "description": "Name and secret of a service in `INTROSPECTION_CLIENTS`.",
+            "description": "Name and secret of a service in `INTROSPECTION_CLIENTS`, \
+                            form-encoded or not; or `client_id` and `client_secret` in the form.",
         },
     });
 }

@@ -2,19 +2,12 @@
 //! secret (`INTROSPECTION_CLIENTS`).
 //!
 //! A token that is not live, whatever the reason, is `{"active":false}` and nothing more; revoking
-//! what is unknown succeeds.
+//! what is unknown succeeds. Who may ask, and how, is said in `http/service.rs`.
 
 use axum::Json;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::AUTHORIZATION;
-use axum::http::request::Parts;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use percent_encoding::percent_decode_str;
-use portcullis_core::Digest;
-use secrecy::ExposeSecret as _;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
@@ -24,7 +17,7 @@ use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
-use crate::http::body::{Form, pasted};
+use crate::http::service::{Question, TokenForm};
 use crate::sessions::caller::Caller;
 use crate::sessions::deed::Deed;
 use crate::sessions::ending::Reason;
@@ -33,16 +26,6 @@ use crate::sessions::live;
 use crate::store::audit::{Event, What};
 use crate::store::standing::standing;
 use crate::tokens::secret::RefreshToken;
-
-/// Body of `/introspect` and `/revoke`. `token_type_hint` is not needed: the two kinds of token
-/// look different.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = TokenForm)]
-pub struct Request {
-    /// An access token or a refresh token.
-    #[serde(deserialize_with = "pasted")]
-    token: String,
-}
 
 /// What a service learns about a token (RFC 7662 §2.2). For a dead token only `active`.
 #[derive(Default, Serialize, ToSchema)]
@@ -91,64 +74,29 @@ pub struct Introspection {
     role: Option<Role>,
 }
 
-/// A service that authenticated itself (RFC 6749 §2.3.1).
-pub struct Service {
-    id: String,
-}
-
-impl FromRequestParts<App> for Service {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let (id, secret) = basic(parts).ok_or(Error::BadClient)?;
-        let clients = app.settings.tokens.introspection_clients().map_err(|_| Error::BadClient)?;
-        let (ids, secrets) = (spellings(&id), spellings(&secret));
-        let known = clients.into_iter().find(|client| {
-            ids.contains(&Digest::of(client.id.as_bytes()))
-                && secrets.contains(&Digest::of(client.secret.expose_secret().as_bytes()))
-        });
-        known.map(|client| Self { id: client.id }).ok_or(Error::BadClient)
-    }
-}
-
-/// What somebody gave, as it is and form-decoded, as OAuth asks for and many do not do. Digests are
-/// compared, so that the time tells nothing about secrets.
-fn spellings(given: &str) -> [Digest; 2] {
-    let plain = given.replace('+', " ");
-    let decoded: Vec<u8> = percent_decode_str(&plain).collect();
-    [given.as_bytes(), &decoded].map(Digest::of)
-}
-
-fn basic(parts: &Parts) -> Option<(String, String)> {
-    let value = parts.headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, encoded) = value.split_once(' ')?;
-    let decoded = STANDARD.decode(encoded.trim()).ok()?;
-    let text = String::from_utf8(decoded).ok()?;
-    let (id, secret) = text.split_once(':')?;
-    scheme.eq_ignore_ascii_case("basic").then(|| (id.to_owned(), secret.to_owned()))
-}
-
-/// Tells whether a token is live, and if so what it says.
+// A refresh token is live for whoever exchanges it and for nobody else: a service that takes what is
+// active for an access token must not be let down by one.
+/// Tells whether a token is live, and if so what it says. A refresh token is `active` only if
+/// `token_type_hint` is `refresh_token`.
 #[utoipa::path(
     post, path = "/introspect", tag = "For services",
     summary = "Introspects a token (RFC 7662)",
-    request_body(content = Request, content_type = "application/x-www-form-urlencoded"),
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     security(("client" = [])),
     responses((
         status = 200,
         description = "What is known; for a dead token only that it is inactive",
         body = Introspection,
     )),
-    extensions(("x-problems" = json!("invalid_client")))
+    extensions(("x-problems" = json!("invalid_client throttled")))
 )]
-pub async fn introspect(
-    State(app): State<App>,
-    _service: Service,
-    Form(request): Form<Request>,
-) -> Result<Json<Introspection>> {
-    let live = match RefreshToken::parse(&request.token) {
-        Some(token) => about_refresh_token(&app, &token).await?,
-        None => about_access_token(&app, &request.token).await?,
+pub async fn introspect(State(app): State<App>, question: Question) -> Result<Json<Introspection>> {
+    let live = match RefreshToken::parse(&question.token) {
+        Some(token) if question.hint.as_deref() == Some("refresh_token") => {
+            about_refresh_token(&app, &token).await?
+        }
+        Some(_) => None,
+        None => about_access_token(&app, &question.token).await?,
     };
     Ok(Json(live.unwrap_or_default()))
 }
@@ -226,25 +174,24 @@ async fn about_refresh_token(app: &App, token: &RefreshToken) -> Result<Option<I
 #[utoipa::path(
     post, path = "/revoke", tag = "For services",
     summary = "Revokes a token (RFC 7009)",
-    request_body(content = Request, content_type = "application/x-www-form-urlencoded"),
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     security(("client" = [])),
     responses((status = 200, description = "The token is dead, or was never known; the body is empty")),
-    extensions(("x-problems" = json!("invalid_client")))
+    extensions(("x-problems" = json!("invalid_client throttled")))
 )]
 pub async fn revoke(
     State(app): State<App>,
     client: Client,
-    service: Service,
-    Form(request): Form<Request>,
+    question: Question,
 ) -> Result<StatusCode> {
-    let by = json!({ "by": service.id });
-    if let Some(token) = RefreshToken::parse(&request.token) {
+    let by = json!({ "by": question.service });
+    if let Some(token) = RefreshToken::parse(&question.token) {
         if let Some(family) = Family::of(&app.store, &token).await? {
             family.end(&app.ledgers, &client, by).await?;
         }
         return Ok(StatusCode::OK);
     }
-    match app.bearer.authenticate(&request.token).await {
+    match app.bearer.authenticate(&question.token).await {
         Ok(caller) => app.store.repeat(|| revoke_access_token(&app, &client, &caller, &by)).await,
         Err(Error::DeadToken) => Ok(()),
         Err(outage) => Err(outage),

@@ -1,12 +1,13 @@
 //! `GET /.well-known/jwks.json`: the public keys, for services that verify tokens themselves.
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, HeaderName};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::http::cached;
 use crate::tokens::access::Jwk;
 
 /// A key set (RFC 7517 §5).
@@ -16,13 +17,16 @@ pub struct JwkSet {
     keys: Vec<Jwk>,
 }
 
-/// The key set (RFC 7517); empty while a shared secret signs.
+/// The key set (RFC 7517); empty while a shared secret signs. Pages of any origin may read it.
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", tag = "For services",
     summary = "Returns the public keys (RFC 7517)",
-    responses((status = 200, description = "The keys; none while tokens are signed with a shared secret", body = JwkSet)),
+    params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of the set that the client has.")),
+    responses(
+        (status = 200, description = "The keys; none while tokens are signed with a shared secret", body = JwkSet),
+        (status = 304, description = "The client has this set already"),
+    ),
 )]
-pub async fn jwks(State(app): State<App>) -> ([(HeaderName, &'static str); 1], Json<JwkSet>) {
-    // Short, so that a new key is known everywhere well before the old one is retired.
-    ([(CACHE_CONTROL, "public, max-age=300")], Json(JwkSet { keys: app.keys.jwks() }))
+pub async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
+    cached::document(&headers, &JwkSet { keys: app.keys.jwks() })
 }

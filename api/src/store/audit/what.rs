@@ -24,6 +24,8 @@ pub enum What {
     RoleChanged,
     /// Somebody tried what they may not do.
     Refused,
+    /// A service could not authenticate itself.
+    ClientRefused,
     /// A user ended a session.
     SessionEnded,
     /// A user ended all sessions, or all others.
@@ -64,6 +66,7 @@ impl What {
             Self::TokenRevoked => "authn_token_revoked",
             Self::RoleChanged => "authz_change",
             Self::Refused => "authz_fail",
+            Self::ClientRefused => "authn_client_fail",
             Self::SessionEnded => "session_ended",
             Self::SessionsEnded => "session_ended_all",
             Self::SessionsEndedByAdmin => "session_ended_by_admin",
