@@ -1,6 +1,7 @@
 //! What can be typed behind `portcullis`. May use every room; only `main.rs` uses it.
 
 mod keys;
+mod token;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use portcullis_api::import;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Cleanup(Box<Settings>),
     /// Make, list and retire the keys that sign access tokens.
     Keys(keys::Command),
+    /// Tell what is known of a token.
+    Token(token::Command),
     /// Import users and live sessions from the database of the system being replaced.
     ///
     /// The old database is only read. Rows that have no meaning here, or are in doubt, are left out
@@ -122,6 +125,8 @@ impl Cli {
         for name in ["cleanup", "hydrate", "import"] {
             command = command.mut_subcommand(name, with_little_help);
         }
+        command =
+            command.mut_subcommand("token", |it| it.mut_subcommand("inspect", with_little_help));
         command =
             command.mut_subcommand("user", |user| user.mut_subcommand("create", with_little_help));
         Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())

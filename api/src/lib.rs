@@ -11,6 +11,7 @@ pub mod app;
 pub mod base;
 pub mod http;
 pub mod import;
+pub mod inspect;
 pub mod jobs;
 pub mod ledger;
 pub mod limits;

@@ -57,6 +57,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::User(User { what: UserCommand::Create(new) }) => create_user(*new).await,
         Command::Cleanup(settings) => clean(*settings).await,
         Command::Keys(command) => Ok(command.run(Clock::system().now(), &mut std::io::stdout())?),
+        Command::Token(command) => command.run().await,
         Command::Import(import) => run_import(*import).await,
         Command::Hydrate(settings) => run_hydrate(settings.check()?).await,
         Command::CheckConfig(settings) => check_config(*settings),

@@ -37,5 +37,6 @@ mod services;
 mod sessions;
 mod statements;
 mod tls;
+mod token_inspect;
 mod tokens;
 mod verify;

@@ -25,6 +25,9 @@ use crate::ledger::line::Lines;
 use crate::settings::Stores;
 use crate::store::database::Store;
 
+/// How long somebody who looks waits for Redis.
+const HEARSAY: Duration = Duration::from_secs(5);
+
 /// The ledgers of all users, and all that is known about them; a clone is the same.
 #[derive(Clone)]
 pub struct Ledgers(Arc<Parts>);
@@ -132,11 +135,7 @@ impl Ledgers {
         session: &SessionId,
     ) -> RedisResult<Verdict> {
         let line = self.lines.believed_about(user_id)?;
-        let mut command = Cmd::with_capacity(6, 192);
-        command.arg("AUTH.CHECK").arg(self.key(user_id));
-        command.arg("DIGEST").arg(digest.to_hex().as_slice());
-        command.arg("SESSION").arg(session.as_str());
-        let answer = line.checks.ask(command).await;
+        let answer = line.checks.ask(self.question(user_id, digest, session)).await;
         match self.lines.heard(&line, answer)? {
             Value::Okay => Ok(Verdict::Ok),
             Value::SimpleString(word) => {
@@ -144,6 +143,25 @@ impl Ledgers {
             }
             _ => Err(unexpected("AUTH.CHECK")),
         }
+    }
+
+    /// What Redis says of a token, believed or not: for whoever looks, never to let anybody in.
+    pub(crate) async fn hearsay(
+        &self,
+        user_id: u64,
+        digest: Digest,
+        session: &SessionId,
+    ) -> RedisResult<String> {
+        let mut redis = self.lines.open(HEARSAY).await?;
+        self.question(user_id, digest, session).query_async(&mut redis).await
+    }
+
+    fn question(&self, user_id: u64, digest: Digest, session: &SessionId) -> Cmd {
+        let mut command = Cmd::with_capacity(6, 192);
+        command.arg("AUTH.CHECK").arg(self.key(user_id));
+        command.arg("DIGEST").arg(digest.to_hex().as_slice());
+        command.arg("SESSION").arg(session.as_str());
+        command
     }
 
     /// Moves a session's last activity forward; false if the ledger has no such live session.

@@ -152,6 +152,14 @@ impl Keys {
         Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Which key signed a token, whatever else is the matter with it: its name and algorithm.
+    #[must_use]
+    pub fn signer(&self, token: &str) -> Option<String> {
+        let ring = self.ring();
+        let signer = ring.iter().find(|key| key.has_signed(token));
+        signer.map(|key| format!("{} ({})", key.kid(), key.algorithm_name()))
+    }
+
     /// The public keys (RFC 7517); none when a secret signs.
     #[must_use]
     pub fn jwks(&self) -> Vec<Jwk> {
@@ -181,6 +189,14 @@ fn named<'k>(ring: &'k [Key], token: &str) -> Result<impl Iterator<Item = &'k Ke
     Ok(ring.iter().filter(move |key| {
         key.algorithm() == header.alg && header.kid.as_deref().is_none_or(|kid| kid == key.kid())
     }))
+}
+
+/// What a token of our type says, unverified: to be shown, never to be believed.
+#[must_use]
+pub fn peek(token: &str) -> Option<serde_json::Value> {
+    let header = jsonwebtoken::decode_header(token).ok()?;
+    let is_ours = token.len() <= LONGEST && header.typ.as_deref() == Some(TYPE);
+    is_ours.then(|| jsonwebtoken::dangerous::insecure_decode_claims(token).ok())?
 }
 
 #[cfg(test)]
