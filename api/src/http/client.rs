@@ -1,7 +1,7 @@
 //! Who sent a request: the client's own address, its device, and what the answer must carry.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
@@ -43,28 +43,43 @@ fn address_of(app: &App, parts: &Parts) -> IpAddr {
 /// The rightmost address in `X-Forwarded-For` that is not a trusted proxy's.
 ///
 /// Each proxy appends whom it heard, so what stands left of the first stranger is that stranger's
-/// own word and counts for nothing (R-48). An entry that is no address ends the walk as well.
+/// own word and counts for nothing (R-48): it is not even looked at, whatever bytes it has. An
+/// element that is no address ends the walk where it is; an empty one is none (RFC 9110 §5.6.1).
 fn of_client(proxies: &List<Network>, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let mut client = peer.to_canonical();
     let lines = headers.get_all("x-forwarded-for").into_iter().rev();
-    let hops = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
-    for hop in hops {
+    let hops = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    for hop in hops.map(<[u8]>::trim_ascii).filter(|hop| !hop.is_empty()) {
         if !proxies.cover(client) {
             break;
         }
-        let Some(before) = address(hop.trim()) else { break };
+        let Some(before) = address(hop) else { break };
         client = before;
     }
     client
 }
 
-/// An address, with or without port and brackets.
-fn address(hop: &str) -> Option<IpAddr> {
-    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
-    let address = bare.parse::<IpAddr>().ok();
-    address
-        .or_else(|| hop.parse::<SocketAddr>().ok().map(|hop| hop.ip()))
-        .map(|ip| ip.to_canonical())
+/// An address, with or without quotes, brackets, port and zone.
+fn address(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?;
+    let hop = hop.strip_prefix('"').and_then(|hop| hop.strip_suffix('"')).unwrap_or(hop);
+    let (bare, port) = if let Some(hop) = hop.strip_prefix('[') {
+        hop.split_once(']')?
+    } else if hop.matches(':').count() == 1 {
+        hop.split_at(hop.find(':')?)
+    } else {
+        (hop, "")
+    };
+    let is_port = |port: &str| port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
+    if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
+        return None;
+    }
+    let ip = match bare.split_once('%') {
+        // A zone says which link of the proxy's that was (RFC 4007), and nothing to anybody else.
+        Some((ip, _)) => ip.parse::<Ipv6Addr>().ok()?.into(),
+        None => bare.parse::<IpAddr>().ok()?,
+    };
+    Some(ip.to_canonical())
 }
 
 #[cfg(test)]
@@ -95,5 +110,64 @@ mod tests {
             headers.append("x-forwarded-for", line.parse().unwrap());
         }
         assert_eq!(of_client(&proxies, peer.parse().unwrap(), &headers).to_string(), expected);
+    }
+
+    #[rstest]
+    #[case::left_of_the_client(b"\xff\x80, 203.0.113.7", "203.0.113.7")]
+    #[case::in_its_element(b"203.0.113.7, \xe9", "10.0.0.1")]
+    #[case::between_proxies(b"203.0.113.7, \xe9, 10.0.0.2", "10.0.0.2")]
+    #[case::in_a_line_before(b"caf\xc3\xa9\n203.0.113.7", "203.0.113.7")]
+    #[case::nothing_at_the_end(b"203.0.113.7,", "203.0.113.7")]
+    #[case::nothing_at_the_start(b", 203.0.113.7", "203.0.113.7")]
+    #[case::nothing_between(b"203.0.113.7,,10.0.0.2", "203.0.113.7")]
+    #[case::space_between(b"203.0.113.7 ,\t , 10.0.0.2\t", "203.0.113.7")]
+    #[case::an_empty_line(b"203.0.113.7\n\n10.0.0.2", "203.0.113.7")]
+    #[case::nothing_at_all(b",,", "10.0.0.1")]
+    fn f_10_what_cannot_be_read_spoils_nothing_right_of_it(
+        #[case] lines: &[u8],
+        #[case] expected: &str,
+    ) {
+        let proxies: List<Network> = "10.0.0.0/8".parse().unwrap();
+        let mut headers = HeaderMap::new();
+        for line in lines.split(|byte| *byte == b'\n') {
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(line).unwrap());
+        }
+        let peer = "10.0.0.1".parse().unwrap();
+        assert_eq!(of_client(&proxies, peer, &headers).to_string(), expected);
+    }
+
+    #[rstest]
+    #[case("203.0.113.7", "203.0.113.7")]
+    #[case("203.0.113.7:49152", "203.0.113.7")]
+    #[case("203.0.113.7:", "203.0.113.7")]
+    #[case("[203.0.113.7]:49152", "203.0.113.7")]
+    #[case("2001:DB8::1", "2001:db8::1")]
+    #[case("[2001:db8::1]", "2001:db8::1")]
+    #[case("[2001:db8::1]:49152", "2001:db8::1")]
+    #[case("\"[2001:db8::1]:49152\"", "2001:db8::1")]
+    #[case("fe80::1%eth0", "fe80::1")]
+    #[case("[fe80::1%eth0]", "fe80::1")]
+    #[case("[fe80::1%25eth0]:49152", "fe80::1")]
+    #[case("::ffff:203.0.113.7", "203.0.113.7")]
+    #[case("[::ffff:203.0.113.7]:49152", "203.0.113.7")]
+    fn f_10_an_address_is_read_as_proxies_write_it(#[case] hop: &str, #[case] expected: &str) {
+        assert_eq!(address(hop.as_bytes()).unwrap().to_string(), expected);
+    }
+
+    #[rstest]
+    #[case("unknown")]
+    #[case("_hidden")]
+    #[case("unix:")]
+    #[case("203.0.113.7:http")]
+    #[case("203.0.113.7:123456")]
+    #[case("203.0.113.7%eth0")]
+    #[case("203.0.113.300")]
+    #[case("203.0.113.7 10.0.0.2")]
+    #[case("[2001:db8::1")]
+    #[case("[2001:db8::1]x")]
+    #[case("2001:db8::1]")]
+    #[case("\"203.0.113.7")]
+    fn f_10_what_is_no_address_is_taken_for_none(#[case] hop: &str) {
+        assert_eq!(address(hop.as_bytes()), None);
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use secrecy::{ExposeSecret, SecretString};
 
 /// Reads `15m`, `30d`, `1h 30m`, within bounds written the same way.
@@ -56,9 +56,20 @@ impl FromStr for Network {
     fn from_str(text: &str) -> Result<Self, String> {
         let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
         network
-            .map(Self)
+            .map(|network| Self(in_plain_clothes(network)))
             .map_err(|_| format!("{text:?} is neither an address nor a network such as 10.0.0.0/8"))
     }
+}
+
+/// IPv4 written as IPv6, `::ffff:10.0.0.0/104`, is IPv4: so are the addresses compared with it.
+fn in_plain_clothes(network: IpNet) -> IpNet {
+    let ipv4 = match network {
+        IpNet::V6(network) => {
+            network.addr().to_ipv4_mapped().zip(network.prefix_len().checked_sub(96))
+        }
+        IpNet::V4(_) => None,
+    };
+    ipv4.and_then(|(ip, length)| Ipv4Net::new(ip, length).ok()).map_or(network, IpNet::V4)
 }
 
 impl List<Network> {
@@ -81,5 +92,26 @@ pub(super) fn log_level(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(format!("must be one of {}, or like info,portcullis_api=debug", levels.join(", ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("10.0.0.0/8", "10.1.2.3")]
+    #[case("::ffff:10.0.0.1", "10.0.0.1")]
+    #[case("::ffff:10.0.0.0/104", "10.1.2.3")]
+    #[case("2001:db8::/32", "2001:db8::1")]
+    fn f_10_a_network_covers_its_addresses_however_it_is_written(
+        #[case] network: &str,
+        #[case] ip: &str,
+    ) {
+        let networks: List<Network> = network.parse().unwrap();
+        assert!(networks.cover(ip.parse().unwrap()));
+        assert!(!networks.cover("198.51.100.1".parse().unwrap()));
     }
 }
