@@ -27,6 +27,7 @@ mod own_account;
 mod passwords;
 mod personal_data;
 mod plans;
+mod proxies;
 mod refresh;
 mod register;
 mod rotation;

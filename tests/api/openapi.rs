@@ -212,7 +212,7 @@ async fn for_sessions(api: &mut Api) {
 async fn for_services(api: &mut Api) {
     let dave = api.auth.logged_in("dave").await;
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"] {
-        for path in ["/verify", "/verify/what/ever"] {
+        for path in ["/verify", "/verify/", "/verify/what/ever"] {
             api.as_user(&format!("{method} {path}"), &dave.access, None, 200).await;
         }
     }

@@ -45,6 +45,7 @@ async fn the_routes_and_their_methods_are_these() {
     /api/v1/auth/introspect: POST
     /api/v1/auth/revoke: POST
     /api/v1/auth/verify: any
+    /api/v1/auth/verify/: any
     /api/v1/auth/verify/{*rest}: any
     /health: GET HEAD
     /livez: GET HEAD

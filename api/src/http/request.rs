@@ -28,6 +28,10 @@ const MAX_BODY: usize = 16 * 1024;
 const MAX_DRAINED: usize = 4 * 1024 * 1024;
 /// How long a client may take to send its body.
 const BODY_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a body that nobody reads may pause before its connection is closed.
+const PAUSE: Duration = Duration::from_millis(500);
+/// What is here and below is answered from the head of a request.
+const FORWARD_AUTH: &str = "/api/v1/auth/verify";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Set on every answer, errors included, unless its handler knows better.
@@ -54,9 +58,13 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
     let route = request.extensions().get::<MatchedPath>().cloned();
     let plain_json = oauth_error::wants_plain_json(request.headers());
 
-    let request = match must_name_its_host(&request) {
-        Ok(()) => with_body_read(request).await,
-        Err(refusal) => Err(refusal),
+    let (request, is_unread) = match must_name_its_host(&request) {
+        Ok(()) if answers_from_the_head(route.as_ref()) => {
+            let (request, is_unread) = without_body(request);
+            (Ok(request), is_unread)
+        }
+        Ok(()) => (with_body_read(request).await, false),
+        Err(refusal) => (Err(refusal), false),
     };
     let mut response = match request {
         Ok(request) => {
@@ -87,6 +95,9 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
     if let Ok(id) = HeaderValue::try_from(id.as_str()) {
         headers.insert(REQUEST_ID, id);
     }
+    if is_unread {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 
@@ -102,6 +113,40 @@ fn must_name_its_host(request: &Request) -> Result<()> {
         (None, _) if is_old => Ok(()),
         (Some(host), None) if is_legal(host) => Ok(()),
         _ => Err(Error::Malformed("Send one Host header, with a host and perhaps a port.")),
+    }
+}
+
+/// A proxy that asks whether it may let a request in often announces the body of that request, and
+/// sends it to somebody else or not at all.
+fn answers_from_the_head(route: Option<&MatchedPath>) -> bool {
+    let below = route.and_then(|route| route.as_str().strip_prefix(FORWARD_AUTH));
+    below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+}
+
+/// The request without its body, and whether there is one: then nothing else can be asked over this
+/// connection, because nobody waits for where the body ends.
+fn without_body(request: Request) -> (Request, bool) {
+    if request.body().is_end_stream() {
+        return (request, false);
+    }
+    let (parts, body) = request.into_parts();
+    // Who asks before sending is not told to send.
+    if !parts.headers.contains_key(header::EXPECT) {
+        tokio::spawn(tokio::time::timeout(BODY_DEADLINE, throw_away(body)));
+    }
+    (Request::from_parts(parts, Body::empty()), true)
+}
+
+/// Takes what is on its way, so that its sender gets to read the answer: a connection that is closed
+/// with something unread in it is reset.
+async fn throw_away(body: Body) {
+    let mut stream = body.into_data_stream();
+    let mut length = 0_usize;
+    while let Ok(Some(Ok(chunk))) = tokio::time::timeout(PAUSE, stream.next()).await {
+        length = length.saturating_add(chunk.len());
+        if length > MAX_DRAINED {
+            break;
+        }
     }
 }
 

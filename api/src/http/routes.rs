@@ -69,6 +69,7 @@ pub fn app(app: App) -> Router {
     Router::new()
         .nest("/api/v1/auth", auth)
         .route("/api/v1/auth/verify", any(verify::verify))
+        .route("/api/v1/auth/verify/", any(verify::verify))
         .route("/api/v1/auth/verify/{*rest}", any(verify::verify))
         .route("/health", get(health::health))
         .route("/livez", get(health::livez))

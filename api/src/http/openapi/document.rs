@@ -112,8 +112,10 @@ fn complete(document: &mut Value) {
             refusals::add(operation, &mut shared);
         }
     }
-    let below = "/api/v1/auth/verify/{rest}";
-    paths.insert(below.to_owned(), with_path(&paths["/api/v1/auth/verify"], below));
+    let verify = paths["/api/v1/auth/verify"].clone();
+    for below in ["/api/v1/auth/verify/", "/api/v1/auth/verify/{rest}"] {
+        paths.insert(below.to_owned(), with_path(&verify, below));
+    }
 
     let components = &mut document["components"];
     components["schemas"]["Problem"]["properties"]["error"] = json!({
@@ -185,14 +187,20 @@ fn admit_cookies(operation: &mut Value, method: &str) {
 
 /// The same operations for every path below, as a proxy asks that passes its own path on.
 fn with_path(item: &Value, path: &str) -> Value {
-    let rest = json!([{
+    let rest = json!({
         "name": "rest", "in": "path", "required": true, "schema": { "type": "string" },
         "description": "The path that the proxy was asked for; it is ignored.",
-    }]);
+    });
     let again = |(method, operation): (&String, &Value)| {
         let mut operation = operation.clone();
-        operation["operationId"] = name(method, path).into();
-        operation["parameters"] = rest.clone();
+        let is_root = path.ends_with('/');
+        operation["operationId"] = (name(method, path) + if is_root { "_root" } else { "" }).into();
+        if !is_root {
+            let parameters = operation["parameters"].take();
+            let mut parameters = parameters.as_array().cloned().unwrap_or_default();
+            parameters.push(rest.clone());
+            operation["parameters"] = parameters.into();
+        }
         (method.clone(), operation)
     };
     item.as_object().into_iter().flatten().map(again).collect::<Map<_, _>>().into()

@@ -1,8 +1,14 @@
 //! Forward-auth: any method on `/verify` and below asks whether the token of a request is good.
 //!
-//! For nginx `auth_request`, Traefik and Envoy `ext_authz`. The hot path of the service.
+//! For proxies: nginx `auth_request`, Traefik `forwardAuth`, Envoy `ext_authz`, Caddy, HAProxy. The
+//! hot path of the service. It is answered from the head of the request (`http/request.rs`).
 
-use axum::http::{HeaderName, HeaderValue};
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Method};
 
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
@@ -12,25 +18,59 @@ use crate::sessions::caller::Caller;
 /// Who the caller is, as headers for the service behind the proxy.
 type Identity = [(HeaderName, HeaderValue); 3];
 
+/// Whether a browser asks beforehand whether a page of another origin may call (a CORS preflight). It
+/// never sends credentials with that, and takes nothing but success for yes.
+pub struct Preflight(bool);
+
+impl<S: Sync> FromRequestParts<S> for Preflight {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let says = |name| parts.headers.contains_key(name);
+        let is_options = parts.method == Method::OPTIONS;
+        Ok(Self(is_options && says(ORIGIN) && says(ACCESS_CONTROL_REQUEST_METHOD)))
+    }
+}
+
 /// `/verify`: 200 with an empty body and the caller's identity, or 401.
 #[utoipa::path(
     method(get, post, put, patch, delete, head, options, trace), path = "/verify", tag = "For services",
     summary = "Checks the token of a request",
     security(("bearer" = [])),
-    responses((status = 200, description = "The token is live; the body is empty", headers(
-        ("x-auth-user" = u64, description = "The user's id"),
-        ("x-auth-session" = SessionId, description = "The id of the session"),
-        ("x-auth-role" = Role, description = "The user's role"),
-    ))),
+    responses((
+        status = 200,
+        description = "The token is live; the body is empty. So it is, with empty headers, for a CORS \
+                       preflight without a token: a service behind a proxy has to answer it",
+        headers(
+            ("x-auth-user" = u64, description = "The user's id"),
+            ("x-auth-session" = SessionId, description = "The id of the session"),
+            ("x-auth-role" = Role, description = "The user's role"),
+        ),
+    )),
 )]
-pub async fn verify(caller: Caller) -> Result<Identity> {
+pub async fn verify(
+    Preflight(is_preflight): Preflight,
+    caller: Result<Caller>,
+) -> Result<Identity> {
+    let caller = match caller {
+        Err(Error::NoToken) if is_preflight => return Ok(identity([EMPTY; 3])),
+        caller => caller?,
+    };
     let text = |value: &str| {
         HeaderValue::from_str(value)
             .map_err(|_| Error::Internal("the identity does not fit into a header".into()))
     };
-    Ok([
-        (HeaderName::from_static("x-auth-user"), HeaderValue::from(caller.user_id)),
-        (HeaderName::from_static("x-auth-session"), text(caller.session.as_str())?),
-        (HeaderName::from_static("x-auth-role"), HeaderValue::from_static(caller.role.as_str())),
-    ])
+    Ok(identity([
+        HeaderValue::from(caller.user_id),
+        text(caller.session.as_str())?,
+        HeaderValue::from_static(caller.role.as_str()),
+    ]))
+}
+
+/// Proxies replace what a client says of itself only by headers that are there.
+const EMPTY: HeaderValue = HeaderValue::from_static("");
+
+fn identity([user, session, role]: [HeaderValue; 3]) -> Identity {
+    [("x-auth-user", user), ("x-auth-session", session), ("x-auth-role", role)]
+        .map(|(name, value)| (HeaderName::from_static(name), value))
 }
