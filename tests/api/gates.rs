@@ -196,3 +196,44 @@ async fn f_21_what_can_be_repeated_at_will_is_not_recorded_each_time() {
         ["authn_login_success", "authn_login_success", "authz_fail", "authn_token_revoked"]
     );
 }
+
+const OKHTTP: &str = "okhttp/4.12.0";
+
+async fn logged_in_with(auth: &Service, agent: &str) -> portcullis_tests::Login {
+    auth.user("alice").await;
+    let body = json!({ "email": "alice@example.com", "password": PASSWORD });
+    let request = auth.request(Method::POST, "/login-enhanced").json(&body);
+    send(coming(request, HOME, agent)).await.must_be(200).into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_27_no_unknown_client_stands_for_another() {
+    let auth = service(|settings| settings.sessions.device_binding = DeviceGate::Enforce).await;
+    let unknown = [OKHTTP, "python-httpx/0.27.0", "Dart/3.2 (dart:io)", "MyApp/1 (Android 13)", ""];
+    for agent in unknown {
+        let alice = logged_in_with(&auth, agent).await;
+        for other in unknown {
+            let expected = if other == agent { 200 } else { 401 };
+            let status = verify(&auth, &alice.access, HOME, other).await;
+            assert_eq!(status, expected, "{agent:?} and {other:?}");
+        }
+    }
+    let alice = logged_in_with(&auth, OKHTTP).await;
+    assert_eq!(verify(&auth, &alice.access, HOME, "okhttp/5.0.0").await, 200, "an update");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_27_a_session_begun_before_is_known_by_its_earlier_fingerprint_and_its_user_agent() {
+    let auth = service(|settings| settings.sessions.device_binding = DeviceGate::Enforce).await;
+    let alice = logged_in_with(&auth, OKHTTP).await;
+    let as_before = "update user_sessions set device_info = json_set(device_info, '$.fingerprint',
+            sha2(concat('Unknown', char(0), 'Unknown', char(0), 'Unknown', char(0)), 256))
+        where id = ?";
+    sqlx::query(as_before).bind(&alice.session).execute(auth.db()).await.unwrap();
+
+    assert_eq!(verify(&auth, &alice.access, HOME, "okhttp/5.0.0").await, 200);
+    refresh(&auth, &alice.refresh, HOME, OKHTTP).await.must_be(200);
+    for other in ["python-httpx/0.27.0", "", FIREFOX] {
+        assert_eq!(verify(&auth, &alice.access, HOME, other).await, 401, "{other:?}");
+    }
+}

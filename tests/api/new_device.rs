@@ -55,3 +55,57 @@ async fn an_operator_may_want_no_such_mails() {
     log_in(&auth, SAFARI, "").await;
     assert_eq!(auth.all_mails().await, Vec::<String>::new());
 }
+
+async fn log_in_from(auth: &Service, ip: &str, browser: &str, cookie: &str) -> Answer {
+    let body = json!({ "email": "alice@example.com", "password": PASSWORD });
+    let request = auth.request(Method::POST, "/login-enhanced").json(&body);
+    let request = request.header("x-forwarded-for", ip).header("user-agent", browser);
+    send(request.header("cookie", cookie)).await.must_be(200)
+}
+
+async fn behind_a_proxy() -> Service {
+    let auth = Service::with(|settings| {
+        settings.server.trusted_proxies = "127.0.0.1".parse().unwrap();
+    })
+    .await;
+    auth.user("alice").await;
+    auth
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_27_a_known_browser_from_an_unknown_network_without_its_cookie_is_a_new_device() {
+    let auth = behind_a_proxy().await;
+    let first = log_in_from(&auth, "203.0.113.7", FIREFOX, "").await;
+    let cookie = first.header("set-cookie").split(';').next().unwrap().to_owned();
+    log_in_from(&auth, "203.0.113.99", FIREFOX, "").await;
+    log_in_from(&auth, "198.51.100.9", FIREFOX, &cookie).await;
+    log_in_from(&auth, "198.51.100.10", FIREFOX, "").await;
+    log_in_from(&auth, "192.0.2.1", FIREFOX, "").await;
+    let mails = auth.all_mails().await;
+    assert_eq!(mails.len(), 1, "{mails:#?}");
+    assert!(mails[0].contains("Address: 192.0.2.1"), "{}", mails[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_27_a_network_that_a_session_moved_to_is_known() {
+    let auth = behind_a_proxy().await;
+    let login = log_in_from(&auth, "203.0.113.7", FIREFOX, "").await;
+    let access = login.text_at("/data/tokens/access/token");
+    let request = auth.request(Method::GET, "/verify").bearer_auth(access);
+    send(request.header("x-forwarded-for", "2001:db8::1")).await.must_be(200);
+    auth.settle().await;
+    log_in_from(&auth, "2001:db8::2", FIREFOX, "").await;
+    assert_eq!(auth.all_mails().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_27_the_owner_hears_of_a_client_that_no_table_knows() {
+    let auth = Service::start().await;
+    auth.user("alice").await;
+    log_in(&auth, "okhttp/4.12.0", "").await;
+    log_in(&auth, "okhttp/4.12.0", "").await;
+    log_in(&auth, "evil.example/1.0 (Linux; Android 13)", "").await;
+    let mails = auth.all_mails().await;
+    assert_eq!(mails.len(), 1, "{mails:#?}");
+    assert!(mails[0].contains("Device: evil_example on Android"), "{}", mails[0]);
+}

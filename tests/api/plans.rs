@@ -69,7 +69,7 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
     let digests: Vec<String> =
         sqlx::query_scalar(tokens).bind(alice.user_id).fetch_all(auth.db()).await.unwrap();
     let [spent, successor] = [digests[0].as_str(), digests[1].as_str()];
-    let statements: [(&str, &[&str]); 22] = [
+    let statements: [(&str, &[&str]); 23] = [
         (
             "select id, email, password_hash, first_name, last_name, is_active",
             &["'alice@example.com'", "'alice@example.com'", "'alice@example.com'"],
@@ -80,7 +80,7 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
         ),
         (r#"as "last_used: Timestamp""#, &[user, NOW]),
         ("left join refresh_tokens c", &[NOW, spent]),
-        ("straight_join refresh_tokens t", &[NOW, NOW, user, "'user'", session, "2"]),
+        ("straight_join refresh_tokens t", &[NOW, "''", NOW, user, "'user'", session, "2"]),
         (
             "set tokens_valid_after = greatest(coalesce(tokens_valid_after, ?), ?) where id =",
             &[NOW, NOW, user],
@@ -94,10 +94,11 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
         ("from token_blacklist_enhanced where user_id = ? and token_type", &[user, NOW]),
         ("where s.id = ? and s.user_id = ? and not exists", &[session, user, successor, NOW, NOW]),
         (r#"role as "role: Role" from users where id = ? and is_active"#, &[user]),
-        (r#"s.ip_address, s.last_activity as "last_activity: Timestamp""#, &[user, NOW]),
+        (r#"as "last_ip_address!: String""#, &[user, NOW]),
         (r#"as "tokens!: i64""#, &[NOW, user, NOW]),
-        (r#"select ip_address, device_info as "device: Json<Device>""#, &[session]),
-        ("json_extract(s.device_info, '$.fingerprint')", &["'x'", user, user]),
+        (r#"select ip_address, user_agent, device_info as "device: Json<Device>""#, &[session]),
+        ("json_extract(s.device_info, '$.fingerprint')", &[user]),
+        (r#"created_at as "joined: Timestamp""#, &[user]),
         ("select id from users where email", &["'alice@example.com'"]),
         (r#"as "had!: i64" from mails"#, &[user, NOW]),
         (
@@ -136,7 +137,7 @@ fn of_the_background() -> Vec<String> {
         ("id > ? and token_expiry > ? and token_type", &["880", NOW, "1000"]),
         ("where s.id > ? and s.is_active", &[id, NOW, "1000"]),
         ("from revocation_outbox where id > ? order by id", &["880", "1000"]),
-        ("and is_active and last_activity < ?", &[NOW, id, NOW]),
+        ("and is_active and last_activity <= ?", &[NOW, "''", id, NOW]),
         ("select id from users where id > ? order by id limit ? for update", &["880", "500"]),
         ("select distinct user_id from user_sessions", &["880", "890", "7"]),
         ("json_arrayagg(id)", &["'[]'", NOW, "880", "890", "7"]),

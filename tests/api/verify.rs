@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use portcullis_api::base::clock::Timestamp;
 use portcullis_tests::Service;
 use reqwest::Method;
 use serde_json::json;
@@ -63,15 +64,19 @@ async fn me_tells_the_account_and_no_secret() {
     let auth = Service::start().await;
     let alice = auth.logged_in("alice").await;
     let answer = auth.get_as(&alice.access, "/me").await.must_be(200);
+    let now = auth.clock.now();
+    let user = json!({
+        "id": alice.user_id, "email": "alice@example.com", "first_name": "alice",
+        "last_name": "Tester", "is_active": true, "role": "user", "created_at": now,
+    });
+    let expires_at = Timestamp::from_seconds(now.seconds()).plus(Duration::from_mins(15));
     assert_eq!(
         answer.json,
         json!({
             "status": "success",
-            "data": { "user": {
-                "id": alice.user_id, "email": "alice@example.com", "first_name": "alice",
-                "last_name": "Tester", "is_active": true, "role": "user",
-                "created_at": auth.clock.now(),
-            } },
+            "data": {
+                "user": user, "amr": ["pwd"], "auth_time": now.seconds(), "expires_at": expires_at,
+            },
         })
     );
 }

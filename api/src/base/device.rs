@@ -1,8 +1,11 @@
 //! What a User-Agent says about the device: browser, system, kind.
 //!
 //! A signal for people who look at their list of sessions, never a proof: anybody can send any
-//! User-Agent. Only words from the tables here come out, so nothing a client writes reaches a log
-//! or a page through this file. `device/user_agents.tsv` holds real strings and what they mean.
+//! User-Agent. `device/user_agents.tsv` holds real strings and what they mean.
+
+mod earlier;
+mod user_agent;
+mod words;
 
 use std::borrow::Cow;
 
@@ -10,9 +13,11 @@ use portcullis_core::Digest;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use user_agent::{Read, shown};
+use words::UNKNOWN;
+
 /// Longer device ids are cut here.
 const LONGEST_ID: usize = 128;
-const UNKNOWN: &str = "Unknown";
 
 /// A device as its owner would recognise it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -21,7 +26,7 @@ pub struct Device {
     /// the client do.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     pub fingerprint: String,
-    /// The browser's family.
+    /// The browser's family; of anything else the name it gives itself.
     #[schema(value_type = String, example = "Firefox")]
     pub browser: Cow<'static, str>,
     /// The operating system's family.
@@ -36,14 +41,19 @@ impl Device {
     /// Reads a User-Agent; `client_device_id` is what the client calls its device, if it does.
     #[must_use]
     pub fn from_user_agent(ua: Option<&str>, client_device_id: Option<&str>) -> Self {
-        let ua = ua.unwrap_or_default();
-        let (browser, os) = (first(&BROWSERS, ua), os(ua));
-        let device = kind(ua, os);
-        let id = client_device_id.unwrap_or_default().as_bytes();
-        let id = id.get(..LONGEST_ID).unwrap_or(id);
-        let parts = [browser.as_bytes(), os.as_bytes(), device.as_bytes(), id].join(&0);
-        let fingerprint = String::from_utf8_lossy(&Digest::of(&parts).to_hex()).into_owned();
-        Self { fingerprint, browser: browser.into(), os: os.into(), device: device.into() }
+        let Read { family, os, kind } = user_agent::read(ua.unwrap_or_default());
+        let fingerprint = fingerprint([&family, os, kind], client_device_id);
+        Self { fingerprint, browser: shown(&family), os: os.into(), device: kind.into() }
+    }
+
+    /// `Firefox on Linux`, or as much of it as is known.
+    #[must_use]
+    pub fn named(&self) -> String {
+        match (&*self.browser, &*self.os) {
+            (UNKNOWN, UNKNOWN) => "unknown".to_owned(),
+            (known, UNKNOWN) | (UNKNOWN, known) => known.to_owned(),
+            (browser, os) => format!("{browser} on {os}"),
+        }
     }
 
     /// What is kept when the operator does not want devices recorded.
@@ -53,143 +63,17 @@ impl Device {
     }
 }
 
-/// The first word found names the browser (BUG-19). Every browser also claims to be those further
-/// down: Edge says Chrome, Chrome says Safari, and nearly all say Mozilla.
-const BROWSERS: [(&str, &str); 60] = [
-    ("Googlebot", "Googlebot"),
-    ("bingbot", "Bingbot"),
-    ("FBAN/", "Facebook"),
-    ("FBAV/", "Facebook"),
-    ("Instagram ", "Instagram"),
-    ("MicroMessenger/", "WeChat"),
-    ("Line/", "Line"),
-    ("GSA/", "Google App"),
-    ("OculusBrowser/", "Oculus Browser"),
-    ("SamsungBrowser/", "Samsung Internet"),
-    ("EdgiOS/", "Edge"),
-    ("EdgA/", "Edge"),
-    ("Edg/", "Edge"),
-    ("Edge/", "Edge"),
-    ("OPR/", "Opera"),
-    ("OPT/", "Opera"),
-    ("OPX/", "Opera"),
-    ("OPiOS/", "Opera"),
-    ("Opera", "Opera"),
-    ("Vivaldi/", "Vivaldi"),
-    ("YaBrowser/", "Yandex Browser"),
-    ("UCBrowser/", "UC Browser"),
-    ("MiuiBrowser/", "MIUI Browser"),
-    ("HuaweiBrowser/", "Huawei Browser"),
-    ("VivoBrowser/", "Vivo Browser"),
-    ("HeyTapBrowser/", "HeyTap Browser"),
-    ("MQQBrowser/", "QQ Browser"),
-    ("QQBrowser/", "QQ Browser"),
-    ("Whale/", "Whale"),
-    ("DuckDuckGo/", "DuckDuckGo"),
-    ("Ddg/", "DuckDuckGo"),
-    ("Brave/", "Brave"),
-    ("Silk/", "Silk"),
-    ("SeaMonkey/", "SeaMonkey"),
-    ("PaleMoon/", "Pale Moon"),
-    ("FxiOS/", "Firefox"),
-    ("Focus/", "Firefox"),
-    ("Firefox/", "Firefox"),
-    ("Slack/", "Slack"),
-    ("Slack_SSB/", "Slack"),
-    ("Teams/", "Teams"),
-    ("Electron/", "Electron"),
-    ("; wv)", "Android WebView"),
-    ("CriOS/", "Chrome"),
-    ("HeadlessChrome/", "Headless Chrome"),
-    ("Chromium/", "Chromium"),
-    ("Chrome/", "Chrome"),
-    ("MSIE ", "Internet Explorer"),
-    ("Trident/", "Internet Explorer"),
-    ("Android", "Android Browser"),
-    ("Safari/", "Safari"),
-    ("PostmanRuntime/", "Postman"),
-    ("insomnia/", "Insomnia"),
-    ("HTTPie/", "HTTPie"),
-    ("curl/", "curl"),
-    ("Wget/", "Wget"),
-    ("python-requests/", "Python"),
-    ("axios/", "axios"),
-    ("Go-http-client/", "Go"),
-    ("AppleWebKit/", "WebKit"),
-];
-
-/// The first word found names the system (BUG-20): Android also says Linux, an iPhone says it is
-/// "like Mac OS X", an Xbox says Windows.
-const SYSTEMS: [(&str, &str); 24] = [
-    ("Xbox", "Xbox"),
-    ("PlayStation", "PlayStation"),
-    ("Nintendo", "Nintendo"),
-    ("AppleTV", "tvOS"),
-    ("Windows Phone", "Windows Phone"),
-    ("Windows", "Windows"),
-    ("iPhone", "iOS"),
-    ("iPad", "iOS"),
-    ("iPod", "iOS"),
-    ("KAIOS", "KaiOS"),
-    ("OpenHarmony", "HarmonyOS"),
-    ("HarmonyOS", "HarmonyOS"),
-    ("Android", "Android"),
-    ("CrOS", "ChromeOS"),
-    ("Tizen", "Tizen"),
-    ("Web0S", "webOS"),
-    ("webOS", "webOS"),
-    ("Macintosh", "macOS"),
-    ("Mac OS X", "macOS"),
-    ("FreeBSD", "FreeBSD"),
-    ("OpenBSD", "OpenBSD"),
-    ("NetBSD", "NetBSD"),
-    ("Linux", "Linux"),
-    ("X11", "Linux"),
-];
-
-const BOTS: [&str; 7] =
-    ["bot", "Bot", "crawl", "spider", "Spider", "facebookexternalhit", "Headless"];
-const TELEVISIONS: [&str; 7] =
-    ["SMART-TV", "SmartTV", "Smart TV", "BRAVIA", "GoogleTV", "CrKey", "; AFT"];
-
-fn first(table: &[(&str, &'static str)], ua: &str) -> &'static str {
-    table.iter().find(|(word, _)| ua.contains(word)).map_or(UNKNOWN, |(_, name)| name)
+/// The fingerprint that a session had which began on this device before F-27.
+pub(crate) fn earlier_fingerprint(ua: &str, client_device_id: Option<&str>) -> String {
+    fingerprint(earlier::read(ua), client_device_id)
 }
 
-fn says(ua: &str, words: &[&str]) -> bool {
-    words.iter().any(|word| ua.contains(word))
-}
-
-fn os(ua: &str) -> &'static str {
-    // An iPad that asks for desktop pages claims to be a Mac; browsers other than Safari give it away.
-    if ua.contains("Macintosh")
-        && says(ua, &["CriOS/", "FxiOS/", "EdgiOS/", "OPiOS/", "GSA/", "Mobile/"])
-    {
-        return "iOS";
-    }
-    first(&SYSTEMS, ua)
-}
-
-/// BUG-21: tablets seldom say so. An Android that is not `Mobile` is one.
-fn kind(ua: &str, os: &str) -> &'static str {
-    if says(ua, &BOTS) {
-        return "Bot";
-    }
-    if says(ua, &TELEVISIONS) {
-        return "TV";
-    }
-    match os {
-        "Xbox" | "PlayStation" | "Nintendo" => "Console",
-        "tvOS" | "webOS" => "TV",
-        "iOS" if says(ua, &["iPad", "Macintosh"]) => "Tablet",
-        "iOS" | "Windows Phone" | "KaiOS" => "Mobile",
-        "Windows" => "Desktop",
-        _ if says(ua, &["Tablet", "PlayBook", "Kindle"]) => "Tablet",
-        _ if ua.contains("Mobi") => "Mobile",
-        "Android" | "HarmonyOS" => "Tablet",
-        UNKNOWN => UNKNOWN,
-        _ => "Desktop",
-    }
+fn fingerprint(words: [&str; 3], client_device_id: Option<&str>) -> String {
+    let id = client_device_id.unwrap_or_default().as_bytes();
+    let id = id.get(..LONGEST_ID).unwrap_or(id);
+    let [browser, os, kind] = words.map(str::as_bytes);
+    let parts = [browser, os, kind, id].join(&0);
+    String::from_utf8_lossy(&Digest::of(&parts).to_hex()).into_owned()
 }
 
 #[cfg(test)]
@@ -242,6 +126,76 @@ mod tests {
         let ua = "Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0";
         let read = Device::from_user_agent(Some(ua), Some("one"));
         assert_eq!(read.fingerprint.as_bytes(), expected);
+    }
+
+    #[test]
+    fn f_27_what_no_table_knows_is_known_by_the_name_it_gives_itself() {
+        for (ua, browser) in [
+            ("MyApp/2.3 (iPhone; iOS 17.0; Scale/3.00)", "MyApp"),
+            ("my app 1.0", "my"),
+            ("Mozilla/5.0 (compatible; Fetcher/1.0; +https://example.com)", "Fetcher"),
+            ("Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Surfer/1.0", "Surfer"),
+            ("Mozilla/5.0 (X11; Linux x86_64)", "Mozilla"),
+            ("(nothing) but/1 comments", "but"),
+            ("evil.example/1.0 https://evil.example", "evil_example"),
+            ("Größe/1.0", "Gr__e"),
+            (&"x".repeat(500), &"x".repeat(40)),
+            ("", "Unknown"),
+            ("()", "Unknown"),
+        ] {
+            assert_eq!(Device::from_user_agent(Some(ua), None).browser, browser, "{ua}");
+        }
+    }
+
+    #[test]
+    fn f_27_two_unknowns_are_not_the_same_device() {
+        let unknown = [
+            "",
+            "okhttp/4.12.0",
+            "python-httpx/0.27.0",
+            "Dart/3.2 (dart:io)",
+            "Java/17.0.1",
+            "node",
+            "AppOne/1 (Linux; Android 13; Pixel 7)",
+            "AppTwo/1 (Linux; Android 13; Pixel 7)",
+            "AppOne/1 CFNetwork/1474 Darwin/23.0.0",
+            "AppTwo/1 CFNetwork/1474 Darwin/23.0.0",
+            "com.example.one/1",
+            "com-example-one/1",
+        ];
+        let print = |ua| Device::from_user_agent(Some(ua), None).fingerprint;
+        let prints: std::collections::HashSet<_> = unknown.map(print).into();
+        assert_eq!(prints.len(), unknown.len());
+        assert_eq!(print("okhttp/4.12.0"), print("okhttp/5.0.0"), "an update keeps it");
+        assert_eq!(print("AppOne/1 CFNetwork/1"), print("AppOne/2 CFNetwork/2"));
+    }
+
+    #[test]
+    fn f_27_the_earlier_fingerprint_is_the_one_that_sessions_were_begun_with() {
+        let before =
+            |browser: &str, os: &str, kind: &str| fingerprint([browser, os, kind], Some("one"));
+        for (ua, expected) in [
+            ("okhttp/4.12.0", before("Unknown", "Unknown", "Unknown")),
+            ("MyApp/1.0 CFNetwork/1474 Darwin/23.0.0", before("Unknown", "Unknown", "Unknown")),
+            ("Dalvik/2.1.0 (Linux; U; Android 13)", before("Android Browser", "Android", "Tablet")),
+            ("curl/8.5.0", before("curl", "Unknown", "Unknown")),
+            ("", before("Unknown", "Unknown", "Unknown")),
+        ] {
+            assert_eq!(earlier_fingerprint(ua, Some("one")), expected, "{ua}");
+        }
+        for line in REAL.lines().take(60) {
+            let ua = line.rsplit('\t').next().unwrap();
+            let now = Device::from_user_agent(Some(ua), None).fingerprint;
+            assert_eq!(earlier_fingerprint(ua, None), now, "a browser keeps its fingerprint: {ua}");
+        }
+    }
+
+    #[test]
+    fn f_27_a_device_is_named_by_what_is_known_of_it() {
+        let named = |ua| Device::from_user_agent(Some(ua), None).named();
+        assert_eq!(named("Dalvik/2.1.0 (Linux; U; Android 13; Pixel 7)"), "Dalvik on Android");
+        assert_eq!(named("okhttp/4.12.0"), "OkHttp");
+        assert_eq!(named(""), "unknown");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! while, and what a store has not heard yet is known here until it has.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,15 +24,23 @@ pub(crate) struct Uses {
 
 #[derive(Default)]
 struct Seen {
-    /// When each session was last written down, by its id.
-    written: HashMap<String, Timestamp>,
+    /// When each session was last written down, by its id, and from where it was used then.
+    written: HashMap<String, Use>,
     /// What MySQL has not heard yet.
-    waiting: HashMap<String, Timestamp>,
+    waiting: HashMap<String, Use>,
     /// What Redis could not hear.
     unheard: HashMap<SessionId, Unheard>,
 }
 
-/// A use of a user's session.
+/// A use of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Use {
+    pub(crate) at: Timestamp,
+    /// From where, if that is known: a service that asks about a token does not say.
+    pub(crate) from: Option<IpAddr>,
+}
+
+/// A use of a user's session that Redis has not heard of.
 #[derive(Clone, Copy)]
 pub(crate) struct Unheard {
     pub(crate) user_id: u64,
@@ -44,34 +53,45 @@ impl Uses {
         Self { interval, seen: Mutex::default() }
     }
 
-    /// Whether it is time to write down that this session is in use; if so, it counts as written.
-    pub(crate) fn due(&self, session: &str, now: Timestamp) -> bool {
+    /// Whether it is time to write down that this session is in use; if so, it counts as written. That
+    /// it is used from elsewhere MySQL hears of in any case.
+    pub(crate) fn due(&self, session: &str, now: Timestamp, from: Option<IpAddr>) -> bool {
         let mut seen = self.seen();
-        if seen.written.get(session).is_some_and(|last| now.since(*last) < self.interval) {
+        let last = seen.written.get(session).copied();
+        let written = last.filter(|last| now.since(last.at) < self.interval);
+        let has_moved = from.is_some() && last.and_then(|last| last.from) != from;
+        if written.is_some() && !has_moved {
             return false;
         }
-        seen.written.insert(session.to_owned(), now);
-        seen.waiting.insert(session.to_owned(), now);
-        true
+        let from = from.or(last.and_then(|last| last.from));
+        let at = written.map_or(now, |written| written.at);
+        seen.written.insert(session.to_owned(), Use { at, from });
+        seen.waiting.insert(session.to_owned(), Use { at: now, from });
+        written.is_none()
     }
 
     /// When the session was last used: what MySQL knows, or what it has not heard yet.
     pub(crate) fn last_used(&self, session: &str, last_activity: Timestamp) -> Timestamp {
         let waiting = self.seen().waiting.get(session).copied();
-        waiting.map_or(last_activity, |at| at.max(last_activity))
+        waiting.map_or(last_activity, |last| last.at.max(last_activity))
+    }
+
+    /// From where the session was last used, if MySQL has not heard of it.
+    pub(crate) fn last_from(&self, session: &str) -> Option<IpAddr> {
+        self.seen().waiting.get(session).and_then(|last| last.from)
     }
 
     /// What MySQL has not heard. It waits until [`Self::has_heard`].
-    pub(crate) fn waiting(&self, now: Timestamp) -> HashMap<String, Timestamp> {
+    pub(crate) fn waiting(&self, now: Timestamp) -> HashMap<String, Use> {
         let mut seen = self.seen();
-        seen.written.retain(|_, last| now.since(*last) < self.interval);
+        seen.written.retain(|_, last| now.since(last.at) < self.interval);
         seen.waiting.clone()
     }
 
     /// MySQL has heard of this use; a later one waits.
-    pub(crate) fn has_heard(&self, session: &str, at: Timestamp) {
+    pub(crate) fn has_heard(&self, session: &str, heard: Use) {
         let mut seen = self.seen();
-        if seen.waiting.get(session) == Some(&at) {
+        if seen.waiting.get(session) == Some(&heard) {
             seen.waiting.remove(session);
         }
     }
@@ -113,10 +133,10 @@ mod tests {
     #[test]
     fn a_busy_session_is_written_once_an_interval() {
         let uses = Uses::new(Duration::from_mins(1));
-        assert!(uses.due("s", Timestamp(0)));
-        assert!(!uses.due("s", Timestamp(59_999)));
-        assert!(uses.due("other", Timestamp(59_999)));
-        assert!(uses.due("s", Timestamp(60_000)));
+        assert!(uses.due("s", Timestamp(0), None));
+        assert!(!uses.due("s", Timestamp(59_999), None));
+        assert!(uses.due("other", Timestamp(59_999), None));
+        assert!(uses.due("s", Timestamp(60_000), None));
         assert_eq!(uses.last_used("s", Timestamp(1)), Timestamp(60_000));
         assert_eq!(uses.last_used("s", Timestamp(60_001)), Timestamp(60_001));
     }
@@ -124,21 +144,36 @@ mod tests {
     #[test]
     fn what_was_written_long_ago_takes_no_memory() {
         let uses = Uses::new(Duration::from_mins(1));
-        uses.due("s", Timestamp(0));
+        uses.due("s", Timestamp(0), None);
         assert_eq!(uses.waiting(Timestamp(60_000)).len(), 1);
-        uses.has_heard("s", Timestamp(0));
+        uses.has_heard("s", Use { at: Timestamp(0), from: None });
         assert!(uses.seen().written.is_empty() && uses.seen().waiting.is_empty());
     }
 
     #[test]
     fn f_06_a_use_is_known_here_until_mysql_has_heard_of_it_and_of_no_earlier_one() {
         let uses = Uses::new(Duration::from_mins(1));
-        uses.due("s", Timestamp(5));
+        uses.due("s", Timestamp(5), None);
         let being_written = uses.waiting(Timestamp(5));
         assert_eq!(uses.last_used("s", Timestamp(0)), Timestamp(5));
-        uses.due("s", Timestamp(60_005));
+        uses.due("s", Timestamp(60_005), None);
         uses.has_heard("s", being_written["s"]);
         assert_eq!(uses.last_used("s", Timestamp(5)), Timestamp(60_005));
+    }
+
+    #[test]
+    fn f_46_who_moves_is_noted_at_once_and_written_no_oftener() {
+        let uses = Uses::new(Duration::from_mins(1));
+        let [home, away] = ["203.0.113.7", "2001:db8::1"].map(|ip| ip.parse().ok());
+        assert!(uses.due("s", Timestamp(0), home));
+        assert!(!uses.due("s", Timestamp(1), away), "Redis has heard that it is in use");
+        assert_eq!(uses.last_from("s"), away);
+        assert!(!uses.due("s", Timestamp(2), None), "who does not say has not moved");
+        assert_eq!(uses.waiting(Timestamp(2))["s"], Use { at: Timestamp(1), from: away });
+        assert!(uses.due("s", Timestamp(60_000), None));
+        assert_eq!(uses.last_from("s"), away);
+        uses.has_heard("s", Use { at: Timestamp(60_000), from: away });
+        assert_eq!(uses.last_from("s"), None);
     }
 
     #[test]

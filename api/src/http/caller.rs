@@ -6,6 +6,7 @@ use axum::http::header::{AUTHORIZATION, HeaderMap};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method};
 
+use super::client::address_of;
 use super::{cookies, our_pages};
 use crate::App;
 use crate::base::client::Client;
@@ -26,7 +27,8 @@ impl FromRequestParts<App> for Caller {
         }
         must_name_no_other(&parts.headers, &caller.session)?;
         must_be_admitted(app, parts, &caller).await?;
-        app.activity.note(caller.user_id, &caller.session).await;
+        let from = Some(address_of(app, parts));
+        app.activity.note(caller.user_id, &caller.session, from).await;
         Ok(caller)
     }
 }

@@ -1,5 +1,6 @@
 //! Who sent a request: the client's own address, its device, and what the answer must carry.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -27,6 +28,7 @@ impl FromRequestParts<App> for Client {
             } else {
                 Device::unrecorded()
             },
+            device_id: device_id.map(Cow::into_owned),
             user_agent: user_agent.chars().filter(|c| !c.is_control()).take(512).collect(),
             request_id: parts.extensions.get().cloned().unwrap_or_default(),
             allowance: parts.extensions.get().cloned().unwrap_or_default(),
@@ -34,7 +36,8 @@ impl FromRequestParts<App> for Client {
     }
 }
 
-fn address_of(app: &App, parts: &Parts) -> IpAddr {
+/// The client's own address.
+pub(crate) fn address_of(app: &App, parts: &Parts) -> IpAddr {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(Ipv4Addr::LOCALHOST.into(), |ConnectInfo(peer)| peer.ip());
     of_client(&app.settings.server.trusted_proxies, peer, &parts.headers)

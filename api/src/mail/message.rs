@@ -1,6 +1,6 @@
-//! What the mails say. Plain text, short lines, nothing that a client wrote.
+//! What the mails say. Plain text, short lines; of what a client wrote nothing but the name that it
+//! gives itself, which cannot be a link (`base/device.rs`).
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -79,10 +79,8 @@ pub enum Message {
 /// Where something happened, as it waits beside its mail.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Scene {
-    /// The browser's family.
-    pub browser: Cow<'static, str>,
-    /// The operating system's family.
-    pub os: Cow<'static, str>,
+    /// The device, by its browser and operating system.
+    pub device: String,
     /// From where.
     pub ip: IpAddr,
 }
@@ -91,13 +89,12 @@ impl Scene {
     /// Where this client is.
     #[must_use]
     pub fn of(client: &Client) -> Self {
-        let device = &client.device;
-        Self { browser: device.browser.clone(), os: device.os.clone(), ip: client.ip }
+        Self { device: client.device.named(), ip: client.ip }
     }
 
     fn text(&self, at: Timestamp) -> String {
-        let Self { browser, os, ip } = self;
-        format!("When: {}\nDevice: {browser} on {os}\nAddress: {ip}\n", at.rfc3339())
+        let Self { device, ip } = self;
+        format!("When: {}\nDevice: {device}\nAddress: {ip}\n", at.rfc3339())
     }
 }
 

@@ -84,7 +84,7 @@ async fn the_token_stands_alone_or_in_a_link_to_the_site() {
 async fn a_warning_says_when_and_from_where() {
     let dir = tempfile::tempdir().unwrap();
     let ip = "2001:db8::1".parse().unwrap();
-    let news = Message::NewDevice(Scene { browser: "Firefox".into(), os: "Linux".into(), ip });
+    let news = Message::NewDevice(Scene { device: "Firefox on Linux".into(), ip });
     mail(&settings(dir.path())).send(&envelope("a@example.com", 1), &news).await.unwrap();
     let text = files(dir.path()).remove(0);
     for part in ["2027-01-15T08:00:00.000Z", "Firefox on Linux", "2001:db8::1"] {

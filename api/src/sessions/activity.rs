@@ -4,6 +4,7 @@
 //! knows may therefore be late by the interval and one batch: never more than a fifth of the idle
 //! limit. What Redis could not hear it is told again.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,14 +58,14 @@ impl Activity {
 
     /// Whether it is time to write down that this session is in use; if so, it counts as written.
     pub fn due(&self, session: &str, now: Timestamp) -> bool {
-        self.uses.due(session, now)
+        self.uses.due(session, now, None)
     }
 
-    /// Writes down that a session is in use, if it is time to. A failure here is harmless: both stores
-    /// are told again.
-    pub(crate) async fn note(&self, user_id: u64, session: &SessionId) {
+    /// Writes down that a session is in use, and from where if that is known, if it is time to. A failure
+    /// here is harmless: both stores are told again.
+    pub(crate) async fn note(&self, user_id: u64, session: &SessionId, from: Option<IpAddr>) {
         let now = self.clock.now();
-        if self.is_tracked && self.due(session.as_str(), now) {
+        if self.is_tracked && self.uses.due(session.as_str(), now, from) {
             self.tell_redis(user_id, session, now).await;
         }
     }
@@ -99,15 +100,18 @@ impl Activity {
     }
 
     async fn tell_mysql(&self) {
-        for (session, at) in self.uses.waiting(self.clock.now()) {
+        for (session, last) in self.uses.waiting(self.clock.now()) {
+            let from = last.from.map(|ip| ip.to_string());
             // One statement a session: a batch would lock sessions in an order of its own.
             let written = self.store.repeat(|| {
                 let written = sqlx::query!(
-                    "update user_sessions set last_activity = ?
-                  where id = ? and is_active and last_activity < ?",
-                    at,
+                    "update user_sessions
+                        set last_activity = ?, last_ip_address = coalesce(?, last_ip_address)
+                      where id = ? and is_active and last_activity <= ?",
+                    last.at,
+                    from,
                     session,
-                    at,
+                    last.at,
                 )
                 .execute(&self.store.pool);
                 self.store.in_time(written)
@@ -116,7 +120,7 @@ impl Activity {
                 tracing::warn!(target: log::ACTIVITY, ?cause, "activity could not be recorded");
                 return;
             }
-            self.uses.has_heard(&session, at);
+            self.uses.has_heard(&session, last);
         }
     }
 }
@@ -132,7 +136,7 @@ mod tests {
         settings.session_touch_interval = Duration::from_mins(1);
         settings.session_idle_timeout = Duration::from_secs(2);
         let uses = uses(&settings);
-        assert!(uses.due("s", Timestamp(0)));
-        assert!(uses.due("s", Timestamp(200)));
+        assert!(uses.due("s", Timestamp(0), None));
+        assert!(uses.due("s", Timestamp(200), None));
     }
 }

@@ -37,7 +37,7 @@ impl Bearer {
     /// Checks a token that came by way of somebody else, and tells whose it is. That counts as use.
     pub(crate) async fn authenticate(&self, token: &str) -> Result<Caller> {
         let caller = self.check(token).await?;
-        self.activity.note(caller.user_id, &caller.session).await;
+        self.activity.note(caller.user_id, &caller.session, None).await;
         Ok(caller)
     }
 

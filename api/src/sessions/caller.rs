@@ -24,6 +24,8 @@ pub struct Caller {
     pub issued_at_s: u64,
     /// When the password was last given.
     pub auth_time_s: u64,
+    /// How they showed who they are.
+    pub amr: Vec<String>,
     /// When the token dies.
     pub expires_at_s: u64,
     /// The token's digest, for ending it.
@@ -35,7 +37,7 @@ pub struct Caller {
 impl Caller {
     pub(super) fn new(claims: Claims, digest: Digest) -> Self {
         let Claims { user_id, session_id, jti, issued_at_s, expires_at_s, .. } = claims;
-        let Claims { auth_time_s, role, .. } = claims;
+        let Claims { auth_time_s, role, amr, .. } = claims;
         let session = session_id;
         let by_cookie = false;
         Self {
@@ -45,6 +47,7 @@ impl Caller {
             jti,
             issued_at_s,
             auth_time_s,
+            amr,
             expires_at_s,
             digest,
             by_cookie,

@@ -6,13 +6,12 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ipnet::IpNet;
 use serde_json::json;
 use sqlx::types::Json;
 
-use crate::base::client::Client;
+use crate::base::client::{Client, network};
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::device::Device;
 use crate::base::error::Result;
@@ -38,6 +37,7 @@ pub struct Gate {
 struct Birthplace {
     ip: IpAddr,
     fingerprint: String,
+    user_agent: Arc<str>,
     /// When the audit trail was last told that it was refused to somebody, and that its device had
     /// changed.
     audited: [Option<Timestamp>; 2],
@@ -72,8 +72,8 @@ impl Gate {
         }
         let Some(birthplace) = self.birthplace(session).await? else { return Ok(false) };
         let same_place = self.holds_address(birthplace.ip, client.ip);
-        let same_device =
-            self.device == DeviceGate::Off || birthplace.fingerprint == client.device.fingerprint;
+        let same_device = self.device == DeviceGate::Off
+            || client.is_on_device(&birthplace.fingerprint, &birthplace.user_agent);
         if same_place && same_device {
             return Ok(true);
         }
@@ -96,7 +96,7 @@ impl Gate {
             return Ok(Some(birthplace.clone()));
         }
         let row = sqlx::query!(
-            r#"select ip_address, device_info as "device: Json<Device>"
+            r#"select ip_address, user_agent, device_info as "device: Json<Device>"
                  from user_sessions where id = ?"#,
             session,
         )
@@ -104,7 +104,8 @@ impl Gate {
         .await?;
         let birthplace = row.and_then(|row| {
             let ip = row.ip_address.parse().ok()?;
-            Some(Birthplace { ip, fingerprint: row.device.0.fingerprint, audited: [None; 2] })
+            let (fingerprint, user_agent) = (row.device.0.fingerprint, row.user_agent.into());
+            Some(Birthplace { ip, fingerprint, user_agent, audited: [None; 2] })
         });
         if let Some(birthplace) = &birthplace {
             let mut birthplaces = self.birthplaces();
@@ -142,12 +143,6 @@ impl Gate {
         }
         news
     }
-}
-
-/// The part of an address that a household or an office shares.
-fn network(ip: IpAddr) -> IpNet {
-    let length = if ip.is_ipv4() { 24 } else { 64 };
-    IpNet::new(ip, length).unwrap_or_else(|_| ip.into()).trunc()
 }
 
 #[cfg(test)]

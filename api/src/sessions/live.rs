@@ -52,8 +52,16 @@ pub(crate) fn is_in_use(last_used: Timestamp, idle_timeout_s: u32, now: Timestam
 pub struct Session {
     id: SessionId,
     device_info: SeenDevice,
+    /// From where it began.
     ip_address: String,
+    /// From where it was last used.
+    last_ip_address: String,
+    created_at: Timestamp,
     last_activity: Timestamp,
+    /// When it ends, however much it is used.
+    expires_at: Timestamp,
+    /// When it ends if it is not used again; null if there is no such limit.
+    idle_expires_at: Option<Timestamp>,
     pub(crate) is_current: bool,
 }
 
@@ -77,6 +85,8 @@ pub(crate) async fn list(
     let now = ledgers.clock.now();
     let rows = standing!(query!(
         r#"select s.id as "id: SessionId", s.device_info as "device: Json<Device>", s.ip_address,
+                  coalesce(s.last_ip_address, s.ip_address) as "last_ip_address!: String",
+                  s.created_at as "created_at: Timestamp", s.expires_at as "expires_at: Timestamp",
                   s.last_activity as "last_activity: Timestamp", s.idle_timeout_s
              from user_sessions s
             where s.user_id = ? and "#
@@ -99,12 +109,18 @@ pub(crate) async fn list(
             continue;
         }
         let Device { browser, os, device, .. } = row.device.0;
+        let idle_limit = Duration::from_secs(row.idle_timeout_s.into());
+        let last_from = ledgers.uses.last_from(row.id.as_str());
         sessions.push(Session {
             is_current: current == Some(&row.id),
             id: row.id,
             device_info: SeenDevice { browser, os, device, ip: row.ip_address.clone() },
             ip_address: row.ip_address,
+            last_ip_address: last_from.map_or(row.last_ip_address, |ip| ip.to_string()),
+            created_at: row.created_at,
             last_activity,
+            expires_at: row.expires_at,
+            idle_expires_at: (!idle_limit.is_zero()).then(|| last_activity.plus(idle_limit)),
         });
     }
     sessions.sort_by_key(|session| std::cmp::Reverse(session.last_activity));

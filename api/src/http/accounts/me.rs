@@ -20,6 +20,13 @@ pub struct Me {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     csrf_token: Option<String>,
+    /// How the user showed who they are (RFC 8176).
+    #[schema(example = json!(["pwd"]))]
+    amr: Vec<String>,
+    /// When they last did, in seconds since 1970: the claim of the access token.
+    auth_time: u64,
+    /// When the access token expires.
+    expires_at: Timestamp,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -52,5 +59,11 @@ pub async fn me(State(app): State<App>, caller: Caller) -> Result<Success<Me>> {
     .fetch_optional(&app.store.pool)
     .await?;
     let csrf_token = our_pages::csrf_token(&app, &caller);
-    Ok(Success::data(Me { user: user.ok_or(Error::DeadToken)?, csrf_token }))
+    Ok(Success::data(Me {
+        user: user.ok_or(Error::DeadToken)?,
+        csrf_token,
+        amr: caller.amr,
+        auth_time: caller.auth_time_s,
+        expires_at: Timestamp::from_seconds(caller.expires_at_s),
+    }))
 }

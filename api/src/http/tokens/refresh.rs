@@ -104,16 +104,7 @@ async fn exchanged(
     }
     let exchange = Exchange { app, client, token: &token, now };
     let (row, successor) = exchange.spend(db, row).await?;
-    Event::of(What::TokenCreated, row.user_id).in_session(row.session.as_str()).log(client);
-    let grant = Grant {
-        user_id: row.user_id,
-        role: row.role,
-        session: &row.session,
-        authenticated_at: row.authenticated_at,
-        expires_at: row.expires_at,
-    };
-    metrics::token_refreshed();
-    let mut pair = app.issuer.pair(&grant, &successor, now);
+    let mut pair = exchange.pair(&row, &successor);
     let cookies = by_cookie.then(|| cookies::move_tokens(app, &mut pair, &row.session));
     Ok((cookies, Success::data(pair)).into_response())
 }
@@ -160,6 +151,22 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
+    /// The tokens that the spent one is exchanged for.
+    fn pair(&self, row: &Row, successor: &RefreshToken) -> TokenPair {
+        Event::of(What::TokenCreated, row.user_id)
+            .in_session(row.session.as_str())
+            .log(self.client);
+        let grant = Grant {
+            user_id: row.user_id,
+            role: row.role,
+            session: &row.session,
+            authenticated_at: row.authenticated_at,
+            expires_at: row.expires_at,
+        };
+        metrics::token_refreshed();
+        self.app.issuer.pair(&grant, successor, self.now)
+    }
+
     /// Spends the token, or finds that its successor may be handed out again.
     async fn spend(
         &self,
@@ -225,13 +232,15 @@ impl Exchange<'_> {
             Some(db) => Transaction::begin_on(db).await?,
             None => self.app.store.begin().await?,
         };
+        let ip_address = client.ip.to_string();
         let spent = sqlx::query!(
             "update users u straight_join user_sessions s on s.user_id = u.id
                 straight_join refresh_tokens t on t.session_id = s.id
-            set s.last_activity = greatest(s.last_activity, ?), t.spent_at = ?
+            set s.last_activity = greatest(s.last_activity, ?), s.last_ip_address = ?, t.spent_at = ?
           where u.id = ? and u.is_active and u.role = ? and s.id = ? and s.is_active
             and t.id = ? and t.spent_at is null and t.revoked_at is null",
             now,
+            ip_address,
             now,
             row.user_id,
             row.role.as_str(),
@@ -244,7 +253,6 @@ impl Exchange<'_> {
         if spent == 0 {
             return Ok(false);
         }
-        let ip_address = client.ip.to_string();
         let next = NewRefreshToken {
             digest: successor.digest(),
             user_id: row.user_id,

@@ -102,8 +102,7 @@ async fn begin_session(
         deed.end(std::slice::from_ref(old), Reason::Replaced).await?;
     }
     let now = deed.at;
-    let device = &client.device.fingerprint;
-    if asked.may_be_news && new_device::is_new(&mut deed.tx, user.id, device, now).await? {
+    if asked.may_be_news && new_device::is_new(&mut deed.tx, user.id, client, now).await? {
         let mail = Caused::notice(Kind::NewDevice, user.id, &user.email, Scene::of(client));
         app.mails.put(&mut deed.tx, now, mail).await?;
     }
