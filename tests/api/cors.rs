@@ -53,8 +53,13 @@ async fn r_37_no_other_origin_is_told_anything() {
 async fn forward_authentication_refuses_a_stranger_whatever_the_method() {
     let auth = service().await;
     for path in ["/api/v1/auth/verify", "/api/v1/auth/verify/some/page"] {
-        let answer = asked(&auth, Method::OPTIONS, path, "https://app.example.com").await;
-        assert_eq!(answer.status(), 401, "{path}");
+        // With the method that shall follow it would be a preflight, which is the service's to answer.
+        let answer = auth.raw(Method::OPTIONS, path).header(ORIGIN, "https://app.example.com");
+        assert_eq!(answer.send().await.unwrap().status(), 401, "{path}");
+        for method in [Method::GET, Method::POST, Method::HEAD, Method::TRACE] {
+            let answer = asked(&auth, method.clone(), path, "https://app.example.com").await;
+            assert_eq!(answer.status(), 401, "{method} {path}");
+        }
     }
 }
 

@@ -160,6 +160,11 @@ async fn for_tokens(api: &mut Api) {
     let by_cookie = by_cookie.header("cookie", format!("__Host-refresh={}", bob.refresh));
     api.ask(by_cookie, 403).await;
 
+    let page = api.auth.request(Method::GET, "/return?rd=/orders").bearer_auth(&bob.access);
+    api.ask(page, 303).await;
+    api.ask(api.auth.request(Method::GET, "/return?rd=//elsewhere.example"), 400).await;
+    api.ask(api.auth.request(Method::GET, "/return?rd=/orders"), 401).await;
+
     for path in ["GET /token-stats", "GET /blacklist", "GET /blacklist?limit=1"] {
         api.as_user(path, &bob.access, None, 200).await;
     }

@@ -33,6 +33,7 @@ async fn the_routes_and_their_methods_are_these() {
     /api/v1/auth/reset-password: POST
     /api/v1/auth/change-password: POST
     /api/v1/auth/refresh: POST
+    /api/v1/auth/return: GET HEAD
     /api/v1/auth/revoke-refresh-token: POST
     /api/v1/auth/logout: POST
     /api/v1/auth/logout-all-devices: POST

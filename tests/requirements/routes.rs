@@ -37,6 +37,7 @@ pub(crate) const ROUTES: [Route; 37] = [
     ("POST", "/login-enhanced", Anyone, Json),
     ("POST", "/login", Anyone, Json),
     ("POST", "/refresh", Anyone, Json),
+    ("GET", "/return", Anyone, Nothing),
     ("POST", "/logout", Bearer, Json),
     ("POST", "/logout-all-devices", Bearer, Json),
     ("GET", "/sessions", Bearer, Nothing),

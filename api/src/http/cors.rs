@@ -20,8 +20,8 @@ pub(crate) fn for_everybody() -> CorsLayer {
 
 /// Allows the listed origins, cookies included. An origin is compared, never repeated unseen.
 ///
-/// The layer answers every `OPTIONS` itself, so it must not stand before `/verify`, which has to
-/// refuse a stranger's request whatever its method.
+/// The layer answers every `OPTIONS` itself, so it must not stand before `/verify`: those asked there are
+/// of the services behind a proxy.
 pub(crate) fn layer(server: &Server) -> Option<CorsLayer> {
     let origins = server.cors_origins.0.clone();
     if origins.is_empty() {

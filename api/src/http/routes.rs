@@ -52,6 +52,7 @@ pub fn app(app: App) -> Router {
         .route("/reset-password", post(reset_password::reset))
         .route("/change-password", post(change_password::change_password))
         .route("/refresh", post(refresh::refresh))
+        .route("/return", get(refresh::way_back::way_back))
         .route("/revoke-refresh-token", post(refresh_tokens::revoke))
         .route("/logout", post(logout::logout))
         .route("/logout-all-devices", post(logout::logout_all_devices))

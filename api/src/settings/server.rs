@@ -36,6 +36,10 @@ pub struct Server {
     /// `storage`, `executionContexts` or `*`. Our own cookies are always cleared.
     #[arg(long, env, default_value = "")]
     pub clear_site_data: List<SiteData>,
+    /// Origins that `/return` may send a browser to, comma separated, beside the host that was asked and
+    /// that of `FRONTEND_URL`.
+    #[arg(long, env, default_value = "")]
+    pub return_to: List<Origin>,
     /// Proxies whose `X-Forwarded-For` is trusted: addresses or networks, comma separated.
     #[arg(long, env, default_value = "")]
     pub trusted_proxies: List<Network>,

@@ -62,6 +62,7 @@ struct Everything;
     login::login_enhanced,
     login::login,
     refresh::refresh,
+    refresh::way_back::way_back,
     refresh_tokens::revoke,
     refresh_tokens::stats,
     blacklist::list,

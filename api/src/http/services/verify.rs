@@ -3,13 +3,12 @@
 //! For proxies: nginx `auth_request`, Traefik `forwardAuth`, Envoy `ext_authz`, Caddy, HAProxy. The
 //! hot path of the service. It is answered from the head of the request (`http/request.rs`).
 
-use std::convert::Infallible;
-
 use axum::extract::FromRequestParts;
 use axum::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method};
 
+use crate::App;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
@@ -18,17 +17,28 @@ use crate::sessions::caller::Caller;
 /// Who the caller is, as headers for the service behind the proxy.
 type Identity = [(HeaderName, HeaderValue); 3];
 
-/// Whether a browser asks beforehand whether a page of another origin may call (a CORS preflight). It
-/// never sends credentials with that, and takes nothing but success for yes.
-pub struct Preflight(bool);
+/// Whose token a request has; nobody's, if a browser asks beforehand whether a page of another origin
+/// may call (a CORS preflight): with that it never sends credentials, and it takes nothing but success
+/// for yes.
+pub struct Asked(Option<Caller>);
 
-impl<S: Sync> FromRequestParts<S> for Preflight {
-    type Rejection = Infallible;
+impl FromRequestParts<App> for Asked {
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        // Some proxies ask with GET, whatever they were asked. Who says so is asked for more, never less.
+        let told = parts.headers.get("x-forwarded-method").map(HeaderValue::as_bytes);
+        let told = told.and_then(|method| Method::from_bytes(method).ok());
+        if let Some(method) = told.filter(|method| !method.is_safe()) {
+            parts.method = method;
+        }
         let says = |name| parts.headers.contains_key(name);
-        let is_options = parts.method == Method::OPTIONS;
-        Ok(Self(is_options && says(ORIGIN) && says(ACCESS_CONTROL_REQUEST_METHOD)))
+        let is_preflight =
+            parts.method == Method::OPTIONS && says(ORIGIN) && says(ACCESS_CONTROL_REQUEST_METHOD);
+        match Caller::from_request_parts(parts, app).await {
+            Err(Error::NoToken) if is_preflight => Ok(Self(None)),
+            caller => caller.map(|caller| Self(Some(caller))),
+        }
     }
 }
 
@@ -48,14 +58,8 @@ impl<S: Sync> FromRequestParts<S> for Preflight {
         ),
     )),
 )]
-pub async fn verify(
-    Preflight(is_preflight): Preflight,
-    caller: Result<Caller>,
-) -> Result<Identity> {
-    let caller = match caller {
-        Err(Error::NoToken) if is_preflight => return Ok(identity([EMPTY; 3])),
-        caller => caller?,
-    };
+pub async fn verify(Asked(caller): Asked) -> Result<Identity> {
+    let Some(caller) = caller else { return Ok(identity([EMPTY; 3])) };
     let text = |value: &str| {
         HeaderValue::from_str(value)
             .map_err(|_| Error::Internal("the identity does not fit into a header".into()))

@@ -6,6 +6,7 @@
 //! later, or after its successor was spent, is in the wrong hands: its whole session ends.
 
 mod row;
+pub mod way_back;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -35,7 +36,7 @@ use crate::sessions::ending::Reason;
 use crate::sessions::rows::{self, NewRefreshToken, Source};
 use crate::store::audit::{self, Event, What};
 use crate::store::transaction::Transaction;
-use crate::tokens::issue::{Grant, TokenPair};
+use crate::tokens::issue::TokenPair;
 use crate::tokens::secret::RefreshToken;
 use row::{Row, find};
 
@@ -81,6 +82,29 @@ async fn exchanged(
     request: &Request,
 ) -> Result<Response> {
     let (token, by_cookie) = presented(headers, request)?;
+    let conditions =
+        Conditions { meant: by_cookie.then_some(headers), session: request.session_id.as_deref() };
+    let (row, mut pair) = exchange(app, client, token, conditions).await?;
+    let cookies = by_cookie.then(|| cookies::move_tokens(app, &mut pair, &row.session));
+    Ok((cookies, Success::data(pair)).into_response())
+}
+
+/// What must hold besides, if it is asked for.
+#[derive(Default)]
+struct Conditions<'a> {
+    /// These are of a call that its user meant.
+    meant: Option<&'a HeaderMap>,
+    /// This is the token's session.
+    session: Option<&'a str>,
+}
+
+/// The next pair of a token, if it may be exchanged.
+async fn exchange(
+    app: &App,
+    client: &Client,
+    token: &str,
+    conditions: Conditions<'_>,
+) -> Result<(Row, TokenPair)> {
     let Some(token) = RefreshToken::parse(token) else { return unknown(app, client).await };
 
     let turn = app.limits.turn(Scope::Refresh, client).await;
@@ -91,7 +115,7 @@ async fn exchanged(
         return unknown(app, client).await;
     };
     drop(turn);
-    if by_cookie {
+    if let Some(headers) = conditions.meant {
         // Nothing can be done with a dead cookie, meant or not, but to clear it.
         if !row.session_lives(app, now) {
             return Err(row.refusal(app, now));
@@ -99,14 +123,13 @@ async fn exchanged(
         our_pages::must_be_meant(app, headers, &row.session)?;
     }
     app.limits.take_in_session(Scope::Refresh, client, &row.session).await?;
-    if request.session_id.as_ref().is_some_and(|named| named != row.session.as_str()) {
+    if conditions.session.is_some_and(|named| named != row.session.as_str()) {
         return refuse_mismatch(app, &mut db, client, &row).await;
     }
     let exchange = Exchange { app, client, token: &token, now };
     let (row, successor) = exchange.spend(db, row).await?;
-    let mut pair = exchange.pair(&row, &successor);
-    let cookies = by_cookie.then(|| cookies::move_tokens(app, &mut pair, &row.session));
-    Ok((cookies, Success::data(pair)).into_response())
+    let pair = exchange.pair(&row, &successor);
+    Ok((row, pair))
 }
 
 /// Refuses a token that nobody here gave out.
@@ -156,15 +179,8 @@ impl Exchange<'_> {
         Event::of(What::TokenCreated, row.user_id)
             .in_session(row.session.as_str())
             .log(self.client);
-        let grant = Grant {
-            user_id: row.user_id,
-            role: row.role,
-            session: &row.session,
-            authenticated_at: row.authenticated_at,
-            expires_at: row.expires_at,
-        };
         metrics::token_refreshed();
-        self.app.issuer.pair(&grant, successor, self.now)
+        self.app.issuer.pair(&row.grant(), successor, self.now)
     }
 
     /// Spends the token, or finds that its successor may be handed out again.

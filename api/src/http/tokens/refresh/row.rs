@@ -11,6 +11,7 @@ use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::sessions::live;
 use crate::store::standing::standing;
+use crate::tokens::issue::Grant;
 use crate::tokens::secret::RefreshToken;
 
 /// A refresh token with its session, its user and what became of it.
@@ -26,7 +27,7 @@ pub(super) struct Row {
     session_stands: bool,
     pub(super) email: String,
     pub(super) role: Role,
-    pub(super) authenticated_at: Timestamp,
+    authenticated_at: Timestamp,
     last_activity: Timestamp,
     pub(super) expires_at: Timestamp,
     idle_timeout_s: u32,
@@ -41,6 +42,17 @@ impl Row {
         self.revoked_at.is_none()
             && self.session_stands
             && live::is_still_used(uses, &self.session, seen, self.idle_timeout_s, now)
+    }
+
+    /// What the tokens say that it is exchanged for.
+    pub(super) const fn grant(&self) -> Grant<'_> {
+        Grant {
+            user_id: self.user_id,
+            role: self.role,
+            session: &self.session,
+            authenticated_at: self.authenticated_at,
+            expires_at: self.expires_at,
+        }
     }
 
     /// Why it cannot be exchanged though it is known, for whoever holds it.
