@@ -41,3 +41,4 @@ mod tls;
 mod token_inspect;
 mod tokens;
 mod verify;
+mod way_back;

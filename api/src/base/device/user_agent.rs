@@ -57,14 +57,14 @@ fn product(ua: &str) -> &str {
 /// The names of all products: what stands outside of comments, up to a slash.
 fn names(ua: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0_usize;
-    let outside = ua.split_inclusive(['(', ')']).filter_map(move |part| {
+    let outside = ua.split_inclusive(['(', ')']).filter(move |part| {
         let is_outside = depth == 0;
         match part.as_bytes().last() {
             Some(b'(') => depth = depth.saturating_add(1),
             Some(b')') => depth = depth.saturating_sub(1),
             _ => {}
         }
-        is_outside.then_some(part)
+        is_outside
     });
     outside.flat_map(|part| part.split_ascii_whitespace().map(name))
 }

@@ -1,7 +1,7 @@
 //! Forward-auth: any method on `/verify` and below asks whether the token of a request is good.
 //!
-//! For proxies: nginx `auth_request`, Traefik `forwardAuth`, Envoy `ext_authz`, Caddy, HAProxy. The
-//! hot path of the service. It is answered from the head of the request (`http/request.rs`).
+//! For proxies: nginx, Caddy, `HAProxy`, Traefik, Envoy. The hot path of the service. It is answered
+//! from the head of the request (`http/request.rs`).
 
 use axum::extract::FromRequestParts;
 use axum::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
