@@ -13,7 +13,7 @@ const HTML: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
 
 async fn service() -> Service {
     Service::with(|settings| {
-        settings.accounts.frontend_url = FRONT_END.to_owned();
+        FRONT_END.clone_into(&mut settings.accounts.frontend_url);
         settings.server.trusted_proxies = "127.0.0.1".parse().unwrap();
     })
     .await

@@ -55,12 +55,12 @@ async fn raw(auth: &Service, head: &str, body: &[u8]) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(head.replace('\n', "\r\n").as_bytes()).await.unwrap();
     stream.write_all(body).await.unwrap();
-    let mut heard = Vec::new();
-    while !heard.ends_with(b"\r\n\r\n") {
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
         let byte = timeout(AT_MOST, stream.read_u8()).await.expect("it answers");
-        heard.push(byte.expect("it answers before it closes"));
+        answer.push(byte.expect("it answers before it closes"));
     }
-    (stream, String::from_utf8(heard).unwrap().to_lowercase())
+    (stream, String::from_utf8(answer).unwrap().to_lowercase())
 }
 
 #[tokio::test(flavor = "multi_thread")]

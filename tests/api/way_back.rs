@@ -7,7 +7,7 @@ use serde_json::json;
 
 async fn service(adjust: impl FnOnce(&mut Settings)) -> Service {
     let auth = Service::with(|settings| {
-        settings.accounts.frontend_url = "https://www.example.com/".to_owned();
+        "https://www.example.com/".clone_into(&mut settings.accounts.frontend_url);
         adjust(settings);
     })
     .await;
@@ -101,15 +101,10 @@ async fn f_26_the_way_back_leads_to_origins_of_ours_and_of_the_operator_only() {
     let told = told.header("x-forwarded-host", "pages.example.com");
     assert_eq!(send(told).await.must_be(303).header("location"), "https://pages.example.com/x");
     for page in
-        ["//evil.example", "https://evil.example/", "javascript:alert(1)", "/%5Cevil.example"]
+        ["//evil.example", "https://evil.example/", "javascript:alert(1)", "%2F%5Cevil.example"]
     {
         for name in ["return_to", "rd"] {
-            let answer = send(visit(&auth, &format!("{name}={page}"), &cookie)).await;
-            if answer.status == 303 {
-                assert_eq!(answer.header("location"), "/%5Cevil.example", "{name}: {page}");
-                continue;
-            }
-            let answer = answer.must_be(400);
+            let answer = send(visit(&auth, &format!("{name}={page}"), &cookie)).await.must_be(400);
             assert!(answer.text_at("/detail").contains("RETURN_TO"), "{answer:?}");
             assert_eq!(set(&answer), Vec::<&str>::new());
         }

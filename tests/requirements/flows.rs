@@ -73,7 +73,9 @@ async fn c_02_both_logins_answer_as_documented_field_by_field() {
         is_a_device(&session["device_info"], true);
         assert_eq!(session["device_info"]["fingerprint"].as_str().unwrap().len(), 64);
         assert_eq!(session["device_info"]["ip"], session["ip_address"]);
-        is_an_instant(&session["last_activity"]);
+        for instant in ["created_at", "expires_at", "idle_expires_at", "last_activity"] {
+            is_an_instant(&session[instant]);
+        }
         let token = answer.text_at("/data/tokens/access/token");
         if path == "/login" {
             assert_eq!(fields(body), ["data", "status", "token"]);
@@ -135,16 +137,17 @@ async fn c_23_sessions_are_listed_as_documented_field_by_field() {
     for (session, login, is_current) in
         [(&data["current_session"], &here, true), (&others[0], &there, false)]
     {
-        assert_eq!(
-            fields(session),
-            ["device_info", "id", "ip_address", "is_current", "last_activity"]
-        );
+        let known = "created_at device_info expires_at id idle_expires_at ip_address is_current \
+                     last_activity last_ip_address";
+        assert_eq!(fields(session), known.split_whitespace().collect::<Vec<_>>());
         assert_eq!(
             (&session["id"], &session["is_current"]),
             (&json!(login.session), &json!(is_current))
         );
         is_a_device(&session["device_info"], false);
-        is_an_instant(&session["last_activity"]);
+        for instant in ["created_at", "expires_at", "idle_expires_at", "last_activity"] {
+            is_an_instant(&session[instant]);
+        }
     }
 }
 
