@@ -10,6 +10,7 @@
 mod account;
 mod address;
 mod alone;
+mod counted;
 mod exhausted;
 mod store;
 
@@ -29,8 +30,9 @@ use crate::base::session_id::SessionId;
 use crate::ledger::ledgers::Ledgers;
 use crate::settings::{Limit, List, Network, Settings};
 use account::{AccountLimits, Who};
+use counted::Counted;
 use exhausted::Exhausted;
-use store::{Counted, Counts};
+use store::Counts;
 
 /// What is counted per address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::store::Counted;
+use super::counted::Counted;
 use crate::base::clock::{Clock, Timestamp};
 
 /// How many counts are kept at most.

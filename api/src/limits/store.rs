@@ -11,21 +11,13 @@ use std::time::Duration;
 use redis::{FromRedisValue, Pipeline};
 
 use super::alone::Alone;
+use super::counted::Counted;
 use crate::base::clock::Clock;
 use crate::base::log_targets as log;
 use crate::ledger::ledgers::Ledgers;
 
 /// Not below any ledger's prefix.
 const PREFIX: &str = "portcullis:limit:";
-
-/// A count and when it starts anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Counted {
-    pub(super) count: u32,
-    pub(super) resets_in: Duration,
-    /// All instances count together.
-    pub(super) is_shared: bool,
-}
 
 pub(super) struct Counts {
     redis: Ledgers,
