@@ -6,8 +6,10 @@
 //! Uses no other room, and reads no store.
 
 mod accounts;
+mod address;
 mod all;
 mod browsers;
+mod given;
 mod invalid;
 mod limits;
 mod remarks;
@@ -18,8 +20,10 @@ mod tokens;
 mod values;
 
 pub use accounts::Accounts;
+pub(crate) use address::mysql as check_mysql_url;
 pub use all::Settings;
 pub use browsers::{Hsts, Origin, SiteData};
+pub use given::given;
 pub use invalid::Invalid;
 pub use limits::{Limit, Limits};
 pub use server::{LogFormat, Server};

@@ -16,6 +16,7 @@ use self::roles::Roles;
 use super::ids::Ids;
 use super::options::Options;
 use super::rows::{OldRevocation, OldSession, OldToken, OldUser};
+use crate::settings::check_mysql_url;
 
 /// How many users are handled at a time; their rows here are locked meanwhile.
 const USERS: u32 = 100;
@@ -34,6 +35,7 @@ pub(super) struct Old {
 impl Old {
     /// Connects and fixes the view, so that users, sessions and tokens are of one instant.
     pub(super) async fn open(options: &Options) -> anyhow::Result<Self> {
+        check_mysql_url("OLD_DATABASE_URL", options.from.expose_secret())?;
         let address: MySqlConnectOptions = options.from.expose_secret().parse().context(
             "--from (OLD_DATABASE_URL) must be like mysql://user:password@host:3306/name",
         )?;

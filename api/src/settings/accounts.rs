@@ -7,6 +7,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 use secrecy::SecretString;
 
+use super::address;
 use super::invalid::Invalid;
 use super::values::{duration, given, secret};
 
@@ -55,8 +56,8 @@ pub struct Accounts {
     /// Sender of mails.
     #[arg(long, env, default_value = "Portcullis <no-reply@localhost>")]
     pub mail_from: String,
-    /// Base URL for links in mails, such as `https://app.example.com`; without it mails contain only
-    /// the token.
+    /// Base URL for links in mails, such as `https://app.example.com`, to which `/verify-email?token=…`
+    /// and `/reset-password?token=…` are appended; without it mails contain only the token.
     #[arg(long, env, default_value = "")]
     pub frontend_url: String,
 }
@@ -64,18 +65,9 @@ pub struct Accounts {
 impl Accounts {
     /// Refuses a mail server or a page address of another kind.
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        let is_web = |url: &str| url.starts_with("https://") || url.starts_with("http://");
-        if self
-            .smtp_url()
-            .is_some_and(|url| !url.starts_with("smtp://") && !url.starts_with("smtps://"))
-        {
-            return Err(Invalid::new(
-                "SMTP_URL",
-                "must be like smtps://user:password@mail.example.com",
-            ));
-        }
-        if !self.frontend_url.is_empty() && !is_web(&self.frontend_url) {
-            return Err(Invalid::new("FRONTEND_URL", "must be like https://app.example.com"));
+        self.smtp_url().map_or(Ok(()), |url| address::smtp("SMTP_URL", url))?;
+        if !self.frontend_url.is_empty() {
+            address::page("FRONTEND_URL", &self.frontend_url)?;
         }
         Ok(())
     }

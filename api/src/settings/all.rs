@@ -39,6 +39,7 @@ pub struct Settings {
 impl Settings {
     /// The rules that hold between settings, and those of secrets.
     pub fn check(self) -> Result<Self, Invalid> {
+        self.server.check()?;
         self.stores.check()?;
         self.tokens.check()?;
         self.sessions.check()?;

@@ -7,6 +7,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::browsers::{Hsts, Origin, SiteData};
+use super::invalid::Invalid;
 use super::values::{List, Network, duration, log_level};
 
 /// Where the service listens, and what stands in front of it.
@@ -75,6 +76,22 @@ pub struct Server {
     /// Whether `POST /login`, with its top-level token and cookie, is available for old clients.
     #[arg(long, env, default_value_t = true, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub legacy_login: bool,
+}
+
+impl Server {
+    /// Refuses one place for both listeners.
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        let operations = self.ops_addr.ip();
+        let meet =
+            operations == self.host || operations.is_unspecified() || self.host.is_unspecified();
+        if self.port != 0 && self.port == self.ops_addr.port() && meet {
+            return Err(Invalid::new(
+                "OPS_ADDR",
+                "must have another port than PORT: what operators see is not for the public",
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// How log lines are written.

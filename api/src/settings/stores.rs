@@ -6,6 +6,7 @@ use clap::Args;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::SecretString;
 
+use super::address;
 use super::invalid::Invalid;
 use super::values::{duration, given, secret};
 
@@ -40,6 +41,9 @@ pub struct Stores {
     /// How long to wait for MySQL before answering 503 (50ms to 30s).
     #[arg(long, env, default_value = "2s", value_parser = duration("50ms", "30s"))]
     pub db_deadline: Duration,
+    /// How long a statement may take before it is logged as slow (1ms to 30s; 0 = none is).
+    #[arg(long, env, default_value = "500ms", value_parser = duration("0s", "30s"))]
+    pub db_slow_query: Duration,
     /// Redis, as `redis://:password@host:port/db`, `rediss://…` for TLS, or `unix:///path`. Overrides
     /// the REDIS_ settings.
     #[arg(long, env, hide_env_values = true, value_parser = secret)]
@@ -85,25 +89,15 @@ impl Stores {
     /// What these settings stand under in the help.
     pub const HEADING: &str = "Stores";
 
-    /// Refuses addresses of other kinds of servers.
+    /// Refuses addresses that lead to no database and to no Redis.
     pub fn check(&self) -> Result<(), Invalid> {
-        let is_one_of =
-            |url: &str, schemes: &[&str]| schemes.iter().any(|scheme| url.starts_with(scheme));
-        if given(self.database_url.as_ref())
-            .is_some_and(|url| !is_one_of(url, &["mysql://", "mariadb://"]))
-        {
-            return Err(Invalid::new(
-                "DATABASE_URL",
-                "must be like mysql://user:password@host:3306/name",
-            ));
+        match given(self.database_url.as_ref()) {
+            Some(url) => address::mysql("DATABASE_URL", url)?,
+            None => address::host("DB_HOST", &self.db_host)?,
         }
-        if given(self.redis_url.as_ref()).is_some_and(|url| {
-            !is_one_of(url, &["redis://", "rediss://", "unix://", "redis+unix://"])
-        }) {
-            return Err(Invalid::new(
-                "REDIS_URL",
-                "must be like redis://:password@host:6379/0 or unix:///path",
-            ));
+        match given(self.redis_url.as_ref()) {
+            Some(url) => address::redis("REDIS_URL", url)?,
+            None => address::host("REDIS_HOST", &self.redis_host)?,
         }
         if self.ledger_key_prefix.is_empty() {
             return Err(Invalid::new(

@@ -40,7 +40,7 @@ fn the_defaults_and_a_secret_are_enough() {
         "mysql://root@localhost:3306/portcullis"
     );
     assert_eq!(settings.stores.redis_url().expose_secret(), "redis://localhost:6379/0");
-    Settings::for_tests("mysql://x", "redis://x").check().unwrap();
+    Settings::for_tests("mysql://x/y", "redis://x").check().unwrap();
 }
 
 #[test]
@@ -137,6 +137,70 @@ fn f_42_old_refresh_keys_are_those_listed_and_what_they_were_derived_from_by_def
         all(&[&[with_jwt, with_key], &olds[..]].concat()),
         [&*key, &jwt, &old_key, &old_jwt]
     );
+}
+
+#[test]
+fn f_40_what_an_address_cannot_mean_is_refused_with_the_reason() {
+    let cases = [
+        ("--database-url=mysql://root:top/secret@db/name", "must be percent-encoded"),
+        ("--database-url=mysql://root:1/topsecret@db/name", "must be percent-encoded"),
+        ("--database-url=mysql://root:top#secret@db/name", "must be percent-encoded"),
+        ("--database-url=mysql://root:top?secret@db/name", "must be percent-encoded"),
+        ("--database-url=mysql://root:top@1#secret@db/name", "must be percent-encoded"),
+        ("--database-url=mysql://root:topsecret@db:x/name", "its port is no number"),
+        ("--database-url=mysql://root:topsecret@db/name?ssl-mode=maybe", "ssl_mode"),
+        ("--redis-url=redis://:top/secret@redis:6379/0", "must be percent-encoded"),
+        ("--redis-url=redis://:1/topsecret@redis:6379/0", "must be percent-encoded"),
+        ("--redis-url=redis://:topsecret@redis:6379/none", "must be like redis://"),
+        ("--smtp-url=smtps://me:top/secret@mail.example.com", "must be percent-encoded"),
+        ("--smtp-url=smtps://me:top#secret@mail.example.com", "must be percent-encoded"),
+        ("--db-host=db:3307", "the port has a setting of its own"),
+        ("--redis-host=redis://redis", "must be a host name"),
+        ("--frontend-url=https://app.example.com/?topsecret", "must have no ? and no #"),
+        ("--frontend-url=https://app.example.com/#/topsecret", "must have no ? and no #"),
+        ("--frontend-url=https://me:topsecret@app.example.com", "no user and no password"),
+        ("--frontend-url=https://", "must be like https://app.example.com"),
+        ("--frontend-url=https://app.example.com/a b", "without white space"),
+    ];
+    for (flag, why) in cases {
+        let error = with(&[flag]).err().unwrap_or_else(|| panic!("{flag} was taken"));
+        let name = flag[2..].split('=').next().unwrap().replace('-', "_").to_uppercase();
+        assert!(error.starts_with(&name) && error.contains(why), "{flag}: {error}");
+        assert!(!error.contains("secret"), "{flag}: {error}");
+    }
+    for flag in [
+        "--database-url=mysql://root:p%2Fa%23s@s@db/name?socket=/run/a@b",
+        "--database-url=mariadb://db:3306/name",
+        "--redis-url=rediss://:pass@redis:6379/1#insecure",
+        "--redis-url=unix:///run/user@1/redis.sock",
+        "--smtp-url=smtp://localhost:1025",
+        "--frontend-url=https://app.example.com/base/",
+        "--db-host=2001:db8::1",
+        "--redis-host=[::1]",
+    ] {
+        assert_eq!(with(&[flag]).err(), None, "{flag}");
+    }
+}
+
+#[test]
+fn f_35_an_address_that_names_no_database_is_refused() {
+    for url in ["mysql://root@db", "mysql://root@db/", "mysql://root@db?socket=/run/db.sock"] {
+        let error = with(&["--database-url", url]).err().unwrap();
+        assert!(error.starts_with("DATABASE_URL: names no database"), "{url}: {error}");
+    }
+}
+
+#[test]
+fn f_40_the_two_listeners_are_two() {
+    for (host, operations) in
+        [("0.0.0.0", "127.0.0.1"), ("127.0.0.1", "0.0.0.0"), ("::1", "[::1]"), ("::", "10.0.0.1")]
+    {
+        let operations = format!("{operations}:3000");
+        let error = with(&["--host", host, "--ops-addr", &operations]).err().unwrap();
+        assert!(error.starts_with("OPS_ADDR: must have another port"), "{error}");
+    }
+    assert_eq!(with(&["--host", "10.0.0.1", "--ops-addr", "10.0.0.2:3000"]).err(), None);
+    assert_eq!(with(&["--port", "0", "--ops-addr", "127.0.0.1:0"]).err(), None);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::io;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use log::LevelFilter;
 use secrecy::ExposeSecret as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySqlPool};
@@ -60,7 +61,7 @@ fn pool(stores: &Stores) -> anyhow::Result<MySqlPool> {
         .expose_secret()
         .parse()
         .context("DATABASE_URL is not a valid MySQL URL")?;
-    let options = options.disable_statement_logging();
+    let options = log_statements(options, stores.db_slow_query);
     let (settings, deadline) = (session_settings(stores), stores.db_deadline);
     Ok(MySqlPoolOptions::new()
         .max_connections(stores.db_pool_size)
@@ -85,6 +86,16 @@ fn pool(stores: &Stores) -> anyhow::Result<MySqlPool> {
             Box::pin(async move { time(deadline, connection.ping()).await.map(|()| true) })
         })
         .connect_lazy_with(options))
+}
+
+/// Every statement at the level `debug` and slow ones as warnings, both under the target
+/// `sqlx::query`: their text and how long they took, never the values that were given to them.
+fn log_statements(options: MySqlConnectOptions, slow: Duration) -> MySqlConnectOptions {
+    let options = options.log_statements(LevelFilter::Debug);
+    if slow.is_zero() {
+        return options.log_slow_statements(LevelFilter::Off, Duration::MAX);
+    }
+    options.log_slow_statements(LevelFilter::Warn, slow)
 }
 
 /// Waits so long for MySQL and no longer.
