@@ -13,4 +13,5 @@ pub(crate) mod last_use;
 pub(crate) mod log_targets;
 pub mod random;
 pub mod role;
+pub mod said;
 pub mod session_id;

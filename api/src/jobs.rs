@@ -12,10 +12,14 @@ use crate::ledger::{outbox, watch};
 use crate::metrics;
 use crate::sessions::live;
 use crate::settings::Settings;
-use crate::store::cleanup;
+use crate::store::{cleanup, told};
 
 /// How often the outbox is looked into for what could not be delivered at once.
 const DELIVER_EVERY: Duration = Duration::from_millis(500);
+/// How long after it was seen that there is no outbox.
+const WITHOUT_TABLES: Duration = Duration::from_secs(5);
+/// What its failures are about.
+const OUTBOX: &str = "the outbox";
 /// How often keys are looked for that were made or retired.
 const LOOK_FOR_KEYS_EVERY: Duration = Duration::from_secs(1);
 /// How often somebody looks whether old password hashes are left.
@@ -49,11 +53,27 @@ async fn deliver(app: App) {
             delivered = outbox::deliver_due(&app.ledgers) => delivered,
             () = app.background.stop.cancelled() => return,
         };
-        if let Err(cause) = delivered {
-            tracing::warn!(target: log::OUTBOX_WORKER, %cause, "the outbox could not be read");
-        }
+        let pause = match delivered {
+            Ok(_) => {
+                if app.background.said.is_over(OUTBOX) {
+                    tracing::info!(target: log::OUTBOX_WORKER, "the outbox can be read again");
+                }
+                DELIVER_EVERY
+            }
+            Err(cause) => {
+                let why = told::told(&cause);
+                if app.background.said.is_news(OUTBOX, &why) {
+                    tracing::warn!(
+                        target: log::OUTBOX_WORKER,
+                        cause = why,
+                        "the outbox could not be read; retrying"
+                    );
+                }
+                if told::lacks_steps(&cause) { WITHOUT_TABLES } else { DELIVER_EVERY }
+            }
+        };
         tokio::select! {
-            () = tokio::time::sleep(DELIVER_EVERY) => {}
+            () = tokio::time::sleep(pause) => {}
             () = app.ledgers.believed_again() => {}
             () = app.background.stop.cancelled() => return,
         }
@@ -91,7 +111,7 @@ async fn clean_up(app: App) {
             Err(cause) => {
                 tracing::warn!(
                     target: log::CLEANUP,
-                    %cause,
+                    cause = told::told(&cause),
                     "the cleanup failed; the next run will continue it"
                 );
             }

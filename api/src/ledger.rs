@@ -9,6 +9,7 @@ pub(crate) mod fence;
 pub mod hydrate;
 pub mod ledgers;
 pub mod line;
+pub mod module_lack;
 pub mod outbox;
 mod recently_repaired;
 mod redis_fault;

@@ -11,4 +11,5 @@ pub(crate) mod held_rows;
 pub(crate) mod lock;
 pub mod migrate;
 pub(crate) mod standing;
+pub mod told;
 pub(crate) mod transaction;

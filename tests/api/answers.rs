@@ -152,9 +152,9 @@ async fn health_names_each_part() {
             "status": "healthy",
             "timestamp": auth.clock.now(),
             "services": {
-                "database": { "healthy": true, "message": "Database connected" },
-                "redis": { "healthy": true, "message": "Redis connected" },
-                "auth": { "healthy": true, "message": "Authentication works" },
+                "database": { "healthy": true, "message": "connected" },
+                "redis": { "healthy": true, "message": "connected" },
+                "auth": { "healthy": true, "message": "connected" },
             },
         })
     );

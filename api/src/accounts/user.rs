@@ -75,15 +75,24 @@ pub async fn create(
                 |f: &Violation| format!("{}: {}", f.pointer.trim_matches(['#', '/']), f.detail);
             anyhow::anyhow!(faults.iter().map(fault).collect::<Vec<_>>().join("; "))
         }
-        other => anyhow::anyhow!("{other:?}"),
+        other => told(other),
     })?;
     let hash = passwords.hash(person.password.clone()).await?;
     repeat_within(settings.stores.db_deadline, || {
         insert_with(store, &person, &hash, privileges, now)
     })
     .await
-    .map_err(|error| anyhow::anyhow!("{error:?}"))?
+    .map_err(told)?
     .context("an account with this e-mail address already exists")
+}
+
+/// For an operator, who may see the cause.
+fn told(error: Error) -> anyhow::Error {
+    match error {
+        Error::Database(cause) => cause.into(),
+        Error::Internal(what) => anyhow::anyhow!(what),
+        _ => anyhow::anyhow!("the account could not be created; try again"),
+    }
 }
 
 async fn insert_with(

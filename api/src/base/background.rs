@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::base::log_targets as log;
+use crate::base::said::Said;
 
 /// Work beside the requests; a clone is about the same work.
 #[derive(Clone)]
@@ -14,13 +15,16 @@ pub struct Background {
     pub tracker: TaskTracker,
     /// Tells it to end.
     pub stop: CancellationToken,
+    /// What it has said of its failures.
+    pub said: Said,
     deadline: Duration,
 }
 
 impl Background {
     /// None yet. What an answer does not wait for may take as long as an answer.
     pub fn new(deadline: Duration) -> Self {
-        Self { tracker: TaskTracker::new(), stop: CancellationToken::new(), deadline }
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        Self { tracker, stop, said: Said::default(), deadline }
     }
 
     /// Begins something that ends by itself, or when it is told to stop.

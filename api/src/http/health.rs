@@ -10,6 +10,13 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
+use crate::ledger::line::Condition;
+use crate::store::migrate;
+use crate::store::told::told;
+
+/// What its lines in the log are about.
+const DATABASE: &str = "the database's health";
+const REDIS: &str = "the health of Redis";
 
 #[derive(Serialize, ToSchema)]
 struct Health {
@@ -30,12 +37,31 @@ struct Services {
 #[derive(Serialize, ToSchema)]
 struct Service {
     healthy: bool,
-    message: &'static str,
+    message: Message,
 }
 
-impl Service {
-    const fn new(healthy: bool, good: &'static str, bad: &'static str) -> Self {
-        Self { healthy, message: if healthy { good } else { bad } }
+/// What can be said of a part in public. Whoever watches the service may compare with these words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Message {
+    /// It answers and lacks nothing.
+    Connected,
+    /// It does not answer.
+    Unreachable,
+    /// The database lacks tables: run `portcullis migrate up`.
+    #[serde(rename = "not migrated")]
+    NotMigrated,
+    /// Redis has no module, or one that is too old.
+    #[serde(rename = "module missing")]
+    ModuleMissing,
+    /// Nobody has seen yet that Redis is up to date; MySQL answers meanwhile.
+    #[serde(rename = "not confirmed")]
+    NotConfirmed,
+}
+
+impl From<Message> for Service {
+    fn from(message: Message) -> Self {
+        Self { healthy: message == Message::Connected, message }
     }
 }
 
@@ -47,13 +73,10 @@ impl Service {
         (status = 503, description = "A component is unhealthy", body = Health)),
 )]
 pub async fn health(State(app): State<App>) -> Response {
-    let (database, redis) = tokio::join!(database_answers(&app), redis_answers(&app));
-    let services = Services {
-        database: Service::new(database, "Database connected", "Database not reachable"),
-        redis: Service::new(redis, "Redis connected", "Redis not reachable"),
-        auth: Service::new(database, "Authentication works", "Authentication unavailable"),
-    };
-    let well = database && redis;
+    let (database, redis) = tokio::join!(database_state(&app), redis_state(&app));
+    let services =
+        Services { database: database.into(), redis: redis.into(), auth: database.into() };
+    let well = services.database.healthy && services.redis.healthy;
     let status = if well { "healthy" } else { "unhealthy" };
     let body = Health { status, timestamp: app.clock.now(), services };
     (code(well), Json(body)).into_response()
@@ -69,7 +92,7 @@ pub async fn livez() -> StatusCode {
     StatusCode::OK
 }
 
-/// `GET /readyz`: both stores answer, Redis lacks nothing, and not much waits for it.
+/// `GET /readyz`: both stores answer, the tables are there, Redis lacks nothing, and not much waits for it.
 #[utoipa::path(
     get, path = "/readyz", tag = "Health",
     summary = "Reports whether the instance is ready for requests",
@@ -77,12 +100,14 @@ pub async fn livez() -> StatusCode {
         (status = 503, description = "Not ready; the body is empty")),
 )]
 pub async fn readyz(State(app): State<App>) -> StatusCode {
-    let (waiting, redis) = tokio::join!(waiting(&app), redis_answers(&app));
+    let (waiting, database, redis) =
+        tokio::join!(waiting(&app), database_state(&app), redis_state(&app));
+    let is_well = [database, redis] == [Message::Connected; 2];
     let limit = i64::from(app.settings.stores.outbox_limit);
     let lacks = app.ledgers.lacks_since().map(|since| app.clock.now().since(since));
     let is_late = lacks.is_some_and(|age| age >= app.settings.stores.outbox_max_age);
     let is_short = waiting.is_some_and(|waiting| waiting < limit);
-    code(redis && app.ledgers.is_believed() && is_short && !is_late)
+    code(is_well && is_short && !is_late)
 }
 
 /// Counted no further than it matters.
@@ -100,25 +125,60 @@ const fn code(well: bool) -> StatusCode {
     if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
-async fn database_answers(app: &App) -> bool {
-    let asked = sqlx::query!("select 1 as one").fetch_one(&app.store.pool);
-    in_time(app, asked).await.is_some()
+async fn database_state(app: &App) -> Message {
+    match migrate::is_complete(&app.store).await {
+        Ok(true) => {
+            app.background.said.is_over(DATABASE);
+            Message::Connected
+        }
+        Ok(false) => {
+            if app.background.said.is_news(DATABASE, "not migrated") {
+                tracing::warn!(
+                    target: log::HEALTH,
+                    "the database is not migrated: run `portcullis migrate up`"
+                );
+            }
+            Message::NotMigrated
+        }
+        Err(cause) => {
+            say_unhealthy(app, &cause);
+            Message::Unreachable
+        }
+    }
 }
 
 async fn in_time<T>(app: &App, asked: impl Future<Output = sqlx::Result<T>>) -> Option<T> {
-    app.store
-        .in_time(asked)
-        .await
-        .inspect_err(
-            |cause| tracing::warn!(target: log::HEALTH, %cause, "the database is unhealthy"),
-        )
-        .ok()
+    app.store.in_time(asked).await.inspect_err(|cause| say_unhealthy(app, cause)).ok()
 }
 
-async fn redis_answers(app: &App) -> bool {
-    let answer = app.ledgers.ping().await;
-    if let Err(cause) = &answer {
-        tracing::warn!(target: log::HEALTH, %cause, "Redis is unhealthy");
+fn say_unhealthy(app: &App, cause: &sqlx::Error) {
+    let cause = told(cause);
+    if app.background.said.is_news(DATABASE, &cause) {
+        tracing::warn!(target: log::HEALTH, cause, "the database is unhealthy");
     }
-    answer.is_ok()
+}
+
+async fn redis_state(app: &App) -> Message {
+    let answer = app.ledgers.ping().await;
+    match app.ledgers.condition(&answer) {
+        Condition::Believed => {
+            app.background.said.is_over(REDIS);
+            Message::Connected
+        }
+        Condition::NotConfirmed => Message::NotConfirmed,
+        Condition::NoModule => {
+            say_redis_unhealthy(app, "it has no module that this service can use");
+            Message::ModuleMissing
+        }
+        Condition::Unreachable => {
+            say_redis_unhealthy(app, &answer.err().map(|it| it.to_string()).unwrap_or_default());
+            Message::Unreachable
+        }
+    }
+}
+
+fn say_redis_unhealthy(app: &App, cause: &str) {
+    if app.background.said.is_news(REDIS, cause) {
+        tracing::warn!(target: log::HEALTH, cause, "Redis is unhealthy");
+    }
 }

@@ -21,7 +21,7 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::last_use::Uses;
 use crate::base::random::Random;
 use crate::base::session_id::SessionId;
-use crate::ledger::line::Lines;
+use crate::ledger::line::{Condition, Lines};
 use crate::settings::Stores;
 use crate::store::database::Store;
 
@@ -213,6 +213,16 @@ impl Ledgers {
         let line = self.lines.any()?;
         let answer = command.exec_async(&mut line.ask.clone()).await;
         self.lines.heard(&line, answer)
+    }
+
+    /// What can be said of Redis, given how a [`Self::ping`] went.
+    pub(crate) fn condition(&self, answer: &RedisResult<()>) -> Condition {
+        match (answer, self.lines.condition()) {
+            (Ok(()), condition) => condition,
+            (Err(cause), _) if cause.code() == Some("NOTREADY") => Condition::NotConfirmed,
+            (Err(_), Condition::NoModule) => Condition::NoModule,
+            (Err(_), _) => Condition::Unreachable,
+        }
     }
 
     /// Whether this is the key of a user's ledger.

@@ -25,6 +25,7 @@ use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
 use tokio::sync::Notify;
 
 use crate::base::log_targets as log;
+use crate::ledger::module_lack::Lack;
 use crate::ledger::sentinel::{Sight, sight};
 
 use super::belief::{Belief, Delivery, Doubt, LineId};
@@ -45,6 +46,19 @@ pub(crate) struct Line {
     id: LineId,
 }
 
+/// What can be said of Redis in two words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// It is there and lacks nothing.
+    Believed,
+    /// It is there, and nobody has seen yet that it lacks nothing.
+    NotConfirmed,
+    /// It cannot be asked.
+    Unreachable,
+    /// It has no module that this service could use.
+    NoModule,
+}
+
 /// The current line, if any, and what is known about it.
 pub(crate) struct Lines {
     client: Client,
@@ -61,6 +75,8 @@ pub(crate) struct Lines {
 struct State {
     line: Option<Arc<Line>>,
     belief: Belief,
+    /// Why there is no line, if that is the module's fault.
+    lack: Option<Lack>,
 }
 
 impl Lines {
@@ -87,6 +103,17 @@ impl Lines {
 
     pub(crate) fn is_believed(&self) -> bool {
         self.read().belief.is_believed()
+    }
+
+    /// What can be said of Redis now.
+    pub(crate) fn condition(&self) -> Condition {
+        let state = self.read();
+        match (&state.line, state.lack) {
+            (None, Some(_)) => Condition::NoModule,
+            (None, None) => Condition::Unreachable,
+            (Some(_), _) if state.belief.is_believed() => Condition::Believed,
+            (Some(_), _) => Condition::NotConfirmed,
+        }
     }
 
     /// Believes the line, should it still be the current one.
@@ -138,18 +165,31 @@ impl Lines {
         if let Ok(line) = self.any() {
             return Ok(line);
         }
+        let opened = self.open_both().await;
+        let mut state = self.write();
+        state.lack = opened.as_ref().ok().and_then(|(_, _, sight)| sight.lack);
+        let (ask, tell, sight) = opened?;
+        if let Some(lack) = sight.lack {
+            return Err(unavailable(lack.told()));
+        }
+        let checks = Checks::on(ask.clone());
+        let id = state.belief.begin_line();
+        let line = Arc::new(Line { ask, checks, tell, run_id: sight.run_id, id });
+        state.line = Some(line.clone());
+        Ok(line)
+    }
+
+    /// Two connections to the same life of one server.
+    async fn open_both(
+        &self,
+    ) -> RedisResult<(MultiplexedConnection, MultiplexedConnection, Sight)> {
         let mut ask = self.open(self.deadline).await?;
         let mut tell = self.open(self.deadline).await?;
         let (asked, told) = (self.look(&mut ask).await?, self.look(&mut tell).await?);
         if asked.run_id != told.run_id {
             return Err(unavailable("the two connections reached different servers"));
         }
-        let checks = Checks::on(ask.clone());
-        let mut state = self.write();
-        let id = state.belief.begin_line();
-        let line = Arc::new(Line { ask, checks, tell, run_id: told.run_id, id });
-        state.line = Some(line.clone());
-        Ok(line)
+        Ok((ask, tell, told))
     }
 
     /// A connection of one's own, to wherever Redis is now.
@@ -168,6 +208,12 @@ impl Lines {
     /// What the server at the other end says of itself.
     pub(crate) async fn look(&self, redis: &mut MultiplexedConnection) -> RedisResult<Sight> {
         sight(redis, &self.sentinel).await
+    }
+
+    /// Says a word on the connection for changes. A server with `timeout` closes one on which nothing
+    /// is said, and the next change would be the first to notice.
+    pub(crate) async fn keep(&self, line: &Line) -> RedisResult<()> {
+        redis::cmd("GET").arg(&self.sentinel).exec_async(&mut line.tell.clone()).await
     }
 
     /// A delivery begins; until it has succeeded Redis is not believed about this user.

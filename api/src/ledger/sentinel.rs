@@ -10,6 +10,8 @@ use redis::{Cmd, RedisResult};
 
 use crate::base::clock::Timestamp;
 
+use super::module_lack::Lack;
+
 /// What a server says of itself.
 pub(crate) struct Sight {
     /// Names this life of the server.
@@ -17,6 +19,8 @@ pub(crate) struct Sight {
     /// Names the life of its ledgers: they may be replaced while the server lives.
     pub(crate) life: String,
     is_primary: bool,
+    /// What it lacks to be of any use.
+    pub(crate) lack: Option<Lack>,
     /// The module was told in this life that its ledgers are up to date.
     is_confirmed: bool,
     /// The mark as it stands.
@@ -78,6 +82,7 @@ pub(crate) async fn sight(redis: &mut MultiplexedConnection, key: &str) -> Redis
         run_id: field("run_id").unwrap_or_default().to_owned(),
         life: field("portcullis_fence_life").unwrap_or_default().to_owned(),
         is_primary: field("role") == Some("master"),
+        lack: Lack::seen_in(&info),
         is_confirmed: field("portcullis_confirmed") == Some("1"),
         mark,
     })

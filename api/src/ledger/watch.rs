@@ -9,15 +9,21 @@ use std::time::{Duration, Instant};
 use crate::base::log_targets as log;
 use crate::ledger::hydrate::{Extent, Fault, bring_up_to_date};
 use crate::ledger::ledgers::Ledgers;
+use crate::ledger::line::Condition;
 use crate::ledger::outbox::doubt_waiting;
 use crate::ledger::outbox::position::position;
 use crate::ledger::sentinel::{self, Confirmation, Mark};
+use crate::store::told;
 
 /// How often the line is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long after a line's end the next is tried, at first and at most.
 const FIRST_REST: Duration = Duration::from_millis(50);
 const LONGEST_REST: Duration = Duration::from_secs(1);
+/// How long after something that only an operator can mend.
+const LONG_REST: Duration = Duration::from_secs(5);
+/// What the failures here are about.
+const ABOUT: &str = "the watch over Redis";
 /// How often the sentinel is moved forward.
 const MARK_EVERY: Duration = Duration::from_secs(5);
 
@@ -33,11 +39,12 @@ pub(crate) async fn run(ledgers: Ledgers) {
         drop(ledgers.looked.set(()));
         let pause = match round {
             Ok(()) => {
+                ledgers.background.said.is_over(ABOUT);
                 rest = FIRST_REST;
                 LOOK_EVERY
             }
             Err(cause) => {
-                if rest == FIRST_REST {
+                if ledgers.background.said.is_news(ABOUT, &cause.to_string()) {
                     tracing::warn!(
                         target: log::WATCH,
                         %cause,
@@ -47,7 +54,7 @@ pub(crate) async fn run(ledgers: Ledgers) {
                     tracing::debug!(target: log::WATCH, %cause, "Redis still cannot be trusted");
                 }
                 rest = (rest * 2).min(LONGEST_REST);
-                rest
+                if needs_an_operator(&ledgers, &cause) { LONG_REST } else { rest }
             }
         };
         let trouble = async {
@@ -62,13 +69,32 @@ pub(crate) async fn run(ledgers: Ledgers) {
     }
 }
 
+/// Whether trying again at once would only be work and lines in the log: no module, a right or a
+/// command that is missing, a database without its tables.
+fn needs_an_operator(ledgers: &Ledgers, cause: &Fault) -> bool {
+    match cause {
+        Fault::Redis(refusal) => {
+            let forbidden = ["ERR", "NOPERM", "NOAUTH", "WRONGPASS"];
+            refusal.code().is_some_and(|code| forbidden.contains(&code))
+                || ledgers.lines.condition() == Condition::NoModule
+        }
+        Fault::Database(cause) => told::lacks_steps(cause),
+        Fault::Elsewhere | Fault::Replica | Fault::Disturbed | Fault::Late => false,
+    }
+}
+
 async fn round(ledgers: &Ledgers, marked: &mut Instant) -> Result<(), Fault> {
     let lines = &ledgers.lines;
     let line = lines.connect().await?;
     let mut redis = line.ask.clone();
-    let mut sight = lines.heard(&line, lines.look(&mut redis).await)?;
+    let (look, kept) = tokio::join!(lines.look(&mut redis), lines.keep(&line));
+    drop(lines.heard(&line, kept));
+    let mut sight = lines.heard(&line, look)?;
     if !sight.is_up_to_date() {
         lines.doubt();
+        if !sight.is_primary() {
+            return Err(Fault::Replica);
+        }
         bring_up_to_date(ledgers, Extent::WhatIsMissing, &|_| {}).await?;
         sight = lines.heard(&line, lines.look(&mut redis).await)?;
     }

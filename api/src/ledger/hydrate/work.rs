@@ -10,6 +10,7 @@ use sqlx::pool::PoolConnection;
 
 use crate::base::log_targets as log;
 use crate::ledger::ledgers::Ledgers;
+use crate::store::told::told;
 
 /// What a step may take at most: thousands of commands, not one.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -53,10 +54,10 @@ impl fmt::Display for Counts {
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// MySQL did not answer as it should.
-    #[error("database: {0}")]
+    #[error("database: {}", told(.0))]
     Database(#[from] sqlx::Error),
     /// Redis did not answer as it should.
-    #[error("redis: {0}")]
+    #[error("{0}")]
     Redis(#[from] redis::RedisError),
     /// Another instance is at it.
     #[error("another instance is bringing the ledgers up to date")]

@@ -1,0 +1,76 @@
+//! A step that failed, taken up again where it stopped.
+//!
+//! What changes a table happens as a whole or not at all, one statement at a time, and is not taken
+//! back with what follows. So all statements of the step are run once more, and one whose effect is
+//! there already counts as done. A statement that changes rows must bear being run twice, for
+//! nothing can be seen of that.
+
+use sqlx::migrate::Migration;
+use sqlx::{AssertSqlSafe, MySqlConnection};
+
+use super::Fault;
+use super::statements::statements;
+use crate::store::told::number;
+
+/// MySQL's number for a table that is there already.
+const TABLE_EXISTS: u16 = 1050;
+/// A column, a key, a foreign key or a check that is there already; something to be dropped that is
+/// not there any more.
+const DONE_ALREADY: [u16; 6] = [1060, 1061, 1826, 3822, 1091, 1051];
+
+/// Runs what is left of a failed step and writes down that it is done.
+pub(super) async fn finish(
+    db: &mut MySqlConnection,
+    list: &str,
+    step: &Migration,
+) -> Result<(), Fault> {
+    let version = step.version;
+    for statement in statements(step.sql.as_str()) {
+        let run = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut *db).await;
+        let Err(cause) = run else { continue };
+        match number(&cause) {
+            Some(TABLE_EXISTS) => {
+                let table = made_by(statement);
+                if !is_ours(db, statement, table).await? {
+                    return Err(Fault::Foreign { version, table: table.to_owned() });
+                }
+            }
+            Some(number) if DONE_ALREADY.contains(&number) => {}
+            _ => return Err(Fault::Step { version, cause }),
+        }
+    }
+    let done = format!("update {list} set success = true, checksum = ? where version = ?");
+    sqlx::query(AssertSqlSafe(done)).bind(&*step.checksum).bind(version).execute(db).await?;
+    Ok(())
+}
+
+/// The table that a statement makes.
+fn made_by(statement: &str) -> &str {
+    let words = statement.split(|letter: char| letter.is_whitespace() || "(`".contains(letter));
+    let mut words = words.filter(|word| !word.is_empty());
+    let is_about = |word: &&str| {
+        ["create", "table", "if", "not", "exists"].iter().any(|it| it.eq_ignore_ascii_case(word))
+    };
+    words.find(|word| !is_about(word)).unwrap_or_default()
+}
+
+/// Whether a table is the one that this statement would have made. All of ours carry a comment, and
+/// nobody else's carries the same.
+async fn is_ours(db: &mut MySqlConnection, statement: &str, table: &str) -> sqlx::Result<bool> {
+    let asked = "select table_comment from information_schema.tables
+                  where table_schema = database() and table_name = ?";
+    let comment: Option<String> = sqlx::query_scalar(asked).bind(table).fetch_optional(db).await?;
+    let comment = comment.unwrap_or_default().replace('\'', "''");
+    Ok(!comment.is_empty() && statement.contains(&format!("'{comment}'")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_that_a_statement_makes_is_read_from_it() {
+        assert_eq!(made_by("create table users (\n  id int)"), "users");
+        assert_eq!(made_by("CREATE TABLE IF NOT EXISTS `users`(id int)"), "users");
+    }
+}
