@@ -1,11 +1,14 @@
 //! What can be typed behind `portcullis`. May use every room; only `main.rs` uses it.
 
+pub(crate) mod check;
+mod health;
+pub(crate) mod input;
 mod keys;
 mod token;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use portcullis_api::import;
-use portcullis_api::settings::{Settings, Stores};
+use portcullis_api::settings::{self, Settings, Stores};
 
 /// Login, refresh, logout and sessions over HTTP, with instant revocation through Redis.
 #[derive(Parser)]
@@ -37,8 +40,14 @@ pub(crate) enum Command {
     Import(Box<Import>),
     /// Bring the ledgers in Redis up to date with MySQL, whatever state Redis reports.
     Hydrate(Box<Settings>),
-    /// Check the settings and report what is wrong with them; starts nothing.
+    /// Check the settings and what they lead to: MySQL, Redis and its module, mail, keys.
+    ///
+    /// Connects, changes nothing, and names for each thing that is wrong the one command that mends it.
+    Check(Box<check::Check>),
+    /// Check only the settings: the same as check --offline.
     CheckConfig(Box<Settings>),
+    /// Ask the service on this host whether it is ready; exits with 0 if it is, with 1 if not.
+    Health(health::Health),
     /// Print the description of the API (`OpenAPI` 3.1, JSON).
     Openapi,
 }
@@ -112,13 +121,13 @@ pub(crate) struct CreateUser {
     pub(crate) settings: Settings,
 }
 
-const FIRST_STEPS: &str = "To get started: check-config, migrate up, user create --admin, serve.";
+const FIRST_STEPS: &str = "To get started: migrate up, check, user create --admin, serve.";
 const ALSO_SETTINGS: &str = "The settings of `portcullis serve` also apply here, as flags and from the \
     environment; `portcullis serve --help` lists them. Except for cleanup, JWT_SECRET or \
     JWT_KEYS_DIR must be set.";
 
 impl Cli {
-    /// What was typed. Only `serve` and `check-config` tell all settings in their help; elsewhere
+    /// What was typed. Only `serve` and the checks tell all settings in their help; elsewhere
     /// they would bury the options of the command itself.
     pub(crate) fn read() -> Self {
         let mut command = Self::command();
@@ -129,7 +138,10 @@ impl Cli {
             command.mut_subcommand("token", |it| it.mut_subcommand("inspect", with_little_help));
         command =
             command.mut_subcommand("user", |user| user.mut_subcommand("create", with_little_help));
-        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+        let matches = settings::given(command, std::env::args_os());
+        matches
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .unwrap_or_else(|error| error.exit())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The command `portcullis`.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -17,12 +17,13 @@ use portcullis_api::settings::{LogFormat, Server, Settings, Stores};
 use portcullis_api::store::cleanup;
 use portcullis_api::store::database::Store;
 use portcullis_api::store::migrate;
+use portcullis_api::store::told::told;
 use portcullis_api::{App, import, serve};
 use sqlx::ConnectOptions as _;
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, CreateUser, Direction, Import, Migrate, User, UserCommand};
+use crate::cli::{check, input};
 
 /// A request allocates some dozens of small things and frees them at once.
 #[global_allocator]
@@ -35,15 +36,18 @@ async fn main() -> ExitCode {
     match run(Cli::read().command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("portcullis: {}", told(&error));
+            eprintln!("portcullis: {}", in_words(&error));
             ExitCode::FAILURE
         }
     }
 }
 
 /// The chain of causes; those that only repeat the one before are left out.
-fn told(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match &*told {
+fn in_words(error: &anyhow::Error) -> String {
+    let plainly = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<sqlx::Error>().map_or_else(|| cause.to_string(), told)
+    };
+    error.chain().map(plainly).fold(String::new(), |told, cause| match &*told {
         "" => cause,
         _ if told.contains(&cause) => told,
         _ => format!("{told}: {cause}"),
@@ -60,24 +64,14 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Token(command) => command.run().await,
         Command::Import(import) => run_import(*import).await,
         Command::Hydrate(settings) => run_hydrate(settings.check()?).await,
-        Command::CheckConfig(settings) => check_config(*settings),
+        Command::Check(check) => check.run().await,
+        Command::CheckConfig(settings) => check::offline(*settings),
+        Command::Health(health) => health.run(),
         Command::Openapi => {
             println!("{:#}", openapi::document());
             Ok(())
         }
     }
-}
-
-/// Does what a start does, short of connecting to anything.
-fn check_config(settings: Settings) -> anyhow::Result<()> {
-    log_filter(&settings.server)?;
-    let app = App::new(settings.check()?, Clock::system(), Random::system())?;
-    app.mail.check()?;
-    for remark in app.settings.remarks() {
-        println!("note: {remark}");
-    }
-    println!("The settings are valid.");
-    Ok(())
 }
 
 async fn run_service(settings: Settings) -> anyhow::Result<()> {
@@ -100,7 +94,7 @@ async fn run_service(settings: Settings) -> anyhow::Result<()> {
 }
 
 fn start_log(server: &Server) -> anyhow::Result<()> {
-    let filter = log_filter(server)?;
+    let filter = check::log_filter(server)?;
     let to_people = std::io::stdout().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter);
     match server.log_format {
@@ -109,10 +103,6 @@ fn start_log(server: &Server) -> anyhow::Result<()> {
         Some(LogFormat::Pretty) | None => log.with_ansi(to_people).init(),
     }
     Ok(())
-}
-
-fn log_filter(server: &Server) -> anyhow::Result<EnvFilter> {
-    server.log_level.parse().context("LOG_LEVEL: must be like info, or info,portcullis_api=debug")
 }
 
 /// A pool for a command. A pool by itself would only say that it has waited in vain.
@@ -151,8 +141,15 @@ async fn run_migrate(Migrate { what, stores }: Migrate) -> anyhow::Result<()> {
         Direction::Status => {}
     }
     for step in migrate::status(&db).await? {
-        let state = if step.is_applied { "applied" } else { "pending" };
+        let state = match (step.is_applied, step.has_failed) {
+            (true, _) => "applied",
+            (false, true) => "failed ",
+            (false, false) => "pending",
+        };
         println!("{:>4}  {state}  {}", step.version, step.description);
+        if step.has_failed {
+            println!("      it is half done: `portcullis migrate up` continues it");
+        }
     }
     print!("{report}");
     Ok(())
@@ -217,7 +214,7 @@ async fn run_hydrate(settings: Settings) -> anyhow::Result<()> {
 async fn create_user(new: CreateUser) -> anyhow::Result<()> {
     let settings = new.settings.check()?;
     let store = database(&settings.stores).await?;
-    let password = read_password(new.password_env.as_deref())?;
+    let password = input::password(new.password_env.as_deref())?;
     let newcomer = user::Newcomer {
         email: new.email,
         password: password.into(),
@@ -228,18 +225,4 @@ async fn create_user(new: CreateUser) -> anyhow::Result<()> {
     let id = user::create(&settings, &store, newcomer, standing, Clock::system().now()).await?;
     println!("User {id} created.");
     Ok(())
-}
-
-/// From the named variable, or one line of standard input.
-fn read_password(variable: Option<&str>) -> anyhow::Result<String> {
-    if let Some(name) = variable {
-        #[expect(clippy::disallowed_methods, reason = "the operator chooses the variable's name")]
-        return std::env::var(name).with_context(|| format!("{name} is not set"));
-    }
-    if std::io::stdin().is_terminal() {
-        return rpassword::prompt_password("Password: ").context("no password");
-    }
-    let mut password = String::new();
-    std::io::stdin().take(4096).read_to_string(&mut password).context("no password")?;
-    Ok(password.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -1,0 +1,152 @@
+//! MySQL: reached, of a version that is known to work, with the tables and the rights that it takes.
+
+use std::time::Duration;
+
+use portcullis_api::base::clock::Clock;
+use portcullis_api::settings::Stores;
+use portcullis_api::store::database::Store;
+use portcullis_api::store::migrate;
+use portcullis_api::store::told::told;
+use sqlx::{ConnectOptions as _, MySqlConnection};
+
+use super::Report;
+
+/// What the service does, in statements that are only explained: one is refused without its right.
+const DEEDS: [(&str, &str); 4] = [
+    ("SELECT", "select id from users where id = 0"),
+    (
+        "INSERT",
+        "explain insert into audit_events (at, event, detail) values ('2020-01-01', '', '{}')",
+    ),
+    ("UPDATE", "explain update users set role = role where id = 0"),
+    ("DELETE", "explain delete from audit_events where id = 0"),
+];
+/// By how much clocks may differ before tokens and sessions end at the wrong time.
+const CLOCKS: Duration = Duration::from_secs(5);
+
+pub(super) async fn look(stores: &Stores, report: &mut Report) {
+    let store = match Store::new(stores) {
+        Ok(store) => store,
+        Err(error) => return report.bad("MySQL", &error.to_string()),
+    };
+    let options = store.pool.connect_options();
+    let connecting = tokio::time::timeout(stores.db_deadline, options.connect());
+    let late = || Err(sqlx::Error::PoolTimedOut);
+    let mut db = match connecting.await.unwrap_or_else(|_| late()) {
+        Ok(db) => db,
+        Err(cause) => return report.bad("MySQL", &told(&cause)),
+    };
+    if let Err(cause) = look_at(&mut db, &store, stores, report).await {
+        report.bad("MySQL", &told(&cause));
+    }
+}
+
+async fn look_at(
+    db: &mut MySqlConnection,
+    store: &Store,
+    stores: &Stores,
+    report: &mut Report,
+) -> sqlx::Result<()> {
+    let (version, name, user): (String, String, String) =
+        sqlx::query_as("select version(), database(), current_user()").fetch_one(&mut *db).await?;
+    let reached = format!("{version}, database {name}, as {user}");
+    if is_known(&version) {
+        report.good("MySQL", &reached);
+    } else {
+        report.bad("MySQL", &format!("{reached}: use MySQL 8.0 or MariaDB 10.6, or later"));
+    }
+    let (connections,): (u64,) =
+        sqlx::query_as("select cast(@@max_connections as unsigned)").fetch_one(&mut *db).await?;
+    if connections <= u64::from(stores.db_pool_size) {
+        report.note(
+            "DB_POOL_SIZE",
+            &format!("is {}; MySQL takes {connections} connections in all", stores.db_pool_size),
+        );
+    }
+    look_at_clock(db, report).await?;
+    let steps = match migrate::status(&store.pool).await {
+        Ok(steps) => steps,
+        Err(fault) => {
+            report.bad("tables", &fault.to_string());
+            return Ok(());
+        }
+    };
+    let (failed, missing) = (
+        steps.iter().filter(|step| step.has_failed).count(),
+        steps.iter().filter(|step| !step.is_applied).count(),
+    );
+    match (failed, missing) {
+        (0, 0) => report.good("tables", &format!("all {} steps applied", steps.len())),
+        (0, missing) => {
+            let told =
+                format!("{missing} of {} steps pending: run `portcullis migrate up`", steps.len());
+            report.bad("tables", &told);
+        }
+        (failed, _) => {
+            report.bad("tables", &format!("{failed} step failed: run `portcullis migrate up`"));
+        }
+    }
+    if missing == 0 {
+        look_at_rights(db, &name, &user, report).await;
+    }
+    Ok(())
+}
+
+async fn look_at_clock(db: &mut MySqlConnection, report: &mut Report) -> sqlx::Result<()> {
+    let before = Clock::system().now();
+    let (theirs,): (u64,) =
+        sqlx::query_as("select cast(unix_timestamp(now(3)) * 1000 as unsigned)")
+            .fetch_one(&mut *db)
+            .await?;
+    let apart = Duration::from_millis(theirs.abs_diff(before.0));
+    if apart > CLOCKS {
+        let told = format!("{} s apart from this host: synchronise both by NTP", apart.as_secs());
+        report.note("MySQL's clock", &told);
+    }
+    Ok(())
+}
+
+async fn look_at_rights(db: &mut MySqlConnection, name: &str, user: &str, report: &mut Report) {
+    let mut lacking = Vec::new();
+    for (right, deed) in DEEDS {
+        if sqlx::raw_sql(deed).fetch_all(&mut *db).await.is_err() {
+            lacking.push(right);
+        }
+    }
+    if lacking.is_empty() {
+        return report.good("MySQL rights", "SELECT, INSERT, UPDATE, DELETE");
+    }
+    let (user, host) = user.rsplit_once('@').unwrap_or((user, "%"));
+    let mend = format!("run `grant all on `{name}`.* to '{user}'@'{host}'` in MySQL");
+    report.bad("MySQL rights", &format!("lacks {}: {mend}", lacking.join(", ")));
+}
+
+/// `11.4.2-MariaDB`, `9.7.4`.
+fn is_known(version: &str) -> bool {
+    let number = |part: Option<&str>| {
+        let digits: String =
+            part.unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<u32>().unwrap_or(0)
+    };
+    // Old clients were told this first, so that they take MariaDB for a MySQL that they know.
+    let version = version.strip_prefix("5.5.5-").unwrap_or(version);
+    let mut parts = version.split('.');
+    let found = (number(parts.next()), number(parts.next()));
+    let least = if version.to_lowercase().contains("mariadb") { (10, 6) } else { (8, 0) };
+    found >= least
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_known;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        for good in ["8.0.36", "9.7.4-1", "10.11.6-MariaDB-0+deb12u1", "5.5.5-10.6.1-MariaDB"] {
+            assert!(is_known(good), "{good}");
+        }
+        for old in ["5.7.44", "10.5.9-MariaDB", "", "odd"] {
+            assert!(!is_known(old), "{old}");
+        }
+    }
+}

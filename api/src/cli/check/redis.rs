@@ -1,0 +1,158 @@
+//! Redis: reached, a primary, with the module, keeping what it is told.
+
+use std::time::Duration;
+
+use portcullis_api::base::clock::Clock;
+use portcullis_api::ledger::module_lack::Lack;
+use portcullis_api::settings::Stores;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, RedisResult};
+use secrecy::ExposeSecret as _;
+
+use super::Report;
+
+/// By how much clocks may differ before sessions end at the wrong time.
+const CLOCKS: Duration = Duration::from_secs(5);
+/// The oldest server that loads the module.
+const OLDEST: u32 = 7;
+
+pub(super) async fn look(stores: &Stores, report: &mut Report) {
+    let mut redis = match connected(stores).await {
+        Ok(redis) => redis,
+        Err(cause) => return report.bad("Redis", &told(&cause)),
+    };
+    let mut ask = redis::cmd("INFO");
+    ask.arg("server").arg("replication").arg("memory").arg("persistence").arg("portcullis");
+    let info: String = match ask.query_async(&mut redis).await {
+        Ok(info) => info,
+        Err(cause) => return report.bad("Redis", &told(&cause)),
+    };
+    look_at_server(&info, report);
+    if let Some(lack) = Lack::seen_in(&info) {
+        return report.bad("Redis module", lack.told());
+    }
+    let version = field(&info, "portcullis_version").unwrap_or_default();
+    report.good("Redis module", version);
+    if field(&info, "portcullis_build") == Some("debug") {
+        report.note("Redis module", "is a debug build, which is only for tests");
+    }
+    match field(&info, "portcullis_confirmed") {
+        Some("1") => report.good("ledgers", "confirmed"),
+        _ => report.note("ledgers", "not confirmed yet: a running service does that by itself"),
+    }
+    look_at_rights(&mut redis, stores, report).await;
+    look_at_clock(&mut redis, report).await;
+}
+
+async fn connected(stores: &Stores) -> RedisResult<MultiplexedConnection> {
+    let client = Client::open(stores.redis_url().expose_secret())?;
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(stores.redis_deadline))
+        .set_response_timeout(Some(stores.redis_deadline));
+    client.get_multiplexed_async_connection_with_config(&config).await
+}
+
+fn look_at_server(info: &str, report: &mut Report) {
+    let server = field(info, "valkey_version").map(|version| ("Valkey", version));
+    let (name, version) = server
+        .or(field(info, "redis_version").map(|version| ("Redis", version)))
+        .unwrap_or_default();
+    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_some_and(|major| major >= OLDEST) {
+        report.good("Redis", &format!("{name} {version}"));
+    } else {
+        report.bad("Redis", &format!("{name} {version}: use Redis 7.0 or Valkey 8, or later"));
+    }
+    if field(info, "role") != Some("master") {
+        report.bad("Redis role", "a replica: set REDIS_URL, or REDIS_HOST, to its primary");
+    }
+    match field(info, "maxmemory_policy") {
+        Some("noeviction") | None => report.good("Redis eviction", "noeviction"),
+        Some(policy) => report.bad(
+            "Redis eviction",
+            &format!(
+                "{policy} may drop ledgers and with them revocations: run `redis-cli config set \
+                 maxmemory-policy noeviction`, and say so in redis.conf"
+            ),
+        ),
+    }
+    if field(info, "aof_enabled") == Some("0") {
+        report.note(
+            "Redis persistence",
+            "appendonly is off: after a crash the ledgers have to be filled in again",
+        );
+    }
+}
+
+/// Asks for everything that the service asks for, in a form that changes nothing.
+async fn look_at_rights(redis: &mut MultiplexedConnection, stores: &Stores, report: &mut Report) {
+    let nobody = format!("{}0", stores.ledger_key_prefix);
+    let command = |words: &[&str]| {
+        let mut command = Cmd::new();
+        for word in words {
+            command.arg(*word);
+        }
+        command
+    };
+    let mut lacking = Vec::new();
+    for words in [
+        &["AUTH.CHECK", &nobody, "none"][..],
+        &["AUTH.SESSION", "TOUCH", &nobody, "none"],
+        &["AUTH.FENCE"],
+        &["AUTH.CONFIRM", "none"],
+        &["GET", "portcullis:sentinel:check"],
+        &["PTTL", "portcullis:limit:check"],
+        &["EVAL", "return 1", "0"],
+        &["SCAN", "0", "COUNT", "1"],
+    ] {
+        let answer = command(words).exec_async(redis).await;
+        if answer.is_err_and(|cause| cause.code() == Some("NOPERM")) {
+            lacking.push(words[0]);
+        }
+    }
+    if lacking.is_empty() {
+        return report.good("Redis rights", "all that is needed");
+    }
+    let user = if stores.redis_username.is_empty() { "default" } else { &stores.redis_username };
+    report.bad(
+        "Redis rights",
+        &format!(
+            "lacks {}: run `redis-cli acl setuser {user} ~{}* ~portcullis:* +@all -@admin \
+             +auth.confirm +info +eval` with the user's own name",
+            lacking.join(", "),
+            stores.ledger_key_prefix,
+        ),
+    );
+}
+
+async fn look_at_clock(redis: &mut MultiplexedConnection, report: &mut Report) {
+    let Ok((seconds, _)) = redis::cmd("TIME").query_async::<(u64, u64)>(redis).await else {
+        return;
+    };
+    let apart = Duration::from_secs(seconds.abs_diff(Clock::system().now().seconds()));
+    if apart > CLOCKS {
+        let told = format!("{} s apart from this host: synchronise both by NTP", apart.as_secs());
+        report.bad("Redis' clock", &told);
+    }
+}
+
+fn told(cause: &RedisError) -> String {
+    let said = cause.to_string();
+    let is_about_login = said.contains("WRONGPASS")
+        || said.contains("NOAUTH")
+        || cause.kind() == redis::ErrorKind::AuthenticationFailed;
+    let mend = if cause.code() == Some("NOPERM") {
+        "give this user the rights that are listed under *What to set up* in when-things-fail.md"
+    } else if is_about_login {
+        "correct the password in REDIS_URL, or REDIS_USERNAME and REDIS_PASSWORD"
+    } else if cause.is_timeout() {
+        "check that it runs, or raise REDIS_DEADLINE"
+    } else {
+        "check that it runs where REDIS_URL, or REDIS_HOST and REDIS_PORT, say"
+    };
+    format!("cannot be used: {mend} ({said})")
+}
+
+fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
+    info.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'))
+}

@@ -1,0 +1,142 @@
+//! `portcullis check`: what is wrong, and what mends it.
+
+use std::fs;
+
+use portcullis_tests::{Database, DatabaseKind, Directory, Redis, free_port};
+
+use super::{SECRET, Told, portcullis};
+
+/// Everything that is needed, and all well.
+struct Well {
+    database: String,
+    redis: Redis,
+    directory: Directory,
+}
+
+impl Well {
+    fn new(name: &str) -> Self {
+        let database = Database::shared().fresh_database(name);
+        portcullis(&["migrate", "up"], &[("DATABASE_URL", &database)], b"").must_work();
+        Self { database, redis: Redis::start(), directory: Directory::new() }
+    }
+
+    /// What the check says with these settings instead.
+    fn check(&self, further: &[(&str, &str)]) -> Told {
+        let (redis, mail) = (self.redis.url(), self.directory.path().join("mail"));
+        let mail = mail.display().to_string();
+        let own = [
+            ("DATABASE_URL", &*self.database),
+            ("REDIS_URL", &redis),
+            ("JWT_SECRET", SECRET),
+            ("MAIL_DIR", &mail),
+        ];
+        portcullis(&["check"], &[&own[..], further].concat(), b"")
+    }
+}
+
+/// The one line about something, which names what mends it.
+#[track_caller]
+fn fails(told: &Told, about: &str, mend: &str) {
+    assert!(!told.is_good, "{}", told.out);
+    let beginning = format!("FAIL  {about}: ");
+    let line = told.out.lines().find(|line| line.starts_with(&beginning));
+    assert!(line.is_some_and(|line| line.contains(mend)), "{about}, {mend}: {}", told.out);
+}
+
+#[test]
+fn f_36_check_connects_and_says_what_it_found() {
+    let well = Well::new("well");
+    let told = well.check(&[]).must_work();
+    for about in [
+        "settings",
+        "keys",
+        "MySQL",
+        "tables",
+        "MySQL rights",
+        "Redis",
+        "Redis eviction",
+        "Redis module",
+        "Redis rights",
+        "mail",
+    ] {
+        assert!(told.out.contains(&format!("ok    {about}: ")), "{about}: {}", told.out);
+    }
+    assert!(!told.out.contains("FAIL") && !told.out.contains(SECRET), "{}", told.out);
+    assert!(!well.directory.path().join("mail").exists(), "it changes nothing");
+}
+
+#[test]
+fn f_36_check_names_a_redis_without_the_module_and_one_that_forgets() {
+    let well = Well::new("lacking");
+    let bare =
+        Redis::options().without_module().arguments(&["--maxmemory-policy", "allkeys-lru"]).start();
+    let mut lock = redis::cmd("CONFIG");
+    lock.arg(&["SET", "requirepass", "a good password"]).exec(&mut bare.connection()).unwrap();
+    let told = well.check(&[("REDIS_URL", &bare.url())]);
+    fails(&told, "Redis", "correct the password in REDIS_URL");
+    let url = bare.url().replace("unix://", "redis+unix://") + "?pass=a%20good%20password";
+    let told = well.check(&[("REDIS_URL", &url)]);
+    fails(&told, "Redis module", "add `loadmodule");
+    fails(&told, "Redis eviction", "maxmemory-policy noeviction");
+    assert!(!told.out.contains("good password"), "{}", told.out);
+    let nowhere = format!("redis://127.0.0.1:{}", free_port());
+    fails(&well.check(&[("REDIS_URL", &nowhere)]), "Redis", "check that it runs where REDIS_URL");
+}
+
+#[test]
+fn f_36_check_names_the_rights_that_a_redis_user_lacks() {
+    let well = Well::new("rights_redis");
+    let mut allow = redis::cmd("ACL");
+    allow.arg(&["SETUSER", "service", "on", ">pass", "~user:*", "~portcullis:*", "+@all"]);
+    let mut connection = well.redis.connection();
+    allow.arg(&["-@admin", "+info", "+eval", "-auth.confirm"]).exec(&mut connection).unwrap();
+    let url = well.redis.url().replace("unix://", "redis+unix://") + "?user=service&pass=pass";
+    let told = well.check(&[("REDIS_URL", &url)]);
+    fails(&told, "Redis rights", "lacks AUTH.CONFIRM: run `redis-cli acl setuser");
+}
+
+#[test]
+fn f_35_check_names_what_is_wrong_with_the_database() {
+    let well = Well::new("wrong");
+    let server = Database::shared();
+    let bare = server.fresh_database("unmigrated");
+    fails(&well.check(&[("DATABASE_URL", &bare)]), "tables", "run `portcullis migrate up`");
+    let none = server.url("is_not_there");
+    fails(&well.check(&[("DATABASE_URL", &none)]), "MySQL", "run `create database");
+    let nowhere = format!("mysql://root@127.0.0.1:{}/x", free_port());
+    fails(&well.check(&[("DATABASE_URL", &nowhere)]), "MySQL", "check that it runs where");
+}
+
+#[test]
+fn f_35_check_names_the_rights_that_a_mysql_user_lacks() {
+    let server = match DatabaseKind::chosen() {
+        DatabaseKind::MySql => Database::start_with(&["--auto-generate-certs=ON"]),
+        DatabaseKind::MariaDb => Database::start_on_tcp(),
+    };
+    let well = Well::new("rights");
+    let database = server.fresh_database("reading");
+    portcullis(&["migrate", "up"], &[("DATABASE_URL", &database)], b"").must_work();
+    let (_, name) = database.rsplit_once('/').unwrap();
+    server.execute(&format!(
+        "create user reader@'127.0.0.1' identified by 'a password';
+         grant select on `{name}`.* to reader@'127.0.0.1'"
+    ));
+    let url = database.replace("root@", "reader:a%20password@");
+    let told = well.check(&[("DATABASE_URL", &url)]);
+    fails(&told, "MySQL rights", "lacks INSERT, UPDATE, DELETE: run `grant all on");
+    let url = database.replace("root@", "reader:wrong@");
+    let told = well.check(&[("DATABASE_URL", &url)]);
+    fails(&told, "MySQL", "refuses the user or the password");
+}
+
+#[test]
+fn f_36_check_names_a_mail_folder_that_is_a_file_and_a_mail_server_that_is_away() {
+    let well = Well::new("mail");
+    let file = well.directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    fails(&well.check(&[("MAIL_DIR", &file.display().to_string())]), "mail", "install -d -m 700");
+    let nowhere = format!("smtp://127.0.0.1:{}", free_port());
+    fails(&well.check(&[("SMTP_URL", &nowhere)]), "mail", "correct SMTP_URL, or start the server");
+    let none = well.directory.path().join("none").display().to_string();
+    fails(&well.check(&[("JWT_KEYS_DIR", &none)]), "settings", "JWT_KEYS_DIR");
+}
