@@ -26,6 +26,7 @@ use crate::base::client::Client;
 use crate::base::clock::Clock;
 use crate::base::email_address::Spellings;
 use crate::base::error::Error;
+use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
 use crate::ledger::ledgers::Ledgers;
 use crate::settings::{Limit, List, Network, Settings};
@@ -291,7 +292,10 @@ impl Rule {
 
     /// What is left after this was counted, if it was not one too many.
     fn judge(self, Counted { count, resets_in, .. }: Counted) -> Result<Quota, Throttled> {
-        let left = self.quota.checked_sub(count).ok_or(self.refusal(resets_in))?;
+        let left = self.quota.checked_sub(count).ok_or_else(|| {
+            tracing::debug!(target: log::LIMIT, policy = self.policy, count, "one too many");
+            self.refusal(resets_in)
+        })?;
         Ok(Quota { left, resets_in, ..self.untouched() })
     }
 }

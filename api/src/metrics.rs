@@ -6,10 +6,11 @@
 
 mod times;
 
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use ::metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
 
 pub(crate) use times::answered;
 
@@ -17,6 +18,7 @@ pub(crate) use times::answered;
 const BUCKETS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 
+const BUILD_INFO: &str = "portcullis_build_info";
 const TRANSACTIONS_REPEATED: &str = "portcullis_transactions_repeated_total";
 const MAILS_SENT: &str = "portcullis_mails_sent_total";
 const MAILS_FAILED: &str = "portcullis_mails_failed_total";
@@ -92,9 +94,17 @@ pub(crate) fn fold() {
     handle().run_upkeep();
 }
 
-/// Everything that was counted, as Prometheus text.
+/// Everything that was counted, and what the process takes of its host, as Prometheus text.
 pub(crate) fn text() -> String {
-    handle().render()
+    let handle = handle();
+    process().collect();
+    handle.render()
+}
+
+/// Looks at this process; the names are those that every Prometheus client uses.
+fn process() -> &'static Collector {
+    static PROCESS: LazyLock<Collector> = LazyLock::new(Collector::default);
+    &PROCESS
 }
 
 /// The one recorder of this process.
@@ -115,6 +125,9 @@ fn handle() -> &'static PrometheusHandle {
         for reason in ["refused", "too_old"] {
             counter!(MAILS_GIVEN_UP, "reason" => reason).increment(0);
         }
+        let build = if cfg!(debug_assertions) { "debug" } else { "release" };
+        let version = env!("CARGO_PKG_VERSION");
+        gauge!(BUILD_INFO, "version" => version, "build" => build).set(1.0);
         handle
     })
 }
@@ -130,6 +143,8 @@ fn describe() {
     describe_counter!(MAILS_FAILED, "Attempts to send a mail that failed");
     describe_counter!(MAILS_GIVEN_UP, "Mails that will not be sent, by reason");
     describe_counter!("portcullis_password_hashes_total", "Passwords hashed, by kind of hash");
+    process().describe();
+    describe_gauge!(BUILD_INFO, "Always 1; its labels say which program this is");
     describe_counter!("portcullis_errors_total", "Requests answered with an error, by error code");
     describe_gauge!("portcullis_sessions_active", "Live sessions, counted at most once a minute");
     describe_histogram!("portcullis_http_request_duration_seconds", "Time to answer a request");

@@ -1,9 +1,10 @@
 //! `/metrics` on the operations listener.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use portcullis_api::sessions::live::count_patiently;
-use portcullis_tests::Service;
+use portcullis_tests::{Service, captured_log};
 use reqwest::Method;
 use serde_json::json;
 
@@ -46,6 +47,75 @@ async fn operators_see_what_happened() {
     assert_eq!(value(&text, "portcullis_store_up{store=\"redis\"}"), "1");
     assert_eq!(value(&text, "portcullis_outbox_waiting"), "0");
     assert_ne!(value(&text, "portcullis_ledger_checks_ok"), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_51_the_process_and_the_build_are_shown() {
+    let auth = Service::start().await;
+    let text = metrics(&auth).await;
+    for name in [
+        "process_cpu_seconds_total",
+        "process_open_fds",
+        "process_max_fds",
+        "process_resident_memory_bytes",
+        "process_start_time_seconds",
+        "process_threads",
+    ] {
+        assert_ne!(value(&text, name), "0", "{name}");
+    }
+    assert!(text.contains("# TYPE process_cpu_seconds_total counter"), "{text}");
+    let version = env!("CARGO_PKG_VERSION");
+    let build = format!("portcullis_build_info{{version=\"{version}\",build=\"debug\"}}");
+    assert_eq!(value(&text, &build), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_51_what_the_module_counts_is_typed_as_a_counter_and_keeps_its_name() {
+    let auth = Service::start().await;
+    auth.logged_in("alice").await;
+    let text = metrics(&auth).await;
+    let kinds: Vec<(&str, &str)> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE portcullis_ledger_")?.split_once(' '))
+        .collect();
+    assert!(kinds.len() > 12, "{kinds:?}");
+    for (name, kind) in kinds {
+        let is_state = ["confirmed", "fence_endings"].contains(&name);
+        assert_eq!(kind, if is_state { "gauge" } else { "counter" }, "{name}");
+    }
+    assert_eq!(value(&text, "portcullis_ledger_sessions_created"), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_51_statements_are_logged_without_values_and_slow_ones_as_warnings() {
+    let auth = Service::with(|settings| {
+        settings.stores.db_slow_query = Duration::from_millis(1);
+    })
+    .await;
+    auth.logged_in("somebody.who.is.logged").await;
+    sqlx::query("select sleep(0.05) as slow_as_this").execute(auth.db()).await.unwrap();
+    let log = captured_log();
+    let statements = || log.lines().filter(|line| line.contains("\"target\":\"sqlx::query\""));
+    assert!(statements().any(|line| line.contains("insert into user_sessions")));
+    assert!(!statements().any(|line| line.contains("somebody.who.is.logged")));
+    let slow = statements().find(|line| line.contains("slow_as_this")).expect("it is logged");
+    assert!(slow.contains("\"level\":\"WARN\"") && slow.contains("slow"), "{slow}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_51_each_area_says_what_it_does_at_the_level_debug() {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+    assert!(auth.is_good(&alice.access).await);
+    auth.post_as(&alice.access, "/logout", json!({})).await.must_be(200);
+    assert!(!auth.is_good(&alice.access).await);
+    let said = |target: &str| {
+        let target = format!("\"target\":\"portcullis_api::{target}\"");
+        captured_log().lines().any(|line| line.contains("DEBUG") && line.contains(&target))
+    };
+    for target in ["request", "problem", "ledger::check", "ledger::telling", "lock"] {
+        assert!(said(target), "nothing of {target}");
+    }
 }
 
 /// The gauge itself belongs to all services of this process.
@@ -106,7 +176,7 @@ async fn alerts_and_the_page_for_operators_name_metrics_that_are_there() {
     assert!(named_in(alerts).len() > 5);
     for name in named_in(alerts).into_iter().chain(named_in(page)) {
         // `portcullis_ledger_…` and `portcullis_api::watch` of the page are no metrics.
-        let is_metric = !["portcullis_ledger_", "portcullis_api"].contains(&name);
+        let is_metric = !["portcullis_ledger_", "portcullis_api", "process_"].contains(&name);
         assert!(!is_metric || live.contains(family(name)), "{name}");
     }
 }
@@ -130,10 +200,11 @@ async fn metrics_of_everything() -> HashSet<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Every word of a file that could be a metric of ours.
+/// Every word of a file that could be a metric of ours or of the process.
 fn named_in(file: &str) -> Vec<&str> {
     let words = file.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-    words.filter(|word| word.starts_with("portcullis_")).collect()
+    let is_metric = |word: &str| word.starts_with("portcullis_") || word.starts_with("process_");
+    words.filter(|word| is_metric(word)).collect()
 }
 
 /// A histogram is one metric of three names.

@@ -37,7 +37,7 @@ async fn render(State(app): State<App>) -> impl IntoResponse {
         format!("portcullis_store_up{{store=\"{store}\"}} {}\n", u8::from(is_up))
     }));
     let believed = u8::from(app.ledgers.is_believed());
-    text += &lines("redis_believed", "1 if Redis is up to date and trusted", believed);
+    text += &lines("redis_believed", "gauge", "1 if Redis is up to date and trusted", believed);
     text.extend([outbox, mails, ledgers].into_iter().flatten());
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
@@ -51,15 +51,10 @@ async fn outbox(app: &App) -> Option<String> {
     .fetch_one(&app.store.pool);
     let row = app.store.in_time(asked).await.ok()?;
     let age = row.since.map_or(Duration::ZERO, |since| app.clock.now().since(since));
-    let waiting = lines("outbox_waiting", "Changes that Redis has not confirmed yet", row.waiting);
-    Some(
-        waiting
-            + &lines(
-                "outbox_oldest_seconds",
-                "Age of the oldest unconfirmed change",
-                age.as_secs_f64(),
-            ),
-    )
+    let (number, oldest) =
+        ("Changes that Redis has not confirmed yet", "Age of the oldest unconfirmed change");
+    let waiting = lines("outbox_waiting", "gauge", number, row.waiting);
+    Some(waiting + &lines("outbox_oldest_seconds", "gauge", oldest, age.as_secs_f64()))
 }
 
 /// How many mails wait, and since when.
@@ -71,8 +66,9 @@ async fn mails(app: &App) -> Option<String> {
     .fetch_one(&app.store.pool);
     let row = app.store.in_time(asked).await.ok()?;
     let age = row.oldest.map_or(Duration::ZERO, |oldest| app.clock.now().since(oldest));
-    let oldest = lines("mails_oldest_seconds", "Age of the oldest waiting mail", age.as_secs_f64());
-    Some(lines("mails_waiting", "Mails that wait to be sent", row.waiting) + &oldest)
+    let (number, oldest) = ("Mails that wait to be sent", "Age of the oldest waiting mail");
+    let waiting = lines("mails_waiting", "gauge", number, row.waiting);
+    Some(waiting + &lines("mails_oldest_seconds", "gauge", oldest, age.as_secs_f64()))
 }
 
 /// What the module says of itself (`INFO portcullis`).
@@ -80,14 +76,21 @@ async fn ledgers(app: &App) -> Option<String> {
     let info = app.ledgers.info().await.ok()?;
     Some(
         numbers(&info)
-            .map(|(name, value)| lines(&format!("ledger_{name}"), "See INFO portcullis", value))
+            .map(|(name, value)| {
+                lines(&format!("ledger_{name}"), kind(name), "See INFO portcullis", value)
+            })
             .collect(),
     )
 }
 
-fn lines(name: &str, help: &str, value: impl Display) -> String {
+/// What the module tells as it is now. All else it counts from its server's start on.
+fn kind(name: &str) -> &'static str {
+    if ["confirmed", "fence_endings"].contains(&name) { "gauge" } else { "counter" }
+}
+
+fn lines(name: &str, kind: &str, help: &str, value: impl Display) -> String {
     format!(
-        "# HELP portcullis_{name} {help}.\n# TYPE portcullis_{name} gauge\nportcullis_{name} {value}\n"
+        "# HELP portcullis_{name} {help}.\n# TYPE portcullis_{name} {kind}\nportcullis_{name} {value}\n"
     )
 }
 

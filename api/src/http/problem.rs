@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use super::ratelimit_headers;
 use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Over, Violation};
+use crate::base::log_targets as log;
 use crate::metrics;
 
 /// What is logged of an error and never sent; `request.rs` finds it among the extensions.
@@ -203,6 +204,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (_, code, _) = self.answer();
         metrics::refused(code);
+        tracing::debug!(target: log::PROBLEM, code, "a request is refused");
         let cause = self.cause();
         let mut response = self.parts().into_response();
         if let Some(cause) = cause {

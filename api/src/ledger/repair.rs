@@ -33,7 +33,9 @@ pub(crate) fn put_back_later(ledgers: &Ledgers, user_id: u64) {
                 user_id,
                 "a ledger was incomplete and has been repaired"
             ),
-            Ok(false) => {}
+            Ok(false) => {
+                tracing::debug!(target: log::REPAIR, user_id, "there was nothing to repair");
+            }
             Err(cause) => tracing::warn!(
                 target: log::REPAIR,
                 user_id,

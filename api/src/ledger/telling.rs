@@ -80,6 +80,7 @@ impl Ledgers {
             }
         }
         self.wait_for_replicas(redis).await?;
+        tracing::debug!(target: log::LEDGER_TELLING, changes = told.len(), "Redis was told");
         Ok(told)
     }
 

@@ -44,9 +44,17 @@ impl Bearer {
     /// Checks a token, and tells whose it is.
     pub(crate) async fn check(&self, token: &str) -> Result<Caller> {
         let now = self.clock.now();
-        let claims = self.keys.verify(token, now).map_err(|_| Error::DeadToken)?;
+        let claims = self.keys.verify(token, now).map_err(|refusal| {
+            tracing::debug!(target: log::CALLER, ?refusal, "an access token is no good");
+            Error::DeadToken
+        })?;
         let mut caller = Caller::new(claims, Digest::of(token.as_bytes()));
-        match self.ledgers.check(caller.user_id, caller.digest, &caller.session).await {
+        let verdict = self.ledgers.check(caller.user_id, caller.digest, &caller.session).await;
+        if let Ok(verdict) = &verdict {
+            let user_id = caller.user_id;
+            tracing::debug!(target: log::LEDGER_CHECK, user_id, ?verdict, "Redis judged");
+        }
+        match verdict {
             Ok(Verdict::Ok) => {}
             Ok(Verdict::Revoked) => return Err(Error::DeadToken),
             Ok(Verdict::NoSession | Verdict::Idle) => {

@@ -13,6 +13,7 @@ use super::live;
 use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::base::last_use::Uses;
+use crate::base::log_targets as log;
 use crate::store::database::Store;
 use crate::store::standing::standing;
 
@@ -54,7 +55,11 @@ impl Fallback {
         ))
         .fetch_optional(&self.store.pool)
         .await?
-        .ok_or(Error::DeadToken)?;
+        .ok_or_else(|| {
+            let user_id = caller.user_id;
+            tracing::debug!(target: log::LEDGER_CHECK, user_id, "MySQL has no such live session");
+            Error::DeadToken
+        })?;
         let (seen, idle_s) = (row.last_activity, row.idle_timeout_s);
         let is_used = live::is_still_used(&self.uses, &caller.session, seen, idle_s, now);
         is_used.then_some(()).ok_or(Error::DeadToken)

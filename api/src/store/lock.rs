@@ -7,6 +7,7 @@ use sqlx::MySqlPool;
 use sqlx::pool::PoolConnection;
 
 use super::database::time;
+use crate::base::log_targets as log;
 
 /// What asking for one may take: nobody waits for it, but a MySQL that hangs must not hold it for ever.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -25,5 +26,6 @@ pub(crate) async fn lock(
     )
     .fetch_one(&mut *connection);
     let got = time(PATIENCE, asked).await?;
+    tracing::debug!(target: log::LOCK, work, taken = got == Some(1), "a lock was asked for");
     Ok((got == Some(1)).then_some(connection))
 }

@@ -100,6 +100,7 @@ impl Work<'_> {
         pipeline.ignore_errors();
         let replies: Vec<Value> = pipeline.query_async(&mut self.redis).await?;
         (self.report)(&self.counts);
+        tracing::debug!(target: log::HYDRATE_FILL, told = %self.counts, "some of it was told");
         let mut refused = None;
         for reply in replies {
             let Value::ServerError(refusal) = reply else { continue };

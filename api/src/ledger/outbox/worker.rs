@@ -124,6 +124,13 @@ async fn try_deliver(ledgers: &Ledgers, users: &[u64]) -> Result<usize, Undelive
     }
     reading::mark(&mut tx, &told, ledgers.clock.now()).await?;
     tx.commit().await?;
+    tracing::debug!(
+        target: log::OUTBOX_WORKER,
+        users = users.len(),
+        behind = behind.len(),
+        rows = told.len(),
+        "delivered what waited"
+    );
     tell_endings_held(ledgers, held).await?;
     for (user_id, delivery) in deliveries {
         if !behind.contains(&user_id) {
