@@ -76,6 +76,62 @@ fn the_ioredis_snippet_lets_in_what_is_good_and_nothing_else() {
     node("js ioredis", "ioredis", "+auth.check +info");
 }
 
+/// As somebody would write it whose keys all have a prefix.
+#[test]
+fn f_60_the_key_prefix_of_ioredis_does_not_reach_call() {
+    let page = page("calling.md");
+    assert!(page.text.contains("Its option `keyPrefix` does not apply to `call`"));
+    let installed = target().join("servers/node/node_modules/ioredis").is_dir();
+    let Some(node) = find_program("node").filter(|_| installed) else {
+        return skipped("ioredis");
+    };
+    let redis = server("+auth.check +auth.session +info");
+    run(&mut redis.connection(), "AUTH.SESSION CREATE user:1 phone EX 600");
+    run(&mut redis.connection(), "AUTH.SESSION CREATE app:user:2 phone EX 600");
+    let plain = page.fence("js ioredis");
+    let program =
+        plain.replace("commandTimeout: 250,", "commandTimeout: 250, keyPrefix: \"app:\",");
+    assert_ne!(program, plain, "the option is set");
+    let mut snippet = Snippet::start(&node, "snippet.mjs", &(program + NODE_DRIVER), &redis);
+    assert!(snippet.ask("1", "token", "phone"), "the key as it is given");
+    assert!(!snippet.ask("2", "token", "phone"), "the key with the prefix");
+}
+
+/// The few lines that stand in the README, as a service has them.
+#[test]
+fn f_52_the_readmes_python_lines_work_whatever_the_client_decodes() {
+    let python = target().join("servers/bin/python");
+    let has_client = Command::new(&python).args(["-c", "import redis"]).output();
+    if !has_client.is_ok_and(|told| told.status.success()) {
+        assert!(!in_ci(), "redis-py is missing: run `make install`");
+        return skipped("redis-py");
+    }
+    let readme = include_str!("../../README.md");
+    let (_, lines) = readme.split_once("```python\n").expect("the README has Python lines");
+    let (lines, _) = lines.split_once("```").expect("they end");
+    let indented: String = lines.lines().map(|line| format!("        {line}\n")).collect();
+    for decodes in ["True", "False"] {
+        let program = format!(
+            "import os
+import redis as client
+class Unauthorized(Exception): pass
+redis = client.Redis.from_url(os.environ['REDIS_URL'], decode_responses={decodes})
+def is_good(subject, token, session):
+    claims = {{'sub': subject, 'sid': session}}
+    try:
+{indented}        return True
+    except Unauthorized:
+        return False
+{PYTHON_DRIVER}"
+        );
+        let redis = server("+auth.check");
+        run(&mut redis.connection(), "AUTH.SESSION CREATE user:1 phone EX 600");
+        let mut snippet = Snippet::start(&python, "readme.py", &program, &redis);
+        assert!(snippet.ask("1", "token", "phone"), "decode_responses={decodes}");
+        assert!(!snippet.ask("1", "token", "laptop"), "decode_responses={decodes}");
+    }
+}
+
 fn node(fence: &str, package: &str, rights: &str) {
     let installed = target().join("servers/node/node_modules").join(package).is_dir();
     let Some(node) = find_program("node").filter(|_| installed) else {

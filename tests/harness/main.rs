@@ -3,6 +3,7 @@
 mod dependencies;
 mod queries;
 mod requirements;
+mod results;
 mod rooms;
 
 use portcullis_tests::{

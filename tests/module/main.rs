@@ -25,6 +25,7 @@ mod paused;
 mod persistence;
 mod replay;
 mod replication;
+mod said;
 mod sessions;
 mod settings;
 mod slots;

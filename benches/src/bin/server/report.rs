@@ -19,20 +19,25 @@ pub(crate) struct Bar {
     met: bool,
 }
 
-/// A bar that is met from `least` on.
+/// A bar that is met from `least` on. What is compared is what is printed, so that no line of the page
+/// contradicts itself.
 pub(crate) fn at_least(what: &'static str, least: f64, measured: f64) -> Bar {
-    let (promised, measured_text) = (format!("≥ {least:.2}"), format!("{measured:.2}"));
-    Bar { what, promised, measured: measured_text, met: measured >= least }
+    let [least, measured] = [least, measured].map(|value| format!("{value:.2}"));
+    let met = as_printed(&measured) >= as_printed(&least);
+    Bar { what, promised: format!("≥ {least}"), measured, met }
 }
 
 /// A bar that is met up to `most` of `unit`.
 pub(crate) fn at_most(what: &'static str, most: f64, measured: f64, unit: &str) -> Bar {
-    let text = |value: f64| {
-        let number = if most < 5.0 { format!("{value:.2}") } else { format!("{value:.1}") };
-        format!("{number} {unit}").trim_end().to_owned()
-    };
-    let promised = format!("≤ {}", text(most));
-    Bar { what, promised, measured: text(measured), met: measured <= most }
+    let digits = if most < 5.0 { 2 } else { 1 };
+    let [most, measured] = [most, measured].map(|value| format!("{value:.digits$}"));
+    let met = as_printed(&measured) <= as_printed(&most);
+    let text = |number: &str| format!("{number} {unit}").trim_end().to_owned();
+    Bar { what, promised: format!("≤ {}", text(&most)), measured: text(&measured), met }
+}
+
+fn as_printed(number: &str) -> f64 {
+    number.parse().unwrap_or(f64::NAN)
 }
 
 /// The table of bars.
