@@ -5,6 +5,7 @@ mod health;
 pub(crate) mod input;
 mod keys;
 mod token;
+pub(crate) mod words;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use portcullis_api::import;

@@ -17,11 +17,11 @@ use portcullis_api::settings::{LogFormat, Server, Settings, Stores};
 use portcullis_api::store::cleanup;
 use portcullis_api::store::database::Store;
 use portcullis_api::store::migrate;
-use portcullis_api::store::told::told;
 use portcullis_api::{App, import, serve};
 use sqlx::ConnectOptions as _;
 use tokio::net::TcpListener;
 
+use crate::cli::words::in_words;
 use crate::cli::{Cli, Command, CreateUser, Direction, Import, Migrate, User, UserCommand};
 use crate::cli::{check, input};
 
@@ -40,18 +40,6 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The chain of causes; those that only repeat the one before are left out.
-fn in_words(error: &anyhow::Error) -> String {
-    let plainly = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<sqlx::Error>().map_or_else(|| cause.to_string(), told)
-    };
-    error.chain().map(plainly).fold(String::new(), |told, cause| match &*told {
-        "" => cause,
-        _ if told.contains(&cause) => told,
-        _ => format!("{told}: {cause}"),
-    })
 }
 
 async fn run(command: Command) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 mod mail;
 mod mysql;
 mod redis;
+mod report;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -12,6 +13,9 @@ use portcullis_api::base::random::Random;
 use portcullis_api::settings::{Server, Settings};
 use tracing_subscriber::EnvFilter;
 
+use self::report::Report;
+use super::words::in_words;
+
 /// The settings, and whether they are all that is looked at.
 #[derive(Args)]
 pub(crate) struct Check {
@@ -20,28 +24,6 @@ pub(crate) struct Check {
     offline: bool,
     #[command(flatten)]
     settings: Settings,
-}
-
-/// What was found, in the order in which it was looked at.
-#[derive(Default)]
-struct Report {
-    lines: Vec<String>,
-    failures: usize,
-}
-
-impl Report {
-    fn good(&mut self, about: &str, told: &str) {
-        self.lines.push(format!("ok    {about}: {told}"));
-    }
-
-    fn bad(&mut self, about: &str, told: &str) {
-        self.failures += 1;
-        self.lines.push(format!("FAIL  {about}: {told}"));
-    }
-
-    fn note(&mut self, about: &str, told: &str) {
-        self.lines.push(format!("note  {about}: {told}"));
-    }
 }
 
 impl Check {
@@ -58,7 +40,7 @@ impl Check {
                 report.good("settings", "valid");
                 report.good("keys", &signer(&app));
             }
-            Err(error) => report.bad("settings", &crate::in_words(&error)),
+            Err(error) => report.bad("settings", &in_words(&error)),
         }
         mysql::look(&settings.stores, &mut report).await;
         redis::look(&settings.stores, &mut report).await;
@@ -67,12 +49,7 @@ impl Check {
             let (about, told) = remark.split_once(' ').unwrap_or((remark, ""));
             report.note(about.trim_end_matches(':'), told);
         }
-        report.lines.iter().for_each(|line| println!("{line}"));
-        match report.failures {
-            0 => Ok(()),
-            1 => anyhow::bail!("one thing above has to be mended"),
-            many => anyhow::bail!("{many} things above have to be mended"),
-        }
+        report.print()
     }
 }
 

@@ -32,7 +32,7 @@ pub struct Stores {
     /// MySQL password.
     #[arg(long, env, hide_env_values = true, value_parser = secret)]
     pub db_password: Option<SecretString>,
-    /// MySQL database.
+    /// MySQL database; make it first: `create database portcullis character set utf8mb4`.
     #[arg(long, env, default_value = "portcullis")]
     pub db_name: String,
     /// Maximum number of MySQL connections (3 to 1000); background work may use two of them.

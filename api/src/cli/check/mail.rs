@@ -7,7 +7,7 @@ use std::time::Duration;
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
 use portcullis_api::settings::Accounts;
 
-use super::Report;
+use super::report::Report;
 
 /// How long a mail server may take.
 const PATIENCE: Duration = Duration::from_secs(10);

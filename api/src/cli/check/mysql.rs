@@ -9,7 +9,7 @@ use portcullis_api::store::migrate;
 use portcullis_api::store::told::told;
 use sqlx::{ConnectOptions as _, MySqlConnection};
 
-use super::Report;
+use super::report::Report;
 
 /// What the service does, in statements that are only explained: one is refused without its right.
 const DEEDS: [(&str, &str); 4] = [

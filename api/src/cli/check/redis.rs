@@ -9,7 +9,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, RedisResult};
 use secrecy::ExposeSecret as _;
 
-use super::Report;
+use super::report::Report;
 
 /// By how much clocks may differ before sessions end at the wrong time.
 const CLOCKS: Duration = Duration::from_secs(5);

@@ -8,7 +8,7 @@
 use sqlx::migrate::Migration;
 use sqlx::{AssertSqlSafe, MySqlConnection};
 
-use super::Fault;
+use super::fault::Fault;
 use super::statements::statements;
 use crate::store::told::number;
 
@@ -66,7 +66,63 @@ async fn is_ours(db: &mut MySqlConnection, statement: &str, table: &str) -> sqlx
 
 #[cfg(test)]
 mod tests {
+    use portcullis_tests::Database;
+    use sqlx::migrate::MigrationType;
+    use sqlx::{Connection as _, SqlSafeStr as _};
+
     use super::*;
+
+    const STEP: &str = "create table things (id int) comment = 'things; of a test';
+        alter table things add column first int;
+        alter table things add column second int, add key idx_second (second);
+        alter table things drop column gone;
+        insert into things (id) values (1);";
+
+    /// A database in which the step is noted as failed.
+    async fn failed(name: &str) -> MySqlConnection {
+        let url = Database::shared().fresh_database(name);
+        let mut db = MySqlConnection::connect(&url).await.unwrap();
+        let list = "create table list (version bigint, success boolean, checksum blob);
+                    insert into list values (1, false, '')";
+        sqlx::raw_sql(list).execute(&mut db).await.unwrap();
+        db
+    }
+
+    async fn taken_up(db: &mut MySqlConnection) -> Result<(), Fault> {
+        let (kind, sql) = (MigrationType::ReversibleUp, AssertSqlSafe(STEP).into_sql_str());
+        finish(db, "list", &Migration::new(1, "a step".into(), kind, sql, false)).await
+    }
+
+    #[tokio::test]
+    async fn f_35_what_a_step_has_done_already_is_not_done_twice() {
+        // However far it came, the rest is done.
+        for done in 0..4 {
+            let mut db = failed("again").await;
+            for statement in statements(STEP).into_iter().take(done) {
+                let run = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut db).await;
+                assert!(run.is_ok() || statement.contains("gone"), "{statement}");
+            }
+            taken_up(&mut db).await.unwrap();
+            let rows = "select id from things where first is null and second is null";
+            let rows: Vec<i32> = sqlx::query_scalar(rows).fetch_all(&mut db).await.unwrap();
+            assert_eq!(rows, [1], "after {done} statements");
+            let noted = "select success from list where length(checksum) > 0";
+            assert!(sqlx::query_scalar::<_, bool>(noted).fetch_one(&mut db).await.unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn f_35_a_table_of_somebody_else_is_never_taken_for_ours() {
+        let mut db = failed("foreign").await;
+        for comment in ["", "their things"] {
+            let theirs = format!("create table things (id int) comment = '{comment}'");
+            sqlx::raw_sql(AssertSqlSafe(theirs)).execute(&mut db).await.unwrap();
+            let refused = taken_up(&mut db).await;
+            assert!(matches!(refused, Err(Fault::Foreign { table, .. }) if table == "things"));
+            sqlx::raw_sql("drop table things").execute(&mut db).await.unwrap();
+        }
+        taken_up(&mut db).await.unwrap();
+    }
 
     #[test]
     fn the_table_that_a_statement_makes_is_read_from_it() {
