@@ -43,7 +43,7 @@ fn f_60_a_ledger_without_an_end_gets_one_with_its_next_write() {
         talk.say("AUTH.SESSION CREATE user:1 phone EX 600");
         assert!(left(&mut talk, "user:1") > 0);
 
-        assert_eq!(talk.say("PERSIST user:1"), "(integer) 1");
+        assert_eq!(talk.say("PERSIST user:1"), "1");
         let payload: Vec<u8> = redis::cmd("DUMP").arg("user:1").query(&mut talk.0).unwrap();
         assert_eq!(talk.tell("RESTORE user:2 0 %", &[&payload]), "OK");
         for key in ["user:1", "user:2"] {
