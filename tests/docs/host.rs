@@ -65,6 +65,11 @@ impl Host {
         settings.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
+    /// Sets a variable in the environment of what is typed from now on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Types the block, which must succeed, and tells what was printed.
     pub(crate) fn run(&mut self, block: &Fence) -> String {
         let mut told = String::new();

@@ -5,6 +5,7 @@ mod calling;
 mod examples;
 mod guide;
 mod host;
+mod names;
 mod pages;
 mod personal_data;
 #[expect(unreachable_pub, reason = "shown in the documentation as a service would have it")]
@@ -12,3 +13,5 @@ mod redis_rs;
 mod reference;
 mod removal;
 mod rotation;
+mod troubleshooting;
+mod why_not;
