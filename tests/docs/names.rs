@@ -40,7 +40,7 @@ fn f_54_every_name_on_the_pages_is_one_that_the_product_knows() {
 }
 
 #[test]
-fn f_54_every_refusal_that_the_page_explains_is_one_that_the_service_gives() {
+fn f_54_the_page_explains_every_refusal_that_the_service_gives_and_no_other() {
     let given = refusals(&openapi());
     let rows = service_page("troubleshooting.md").rows("");
     let explained: BTreeSet<(u64, String)> =
@@ -48,6 +48,8 @@ fn f_54_every_refusal_that_the_page_explains_is_one_that_the_service_gives() {
     assert!(explained.len() > 20, "only {} refusals are explained", explained.len());
     let wrong: Vec<_> = explained.difference(&given).collect();
     assert!(wrong.is_empty(), "the service never answers {wrong:?}");
+    let unexplained: Vec<_> = given.difference(&explained).collect();
+    assert!(unexplained.is_empty(), "the page explains no {unexplained:?}");
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn f_54_the_commands_of_the_troubleshooting_page_say_what_it_says() {
     let blocks = page().fences();
     let told: Vec<String> =
         blocks.iter().filter(|block| block.kind == "sh").map(|block| host.run(block)).collect();
-    let [first, cookies, claims, verdict, digests, redis, mysql] = &told[..] else {
+    let [first, cookies, inspected, claims, verdict, digests, redis, mysql] = &told[..] else {
         panic!("{} blocks of commands", told.len())
     };
     for part in ["\"status\":\"healthy\"", "\n200\n", "applied", "portcullis_confirmed:1"] {
@@ -63,6 +63,8 @@ fn f_54_the_commands_of_the_troubleshooting_page_say_what_it_says() {
     let verdict = host.run(asked.expect("the page asks Redis"));
     assert!(verdict.starts_with("NO_SESSION\n"), "{verdict}");
     digests_are_those_that_are_stored(&host, digests);
+    let digest = digests.split(' ').next().expect("a digest was printed");
+    assert!(inspected.contains(digest), "no {digest} in\n{inspected}");
 }
 
 /// The access token's among what was revoked by the logout, the refresh token's among its kind.
@@ -132,6 +134,8 @@ fn alice() -> String {
          values (unhex('{DIGEST}'), 'access', {later}, {now}, 'logout', 7, '{SESSION}');
          insert into email_tokens (user_id, token_hash, purpose, created_at, expires_at)
          values (7, unhex('{DIGEST}'), 'reset_password', {now}, {later});
+         insert into mails (kind, recipient, user_id, reference, created_at, next_try_at)
+         values ('reset_password', 'alice@example.com', 7, repeat('r', 16), {now}, {now});
          insert into audit_events (at, event, user_id, detail)
          values ({now}, 'authn_login_success', 7, '{{}}');
          insert into revocation_outbox (user_id, change_set, created_at) values (7, '{{}}', {now})"
