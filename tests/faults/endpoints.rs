@@ -98,6 +98,8 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &{
         endpoint("DELETE", "/sessions", Bearer, "", NEEDS_MYSQL).ending(Second),
         endpoint("DELETE", "/sessions/{second session}", Bearer, "", NEEDS_MYSQL).ending(Second),
         endpoint("GET", "/me", Bearer, "", NEEDS_MYSQL),
+        endpoint("GET", "/me/export", Bearer, "", NEEDS_MYSQL),
+        endpoint("DELETE", "/me", Bearer, "", NEEDS_MYSQL).ending(Both),
         endpoint("GET", "/blacklist", Bearer, "", NEEDS_MYSQL),
         endpoint("GET", "/token-stats", Bearer, "", NEEDS_MYSQL),
         endpoint("GET", "/verify", Bearer, "", NEEDS_NEITHER),

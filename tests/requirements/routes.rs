@@ -28,7 +28,7 @@ use Who::{Admin, Anyone, Bearer, Service};
 pub(crate) type Route = (&'static str, &'static str, Who, Kind);
 
 /// Method and path; paths that begin with `=` are not below `/api/v1/auth`.
-pub(crate) const ROUTES: [Route; 37] = [
+pub(crate) const ROUTES: [Route; 38] = [
     ("POST", "/register", Anyone, Json),
     ("POST", "/verify-email", Anyone, Json),
     ("POST", "/resend-verification", Anyone, Json),

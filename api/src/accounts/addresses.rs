@@ -53,7 +53,7 @@ pub async fn bring_into_form(store: &Store) -> sqlx::Result<Report> {
                 Some(form) => match rename(store, row.id, &row.email, &form).await? {
                     None => report.changed += 1,
                     taken_by => {
-                        report.left.push(Left { user_id: row.id, email: row.email, taken_by })
+                        report.left.push(Left { user_id: row.id, email: row.email, taken_by });
                     }
                 },
                 None => {

@@ -49,7 +49,7 @@ impl TokenForm {
         let mut seen = Vec::new();
         for (name, value) in fields {
             match name.as_str() {
-                "token" => form.token = value.trim().to_owned(),
+                "token" => value.trim().clone_into(&mut form.token),
                 "token_type_hint" => form.token_type_hint = given(value),
                 "client_id" => form.client_id = given(value),
                 "client_secret" => form.client_secret = given(value),

@@ -12,7 +12,6 @@ use secrecy::ExposeSecret as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, FromRow, MySqlConnection};
 
-use self::roles::Roles;
 use super::ids::Ids;
 use super::options::Options;
 use super::rows::{OldRevocation, OldSession, OldToken, OldUser};
@@ -22,6 +21,15 @@ use crate::settings::check_mysql_url;
 const USERS: u32 = 100;
 /// How many revocations are handled at a time.
 const REVOCATIONS: u32 = 1000;
+
+/// How roles are read.
+#[derive(Default)]
+struct Roles {
+    /// Each selects a user's number and a role's name, of the users from one number to another.
+    queries: Vec<String>,
+    /// Tables and columns that seem to hold roles and cannot be read, with the reason.
+    unread: Vec<(String, String)>,
+}
 
 /// One unchanging view of the old database.
 pub(super) struct Old {

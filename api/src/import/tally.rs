@@ -7,6 +7,14 @@ use std::fmt;
 /// What most rows become.
 pub(super) const IMPORTED: &str = "imported";
 pub(super) const THERE: &str = "there already";
+/// What becomes of users besides.
+pub(super) const ADDRESS_TAKEN: &str = "left out: another account here has the e-mail address";
+pub(super) const UNVERIFIED: &str = "imported, to verify their address before they log in";
+pub(super) const TOO_DEAR: &str =
+    "imported, to choose a new password by mail: checking the old hash costs too much";
+pub(super) const UPDATED: &str = "brought up to date";
+pub(super) const UPDATED_WITHOUT_PASSWORD: &str =
+    "brought up to date but for the password: checking its hash costs too much";
 
 /// What became of the old rows: how many of which kind met which fate.
 #[derive(Debug, Default, PartialEq, Eq)]

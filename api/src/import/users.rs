@@ -12,7 +12,9 @@ use sqlx::MySqlConnection;
 use super::ids::Ids;
 use super::roles;
 use super::rows::{OldUser, instant};
-use super::tally::{IMPORTED, THERE};
+use super::tally::{
+    ADDRESS_TAKEN, IMPORTED, THERE, TOO_DEAR, UNVERIFIED, UPDATED, UPDATED_WITHOUT_PASSWORD,
+};
 use super::work::Import;
 use crate::accounts::password::Unusable;
 use crate::accounts::user::checked_email;
@@ -24,13 +26,6 @@ use crate::store::transaction::Transaction;
 
 const KIND: &str = "users";
 const ROLES: &str = "roles";
-const ADDRESS_TAKEN: &str = "left out: another account here has the e-mail address";
-const UNVERIFIED: &str = "imported, to verify their address before they log in";
-const TOO_DEAR: &str =
-    "imported, to choose a new password by mail: checking the old hash costs too much";
-const UPDATED: &str = "brought up to date";
-const UPDATED_WITHOUT_PASSWORD: &str =
-    "brought up to date but for the password: checking its hash costs too much";
 /// What fits into the columns of names.
 const LONGEST_NAME: usize = 100;
 
@@ -88,10 +83,9 @@ impl Import<'_> {
             for old in batch {
                 let id = old.id;
                 let roles = roles.get(&id).map_or(&[] as &[_], Vec::as_slice);
+                let is_gone = deleted.contains(&id) && !here.contains_key(&id);
                 let fate = match self.person(old, roles) {
-                    Ok(_) if deleted.contains(&id) && !here.contains_key(&id) => {
-                        Err("left out: deleted here")
-                    }
+                    Ok(_) if is_gone => Err("left out: deleted here"),
                     Ok(person) => self.user(&mut tx, here.get(&id), &person, &no_password).await?,
                     Err(why) => Err(why),
                 };

@@ -27,7 +27,7 @@ async fn look_at_server(url: &str, report: &mut Report) {
         Ok(true) => report.good("mail", "the server of SMTP_URL answers and lets us in"),
         Ok(false) => report.bad("mail", "the server does not answer as one: correct SMTP_URL"),
         Err(cause) => {
-            report.bad("mail", &format!("correct SMTP_URL, or start the server ({cause})"))
+            report.bad("mail", &format!("correct SMTP_URL, or start the server ({cause})"));
         }
     }
 }

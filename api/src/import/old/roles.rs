@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use sqlx::{AssertSqlSafe, FromRow};
 
-use super::{Old, plain};
+use super::{Old, Roles, plain};
 use crate::import::ids::Ids;
 
 /// Where a role's name, a user and a role may stand.
@@ -18,15 +18,6 @@ const ROLE_ID: [&str; 3] = ["roleid", "userroleid", "role"];
 struct OldRole {
     user_id: u64,
     name: Option<String>,
-}
-
-/// How roles are read.
-#[derive(Default)]
-pub(super) struct Roles {
-    /// Each selects a user's number and a role's name, of the users from one number to another.
-    queries: Vec<String>,
-    /// Tables and columns that seem to hold roles and cannot be read, with the reason.
-    unread: Vec<(String, String)>,
 }
 
 impl Old {
@@ -155,16 +146,16 @@ impl Old {
         let column = |names: &[&str]| self.column(table, names);
         let mut standing = String::new();
         if let Some((gone, _)) = column(&["deletedat", "revokedat"]) {
-            standing += &format!(" and l.`{gone}` is null");
+            standing.extend([" and l.`", gone, "` is null"]);
         }
         if let Some((active, _)) = column(&["isactive", "active"]) {
-            standing += &format!(" and l.`{active}` <> 0");
+            standing.extend([" and l.`", active, "` <> 0"]);
         }
         if let Some((until, kind)) = column(&["expiresat", "validuntil"]) {
-            let until = format!("l.`{until}`");
+            let until = &*format!("l.`{until}`");
             let now =
                 if kind.ends_with("int") { "unix_timestamp() * 1000" } else { "utc_timestamp()" };
-            standing += &format!(" and ({until} is null or {until} > {now})");
+            standing.extend([" and (", until, " is null or ", until, " > ", now, ")"]);
         }
         standing
     }
