@@ -12,6 +12,7 @@ mod address;
 mod alone;
 mod counted;
 mod exhausted;
+mod scope;
 mod store;
 
 use std::net::IpAddr;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use tokio::sync::SemaphorePermit;
 
 pub use account::Attempt;
+pub use scope::Scope;
 
 use crate::base::allowance::{Quota, Throttled};
 use crate::base::client::Client;
@@ -34,36 +36,6 @@ use account::{AccountLimits, Who};
 use counted::Counted;
 use exhausted::Exhausted;
 use store::Counts;
-
-/// What is counted per address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Logins, successful or not.
-    Login,
-    /// Refreshes with tokens that nobody here gave out; others count for their session.
-    Refresh,
-    /// Logouts with such tokens.
-    Logout,
-    /// Registrations.
-    Register,
-    /// What sends a mail, or comes with a mailed token that is none.
-    Mail,
-    /// Services that could not authenticate themselves; those that can are not counted.
-    Client,
-}
-
-impl Scope {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Login => "login",
-            Self::Refresh => "refresh",
-            Self::Logout => "logout",
-            Self::Register => "register",
-            Self::Mail => "mail",
-            Self::Client => "client",
-        }
-    }
-}
 
 /// Counts requests and failures.
 pub struct Limiter {

@@ -67,7 +67,7 @@ async fn f_28_however_an_address_is_spelled_it_is_one_account_at_every_door() {
 }
 
 fn url_encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().flat_map(|byte| format!("%{byte:02X}").into_bytes()).map(char::from).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

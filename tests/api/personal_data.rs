@@ -68,9 +68,7 @@ async fn everything(auth: &Service) -> String {
         let sql = format!("select coalesce({value}, '') from `{table}`");
         let values: Vec<String> =
             sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(auth.db()).await.unwrap();
-        for value in values {
-            all += &format!("{table}.{name}: {value}\n");
-        }
+        all.extend(values.iter().map(|value| format!("{table}.{name}: {value}\n")));
     }
     all
 }

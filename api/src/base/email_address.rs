@@ -119,8 +119,8 @@ mod tests {
     #[test]
     fn f_28_whatever_one_letter_becomes_stays_what_it_is() {
         for letter in ('\0'..='\u{1ffff}').filter(|c| c.is_alphanumeric()) {
-            for given in [format!("a{letter}b@example.com"), format!("a@x{letter}.example.com")] {
-                let Some(form) = canonical(&given) else { continue };
+            let given = [format!("a{letter}b@example.com"), format!("a@x{letter}.example.com")];
+            for form in given.iter().filter_map(|given| canonical(given)) {
                 assert_eq!(canonical(&form).as_deref(), Some(&*form), "{given:?}");
             }
         }

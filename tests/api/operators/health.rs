@@ -118,13 +118,9 @@ async fn f_36_health_says_that_redis_is_away_or_not_confirmed() {
     let health = async || -> Value {
         auth.raw(Method::GET, "/health").send().await.unwrap().json().await.unwrap()
     };
-    let becomes = |message: &str| {
-        block_in_place(|| {
-            wait_until(message, || {
-                runtime.block_on(health())["services"]["redis"]["message"] == message
-            });
-        });
-    };
+    let message_is =
+        |message: &str| runtime.block_on(health())["services"]["redis"]["message"] == message;
+    let becomes = |message: &str| block_in_place(|| wait_until(message, || message_is(message)));
     becomes("connected");
     // Nobody can confirm what nobody can compare.
     mysql.kill();

@@ -5,6 +5,7 @@
 //! another tab was faster, gets the same successor for a short while. A token that comes back
 //! later, or after its successor was spent, is in the wrong hands: its whole session ends.
 
+mod presented;
 mod row;
 pub mod way_back;
 
@@ -20,11 +21,10 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::base::client::Client;
 use crate::base::clock::Timestamp;
-use crate::base::error::{Error, Over, Result, Violation};
+use crate::base::error::{Error, Over, Result};
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
 use crate::http::body::{OptionalBody, pasted_if_any};
-use crate::http::caller::bearer;
 use crate::http::cookies;
 use crate::http::our_pages;
 use crate::limits::Scope;
@@ -38,6 +38,7 @@ use crate::store::audit::{self, Event, What};
 use crate::store::transaction::Transaction;
 use crate::tokens::issue::TokenPair;
 use crate::tokens::secret::RefreshToken;
+use presented::presented;
 use row::{Row, find};
 
 /// Body of `/refresh`.
@@ -81,7 +82,7 @@ async fn exchanged(
     headers: &HeaderMap,
     request: &Request,
 ) -> Result<Response> {
-    let (token, by_cookie) = presented(headers, request)?;
+    let (token, by_cookie) = presented(headers, request.refresh_token.as_deref())?;
     let conditions =
         Conditions { meant: by_cookie.then_some(headers), session: request.session_id.as_deref() };
     let (row, mut pair) = exchange(app, client, token, conditions).await?;
@@ -135,21 +136,6 @@ async fn exchange(
 /// Refuses a token that nobody here gave out.
 async fn unknown<T>(app: &App, client: &Client) -> Result<T> {
     Err(app.limits.unknown(Scope::Refresh, client, Error::DeadRefreshToken).await)
-}
-
-/// The one refresh token of a request, and whether a cookie brought it.
-fn presented<'a>(headers: &'a HeaderMap, request: &'a Request) -> Result<(&'a str, bool)> {
-    match (request.refresh_token.as_deref(), cookies::value(headers, cookies::REFRESH)) {
-        (Some(_), Some(_)) => Err(Error::TwoTokens),
-        (None, Some(_)) if bearer(headers)?.is_some() => Err(Error::TwoTokens),
-        (Some(token), None) => Ok((token, false)),
-        (None, Some(token)) => Ok((token, true)),
-        (None, None) => Err(Error::Incomplete(vec![Violation::new(
-            "refresh_token",
-            "required",
-            "This is required.",
-        )])),
-    }
 }
 
 async fn refuse_mismatch<T>(

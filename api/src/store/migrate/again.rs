@@ -93,15 +93,20 @@ mod tests {
         finish(db, "list", &Migration::new(1, "a step".into(), kind, sql, false)).await
     }
 
+    /// Runs so many statements of the step.
+    async fn run(db: &mut MySqlConnection, done: usize) {
+        for statement in statements(STEP).into_iter().take(done) {
+            let run = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *db).await;
+            assert!(run.is_ok() || statement.contains("gone"), "{statement}");
+        }
+    }
+
     #[tokio::test]
     async fn f_35_what_a_step_has_done_already_is_not_done_twice() {
         // However far it came, the rest is done.
         for done in 0..4 {
             let mut db = failed("again").await;
-            for statement in statements(STEP).into_iter().take(done) {
-                let run = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut db).await;
-                assert!(run.is_ok() || statement.contains("gone"), "{statement}");
-            }
+            run(&mut db, done).await;
             taken_up(&mut db).await.unwrap();
             let rows = "select id from things where first is null and second is null";
             let rows: Vec<i32> = sqlx::query_scalar(rows).fetch_all(&mut db).await.unwrap();
