@@ -50,8 +50,9 @@ fn f_29_a_mail_directory_that_cannot_be_used_stops_the_start_with_the_reason() {
             .env("OPS_ADDR", "127.0.0.1:0")
             .output()
             .unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        let told = String::from_utf8(told).unwrap();
         assert!(!output.status.success(), "{command}");
-        assert!(told.contains("MAIL_DIR: ") && told.contains("is not a directory"), "{told}");
+        assert!(told.contains("MAIL_DIR") && told.contains("is not a directory"), "{told}");
     }
 }
