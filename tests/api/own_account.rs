@@ -142,6 +142,7 @@ async fn f_47_everything_that_is_kept_about_the_caller_is_exported_and_nothing_o
         ("refresh_tokens", "refresh_tokens"),
         ("revocations", "token_blacklist_enhanced"),
         ("mailed_tokens", "email_tokens"),
+        ("mails", "mails"),
         ("audit_events", "audit_events"),
     ] {
         let exported = data[name].as_array().unwrap_or_else(|| panic!("{name}: {data}")).len();

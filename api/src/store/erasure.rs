@@ -20,6 +20,13 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Deletes a user, who is held, and strips what is kept.
 pub(crate) async fn delete_user(tx: &mut MySqlConnection, user_id: u64) -> sqlx::Result<()> {
+    // Of those that are not about an account yet: nobody has looked whether there is one.
+    sqlx::query!(
+        "delete m from mails m join users u on u.email = m.recipient where u.id = ?",
+        user_id,
+    )
+    .execute(&mut *tx)
+    .await?;
     sqlx::query!("delete from users where id = ?", user_id).execute(&mut *tx).await?;
     strip(tx, user_id).await.map(drop)
 }

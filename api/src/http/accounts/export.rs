@@ -4,6 +4,7 @@
 //! A trail may be long, so it is written while it is read, a page at a time: neither MySQL nor this
 //! instance ever holds all of it. An export that breaks off is no JSON document.
 
+mod account;
 mod rows;
 
 use std::time::Duration;
@@ -24,7 +25,8 @@ use crate::http::answer::Success;
 use crate::http::caller::must_have_logged_in_lately;
 use crate::sessions::caller::Caller;
 use crate::store::audit::{self, Event, What};
-use rows::{Account, MailedToken, Recorded, RefreshToken, Revocation, Row, Session};
+use account::Account;
+use rows::{Mail, MailedToken, Recorded, RefreshToken, Revocation, Row, Session};
 
 /// How many pages wait for a client that reads slowly, and for how long.
 const PAGES_AHEAD: usize = 2;
@@ -43,6 +45,8 @@ pub struct Export {
     revocations: Vec<Revocation>,
     /// Links that were mailed to verify the address or to reset the password.
     mailed_tokens: Vec<MailedToken>,
+    /// Mails that wait or were sent lately.
+    mails: Vec<Mail>,
     /// What the audit trail says about the caller, and what the caller did to others.
     audit_events: Vec<Recorded>,
 }
@@ -100,6 +104,7 @@ impl Writer {
         self.list::<RefreshToken>("refresh_tokens").await?;
         self.list::<Revocation>("revocations").await?;
         self.list::<MailedToken>("mailed_tokens").await?;
+        self.list::<Mail>("mails").await?;
         self.list::<Recorded>("audit_events").await?;
         self.send("}}".to_owned()).await
     }

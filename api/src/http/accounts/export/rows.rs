@@ -7,8 +7,6 @@ use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use crate::base::clock::Timestamp;
-use crate::base::role::Role;
-use crate::store::database::Store;
 
 /// How many rows are read at a time.
 const PAGE: u32 = 500;
@@ -21,39 +19,6 @@ pub(super) trait Row: Sized {
     fn key(&self) -> Self::Key;
 
     async fn page(db: &MySqlPool, user_id: u64, after: &Self::Key) -> sqlx::Result<Vec<Self>>;
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = ExportedAccount)]
-pub(super) struct Account {
-    id: u64,
-    email: String,
-    first_name: String,
-    last_name: String,
-    role: Role,
-    is_active: bool,
-    email_verified_at: Option<Timestamp>,
-    /// What was issued up to here is dead.
-    tokens_valid_after: Option<Timestamp>,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-}
-
-impl Account {
-    pub(super) async fn of(store: &Store, user_id: u64) -> sqlx::Result<Option<Self>> {
-        sqlx::query_as!(
-            Self,
-            r#"select id, email, first_name, last_name, role as "role: Role",
-                      is_active as "is_active: bool",
-                      email_verified_at as "email_verified_at: Timestamp",
-                      tokens_valid_after as "tokens_valid_after: Timestamp",
-                      created_at as "created_at: Timestamp", updated_at as "updated_at: Timestamp"
-                 from users where id = ?"#,
-            user_id,
-        )
-        .fetch_optional(&store.pool)
-        .await
-    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -201,6 +166,47 @@ impl Row for MailedToken {
             r#"select id, purpose, created_at as "created_at: Timestamp",
                       expires_at as "expires_at: Timestamp", used_at as "used_at: Timestamp"
                  from email_tokens where user_id = ? and id > ? order by id limit ?"#,
+            user_id,
+            after,
+            PAGE,
+        )
+        .fetch_all(db)
+        .await
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedMail)]
+pub(super) struct Mail {
+    id: u64,
+    kind: String,
+    recipient: String,
+    /// Device and address that it tells of, until it is sent.
+    #[schema(value_type = Option<Object>)]
+    scene: Option<Json<Value>>,
+    created_at: Timestamp,
+    /// When it was sent or given up.
+    settled_at: Option<Timestamp>,
+    outcome: Option<String>,
+}
+
+impl Row for Mail {
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.id
+    }
+
+    async fn page(db: &MySqlPool, user_id: u64, after: &u64) -> sqlx::Result<Vec<Self>> {
+        sqlx::query_as!(
+            Self,
+            r#"select id, kind, recipient, scene as "scene: Json<Value>",
+                      created_at as "created_at: Timestamp",
+                      settled_at as "settled_at: Timestamp", outcome
+                 from mails
+                where (user_id = ? or recipient = (select email from users where id = ?)) and id > ?
+                order by id limit ?"#,
+            user_id,
             user_id,
             after,
             PAGE,
