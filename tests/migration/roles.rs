@@ -1,5 +1,7 @@
 //! Roles of the old system, wherever it keeps them.
 
+use std::time::Duration;
+
 use portcullis_api::import::Tally;
 use portcullis_tests::Service;
 use serde_json::json;
@@ -136,6 +138,8 @@ async fn f_48_a_role_follows_until_its_user_is_changed_here() {
     let tally = old.import(&auth).await;
     assert_eq!(tally.of("users", "brought up to date"), 1, "{tally}");
     assert_eq!(administrators(&auth).await, [1]);
+    // Later than any change in the old system.
+    auth.clock.advance(Duration::from_mins(5));
     let path = "/admin/users/2/role";
     auth.post_as(&root.access, path, json!({ "role": "admin" })).await.must_be(200);
     old.import(&auth).await;
