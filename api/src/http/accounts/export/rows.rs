@@ -28,6 +28,8 @@ pub(super) struct Session {
     #[schema(value_type = Object)]
     device_info: Json<Value>,
     ip_address: String,
+    /// Of the last request; null: none since the login.
+    last_ip_address: Option<String>,
     user_agent: String,
     is_active: bool,
     last_activity: Timestamp,
@@ -50,7 +52,8 @@ impl Row for Session {
     async fn page(db: &MySqlPool, user_id: u64, after: &String) -> sqlx::Result<Vec<Self>> {
         sqlx::query_as!(
             Self,
-            r#"select id, device_info as "device_info: Json<Value>", ip_address, user_agent,
+            r#"select id, device_info as "device_info: Json<Value>", ip_address,
+                      last_ip_address, user_agent,
                       is_active as "is_active: bool", last_activity as "last_activity: Timestamp",
                       created_at as "created_at: Timestamp",
                       authenticated_at as "authenticated_at: Timestamp",
