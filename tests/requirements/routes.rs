@@ -28,7 +28,7 @@ use Who::{Admin, Anyone, Bearer, Service};
 pub(crate) type Route = (&'static str, &'static str, Who, Kind);
 
 /// Method and path; paths that begin with `=` are not below `/api/v1/auth`.
-pub(crate) const ROUTES: [Route; 38] = [
+pub(crate) const ROUTES: [Route; 40] = [
     ("POST", "/register", Anyone, Json),
     ("POST", "/verify-email", Anyone, Json),
     ("POST", "/resend-verification", Anyone, Json),
@@ -48,6 +48,8 @@ pub(crate) const ROUTES: [Route; 38] = [
     ("GET", "/token-stats", Bearer, Nothing),
     ("POST", "/change-password", Bearer, Json),
     ("GET", "/me", Bearer, Nothing),
+    ("DELETE", "/me", Bearer, Nothing),
+    ("GET", "/me/export", Bearer, Nothing),
     ("GET", "/verify", Bearer, Nothing),
     ("PUT", "/verify/some/path", Bearer, Nothing),
     ("POST", "/introspect", Service, Form),
