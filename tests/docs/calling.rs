@@ -109,7 +109,7 @@ fn f_52_the_readmes_python_lines_work_whatever_the_client_decodes() {
     let readme = include_str!("../../README.md");
     let (_, lines) = readme.split_once("```python\n").expect("the README has Python lines");
     let (lines, _) = lines.split_once("```").expect("they end");
-    let indented: String = lines.lines().map(|line| format!("        {line}\n")).collect();
+    let indented = format!("        {}\n", lines.trim_end().replace('\n', "\n        "));
     for decodes in ["True", "False"] {
         let program = format!(
             "import os
