@@ -194,14 +194,14 @@ impl Ledgers {
         &self,
         question: &Pipeline,
     ) -> RedisResult<T> {
-        let line = self.lines.any()?;
+        let line = self.lines.beside()?;
         let answer = question.query_async(&mut line.ask.clone()).await;
         self.lines.heard(&line, answer)
     }
 
     /// What the module counts: `INFO portcullis`.
     pub async fn info(&self) -> RedisResult<String> {
-        let line = self.lines.any()?;
+        let line = self.lines.beside()?;
         let answer = redis::cmd("INFO").arg("portcullis").query_async(&mut line.ask.clone()).await;
         self.lines.heard(&line, answer)
     }

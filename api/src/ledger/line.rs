@@ -75,7 +75,7 @@ pub(crate) struct Lines {
 struct State {
     line: Option<Arc<Line>>,
     belief: Belief,
-    /// Why there is no line, if that is the module's fault.
+    /// What is wrong with the module at the end of the line: ledgers cannot be spoken of there.
     lack: Option<Lack>,
 }
 
@@ -86,9 +86,21 @@ impl Lines {
         Ok(Self { client, deadline, sentinel, state, trouble, up })
     }
 
-    /// The line, believed or not.
+    /// The line, believed or not, if there are ledgers at its end.
     pub(crate) fn any(&self) -> RedisResult<Arc<Line>> {
+        let lack = self.read().lack;
+        lack.map_or_else(|| self.beside(), |lack| Err(unavailable(lack.told())))
+    }
+
+    /// The line, for what is about no ledger.
+    pub(crate) fn beside(&self) -> RedisResult<Arc<Line>> {
         self.read().line.clone().ok_or_else(|| unavailable("no connection to Redis"))
+    }
+
+    /// Takes to heart what was seen of the module, which may also be loaded while a server runs.
+    pub(crate) fn note(&self, lack: Option<Lack>) -> RedisResult<()> {
+        self.write().lack = lack;
+        lack.map_or(Ok(()), |lack| Err(unavailable(lack.told())))
     }
 
     /// The line, if what it says about this user may be believed.
@@ -109,8 +121,8 @@ impl Lines {
     pub(crate) fn condition(&self) -> Condition {
         let state = self.read();
         match (&state.line, state.lack) {
-            (None, Some(_)) => Condition::NoModule,
-            (None, None) => Condition::Unreachable,
+            (None, _) => Condition::Unreachable,
+            (Some(_), Some(_)) => Condition::NoModule,
             (Some(_), _) if state.belief.is_believed() => Condition::Believed,
             (Some(_), _) => Condition::NotConfirmed,
         }
@@ -156,23 +168,20 @@ impl Lines {
                 "the connection to Redis was lost; MySQL answers"
             );
             state.line = None;
+            state.lack = None;
             self.trouble.notify_one();
         }
     }
 
     /// Makes the current line, or a new one that is not believed yet.
     pub(crate) async fn connect(&self) -> RedisResult<Arc<Line>> {
-        if let Ok(line) = self.any() {
+        if let Ok(line) = self.beside() {
             return Ok(line);
         }
-        let opened = self.open_both().await;
-        let mut state = self.write();
-        state.lack = opened.as_ref().ok().and_then(|(_, _, sight)| sight.lack);
-        let (ask, tell, sight) = opened?;
-        if let Some(lack) = sight.lack {
-            return Err(unavailable(lack.told()));
-        }
+        let (ask, tell, sight) = self.open_both().await?;
         let checks = Checks::on(ask.clone());
+        let mut state = self.write();
+        state.lack = sight.lack;
         let id = state.belief.begin_line();
         let line = Arc::new(Line { ask, checks, tell, run_id: sight.run_id, id });
         state.line = Some(line.clone());

@@ -90,6 +90,7 @@ async fn round(ledgers: &Ledgers, marked: &mut Instant) -> Result<(), Fault> {
     let (look, kept) = tokio::join!(lines.look(&mut redis), lines.keep(&line));
     drop(lines.heard(&line, kept));
     let mut sight = lines.heard(&line, look)?;
+    lines.note(sight.lack)?;
     if !sight.is_up_to_date() {
         lines.doubt();
         if !sight.is_primary() {

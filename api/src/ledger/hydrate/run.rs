@@ -50,6 +50,7 @@ pub async fn bring_up_to_date(
     lines.connect().await?;
     let mut redis = lines.open(PATIENCE).await?;
     let sight = lines.look(&mut redis).await?;
+    lines.note(sight.lack)?;
     if sight.is_up_to_date() && extent == Extent::WhatIsMissing {
         return Ok(None);
     }
