@@ -64,6 +64,7 @@ fn signer(app: &App) -> String {
 pub(crate) fn offline(settings: Settings) -> anyhow::Result<()> {
     log_filter(&settings.server)?;
     let app = App::new(settings.check()?, Clock::system(), Random::system())?;
+    app.mail.check()?;
     for remark in app.settings.remarks() {
         println!("note: {remark}");
     }
