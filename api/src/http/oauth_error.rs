@@ -9,22 +9,19 @@ use serde_json::{Map, Value};
 const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
 
-/// Whether the endpoints of this route speak OAuth.
-pub(super) fn concerns(route: &str) -> bool {
-    ["/api/v1/auth/introspect", "/api/v1/auth/revoke"].contains(&route)
-}
-
-/// Whether an answer had better say that it is JSON and not what kind: libraries ask for just that
-/// and read nothing else.
-pub(super) fn wants_plain_json(headers: &HeaderMap) -> bool {
+/// What refusals of this route are to call themselves, if it speaks OAuth. Libraries that ask for JSON
+/// read nothing that says which kind of it it is.
+pub(super) fn media_type(route: &str, headers: &HeaderMap) -> Option<&'static str> {
     let asked = |kind: &str| {
         headers.get_all(ACCEPT).iter().any(|line| line.to_str().is_ok_and(|it| it.contains(kind)))
     };
-    asked(JSON) && !asked(PROBLEM)
+    ["/api/v1/auth/introspect", "/api/v1/auth/revoke"]
+        .contains(&route)
+        .then(|| if asked(JSON) && !asked(PROBLEM) { JSON } else { PROBLEM })
 }
 
 /// The same refusal with `error` in it.
-pub(super) async fn add(refusal: Response, plain_json: bool) -> Response {
+pub(super) async fn add(refusal: Response, media_type: &'static str) -> Response {
     let (mut parts, body) = refusal.into_parts();
     let is_problem =
         parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == PROBLEM.as_bytes());
@@ -35,9 +32,7 @@ pub(super) async fn add(refusal: Response, plain_json: bool) -> Response {
         return Response::from_parts(parts, Body::from(bytes));
     };
     problem.insert("error".to_owned(), error(parts.status).into());
-    if plain_json {
-        parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
-    }
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     Response::from_parts(parts, Body::from(Value::from(problem).to_string()))
 }
 

@@ -56,7 +56,8 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
     request.extensions_mut().insert(allowance.clone());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let plain_json = oauth_error::wants_plain_json(request.headers());
+    let of_oauth =
+        route.as_ref().and_then(|route| oauth_error::media_type(route.as_str(), request.headers()));
 
     let (request, is_unread) = match must_name_its_host(&request) {
         Ok(()) if answers_from_the_head(route.as_ref()) => {
@@ -79,8 +80,8 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
     let took = started.elapsed();
     metrics::answered(&method, route, response.status(), took);
     log(&response, &id, method.as_str(), route, took);
-    if oauth_error::concerns(route) && !response.status().is_success() {
-        response = oauth_error::add(response, plain_json).await;
+    if let Some(media_type) = of_oauth.filter(|_| !response.status().is_success()) {
+        response = oauth_error::add(response, media_type).await;
     }
     let headers = response.headers_mut();
     for (name, value) in SECURITY_HEADERS {
