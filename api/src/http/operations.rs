@@ -50,25 +50,34 @@ async fn outbox(app: &App) -> Option<String> {
     )
     .fetch_one(&app.store.pool);
     let row = app.store.in_time(asked).await.ok()?;
-    let age = row.since.map_or(Duration::ZERO, |since| app.clock.now().since(since));
-    let (number, oldest) =
-        ("Changes that Redis has not confirmed yet", "Age of the oldest unconfirmed change");
-    let waiting = lines("outbox_waiting", "gauge", number, row.waiting);
-    Some(waiting + &lines("outbox_oldest_seconds", "gauge", oldest, age.as_secs_f64()))
+    let helps =
+        ["Changes that Redis has not confirmed yet", "Age of the oldest unconfirmed change"];
+    Some(waiting(app, "outbox", helps, row.waiting, row.since))
 }
 
 /// How many mails wait, and since when.
 async fn mails(app: &App) -> Option<String> {
     let asked = sqlx::query!(
-        r#"select count(*) as "waiting: i64", min(created_at) as "oldest: Timestamp"
+        r#"select count(*) as "waiting: i64", min(created_at) as "since: Timestamp"
              from mails where settled_at is null"#
     )
     .fetch_one(&app.store.pool);
     let row = app.store.in_time(asked).await.ok()?;
-    let age = row.oldest.map_or(Duration::ZERO, |oldest| app.clock.now().since(oldest));
-    let (number, oldest) = ("Mails that wait to be sent", "Age of the oldest waiting mail");
-    let waiting = lines("mails_waiting", "gauge", number, row.waiting);
-    Some(waiting + &lines("mails_oldest_seconds", "gauge", oldest, age.as_secs_f64()))
+    let helps = ["Mails that wait to be sent", "Age of the oldest waiting mail"];
+    Some(waiting(app, "mails", helps, row.waiting, row.since))
+}
+
+/// How much of something waits, and for how long.
+fn waiting(
+    app: &App,
+    what: &str,
+    [number, age]: [&str; 2],
+    count: i64,
+    since: Option<Timestamp>,
+) -> String {
+    let oldest = since.map_or(Duration::ZERO, |since| app.clock.now().since(since));
+    lines(&format!("{what}_waiting"), "gauge", number, count)
+        + &lines(&format!("{what}_oldest_seconds"), "gauge", age, oldest.as_secs_f64())
 }
 
 /// What the module says of itself (`INFO portcullis`).
