@@ -69,11 +69,8 @@ pub async fn losses(db: &MySqlPool, count: usize) -> Result<Vec<(String, u64)>, 
     let steps = steps.into_iter().rev().filter(|step| step.is_applied).take(count);
     let mut losses = Vec::new();
     for step in steps {
-        let sql = of_version(step.version).map(|step| step.sql.as_str().trim_start());
-        let made = sql.and_then(|sql| sql.strip_prefix("create table "));
-        let Some(table) = made.and_then(|it| it.split(' ').next()) else {
-            continue;
-        };
+        let sql = of_version(step.version).map(|step| step.sql.as_str());
+        let Some(table) = sql.and_then(statements::made_by) else { continue };
         let count = format!("select cast(count(*) as unsigned) from `{table}`");
         losses.push((
             table.to_owned(),

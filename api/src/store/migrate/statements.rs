@@ -17,6 +17,18 @@ pub(super) fn statements(script: &str) -> Vec<&str> {
     statements.into_iter().map(without_comments_before).filter(|it| !it.is_empty()).collect()
 }
 
+/// The table that a statement makes, if it makes one.
+pub(super) fn made_by(statement: &str) -> Option<&str> {
+    let words = statement.split(|letter: char| letter.is_whitespace() || "(`".contains(letter));
+    let mut words = words.filter(|word| !word.is_empty());
+    let is_next =
+        |word: Option<&str>, it: &str| word.is_some_and(|word| word.eq_ignore_ascii_case(it));
+    let makes_one = is_next(words.next(), "create") && is_next(words.next(), "table");
+    let is_about =
+        |word: &&str| ["if", "not", "exists"].iter().any(|it| it.eq_ignore_ascii_case(word));
+    words.find(|word| !is_about(word)).filter(|_| makes_one)
+}
+
 /// How long the text, name, comment or single letter is with which this begins.
 fn piece(rest: &str) -> usize {
     let until = |end: &str, from: usize| {
@@ -72,6 +84,13 @@ mod tests {
                 "insert into a values ('\\';', \"x;\")",
             ]
         );
+    }
+
+    #[test]
+    fn the_table_that_a_statement_makes_is_read_from_it() {
+        assert_eq!(made_by("create table users (\n  id int)"), Some("users"));
+        assert_eq!(made_by("CREATE TABLE IF NOT EXISTS `users`(id int)"), Some("users"));
+        assert_eq!(made_by("alter table users add column a int"), None);
     }
 
     #[test]
