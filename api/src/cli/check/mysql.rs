@@ -9,7 +9,7 @@ use portcullis_api::store::migrate;
 use portcullis_api::store::told::told;
 use sqlx::{ConnectOptions as _, MySqlConnection};
 
-use super::report::Report;
+use super::report::{Report, told_of_clock};
 
 /// What the service does, in statements that are only explained: one is refused without its right.
 const DEEDS: [(&str, &str); 4] = [
@@ -21,8 +21,6 @@ const DEEDS: [(&str, &str); 4] = [
     ("UPDATE", "explain update users set role = role where id = 0"),
     ("DELETE", "explain delete from audit_events where id = 0"),
 ];
-/// By how much clocks may differ before tokens and sessions end at the wrong time.
-const CLOCKS: Duration = Duration::from_secs(5);
 
 pub(super) async fn look(stores: &Stores, report: &mut Report) {
     let store = match Store::new(stores) {
@@ -98,9 +96,7 @@ async fn look_at_clock(db: &mut MySqlConnection, report: &mut Report) -> sqlx::R
         sqlx::query_as("select cast(unix_timestamp(now(3)) * 1000 as unsigned)")
             .fetch_one(&mut *db)
             .await?;
-    let apart = Duration::from_millis(theirs.abs_diff(before.0));
-    if apart > CLOCKS {
-        let told = format!("{} s apart from this host: synchronise both by NTP", apart.as_secs());
+    if let Some(told) = told_of_clock(Duration::from_millis(theirs.abs_diff(before.0))) {
         report.note("MySQL's clock", &told);
     }
     Ok(())

@@ -9,10 +9,8 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, RedisResult};
 use secrecy::ExposeSecret as _;
 
-use super::report::Report;
+use super::report::{Report, told_of_clock};
 
-/// By how much clocks may differ before sessions end at the wrong time.
-const CLOCKS: Duration = Duration::from_secs(5);
 /// The oldest server that loads the module.
 const OLDEST: u32 = 7;
 
@@ -129,9 +127,8 @@ async fn look_at_clock(redis: &mut MultiplexedConnection, report: &mut Report) {
     let Ok((seconds, _)) = redis::cmd("TIME").query_async::<(u64, u64)>(redis).await else {
         return;
     };
-    let apart = Duration::from_secs(seconds.abs_diff(Clock::system().now().seconds()));
-    if apart > CLOCKS {
-        let told = format!("{} s apart from this host: synchronise both by NTP", apart.as_secs());
+    let apart = seconds.abs_diff(Clock::system().now().seconds());
+    if let Some(told) = told_of_clock(Duration::from_secs(apart)) {
         report.bad("Redis' clock", &told);
     }
 }

@@ -1,5 +1,16 @@
 //! What a check has found, a line for each thing.
 
+use std::time::Duration;
+
+/// By how much clocks may differ before tokens and sessions end at the wrong time.
+const CLOCKS: Duration = Duration::from_secs(5);
+
+/// What to say of a clock that is this far from the one of this host, if it is too far.
+pub(super) fn told_of_clock(apart: Duration) -> Option<String> {
+    let told = || format!("{} s apart from this host: synchronise both by NTP", apart.as_secs());
+    (apart > CLOCKS).then(told)
+}
+
 /// What was found, in the order in which it was looked at.
 #[derive(Default)]
 pub(super) struct Report {
