@@ -178,14 +178,11 @@ async fn refuse(app: &App, client: &Client, shown: Option<&Shown>) -> Error {
         "client": name.map(|client| client.id.as_str()),
         "method": shown.map_or("none", |shown| shown.way),
     });
-    let (app, client, now) = (app.clone(), client.clone(), app.clock.now());
+    let event = Event::anonymous(What::ClientRefused).with(detail);
+    let kept = audit::record_alone(&app.store.pool, client, app.clock.now(), event);
     // An outage of MySQL must not make it anything but a refusal.
-    app.background.clone().do_later(async move {
-        let event = Event::anonymous(What::ClientRefused).with(detail);
-        let kept = audit::record_alone(&app.store.pool, &client, now, event).await;
-        if let Err(cause) = kept {
-            tracing::warn!(target: log::AUDIT, %cause, "an event could not be kept");
-        }
-    });
+    if let Err(cause) = app.store.in_time(kept).await {
+        tracing::warn!(target: log::AUDIT, %cause, "an event could not be kept");
+    }
     Error::BadClient
 }
