@@ -47,7 +47,10 @@ async fn up_to_held(db: &MySqlPool, known: u64, wanted: u64) -> sqlx::Result<u64
         STEP,
     )
     .fetch_all(&mut *tx)
-    .await?;
+    .await;
+    // Whoever asks next would be refused for as long as these are held.
+    tx.commit().await?;
+    let rows = rows?;
     let is_whole = rows.len() < STEP as usize;
     Ok(if is_whole { wanted } else { rows.last().copied().unwrap_or(known) })
 }
