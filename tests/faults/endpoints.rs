@@ -94,6 +94,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &{
         endpoint("POST", "/revoke-refresh-token", Bearer, r#"{"refresh_token":"{second refresh}"}"#, NEEDS_MYSQL).ending(Second),
         endpoint("POST", "/logout", Bearer, "{}", NEEDS_MYSQL).ending(First),
         endpoint("POST", "/logout-all-devices", Bearer, "{}", NEEDS_MYSQL).ending(Both),
+        endpoint("GET", "/return", Bearer, "", Without { redis: 303, mysql: 303 }),
         endpoint("GET", "/sessions", Bearer, "", NEEDS_MYSQL),
         endpoint("DELETE", "/sessions", Bearer, "", NEEDS_MYSQL).ending(Second),
         endpoint("DELETE", "/sessions/{second session}", Bearer, "", NEEDS_MYSQL).ending(Second),
