@@ -122,7 +122,7 @@ fn of_the_background() -> Vec<String> {
         ("delete from email_tokens where", &[LONG_AGO, "1000"]),
         ("delete from mails where settled_at", &[LONG_AGO, "1000"]),
         ("from mails where settled_at is null and next_try_at", &[LONG_AGO, "8"]),
-        (r#"as "oldest: Timestamp" from mails"#, &[]),
+        (r#"as "since: Timestamp" from mails"#, &[]),
         ("delete from revocation_outbox where", &[LONG_AGO, "1000"]),
         ("delete from audit_events where", &[LONG_AGO, "1000"]),
         ("select id, user_id from revocation_outbox where delivered_at is null", &["880", "200"]),
