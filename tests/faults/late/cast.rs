@@ -169,16 +169,14 @@ impl<'a> Cast<'a> {
         calls(&mut self.redis.connection(), "auth.session|create")
     }
 
-    /// From which port the instance that is cut off begins sessions. Nobody is logged in afterwards.
-    pub(crate) fn beginner(&self, person: usize) -> u16 {
-        let mut port = None;
+    /// Waits until the instance that is cut off begins sessions itself. Nobody is logged in afterwards.
+    pub(crate) fn begins_itself(&self, person: usize) {
         eventually("it is seen who begins", async || {
             let login = Login::from(self.cut_off.log_in(person).await.must_be(200));
-            port = last_to_begin(self.network, &self.redis);
+            let has_begun = has_begun(self.network, &self.redis);
             self.log_out(&login).await;
-            port.is_some()
+            has_begun
         });
-        port.unwrap_or_default()
     }
 
     /// Heals the route and waits until Redis has taken all that was held; tells how many beginnings
@@ -250,25 +248,29 @@ fn with_user_of_its_own(database: &str) -> String {
     database.replace("root@", &format!("{CUT_OFF}@"))
 }
 
-/// The port of the connection over the route that last said so, if nothing was said on it since.
-pub(crate) fn last_to_begin(network: &Network, redis: &Redis) -> Option<u16> {
+/// Whether a beginning was the last that somebody said over the route.
+pub(crate) fn has_begun(network: &Network, redis: &Redis) -> bool {
     let mut list = redis::cmd("CLIENT");
     let clients: String = list.arg("LIST").query(&mut redis.connection()).unwrap();
-    let origin = format!("addr={}:", network.origin(ROUTE));
-    let mut begun = clients.lines().filter(|line| line.contains("cmd=auth.session|create "));
-    let port =
-        |line: &str| line.split(' ').find_map(|field| field.strip_prefix(&origin)?.parse().ok());
-    begun.find_map(port)
+    let origin = format!(" addr={}:", network.origin(ROUTE));
+    let begins = |line: &str| line.contains("cmd=auth.session|create ") && line.contains(&origin);
+    clients.lines().any(begins)
 }
 
-/// The kernel holds a beginning, written by whoever has this port, that nobody has confirmed.
-pub(crate) fn beginning_is_held(network: &Network, port: u16) {
-    eventually("a beginning is on its way", async || is_held(network, port));
+/// The kernel holds a beginning that nobody has confirmed; the port from which it was written.
+pub(crate) fn beginning_is_held(network: &Network) -> u16 {
+    let mut held = None;
+    eventually("a beginning is on its way", async || {
+        held = held_beginning(network);
+        held.is_some()
+    });
+    held.unwrap_or_default()
 }
 
-/// Whether it does so now.
-pub(crate) fn is_held(network: &Network, port: u16) -> bool {
-    network.held(ROUTE).iter().any(|held| held.port == port && held.bytes >= BEGINNING)
+/// That port, if it does so now.
+pub(crate) fn held_beginning(network: &Network) -> Option<u16> {
+    let held = network.held(ROUTE);
+    held.iter().find(|held| held.bytes >= BEGINNING).map(|held| held.port)
 }
 
 /// What the kernel holds it holds for nobody.

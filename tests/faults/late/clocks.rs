@@ -8,7 +8,7 @@ use portcullis_tests::{Answer, Client, Database, Login, Network, PASSWORD, Servi
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use super::cast::{ROUTE, beginning_is_held, calls, last_to_begin};
+use super::cast::{ROUTE, beginning_is_held, calls, has_begun};
 use super::held::held_up;
 use super::tally::Tally;
 use crate::talk::{agree, ask, confirming, eventually, ready};
@@ -59,13 +59,13 @@ async fn round(network: &Network, step: Step, tally: &mut Tally) {
     let sender = other
         .another_with(2, clock.clone(), |settings| settings.stores.redis_url = Some(url.into()))
         .await;
-    let (kept, port) = known_sender(network, &other, &sender);
+    let kept = known_sender(network, &other, &sender);
 
     let held_up = held_up(other.db(), user_id, request(&sender)).await;
     network.cut(ROUTE);
     clock.set(clock.now().minus(sender_back));
     let answer = held_up.goes_on().await;
-    beginning_is_held(network, port);
+    let port = beginning_is_held(network);
     let late = login(answer.await.unwrap().unwrap()).await;
     // It gives its connections up, and what they were to send stays with the kernel.
     drop(sender);
@@ -106,15 +106,15 @@ async fn lasting_instance(network: &Network) -> Service {
     instance
 }
 
-/// A login at the sender that shows from which port it begins sessions.
-fn known_sender(network: &Network, other: &Service, sender: &Client) -> (Login, u16) {
+/// A login at the sender, which begins sessions itself.
+fn known_sender(network: &Network, other: &Service, sender: &Client) -> Login {
     eventually("the sender is ready", async || {
         sender.raw(Method::GET, "/readyz").send().await.unwrap().status() == 200
     });
     let mut known = None;
     eventually("it is seen who begins", async || {
         let kept = login(request(sender).send().await.unwrap()).await;
-        known = last_to_begin(network, &other.redis).map(|port| (kept, port));
+        known = has_begun(network, &other.redis).then_some(kept);
         known.is_some()
     });
     known.unwrap()

@@ -64,12 +64,12 @@ impl UnderWay {
     pub(super) async fn on(cast: &Cast<'_>, person: usize) -> Self {
         let other = cast.log_in(person).await;
         let instance = cast.cut_off.serve();
-        let port = cast.beginner(person);
+        cast.begins_itself(person);
         cast.settles();
         let held_up = held_up(&cast.db, other.user_id, cast.cut_off.login_request(person)).await;
         cast.network.cut(ROUTE);
         drop(held_up.goes_on().await);
-        beginning_is_held(cast.network, port);
+        let port = beginning_is_held(cast.network);
         let session = format!(
             "select id from user_sessions where user_id = {} and is_active and id <> '{}'
               order by created_at desc limit 1",

@@ -6,7 +6,9 @@ use nix::sys::signal::Signal;
 use portcullis_api::base::random::Random;
 use portcullis_tests::{Login, Network, Process, chosen, tell};
 
-use super::cast::{Cast, OTHER_ROUTE, ROUTE, Whose, beginning_is_orphaned, is_held, token_of};
+use super::cast::{
+    Cast, OTHER_ROUTE, ROUTE, Whose, beginning_is_orphaned, held_beginning, token_of,
+};
 use super::held::held_up;
 use super::tally::Tally;
 use crate::outside::Outside;
@@ -106,20 +108,20 @@ impl<'a> World<'a> {
         cast.network.heal(OTHER_ROUTE);
         cast.settles();
         cast.cut_off.becomes_ready();
-        let port = cast.beginner(person);
+        cast.begins_itself(person);
         let user_id = cast.log_in(person).await.user_id;
         let held_up = held_up(&cast.db, user_id, cast.cut_off.login_request(person)).await;
         cast.network.cut(ROUTE);
         let login = held_up.goes_on().await;
         // What was done before may have made the instance give its line up, or MySQL the login.
         eventually("a beginning is on its way, or none will be", async || {
-            is_held(cast.network, port) || login.is_finished()
+            held_beginning(cast.network).is_some() || login.is_finished()
         });
-        let is_held = is_held(cast.network, port);
+        let held = held_beginning(cast.network);
         if let Some(instance) = self.instance.take() {
             instance.signal(Signal::SIGKILL);
         }
-        if is_held {
+        if let Some(port) = held {
             beginning_is_orphaned(cast.network, port);
             self.tally.late += 1;
         }
