@@ -26,11 +26,13 @@ impl FromRequestParts<App> for Asked {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        // Some proxies ask with GET, whatever they were asked. Who says so is asked for more, never less.
-        let told = parts.headers.get("x-forwarded-method").map(HeaderValue::as_bytes);
-        let told = told.and_then(|method| Method::from_bytes(method).ok());
-        if let Some(method) = told.filter(|method| !method.is_safe()) {
-            parts.method = method;
+        // Some proxies ask with GET, whatever they were asked. Who says so is asked for more, never less,
+        // and what cannot be read may be a change.
+        let told = parts.headers.get_all("x-forwarded-method").iter().map(HeaderValue::as_bytes);
+        let told = told.filter(|method| !method.is_empty());
+        let mut told = told.map(|method| Method::from_bytes(method).unwrap_or(Method::POST));
+        if let Some(change) = told.find(|method| !method.is_safe()) {
+            parts.method = change;
         }
         let says = |name| parts.headers.contains_key(name);
         let is_preflight =
