@@ -53,6 +53,7 @@ async fn f_31_what_the_browser_calls_same_origin_is_our_page_whatever_a_proxy_ma
         (&[csrf, site("same-origin"), origin, ("host", "auth.internal:3000")][..], 200),
         (&[csrf, site("same-origin")], 200),
         (&[csrf, site("same-site"), origin], 403),
+        (&[csrf, site("same-site")], 403),
         (&[csrf, site("cross-site"), origin], 403),
         (&[csrf, site("none")], 403),
         (&[csrf, site("same-origin"), site("cross-site")], 403),

@@ -32,15 +32,14 @@ pub(crate) fn csrf_token(app: &App, caller: &Caller) -> Option<String> {
 /// proxy may have changed the host that the origin is compared with.
 fn is_from_our_page(app: &App, headers: &HeaderMap) -> bool {
     let all = |name, word: &str| headers.get_all(name).iter().all(|value| *value == word);
-    let origins = || headers.get_all(ORIGIN).iter();
-    if headers.contains_key("sec-fetch-site") {
-        if all("sec-fetch-site", "same-origin") {
-            return true;
-        }
-        return all("sec-fetch-site", "same-site")
-            && origins().all(|origin| is_ours(app, origin, headers));
+    let is_told = headers.contains_key("sec-fetch-site");
+    if is_told && all("sec-fetch-site", "same-origin") {
+        return true;
     }
-    headers.contains_key(ORIGIN) && origins().all(|origin| is_ours(app, origin, headers))
+    let mut origins = headers.get_all(ORIGIN).iter();
+    (!is_told || all("sec-fetch-site", "same-site"))
+        && headers.contains_key(ORIGIN)
+        && origins.all(|origin| is_ours(app, origin, headers))
 }
 
 /// Pages of `CORS_ORIGINS` count as ours.
