@@ -104,7 +104,9 @@ async fn reach(store: &Store, stores: &Stores) -> anyhow::Result<()> {
     let options = store.pool.connect_options();
     let connecting = tokio::time::timeout(stores.db_deadline, options.connect());
     let connected = connecting.await.context("no answer in time").and_then(|done| Ok(done?));
-    connected.map(drop).context("cannot reach MySQL (DATABASE_URL, or the DB_ settings)")
+    connected
+        .map(drop)
+        .context("the database of DATABASE_URL, or of the DB_ settings, cannot be used")
 }
 
 async fn run_migrate(Migrate { what, stores }: Migrate) -> anyhow::Result<()> {

@@ -69,7 +69,10 @@ fn slip(arg: &Arg, matches: &ArgMatches) -> Option<String> {
     values.map(|value| value.to_string_lossy()).find_map(|value| {
         if value.is_empty() && is_typed {
             let flag = arg.get_long().map(|long| format!("--{long}")).unwrap_or_default();
-            return Some(format!("{}: {EMPTY}", name.unwrap_or(&flag)));
+            // Whatever has a variable has a default, or can be given there.
+            let is_needed = name.is_none() && arg.is_required_set();
+            let why = if is_needed { NEEDED } else { EMPTY };
+            return Some(format!("{}: {why}", name.unwrap_or(&flag)));
         }
         let (name, why) = (name?, oddity(&value)?);
         let way_out = if name.ends_with("_PASSWORD") { WAY_OUT } else { "" };
@@ -77,6 +80,7 @@ fn slip(arg: &Arg, matches: &ArgMatches) -> Option<String> {
     })
 }
 
+const NEEDED: &str = "must not be empty";
 const EMPTY: &str = "must not be empty; leave the flag out instead";
 const WAY_OUT: &str =
     "; if it really is part of the password, give the whole address with it percent-encoded";

@@ -25,7 +25,9 @@ pub(super) const TYPE: &str = "at+jwt";
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFault {
     /// The directory or a file in it cannot be read.
-    #[error("JWT_KEYS_DIR: {0}: {1}")]
+    #[error(
+        "JWT_KEYS_DIR: {0} cannot be read: let the service read it, or have portcullis keys generate make it ({1})"
+    )]
     Unreadable(String, std::io::Error),
     /// A file is not a key that can sign here.
     #[error(
