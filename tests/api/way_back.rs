@@ -82,6 +82,7 @@ async fn f_26_a_dead_refresh_cookie_is_cleared_on_the_way_to_the_login_page() {
 async fn f_26_the_way_back_leads_to_origins_of_ours_and_of_the_operator_only() {
     let auth = service(|settings| {
         settings.server.return_to = "https://Admin.example.com:443".parse().unwrap();
+        settings.server.trusted_proxies = "127.0.0.1".parse().unwrap();
     })
     .await;
     let cookie = refresh_cookie(&auth).await;
@@ -130,4 +131,28 @@ async fn f_26_tabs_that_come_back_together_all_come_back() {
         assert_eq!(answer.header("location"), page);
     }
     assert_eq!(auth.live_sessions(auth.user("alice").await).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_26_only_a_proxy_of_the_operators_says_which_host_was_asked_and_says_it_once() {
+    let forwarded = async |auth: &Service, hosts: &[&str]| {
+        let cookie = refresh_cookie(auth).await;
+        let wanted = visit(auth, "rd=https://evil.example/x", &cookie);
+        let told = hosts.iter().fold(wanted, |asked, host| asked.header("x-forwarded-host", *host));
+        send(told).await.status
+    };
+    let stranger = service(|_| {}).await;
+    assert_eq!(forwarded(&stranger, &["evil.example"]).await, 400);
+    let proxied =
+        service(|settings| settings.server.trusted_proxies = "127.0.0.1".parse().unwrap()).await;
+    assert_eq!(forwarded(&proxied, &["evil.example"]).await, 303);
+    for odd in [&["evil.example, app.example.com"][..], &["evil.example", "app.example.com"]] {
+        assert_eq!(forwarded(&proxied, odd).await, 400, "{odd:?}");
+    }
+    for odd in ["", "a/b@c"] {
+        let cookie = refresh_cookie(&proxied).await;
+        let told = visit(&proxied, "rd=/orders?page=2", &format!("other{cookie}"));
+        let answer = send(told.header("x-forwarded-host", odd)).await.must_be(303);
+        assert_eq!(answer.header("location"), LOGIN, "{odd:?}");
+    }
 }

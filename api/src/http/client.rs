@@ -38,9 +38,17 @@ impl FromRequestParts<App> for Client {
 
 /// The client's own address.
 pub(crate) fn address_of(app: &App, parts: &Parts) -> IpAddr {
+    of_client(&app.settings.server.trusted_proxies, peer_of(parts), &parts.headers)
+}
+
+fn peer_of(parts: &Parts) -> IpAddr {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map_or(Ipv4Addr::LOCALHOST.into(), |ConnectInfo(peer)| peer.ip());
-    of_client(&app.settings.server.trusted_proxies, peer, &parts.headers)
+    peer.map_or(Ipv4Addr::LOCALHOST.into(), |ConnectInfo(peer)| peer.ip())
+}
+
+/// Whether a proxy of the operator's asks, whose word about the request that it has counts.
+pub(crate) fn is_proxied(app: &App, parts: &Parts) -> bool {
+    app.settings.server.trusted_proxies.cover(peer_of(parts).to_canonical())
 }
 
 /// The rightmost address in `X-Forwarded-For` that is not a trusted proxy's.

@@ -11,10 +11,10 @@
 
 mod destination;
 
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
-use axum::http::StatusCode;
+use axum::extract::State;
 use axum::http::header::{LOCATION, SET_COOKIE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -23,6 +23,7 @@ use super::{Conditions, exchange};
 use crate::App;
 use crate::base::client::Client;
 use crate::base::error::{Error, Result};
+use crate::http::client::is_proxied;
 use crate::http::cookies;
 use crate::sessions::caller::Caller;
 use destination::Home;
@@ -57,12 +58,12 @@ pub struct Wanted {
 pub async fn way_back(
     State(app): State<App>,
     client: Client,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    asked: Parts,
     caller: Result<Caller>,
 ) -> Result<Response> {
-    let home = Home::of(&app, &headers);
-    let page = home.page(query.as_deref().unwrap_or_default());
+    let headers = &asked.headers;
+    let home = Home::of(&app, headers, is_proxied(&app, &asked));
+    let page = home.page(asked.uri.query().unwrap_or_default());
     let page = page.ok_or(Error::Malformed(ELSEWHERE))?;
     match caller {
         Ok(_) => return Ok(see_other(&page)),
@@ -70,13 +71,13 @@ pub async fn way_back(
         Err(refusal) => return Err(refusal),
     }
     let mut refusal = Error::NoToken.into_response();
-    if let Some(token) = cookies::value(&headers, cookies::REFRESH).filter(|_| is_visit(&headers)) {
+    if let Some(token) = cookies::value(headers, cookies::REFRESH).filter(|_| is_visit(headers)) {
         match exchange(&app, &client, token, Conditions::default()).await {
             Ok((row, mut pair)) => {
                 let cookies = cookies::move_tokens(&app, &mut pair, &row.session);
                 return Ok((cookies, see_other(&page)).into_response());
             }
-            Err(error) => refusal = cookies::with_refusal(&app, &headers, error),
+            Err(error) => refusal = cookies::with_refusal(&app, headers, error),
         }
     }
     match home.login(&page).filter(|_| refusal.status() == StatusCode::UNAUTHORIZED) {

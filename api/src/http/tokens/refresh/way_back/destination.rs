@@ -27,9 +27,9 @@ pub(super) struct Home<'a> {
 }
 
 impl<'a> Home<'a> {
-    pub(super) fn of(app: &'a App, headers: &'a HeaderMap) -> Self {
+    pub(super) fn of(app: &'a App, headers: &'a HeaderMap, is_proxied: bool) -> Self {
         Self {
-            host: asked_host(headers),
+            host: asked_host(headers, is_proxied),
             front_end: app.settings.accounts.frontend_url.trim_end_matches('/'),
             listed: &app.settings.server.return_to.0,
         }
@@ -66,11 +66,16 @@ impl<'a> Home<'a> {
     }
 }
 
-/// Some proxies ask with a host of their own and say which one was asked. It may be anybody's word: it
-/// sends whoever says it to where they have just been.
-fn asked_host(headers: &HeaderMap) -> Option<&str> {
-    let host = headers.get("x-forwarded-host").or_else(|| headers.get(HOST))?.to_str().ok()?;
-    host.split(',').next().map(str::trim)
+/// Some proxies ask with a host of their own and say which one was asked. From anybody else, or if it is
+/// not one host, that counts for nothing: a client may have said it.
+fn asked_host(headers: &HeaderMap, is_proxied: bool) -> Option<&str> {
+    let mut told = headers.get_all("x-forwarded-host").iter().filter(|_| is_proxied);
+    let told = match (told.next(), told.next()) {
+        (Some(host), None) => host.to_str().ok(),
+        _ => None,
+    };
+    let is_host = |host: &&str| format!("https://{host}").parse::<Origin>().is_ok();
+    told.filter(is_host).or_else(|| headers.get(HOST)?.to_str().ok())
 }
 
 /// The value of `return_to` or `rd`. The latter is the proxies' name for it: most of them cannot encode,
