@@ -1,6 +1,9 @@
 //! `portcullis check`: what is wrong, and what mends it.
 
 use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::thread;
 
 use portcullis_tests::{Database, DatabaseKind, Directory, Redis, free_port};
 
@@ -81,6 +84,36 @@ fn f_36_check_names_a_redis_without_the_module_and_one_that_forgets() {
     assert!(!told.out.contains("good password"), "{}", told.out);
     let nowhere = format!("redis://127.0.0.1:{}", free_port());
     fails(&well.check(&[("REDIS_URL", &nowhere)]), "Redis", "check that it runs where REDIS_URL");
+}
+
+#[test]
+fn f_36_check_says_in_plain_words_why_redis_cannot_be_used() {
+    let well = Well::new("plainly");
+    let redis = Redis::options().tcp().start();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in other.incoming() {
+            drop(stream.unwrap().write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n<html>\r\n"));
+        }
+    });
+    for (url, mend, said) in [
+        (
+            format!("redis://127.0.0.1:{}/99", redis.port()),
+            "as in /0",
+            "ERR DB index is out of range",
+        ),
+        (
+            format!("redis://:y@127.0.0.1:{}", redis.port()),
+            "correct the password",
+            "authentication failed",
+        ),
+        (format!("redis://127.0.0.1:{port}"), "something other than Redis", "parse error"),
+    ] {
+        let told = well.check(&[("REDIS_URL", &url)]);
+        fails(&told, "Redis", mend);
+        assert!(told.out.contains(&format!("({said})\n")), "{}", told.out);
+    }
 }
 
 #[test]

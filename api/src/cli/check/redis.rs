@@ -6,7 +6,7 @@ use portcullis_api::base::clock::Clock;
 use portcullis_api::ledger::module_lack::Lack;
 use portcullis_api::settings::Stores;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, RedisResult};
+use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, RedisResult};
 use secrecy::ExposeSecret as _;
 
 use super::report::{Report, told_of_clock};
@@ -134,20 +134,33 @@ async fn look_at_clock(redis: &mut MultiplexedConnection, report: &mut Report) {
 }
 
 fn told(cause: &RedisError) -> String {
-    let said = cause.to_string();
+    let said = words(cause);
     let is_about_login = said.contains("WRONGPASS")
         || said.contains("NOAUTH")
-        || cause.kind() == redis::ErrorKind::AuthenticationFailed;
+        || cause.kind() == ErrorKind::AuthenticationFailed;
     let mend = if cause.code() == Some("NOPERM") {
         "give this user the rights that are listed under *What to set up* in when-things-fail.md"
     } else if is_about_login {
         "correct the password in REDIS_URL, or REDIS_USERNAME and REDIS_PASSWORD"
+    } else if said.contains("DB index") {
+        "end REDIS_URL with the number of a database that this server has, as in /0"
+    } else if cause.kind() == ErrorKind::Parse {
+        "something other than Redis answers, or TLS is spoken at one end only: correct REDIS_URL"
     } else if cause.is_timeout() {
-        "check that it runs, or raise REDIS_DEADLINE"
+        "check that it runs and that TLS is spoken at both ends or at none, or raise REDIS_DEADLINE"
     } else {
         "check that it runs where REDIS_URL, or REDIS_HOST and REDIS_PORT, say"
     };
     format!("cannot be used: {mend} ({said})")
+}
+
+/// What was said, without what the client library calls it.
+fn words(cause: &RedisError) -> String {
+    match (cause.code(), cause.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ if cause.is_io_error() => cause.to_string(),
+        _ => cause.category().to_owned(),
+    }
 }
 
 fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
