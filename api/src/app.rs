@@ -49,8 +49,8 @@ pub struct Parts {
     pub issuer: Issuer,
     /// Checks access tokens.
     pub bearer: Bearer,
-    /// Derives refresh tokens from their predecessors.
-    pub refresh_keys: RefreshKeys,
+    /// Makes refresh tokens.
+    pub refresh_keys: Arc<RefreshKeys>,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
     /// Counts requests and failures.
@@ -116,14 +116,16 @@ impl App {
         let limits = Limiter::new(&settings, ledgers.clone(), clock.clone());
         let (mail, mails) = (Mail::new(&settings)?, Queue::new(&store, &random));
         let secrets = settings.tokens.refresh_secrets();
+        let refresh_keys = Arc::new(RefreshKeys::from_secrets(&secrets));
+        let uses = ledgers.uses.clone();
         Ok(Self(Arc::new(Parts {
             issuer: Issuer::new(keys.clone(), &settings.tokens, random.clone()),
             keys,
             bearer,
-            refresh_keys: RefreshKeys::from_secrets(&secrets),
             passwords,
             limits,
-            opening: Opening::new(&settings, random.clone(), ledgers.uses.clone()),
+            opening: Opening::new(&settings, random.clone(), uses, refresh_keys.clone()),
+            refresh_keys,
             outgoing: Outgoing::new(&settings, &store, mail.clone(), mails.clone(), clock.clone()),
             mail,
             mails,

@@ -142,7 +142,7 @@ async fn judge_access_token(app: &App, finding: &mut Finding, token: &str, claim
 
 async fn refresh_token(app: &App, token: &RefreshToken) -> Finding {
     let mut finding = Finding::of("refresh token", token.expose());
-    let found = match rows::refresh_token(app, token.digest()).await {
+    let found = match rows::refresh_token(app, token).await {
         Ok(Some(found)) => found,
         Ok(None) => {
             finding.add("mysql", Known::Nothing.to_string());
@@ -155,7 +155,9 @@ async fn refresh_token(app: &App, token: &RefreshToken) -> Finding {
     };
     finding.add("sub", found.user_id.to_string());
     finding.add("sid", found.session.as_str());
-    finding.add("iat", found.created_at.rfc3339());
+    if let Some(issued_at) = found.issued_at {
+        finding.add("iat", issued_at.rfc3339());
+    }
     finding.add("exp", found.expires_at.rfc3339());
     let mysql = rows::state_of(app, &found).await;
     finding.add("mysql", mysql.to_string());

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub(crate) mod csrf;
-pub(crate) mod derived;
+pub mod derived;
 pub mod issue;
+pub mod place;
 pub mod secret;

@@ -8,6 +8,7 @@ mod command;
 mod connections;
 mod cors;
 mod databases;
+mod earlier_form;
 mod fair_limits;
 mod gates;
 mod guards;

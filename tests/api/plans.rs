@@ -64,12 +64,12 @@ async fn every_hot_statement_finds_its_rows_by_an_index() {
 async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
     let (user, session) = (alice.user_id.to_string(), format!("'{}'", alice.session));
     let (user, session) = (user.as_str(), session.as_str());
-    let tokens = "select concat('x''', hex(token_hash), '''') from refresh_tokens
-                   where user_id = ? order by id";
-    let digests: Vec<String> =
-        sqlx::query_scalar(tokens).bind(alice.user_id).fetch_all(auth.db()).await.unwrap();
-    let [spent, successor] = [digests[0].as_str(), digests[1].as_str()];
-    let statements: [(&str, &[&str]); 23] = [
+    let token = "select concat('x''', hex(token_hash), ''''), concat('x''', hex(reference), '''')
+                   from refresh_tokens where user_id = ?";
+    let (digest, reference): (String, String) =
+        sqlx::query_as(token).bind(alice.user_id).fetch_one(auth.db()).await.unwrap();
+    let (digest, reference) = (digest.as_str(), reference.as_str());
+    let statements: [(&str, &[&str]); 27] = [
         (
             "select id, email, password_hash, first_name, last_name, is_active",
             &["'alice@example.com'", "'alice@example.com'", "'alice@example.com'"],
@@ -79,8 +79,24 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
             &[user],
         ),
         (r#"as "last_used: Timestamp""#, &[user, NOW]),
-        ("left join refresh_tokens c", &[NOW, spent]),
-        ("straight_join refresh_tokens t", &[NOW, "''", NOW, user, "'user'", session, "2"]),
+        ("on c.parent_id = t.id where t.token_hash = ?", &[NOW, digest]),
+        ("t.reference = ? and t.generation >", &[NOW, reference, "0"]),
+        (
+            "t.token_hash = ?, t.generation = ?",
+            &[
+                NOW, "''", digest, "2", NOW, "'{}'", "''", "''", user, "'user'", session, "1",
+                digest,
+            ],
+        ),
+        ("t.spent_at = ? where u.id", &[NOW, "''", NOW, user, "'user'", session, "1"]),
+        (
+            r#"session_id as "session: SessionId" from refresh_tokens where token_hash = ?"#,
+            &[digest],
+        ),
+        (
+            r#"session_id as "session: SessionId" from refresh_tokens where reference = ?"#,
+            &[reference, "0"],
+        ),
         (
             "set tokens_valid_after = greatest(coalesce(tokens_valid_after, ?), ?) where id =",
             &[NOW, NOW, user],
@@ -92,7 +108,7 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
             &[user, NOW],
         ),
         ("from token_blacklist_enhanced where user_id = ? and token_type", &[user, NOW]),
-        ("where s.id = ? and s.user_id = ? and not exists", &[session, user, successor, NOW, NOW]),
+        ("where s.id = ? and s.user_id = ? and not exists", &[session, user, digest, NOW, NOW]),
         (r#"role as "role: Role" from users where id = ? and is_active"#, &[user]),
         (r#"as "last_ip_address!: String""#, &[user, NOW]),
         (r#"as "tokens!: i64""#, &[NOW, user, NOW]),
@@ -107,7 +123,7 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
         ),
         ("delete from mails where recipient", &["'alice@example.com'", "'reset_password'"]),
         ("order by id desc limit 1 offset", &[user, "'reset_password'", "5"]),
-        ("t.token_hash = ? and t.is_active", &[successor, NOW, NOW]),
+        ("t.token_hash = ? and t.is_active", &[digest, NOW, NOW]),
     ];
     statements.iter().map(|(part, values)| filled_in(part, values)).collect()
 }

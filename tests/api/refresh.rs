@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use portcullis_tests::{Answer, Login, Service};
+use portcullis_api::settings::RefreshSecrets;
+use portcullis_api::tokens::derived::RefreshKeys;
+use portcullis_api::tokens::place::Place;
+use portcullis_api::tokens::secret::RefreshToken;
+use portcullis_tests::{Answer, Login, Service, send};
+use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::types::Json;
 
@@ -115,6 +120,102 @@ async fn a_disabled_user_gets_no_new_token() {
     let alice: Login = auth.logged_in("alice").await;
     sqlx::query("update users set is_active = false").execute(auth.db()).await.unwrap();
     auth.refresh(&alice.refresh).await.must_be(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_has_one_row_however_often_it_is_refreshed() {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+    let (mut token, mut access) = (alice.refresh.clone(), String::new());
+    for _ in 0..5 {
+        auth.clock.advance(Duration::from_mins(10));
+        let answer = auth.refresh(&token).await.must_be(200);
+        (token, access) = (successor(&answer), answer.text_at("/data/access/token"));
+        assert_eq!(token.len(), 74);
+    }
+    let rows: Vec<(i64, bool)> = sqlx::query_as(
+        "select cast(generation as signed), token_hash = unhex(sha2(?, 256)) from refresh_tokens
+          where user_id = ?",
+    )
+    .bind(&token)
+    .bind(alice.user_id)
+    .fetch_all(auth.db())
+    .await
+    .unwrap();
+    assert_eq!(rows, [(5, true)]);
+    let stats = auth.get_as(&access, "/token-stats").await.must_be(200).json;
+    let counts = ["issued", "spent", "active"].map(|it| format!("refresh_tokens_{it}"));
+    assert_eq!(counts.map(|name| stats["data"][name].as_u64().unwrap()), [6, 5, 1]);
+    auth.post_as(&access, "/logout", json!({})).await.must_be(200);
+    auth.refresh(&token).await.must_be(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_token_ends_its_session_however_late_and_whoever_brings_it() {
+    let auth = Service::with(|settings| {
+        settings.server.trusted_proxies = "127.0.0.1".parse().unwrap();
+    })
+    .await;
+    let alice = auth.logged_in("alice").await;
+    let second = successor(&auth.refresh(&alice.refresh).await.must_be(200));
+    let mut token = second.clone();
+    for _ in 0..4 {
+        auth.clock.advance(Duration::from_hours(24 * 5));
+        token = successor(&auth.refresh(&token).await.must_be(200));
+    }
+    let other = auth.logged_in("alice").await;
+    let body = json!({ "refresh_token": second });
+    let thief = auth.request(Method::POST, "/refresh").json(&body);
+    let refused = send(thief.header("x-forwarded-for", "203.0.113.7")).await.must_be(401);
+    assert_eq!(refused.json["ended_reason"], "token_reuse", "{refused:?}");
+    auth.refresh(&token).await.must_be(401);
+    assert_eq!(reuse_detail(&auth, alice.user_id).await, [json!({ "label": "stale_lineage" })]);
+    assert_eq!(auth.verdict(&alice), "NO_SESSION");
+    auth.refresh(&other.refresh).await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_looks_like_a_token_of_a_session_is_unknown_and_ends_nothing() {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+    let next = successor(&auth.refresh(&alice.refresh).await.must_be(200));
+    let keys = &auth.app.refresh_keys;
+    let place = keys.place(&RefreshToken::parse(&next).unwrap()).unwrap();
+    assert_eq!(place.generation, 1);
+    let strangers = RefreshKeys::from_secrets(&RefreshSecrets {
+        current: "a secret that is none of this service's".into(),
+        old: Vec::new(),
+    });
+    let earlier = Place { generation: 0, ..place };
+    for made_up in [
+        strangers.token(earlier),
+        strangers.token(place),
+        keys.token(place.next()),
+        keys.token(Place { generation: u32::MAX, ..place }),
+        keys.token(Place { reference: [7; 16], generation: 0 }),
+    ] {
+        let refused = auth.refresh(made_up.expose()).await.must_be(401);
+        assert!(refused.json["ended_reason"].is_null(), "{refused:?}");
+        let body = json!({ "refresh_token": made_up.expose() });
+        auth.post("/logout", body).await.must_be(401);
+    }
+    assert_eq!(auth.live_sessions(alice.user_id).await, 1);
+    auth.refresh(&next).await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_token_is_enough_to_leave() {
+    let auth = Service::start().await;
+    let (alice, other) = (auth.logged_in("alice").await, auth.logged_in("alice").await);
+    for login in [&alice, &other] {
+        let second = successor(&auth.refresh(&login.refresh).await.must_be(200));
+        auth.refresh(&second).await.must_be(200);
+    }
+    auth.post("/logout", json!({ "refresh_token": alice.refresh })).await.must_be(200);
+    assert!(!auth.is_good(&alice.access).await);
+    let body = json!({ "refresh_token": other.refresh });
+    auth.post_as(&other.access, "/revoke-refresh-token", body).await.must_be(200);
+    assert_eq!(auth.live_sessions(alice.user_id).await, 0);
 }
 
 fn successor(answer: &Answer) -> String {

@@ -115,8 +115,12 @@ async fn f_42_a_successor_whose_key_is_gone_is_not_told_again_and_ends_nothing()
     browser.post(&auth, "/refresh").await.must_be(403);
     assert_eq!(auth.live_sessions(alice.user_id).await, 2);
     auth.refresh(&token).await.must_be(200);
-    // Late, it is a theft, whoever could tell the successor.
+    // Nothing tells it from what somebody has made up.
     auth.clock.advance(auth.app.settings.tokens.refresh_grace + Duration::from_millis(1));
+    auth.refresh(&alice.refresh).await.must_be(401);
+    assert_eq!(auth.live_sessions(alice.user_id).await, 2);
+    // Once the key is read again, it is a theft, however late.
+    auth.restart_with(|settings| key(settings, Some(NEW), Some(OLD))).await;
     auth.refresh(&alice.refresh).await.must_be(401);
     assert_eq!(auth.live_sessions(alice.user_id).await, 1);
 }

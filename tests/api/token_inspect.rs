@@ -113,6 +113,9 @@ async fn f_54_a_dead_token_is_told_with_what_killed_it() {
     dead(&alice.access, "redis", &["REVOKED"]);
     auth.refresh(&alice.refresh).await.must_be(200);
     dead(&alice.refresh, "mysql", &["was exchanged at", "the same successor"]);
+    let next = auth.refresh(&alice.refresh).await.must_be(200).text_at("/data/refresh/token");
+    auth.refresh(&next).await.must_be(200);
+    dead(&alice.refresh, "mysql", &["was exchanged before", "as was its successor"]);
 
     let bob = auth.logged_in("bob").await;
     let (signed, _) = bob.access.rsplit_once('.').unwrap();

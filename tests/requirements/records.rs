@@ -92,17 +92,20 @@ async fn c_03_a_digest_is_plain_sha_256_over_what_was_signed_or_over_all_of_anot
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c_04_a_spent_token_is_kept_because_its_return_is_the_alarm() {
+async fn c_04_a_spent_token_is_known_as_long_as_its_session_because_its_return_is_the_alarm() {
     let Some(auth) = database().await else { return };
     let alice = auth.logged_in("alice").await;
-    auth.refresh(&alice.refresh).await.must_be(200);
-    let spent = "select count(*) from refresh_tokens
-                  where user_id = ? and spent_at is not null and revoked_at is null";
-    assert_eq!(auth.count(spent, alice.user_id).await, 1);
-    let successors = "select count(*) from refresh_tokens c join refresh_tokens p
-                          on p.id = c.parent_id and p.session_id = c.session_id
-                       where c.user_id = ?";
-    assert_eq!(auth.count(successors, alice.user_id).await, 1);
+    let mut token = alice.refresh.clone();
+    for _ in 0..3 {
+        token = auth.refresh(&token).await.must_be(200).text_at("/data/refresh/token");
+    }
+    let generations = "select cast(sum(generation) as signed) from refresh_tokens
+                        where user_id = ? and revoked_at is null";
+    assert_eq!(auth.count(generations, alice.user_id).await, 3);
+    let rows = "select count(*) from refresh_tokens where user_id = ?";
+    assert_eq!(auth.count(rows, alice.user_id).await, 1);
+    auth.refresh(&alice.refresh).await.must_be(401);
+    assert_eq!(auth.live_sessions(alice.user_id).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,8 +49,15 @@ fn fill_from_system(bytes: &mut [u8]) {
 
 /// Whether `text` is 32 bytes in base64url, in their one canonical spelling.
 pub(crate) fn is_base64_of_32_bytes(text: &str) -> bool {
-    let mut bytes = [0; 33];
-    text.len() == 43 && URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) == Ok(32)
+    from_base64::<32>(text).is_some()
+}
+
+/// The bytes that `text` is in base64url, if it is so many and in their one canonical spelling.
+pub(crate) fn from_base64<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() != (N * 4).div_ceil(3) {
+        return None;
+    }
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
 
 #[cfg(test)]

@@ -211,6 +211,7 @@ impl Import<'_> {
             user_id: session.user_id,
             session: &session.id,
             parent: None,
+            reference: None,
             source,
             created_at: token.created_at,
             expires_at,

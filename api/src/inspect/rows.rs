@@ -10,6 +10,7 @@ use crate::base::session_id::SessionId;
 use crate::sessions::live;
 use crate::store::standing::standing;
 use crate::tokens::access::Claims;
+use crate::tokens::secret::RefreshToken;
 
 /// What it comes to.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,14 +35,34 @@ impl fmt::Display for Known {
     }
 }
 
+/// What is kept of a refresh token's session.
+struct Kept {
+    user_id: u64,
+    session: SessionId,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    generation: u32,
+    exchanged_at: Option<Timestamp>,
+    spent_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+}
+
 /// A refresh token as it was given out.
 pub(super) struct RefreshRow {
     pub(super) user_id: u64,
     pub(super) session: SessionId,
-    pub(super) created_at: Timestamp,
+    /// Of one that many came after nobody knows it.
+    pub(super) issued_at: Option<Timestamp>,
     pub(super) expires_at: Timestamp,
-    spent_at: Option<Timestamp>,
+    spent: Option<Spent>,
     revoked_at: Option<Timestamp>,
+}
+
+/// How a refresh token was exchanged.
+struct Spent {
+    at: Timestamp,
+    /// The one that followed it was exchanged then, and it was some time before.
+    is_long_ago: bool,
 }
 
 /// A token that was mailed.
@@ -79,18 +100,52 @@ pub(super) async fn access_token(app: &App, digest: Digest, claims: &Claims) -> 
     }
 }
 
-/// A refresh token by its digest.
-pub(super) async fn refresh_token(app: &App, digest: Digest) -> Result<Option<RefreshRow>, String> {
+/// A refresh token by its digest or, if that is of a later one, by its place.
+pub(super) async fn refresh_token(
+    app: &App,
+    token: &RefreshToken,
+) -> Result<Option<RefreshRow>, String> {
+    let digest = token.digest();
     let row = sqlx::query_as!(
-        RefreshRow,
+        Kept,
         r#"select user_id, session_id as "session: SessionId",
                   created_at as "created_at: Timestamp", expires_at as "expires_at: Timestamp",
+                  generation, exchanged_at as "exchanged_at: Timestamp",
                   spent_at as "spent_at: Timestamp", revoked_at as "revoked_at: Timestamp"
              from refresh_tokens where token_hash = ?"#,
         digest.as_bytes().as_slice(),
     );
     let found = app.store.in_time(row.fetch_optional(&app.store.pool)).await;
-    found.map_err(|cause| cause.to_string())
+    if let Some(kept) = found.map_err(|cause| cause.to_string())? {
+        let issued_at = kept.exchanged_at.unwrap_or(kept.created_at);
+        let spent = kept.spent_at.map(|at| Spent { at, is_long_ago: false });
+        return Ok(Some(kept.with(Some(issued_at), spent)));
+    }
+    let Some(place) = app.refresh_keys.place(token) else { return Ok(None) };
+    let row = sqlx::query_as!(
+        Kept,
+        r#"select user_id, session_id as "session: SessionId",
+                  created_at as "created_at: Timestamp", expires_at as "expires_at: Timestamp",
+                  generation, exchanged_at as "exchanged_at: Timestamp",
+                  spent_at as "spent_at: Timestamp", revoked_at as "revoked_at: Timestamp"
+             from refresh_tokens where reference = ? and generation > ?"#,
+        place.reference.as_slice(),
+        place.generation,
+    );
+    let found = app.store.in_time(row.fetch_optional(&app.store.pool)).await;
+    Ok(found.map_err(|cause| cause.to_string())?.map(|kept| {
+        let issued_at = (place.generation == 0).then_some(kept.created_at);
+        let is_long_ago = kept.generation > place.next().generation;
+        let spent = kept.exchanged_at.map(|at| Spent { at, is_long_ago });
+        kept.with(issued_at, spent)
+    }))
+}
+
+impl Kept {
+    fn with(self, issued_at: Option<Timestamp>, spent: Option<Spent>) -> RefreshRow {
+        let Self { user_id, session, expires_at, revoked_at, .. } = self;
+        RefreshRow { user_id, session, issued_at, expires_at, spent, revoked_at }
+    }
 }
 
 /// What became of a refresh token.
@@ -98,7 +153,10 @@ pub(super) async fn state_of(app: &App, token: &RefreshRow) -> Known {
     if let Some(at) = token.revoked_at {
         return Known::Dead(format!("was revoked at {}", at.rfc3339()));
     }
-    if let Some(at) = token.spent_at {
+    if let Some(Spent { at, is_long_ago: true }) = token.spent {
+        return Known::Dead(format!("was exchanged before {}, as was its successor", at.rfc3339()));
+    }
+    if let Some(Spent { at, .. }) = token.spent {
         let until = at.plus(app.settings.tokens.refresh_grace).rfc3339();
         return Known::Dead(format!(
             "was exchanged at {}; until {until} whoever repeats that gets the same successor",

@@ -11,6 +11,7 @@ use crate::ledger::change::Propagation;
 use crate::ledger::ledgers::Ledgers;
 use crate::store::audit::{Event, What};
 use crate::store::database::Store;
+use crate::tokens::derived::RefreshKeys;
 use crate::tokens::secret::RefreshToken;
 
 /// Whose it is.
@@ -21,13 +22,28 @@ pub(crate) struct Family {
 
 impl Family {
     /// The family of a refresh token, whatever became of it: spent, revoked, idle or expired.
-    pub(crate) async fn of(store: &Store, token: &RefreshToken) -> Result<Option<Self>> {
+    pub(crate) async fn of(
+        store: &Store,
+        keys: &RefreshKeys,
+        token: &RefreshToken,
+    ) -> Result<Option<Self>> {
         let digest = token.digest();
         let family = sqlx::query_as!(
             Self,
             r#"select user_id, session_id as "session: SessionId" from refresh_tokens
             where token_hash = ?"#,
             digest.as_bytes().as_slice(),
+        );
+        let family = family.fetch_optional(&store.pool).await?;
+        let Some(place) = keys.place(token).filter(|_| family.is_none()) else {
+            return Ok(family);
+        };
+        let family = sqlx::query_as!(
+            Self,
+            r#"select user_id, session_id as "session: SessionId" from refresh_tokens
+            where reference = ? and generation > ?"#,
+            place.reference.as_slice(),
+            place.generation,
         );
         Ok(family.fetch_optional(&store.pool).await?)
     }

@@ -23,12 +23,17 @@ use crate::metrics;
 use crate::settings::Settings;
 use crate::store::standing::standing;
 use crate::store::transaction::Transaction;
+use crate::tokens::derived::RefreshKeys;
+use crate::tokens::place::Place;
 use crate::tokens::secret::RefreshToken;
 
 /// Begins sessions.
 pub struct Opening {
     random: Random,
     uses: Arc<Uses>,
+    keys: Arc<RefreshKeys>,
+    /// Whether refresh tokens are of the earlier form.
+    in_earlier_form: bool,
     lifetime: Duration,
     idle_timeout_s: u32,
     /// How many a user may have.
@@ -39,6 +44,7 @@ pub struct Opening {
 pub(crate) struct Opened {
     pub(crate) session: SessionId,
     pub(crate) refresh: RefreshToken,
+    place: Option<Place>,
     pub(crate) expires_at: Timestamp,
 }
 
@@ -55,10 +61,17 @@ pub(super) struct Start<'a> {
 
 impl Opening {
     /// As the settings say.
-    pub(crate) fn new(settings: &Settings, random: Random, uses: Arc<Uses>) -> Self {
+    pub(crate) fn new(
+        settings: &Settings,
+        random: Random,
+        uses: Arc<Uses>,
+        keys: Arc<RefreshKeys>,
+    ) -> Self {
         Self {
             random,
             uses,
+            keys,
+            in_earlier_form: settings.tokens.refresh_token_earlier_form,
             lifetime: settings.session_lifetime(),
             idle_timeout_s: settings.sessions.idle_timeout_s(),
             most: settings.sessions.max_sessions_per_user.into(),
@@ -68,9 +81,12 @@ impl Opening {
     /// Begins a session of a user whose row is held.
     pub(super) async fn open(&self, tx: &mut Transaction, start: Start<'_>) -> Result<Opened> {
         self.make_room(tx, start).await?;
+        let place = (!self.in_earlier_form).then(|| Place::first(&self.random));
         let opened = Opened {
             session: SessionId::random(&self.random),
-            refresh: RefreshToken::random(&self.random),
+            refresh: place
+                .map_or_else(|| RefreshToken::random(&self.random), |place| self.keys.token(place)),
+            place,
             expires_at: start.now.plus(self.lifetime),
         };
         self.write(tx, start, &opened).await?;
@@ -110,7 +126,7 @@ impl Opening {
 
     async fn write(&self, tx: &mut Transaction, start: Start<'_>, opened: &Opened) -> Result<()> {
         let Start { user_id, client, now, created_at } = start;
-        let Opened { session, refresh, expires_at } = opened;
+        let Opened { session, refresh, place, expires_at } = opened;
         let (idle_timeout_s, expires_at) = (self.idle_timeout_s, *expires_at);
         let ip_address = client.ip.to_string();
         let source = Source {
@@ -143,6 +159,7 @@ impl Opening {
             user_id,
             session,
             parent: None,
+            reference: place.map(|place| place.reference),
             source,
             created_at: now,
             expires_at,

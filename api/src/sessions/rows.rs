@@ -7,6 +7,7 @@ use sqlx::types::Json;
 use crate::base::clock::Timestamp;
 use crate::base::device::Device;
 use crate::base::session_id::SessionId;
+use crate::tokens::place::Reference;
 
 /// A session that begins, here or in the system that is replaced.
 pub(crate) struct NewSession<'a> {
@@ -26,8 +27,10 @@ pub(crate) struct NewRefreshToken<'a> {
     pub(crate) digest: Digest,
     pub(crate) user_id: u64,
     pub(crate) session: &'a SessionId,
-    /// The one that was spent for it.
+    /// The one that was spent for it, if that has a row of its own.
     pub(crate) parent: Option<u64>,
+    /// Of its session; none for a token of the earlier form.
+    pub(crate) reference: Option<Reference>,
     pub(crate) source: Source<'a>,
     pub(crate) created_at: Timestamp,
     pub(crate) expires_at: Timestamp,
@@ -74,12 +77,13 @@ pub(crate) async fn insert_refresh_token(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into refresh_tokens
-            (user_id, session_id, parent_id, token_hash, device_info, ip_address, user_agent,
-             created_at, expires_at)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (user_id, session_id, parent_id, reference, token_hash, device_info, ip_address,
+             user_agent, created_at, expires_at)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         row.user_id,
         row.session,
         row.parent,
+        row.reference.as_ref().map(<[u8; 16]>::as_slice),
         row.digest.as_bytes().as_slice(),
         Json(row.source.device),
         row.source.ip_address,

@@ -53,6 +53,10 @@ pub struct Tokens {
     /// How long a repeated refresh gets the same answer (0s to 5m).
     #[arg(long, env, default_value = "30s", value_parser = duration("0s", "5m"))]
     pub refresh_grace: Duration,
+    /// Hand out refresh tokens in their earlier form, one row each: while instances of an earlier
+    /// version, which do not know the present form, share the database.
+    #[arg(long, env, default_value_t = false, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    pub refresh_token_earlier_form: bool,
     /// Always on: without rotation, the theft of a refresh token cannot be detected.
     #[arg(long, env, default_value_t = true, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub refresh_token_rotation: bool,

@@ -30,9 +30,9 @@ macro_rules! standing {
 macro_rules! with_standing {
     ($rule:literal) => { $rule };
     ($rule:literal $query:ident!(
-        $($row:ident,)? $before:literal + STANDING $(+ $after:literal)? $(, $argument:expr)* $(,)?
+        $($row:ident,)? $before:literal + STANDING $(+ $after:literal)* $(, $argument:expr)* $(,)?
     )) => {
-        sqlx::$query!($($row,)? $before + $rule $(+ $after)? $(, $argument)*)
+        sqlx::$query!($($row,)? $before + $rule $(+ $after)* $(, $argument)*)
     };
 }
 

@@ -4,11 +4,12 @@
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
+use super::place::Place;
 use super::secret::{RefreshKey, RefreshToken, derived};
 use crate::settings::RefreshSecrets;
 
-/// The key that derives successors, and earlier ones, by which a successor can be made out that was
-/// handed out before the key was replaced.
+/// The key that refresh tokens are made with, and earlier ones, by which a token can be made out that
+/// was handed out before the key was replaced.
 pub struct RefreshKeys {
     current: RefreshKey,
     old: Vec<RefreshKey>,
@@ -24,7 +25,27 @@ impl RefreshKeys {
         }
     }
 
-    /// The token that is to follow this one.
+    /// The token of a place.
+    #[must_use]
+    pub fn token(&self, place: Place) -> RefreshToken {
+        RefreshToken::at(place, &self.current)
+    }
+
+    /// The token that was handed out for a place, of which only the digest is known; none, if its key
+    /// is not read any more.
+    #[must_use]
+    pub fn token_again(&self, place: Place, digest: &[u8]) -> Option<RefreshToken> {
+        let mut tokens = self.all().map(|key| RefreshToken::at(place, key));
+        tokens.find(|token| token.digest().as_bytes() == digest)
+    }
+
+    /// The place of a token, if one of the keys has proved it.
+    #[must_use]
+    pub fn place(&self, token: &RefreshToken) -> Option<Place> {
+        self.all().find_map(|key| token.place(key))
+    }
+
+    /// The token that is to follow this one in the earlier form.
     #[must_use]
     pub fn successor(&self, token: &RefreshToken) -> RefreshToken {
         token.successor(&self.current)
@@ -34,8 +55,12 @@ impl RefreshKeys {
     /// read any more.
     #[must_use]
     pub fn successor_again(&self, token: &RefreshToken, digest: &[u8]) -> Option<RefreshToken> {
-        let keys = [&self.current].into_iter().chain(&self.old);
-        keys.map(|key| token.successor(key)).find(|next| next.digest().as_bytes() == digest)
+        let mut tokens = self.all().map(|key| token.successor(key));
+        tokens.find(|next| next.digest().as_bytes() == digest)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &RefreshKey> {
+        [&self.current].into_iter().chain(&self.old)
     }
 }
 
@@ -72,6 +97,25 @@ impl Derived {
 mod tests {
     use super::*;
     use crate::base::random::Random;
+
+    #[test]
+    fn f_42_a_token_and_its_place_are_made_out_again_by_whichever_key_made_it() {
+        let secrets = |current: &str, old: &[&str]| RefreshSecrets {
+            current: current.into(),
+            old: old.iter().map(|secret| (*secret).into()).collect(),
+        };
+        let place = Place::first(&Random::seeded(1)).next();
+        let before = RefreshKeys::from_secrets(&secrets("one", &[])).token(place);
+        let digest = *before.digest().as_bytes();
+        let keys = RefreshKeys::from_secrets(&secrets("two", &["three", "one"]));
+        assert_ne!(keys.token(place).expose(), before.expose());
+        assert_eq!(keys.place(&before), Some(place));
+        assert_eq!(keys.token_again(place, &digest).unwrap().expose(), before.expose());
+        assert!(keys.token_again(place.next(), &digest).is_none());
+        let forgetful = RefreshKeys::from_secrets(&secrets("two", &["three"]));
+        assert_eq!(forgetful.place(&before), None);
+        assert!(forgetful.token_again(place, &digest).is_none());
+    }
 
     #[test]
     fn f_42_a_successor_is_made_out_again_by_whichever_key_derived_it() {

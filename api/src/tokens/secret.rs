@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer};
 use sha2::Sha256;
 use utoipa::ToSchema;
 
+use super::place::Place;
 use crate::base::random::{Random, is_base64_of_32_bytes};
 
 /// Earlier systems gave out 256 to 1024 random bits as hex digits. Such a token is spent by its
@@ -22,33 +23,46 @@ fn is_imported(text: &str) -> bool {
     (64..=256).contains(&text.len()) && text.bytes().all(is_digit)
 }
 
-/// A refresh token as its holder knows it: `prt_` and 256 random bits, or one of an imported
-/// session.
+/// A refresh token as its holder knows it: `prt_`, its place and a code that proves it. Those of the
+/// earlier form are `prt_` and 256 random bits, or what an imported session has.
 pub struct RefreshToken(SecretString);
 
 impl RefreshToken {
     const PREFIX: &str = "prt_";
 
-    /// The first token of a family.
+    /// The first token of a session, in the earlier form.
     #[must_use]
     pub fn random(random: &Random) -> Self {
         Self::spelled(&random.base64::<32>())
+    }
+
+    /// The token of a place.
+    #[must_use]
+    pub fn at(place: Place, key: &RefreshKey) -> Self {
+        Self::spelled(&place.spelled(&key.of_places))
     }
 
     /// Reads a token; anything not exactly of its length and letters is none (BUG-38).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let is_token = match text.strip_prefix(Self::PREFIX) {
-            Some(body) => is_base64_of_32_bytes(body),
+            Some(body) => is_base64_of_32_bytes(body) || Place::is_one(body),
             None => is_imported(text),
         };
         is_token.then(|| Self(text.into()))
     }
 
-    /// The token that follows this one. The same request repeated gets the same successor.
+    /// Its place, if it has one and this key has proved it.
+    #[must_use]
+    pub fn place(&self, key: &RefreshKey) -> Option<Place> {
+        Place::proved(self.expose().strip_prefix(Self::PREFIX)?, &key.of_places)
+    }
+
+    /// The token that follows this one in the earlier form. The same request repeated gets the same
+    /// successor.
     #[must_use]
     pub fn successor(&self, key: &RefreshKey) -> Self {
-        let mut mac = key.0.clone();
+        let mut mac = key.of_successors.clone();
         mac.update(self.expose().as_bytes());
         Self::spelled(&URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
     }
@@ -70,15 +84,23 @@ impl RefreshToken {
     }
 }
 
-/// A key that derives refresh tokens' successors.
+/// A key that refresh tokens are derived with.
 #[derive(Clone)]
-pub struct RefreshKey(Hmac<Sha256>);
+pub struct RefreshKey {
+    /// Proves the places of tokens.
+    of_places: Hmac<Sha256>,
+    /// Derives successors in the earlier form.
+    of_successors: Hmac<Sha256>,
+}
 
 impl RefreshKey {
     /// Derives the key from what the operator set.
     #[must_use]
     pub fn from_secret(secret: &SecretString) -> Self {
-        Self(derived(secret, b"portcullis refresh token successor"))
+        Self {
+            of_places: derived(secret, b"portcullis refresh token"),
+            of_successors: derived(secret, b"portcullis refresh token successor"),
+        }
     }
 }
 
@@ -181,6 +203,27 @@ mod tests {
         {
             assert!(RefreshToken::parse(wrong).is_none(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_token_tells_its_place_to_its_key_alone_and_no_letter_of_it_can_be_changed() {
+        let key = RefreshKey::from_secret(&"one".into());
+        let place = Place { generation: 0x0102_0304, ..Place::first(&Random::seeded(1)) };
+        let token = RefreshToken::at(place, &key);
+        let text = token.expose();
+        assert_eq!(text.len(), 74);
+        assert_eq!(RefreshToken::parse(text).unwrap().place(&key), Some(place));
+        assert_eq!(token.place(&RefreshKey::from_secret(&"other".into())), None);
+        assert_eq!(RefreshToken::random(&Random::seeded(1)).place(&key), None);
+        for at in 4..text.len() {
+            let other = if &text[at..=at] == "A" { "Q" } else { "A" };
+            let changed = [&text[..at], other, &text[at + 1..]].concat();
+            let read = RefreshToken::parse(&changed).and_then(|token| token.place(&key));
+            assert_eq!(read, None, "{changed}");
+        }
+        let next = RefreshToken::at(place.next(), &key);
+        assert_eq!(next.place(&key).unwrap().generation, 0x0102_0305);
+        assert_ne!(next.digest(), token.digest());
     }
 
     #[test]

@@ -127,7 +127,7 @@ async fn about_access_token(app: &App, token: &str) -> Result<Option<Introspecti
 struct Row {
     user_id: u64,
     session: SessionId,
-    created_at: Timestamp,
+    issued_at: Timestamp,
     expires_at: Timestamp,
     last_activity: Timestamp,
     idle_timeout_s: u32,
@@ -138,7 +138,8 @@ async fn find(app: &App, token: &RefreshToken, now: Timestamp) -> Result<Option<
     let row = standing!(query_as!(
         Row,
         r#"select t.user_id, t.session_id as "session: SessionId",
-                  t.created_at as "created_at: Timestamp", t.expires_at as "expires_at: Timestamp",
+                  coalesce(t.exchanged_at, t.created_at) as "issued_at!: Timestamp",
+                  t.expires_at as "expires_at: Timestamp",
                   s.last_activity as "last_activity: Timestamp", s.idle_timeout_s
              from refresh_tokens t
              join user_sessions s on s.id = t.session_id
@@ -164,7 +165,7 @@ async fn about_refresh_token(app: &App, token: &RefreshToken) -> Result<Option<I
         iss: Some(app.settings.tokens.jwt_issuer.clone()),
         sub: Some(row.user_id.to_string()),
         sid: Some(row.session),
-        iat: Some(row.created_at.seconds()),
+        iat: Some(row.issued_at.seconds()),
         exp: Some(row.expires_at.seconds()),
         ..Introspection::default()
     }))
@@ -186,7 +187,7 @@ pub async fn revoke(
 ) -> Result<StatusCode> {
     let by = json!({ "by": question.service });
     if let Some(token) = RefreshToken::parse(&question.token) {
-        if let Some(family) = Family::of(&app.store, &token).await? {
+        if let Some(family) = Family::of(&app.store, &app.refresh_keys, &token).await? {
             family.end(&app.ledgers, &client, by).await?;
         }
         return Ok(StatusCode::OK);

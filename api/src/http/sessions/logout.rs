@@ -200,7 +200,7 @@ impl Leaving<'_> {
 
     async fn family(&self, token: &str) -> Result<Option<Family>> {
         match RefreshToken::parse(token) {
-            Some(token) => Family::of(&self.app.store, &token).await,
+            Some(token) => Family::of(&self.app.store, &self.app.refresh_keys, &token).await,
             None => Ok(None),
         }
     }

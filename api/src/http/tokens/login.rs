@@ -190,7 +190,7 @@ async fn log_in(
         return Err(Error::BadCredentials);
     };
     app.limits.succeeded(&attempt).await;
-    let Opened { session, refresh, expires_at } = opened;
+    let Opened { session, refresh, expires_at, .. } = opened;
 
     let grant =
         Grant { user_id: user.id, role, session: &session, authenticated_at: now, expires_at };

@@ -1,10 +1,11 @@
 //! `POST /refresh`: one refresh token becomes the next, once.
 //!
-//! The gate is one conditional `update`: of many racing requests one spends the token. Its
-//! successor is derived from it, so whoever repeats the request, because the answer was lost or
-//! another tab was faster, gets the same successor for a short while. A token that comes back
+//! The gate is one conditional `update` (`refresh/exchange.rs`): of many racing requests one spends the
+//! token. Its successor follows from its place, so whoever repeats the request, because the answer was
+//! lost or another tab was faster, gets the same successor for a short while. A token that comes back
 //! later, or after its successor was spent, is in the wrong hands: its whole session ends.
 
+mod exchange;
 mod presented;
 mod row;
 pub mod way_back;
@@ -14,30 +15,22 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::pool::PoolConnection;
-use sqlx::{MySql, MySqlConnection};
+use sqlx::MySqlConnection;
 use utoipa::ToSchema;
 
 use crate::App;
 use crate::base::client::Client;
-use crate::base::clock::Timestamp;
-use crate::base::error::{Error, Over, Result};
+use crate::base::error::{Error, Result};
 use crate::base::session_id::SessionId;
 use crate::http::answer::Success;
 use crate::http::body::{OptionalBody, pasted_if_any};
 use crate::http::cookies;
 use crate::http::our_pages;
 use crate::limits::Scope;
-use crate::mail::queue::Caused;
-use crate::mail::{Kind, Scene};
-use crate::metrics;
-use crate::sessions::deed::Deed;
-use crate::sessions::ending::Reason;
-use crate::sessions::rows::{self, NewRefreshToken, Source};
 use crate::store::audit::{self, Event, What};
-use crate::store::transaction::Transaction;
 use crate::tokens::issue::TokenPair;
 use crate::tokens::secret::RefreshToken;
+use exchange::Exchange;
 use presented::presented;
 use row::{Row, find};
 
@@ -111,7 +104,7 @@ async fn exchange(
     let turn = app.limits.turn(Scope::Refresh, client).await;
     let mut db = app.store.pool.acquire().await?;
     let now = app.clock.now();
-    let Some(row) = find(&mut db, &token, now).await? else {
+    let Some(row) = find(app, &mut db, &token, now).await? else {
         drop((db, turn));
         return unknown(app, client).await;
     };
@@ -149,151 +142,4 @@ async fn refuse_mismatch<T>(
         .with(json!({ "reason": "session_mismatch" }));
     audit::record_news(db, client, app.clock.now(), event).await?;
     Err(Error::SessionMismatch)
-}
-
-/// One refresh token that becomes the next.
-struct Exchange<'a> {
-    app: &'a App,
-    client: &'a Client,
-    token: &'a RefreshToken,
-    now: Timestamp,
-}
-
-impl Exchange<'_> {
-    /// The tokens that the spent one is exchanged for.
-    fn pair(&self, row: &Row, successor: &RefreshToken) -> TokenPair {
-        Event::of(What::TokenCreated, row.user_id)
-            .in_session(row.session.as_str())
-            .log(self.client);
-        metrics::token_refreshed();
-        self.app.issuer.pair(&row.grant(), successor, self.now)
-    }
-
-    /// Spends the token, or finds that its successor may be handed out again.
-    async fn spend(
-        &self,
-        mut db: PoolConnection<MySql>,
-        mut row: Row,
-    ) -> Result<(Row, RefreshToken)> {
-        let Self { app, now, .. } = *self;
-        let successor = app.refresh_keys.successor(self.token);
-        loop {
-            if !row.session_lives(app, now) {
-                return Err(row.refusal(app, now));
-            }
-            db = self.admitted(db, &row).await?;
-            if row.spent_at.is_some() {
-                break;
-            }
-            let mut held = Some(db);
-            if app.store.repeat(|| self.exchange(held.take(), &row, &successor)).await? {
-                app.activity.tell_redis(row.user_id, &row.session, now).await;
-                return Ok((row, successor));
-            }
-            // Somebody was faster, or what the user may do has changed: see what is so now.
-            db = app.store.pool.acquire().await?;
-            row = find(&mut db, self.token, now).await?.ok_or(Error::DeadRefreshToken)?;
-        }
-        drop(db);
-        if row.is_reused(app, now) {
-            return self.end_family(&row).await;
-        }
-        // Where the key is gone the answer cannot be repeated, but nobody stole anything.
-        let successor = row.successor(app, self.token).ok_or(Error::DeadRefreshToken)?;
-        Ok((row, successor))
-    }
-
-    /// Asks the gates. They may need a connection, and whoever holds one must not wait for another.
-    async fn admitted(
-        &self,
-        db: PoolConnection<MySql>,
-        row: &Row,
-    ) -> Result<PoolConnection<MySql>> {
-        let app = self.app;
-        if app.gate.is_open() {
-            return Ok(db);
-        }
-        drop(db);
-        if !app.gate.admits(self.client, row.user_id, &row.session).await? {
-            return Err(Error::NotFromHere);
-        }
-        Ok(app.store.pool.acquire().await?)
-    }
-
-    /// Spends the token and inserts its successor; false if the token or its session was ended or
-    /// spent in the meantime, or the user may do something else now. Locks user, session and token in
-    /// that order, as everybody does (`store/held_rows.rs`).
-    async fn exchange(
-        &self,
-        db: Option<PoolConnection<MySql>>,
-        row: &Row,
-        successor: &RefreshToken,
-    ) -> Result<bool> {
-        let Self { client, now, .. } = *self;
-        let mut tx = match db {
-            Some(db) => Transaction::begin_on(db).await?,
-            None => self.app.store.begin().await?,
-        };
-        let ip_address = client.ip.to_string();
-        let spent = sqlx::query!(
-            "update users u straight_join user_sessions s on s.user_id = u.id
-                straight_join refresh_tokens t on t.session_id = s.id
-            set s.last_activity = greatest(s.last_activity, ?), s.last_ip_address = ?, t.spent_at = ?
-          where u.id = ? and u.is_active and u.role = ? and s.id = ? and s.is_active
-            and t.id = ? and t.spent_at is null and t.revoked_at is null",
-            now,
-            ip_address,
-            now,
-            row.user_id,
-            row.role.as_str(),
-            row.session,
-            row.id,
-        )
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
-        if spent == 0 {
-            return Ok(false);
-        }
-        let next = NewRefreshToken {
-            digest: successor.digest(),
-            user_id: row.user_id,
-            session: &row.session,
-            parent: Some(row.id),
-            source: Source {
-                device: &client.device,
-                ip_address: &ip_address,
-                user_agent: &client.user_agent,
-            },
-            created_at: now,
-            expires_at: row.expires_at,
-        };
-        rows::insert_refresh_token(&mut tx, &next).await?;
-        tx.commit().await?;
-        Ok(true)
-    }
-
-    /// Ends the session of a token that came back, with everything issued in it (R-16).
-    async fn end_family<T>(&self, row: &Row) -> Result<T> {
-        let Self { app, client, .. } = *self;
-        let label = if row.successor_is_live { "late_retry" } else { "stale_lineage" };
-        let end = || async {
-            let mut deed = Deed::begin(&app.ledgers, client, row.user_id).await?.at(self.now);
-            let ended = deed.end(std::slice::from_ref(&row.session), Reason::TokenReuse).await?;
-            // Whoever repeats it tells the owner nothing new.
-            if ended.sessions > 0 {
-                let scene = Scene::of(client);
-                let mail = Caused::notice(Kind::TokenReuse, row.user_id, &row.email, scene);
-                app.mails.put(&mut deed.tx, self.now, mail).await?;
-            }
-            let event = Event::of(What::TokenReused, row.user_id)
-                .in_session(row.session.as_str())
-                .with(json!({ "label": label }));
-            deed.commit(event).await?;
-            Ok::<_, Error>(ended.sessions > 0)
-        };
-        let is_over = app.store.repeat(end).await?;
-        let over = Over { reason: Reason::TokenReuse.as_str().into(), at: self.now };
-        Err(if is_over { Error::SessionOver(over) } else { Error::DeadRefreshToken })
-    }
 }

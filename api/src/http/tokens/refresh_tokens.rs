@@ -45,9 +45,8 @@ pub async fn revoke(
     Body(request): Body<Request>,
 ) -> Result<Response> {
     let token = RefreshToken::parse(&request.refresh_token).ok_or(Error::NotFound)?;
-    let family =
-        Family::of(&app.store, &token).await?.filter(|family| family.user_id == caller.user_id);
-    let family = family.ok_or(Error::NotFound)?;
+    let family = Family::of(&app.store, &app.refresh_keys, &token).await?;
+    let family = family.filter(|it| it.user_id == caller.user_id).ok_or(Error::NotFound)?;
     let propagation = family.end(&app.ledgers, &client, json!({})).await?;
     let done = Success::message("Refresh token revoked successfully").propagated(propagation);
     let own = family.session == caller.session;
@@ -93,10 +92,10 @@ pub async fn stats(State(app): State<App>, caller: Caller) -> Result<Success<Sta
     });
     let ever = sqlx::query!(
         r#"select
-             (select count(*) from refresh_tokens where user_id = ?)
-                 as "issued!: i64",
-             (select count(*) from refresh_tokens where user_id = ? and spent_at is not null)
-                 as "spent!: i64",
+             (select cast(coalesce(sum(generation + 1), 0) as signed) from refresh_tokens
+               where user_id = ?) as "issued!: i64",
+             (select cast(coalesce(sum(generation + (spent_at is not null)), 0) as signed)
+                from refresh_tokens where user_id = ?) as "spent!: i64",
              (select count(*) from token_blacklist_enhanced where user_id = ?)
                  as "blacklisted!: i64""#,
         caller.user_id,

@@ -80,6 +80,11 @@ pub(super) struct RefreshToken {
     user_agent: String,
     created_at: Timestamp,
     expires_at: Timestamp,
+    /// How often it was exchanged for the next, which took its place.
+    generation: u32,
+    /// When that was last.
+    last_used_at: Option<Timestamp>,
+    /// Only of tokens in their earlier form, each of which stands by itself.
     spent_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
 }
@@ -96,7 +101,8 @@ impl Row for RefreshToken {
             Self,
             r#"select id, session_id, device_info as "device_info: Json<Value>", ip_address,
                       user_agent, created_at as "created_at: Timestamp",
-                      expires_at as "expires_at: Timestamp", spent_at as "spent_at: Timestamp",
+                      expires_at as "expires_at: Timestamp", generation,
+                      last_used_at as "last_used_at: Timestamp", spent_at as "spent_at: Timestamp",
                       revoked_at as "revoked_at: Timestamp"
                  from refresh_tokens where user_id = ? and id > ? order by id limit ?"#,
             user_id,

@@ -122,6 +122,6 @@ async fn presented_session(app: &App, headers: &HeaderMap, user_id: u64) -> Opti
     }
     // A browser drops the access token first.
     let token = RefreshToken::parse(cookies::value(headers, cookies::REFRESH)?)?;
-    let family = Family::of(&app.store, &token).await.ok()??;
+    let family = Family::of(&app.store, &app.refresh_keys, &token).await.ok()??;
     (family.user_id == user_id).then_some(family.session)
 }

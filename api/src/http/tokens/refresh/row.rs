@@ -12,6 +12,7 @@ use crate::base::session_id::SessionId;
 use crate::sessions::live;
 use crate::store::standing::standing;
 use crate::tokens::issue::Grant;
+use crate::tokens::place::{Place, Reference};
 use crate::tokens::secret::RefreshToken;
 
 /// A refresh token with its session, its user and what became of it.
@@ -19,11 +20,11 @@ pub(super) struct Row {
     pub(super) id: u64,
     pub(super) user_id: u64,
     pub(super) session: SessionId,
-    pub(super) spent_at: Option<Timestamp>,
+    /// Where the present token of the session stands; none, if this one has a row of its own.
+    pub(super) place: Option<Place>,
+    /// Set, if this one was spent.
+    pub(super) spent: Option<Spent>,
     revoked_at: Option<Timestamp>,
-    /// The digest of the token that followed it.
-    successor: Option<Vec<u8>>,
-    pub(super) successor_is_live: bool,
     session_stands: bool,
     pub(super) email: String,
     pub(super) role: Role,
@@ -33,6 +34,17 @@ pub(super) struct Row {
     idle_timeout_s: u32,
     ended_at: Option<Timestamp>,
     ended_reason: Option<String>,
+}
+
+/// How a token was spent, and what followed it.
+pub(super) struct Spent {
+    at: Timestamp,
+    /// The digest of its successor.
+    successor: Option<Vec<u8>>,
+    /// The successor's place; none, if that is of the earlier form.
+    place: Option<Place>,
+    /// Whether the successor may still be exchanged.
+    pub(super) successor_is_live: bool,
 }
 
 impl Row {
@@ -70,50 +82,146 @@ impl Row {
         };
         Error::SessionOver(over)
     }
+}
 
-    /// The token that followed it, for whoever asks again; none, if the key that derived it is not
-    /// read any more.
+impl Spent {
+    /// The token that followed it, for whoever asks again; none, if the key that made it is not read
+    /// any more.
     pub(super) fn successor(&self, app: &App, token: &RefreshToken) -> Option<RefreshToken> {
-        app.refresh_keys.successor_again(token, self.successor.as_deref()?)
+        let digest = self.successor.as_deref()?;
+        match self.place {
+            Some(place) => app.refresh_keys.token_again(place, digest),
+            None => app.refresh_keys.successor_again(token, digest),
+        }
     }
 
     /// Whether it is in the wrong hands: it came back late, or after its successor was spent.
     pub(super) fn is_reused(&self, app: &App, now: Timestamp) -> bool {
-        self.spent_at.is_some_and(|spent_at| {
-            now.since(spent_at) > app.settings.tokens.refresh_grace || !self.successor_is_live
-        })
+        now.since(self.at) > app.settings.tokens.refresh_grace || !self.successor_is_live
     }
 }
 
-/// Looks a token up by its digest; none, if nobody here gave it out.
+/// The columns of a row. Of a token with a row of its own the one that followed it is in another row, of
+/// any other it is in the same.
+struct Found {
+    id: u64,
+    user_id: u64,
+    session: SessionId,
+    reference: Option<Vec<u8>>,
+    generation: u32,
+    token_hash: Vec<u8>,
+    exchanged_at: Option<Timestamp>,
+    spent_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+    next_hash: Option<Vec<u8>>,
+    next_reference: Option<Vec<u8>>,
+    next_is_live: bool,
+    email: String,
+    role: Role,
+    authenticated_at: Timestamp,
+    last_activity: Timestamp,
+    expires_at: Timestamp,
+    idle_timeout_s: u32,
+    ended_at: Option<Timestamp>,
+    ended_reason: Option<String>,
+    session_stands: bool,
+}
+
+/// Looks up the one row for which this holds.
+macro_rules! found {
+    ($db:expr, $now:expr, $which:literal $(, $value:expr)+) => {
+        standing!(query_as!(
+            Found,
+            r#"select t.id, t.user_id, t.session_id as "session: SessionId", t.reference,
+                      t.generation, t.token_hash, t.exchanged_at as "exchanged_at: Timestamp",
+                      t.spent_at as "spent_at: Timestamp", t.revoked_at as "revoked_at: Timestamp",
+                      c.token_hash as "next_hash?", c.reference as "next_reference?",
+                      (c.id is not null and c.spent_at is null and c.exchanged_at is null
+                           and c.revoked_at is null) as "next_is_live!: bool",
+                      u.email, u.role as "role: Role",
+                      s.authenticated_at as "authenticated_at: Timestamp",
+                      s.last_activity as "last_activity: Timestamp",
+                      s.expires_at as "expires_at: Timestamp", s.idle_timeout_s,
+                      s.ended_at as "ended_at: Timestamp", s.ended_reason,
+                      ("#
+                + STANDING
+                + r#") as "session_stands!: bool"
+                 from refresh_tokens t
+                 join user_sessions s on s.id = t.session_id
+                 join users u on u.id = t.user_id
+                 left join refresh_tokens c on c.parent_id = t.id
+                where "#
+                + $which,
+            $now,
+            $($value),+
+        ))
+        .fetch_optional(&mut *$db)
+        .await?
+    };
+}
+
+/// Looks a token up by its digest or, if that is not kept any more, by its place; none, if nobody here
+/// gave it out.
 pub(super) async fn find(
+    app: &App,
     db: &mut MySqlConnection,
     token: &RefreshToken,
     now: Timestamp,
 ) -> Result<Option<Row>> {
     let digest = token.digest();
-    let row = standing!(query_as!(
-        Row,
-        r#"select t.id, t.user_id, t.session_id as "session: SessionId",
-                  t.spent_at as "spent_at: Timestamp", t.revoked_at as "revoked_at: Timestamp",
-                  c.token_hash as "successor?",
-                  (c.id is not null and c.spent_at is null and c.revoked_at is null)
-                      as "successor_is_live!: bool",
-                  u.email, u.role as "role: Role", s.authenticated_at as "authenticated_at: Timestamp",
-                  s.last_activity as "last_activity: Timestamp", s.expires_at as "expires_at: Timestamp",
-                  s.idle_timeout_s, s.ended_at as "ended_at: Timestamp", s.ended_reason,
-                  ("#
-            + STANDING
-            + r#") as "session_stands!: bool"
-             from refresh_tokens t
-             join user_sessions s on s.id = t.session_id
-             join users u on u.id = t.user_id
-             left join refresh_tokens c on c.parent_id = t.id
-            where t.token_hash = ?"#,
-        now,
-        digest.as_bytes().as_slice(),
-    ))
-    .fetch_optional(db)
-    .await?;
-    Ok(row)
+    if let Some(found) = found!(db, now, "t.token_hash = ?", digest.as_bytes().as_slice()) {
+        return Ok(Some(found.as_kept()));
+    }
+    let Some(place) = app.refresh_keys.place(token) else { return Ok(None) };
+    let (reference, generation) = (place.reference.as_slice(), place.generation);
+    let later = found!(db, now, "t.reference = ? and t.generation > ?", reference, generation);
+    Ok(later.map(|found| found.as_later_than(place)))
+}
+
+impl Found {
+    /// Of the token whose digest is kept.
+    fn as_kept(self) -> Row {
+        let spent = self.spent_at.map(|at| Spent {
+            at,
+            successor: self.next_hash.clone(),
+            place: self.next_reference.as_deref().and_then(|it| placed(it, 0)),
+            successor_is_live: self.next_is_live,
+        });
+        self.row(spent)
+    }
+
+    /// Of a token that was exchanged for one which is kept or came before that.
+    fn as_later_than(self, place: Place) -> Row {
+        let spent = Spent {
+            at: self.exchanged_at.unwrap_or_default(),
+            successor: Some(self.token_hash.clone()),
+            place: Some(place.next()),
+            successor_is_live: self.generation == place.next().generation,
+        };
+        self.row(Some(spent))
+    }
+
+    fn row(self, spent: Option<Spent>) -> Row {
+        Row {
+            id: self.id,
+            user_id: self.user_id,
+            session: self.session,
+            place: self.reference.as_deref().and_then(|it| placed(it, self.generation)),
+            spent,
+            revoked_at: self.revoked_at,
+            session_stands: self.session_stands,
+            email: self.email,
+            role: self.role,
+            authenticated_at: self.authenticated_at,
+            last_activity: self.last_activity,
+            expires_at: self.expires_at,
+            idle_timeout_s: self.idle_timeout_s,
+            ended_at: self.ended_at,
+            ended_reason: self.ended_reason,
+        }
+    }
+}
+
+fn placed(reference: &[u8], generation: u32) -> Option<Place> {
+    Some(Place { reference: Reference::try_from(reference).ok()?, generation })
 }
