@@ -69,7 +69,7 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
     let (digest, reference): (String, String) =
         sqlx::query_as(token).bind(alice.user_id).fetch_one(auth.db()).await.unwrap();
     let (digest, reference) = (digest.as_str(), reference.as_str());
-    let statements: [(&str, &[&str]); 27] = [
+    let statements: [(&str, &[&str]); 28] = [
         (
             "select id, email, password_hash, first_name, last_name, is_active",
             &["'alice@example.com'", "'alice@example.com'", "'alice@example.com'"],
@@ -101,8 +101,15 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
             "set tokens_valid_after = greatest(coalesce(tokens_valid_after, ?), ?) where id =",
             &[NOW, NOW, user],
         ),
-        ("s.ended_reason = ? where u.id = ?", &[NOW, "'logout'", user, session]),
-        ("update refresh_tokens set revoked_at = ? where session_id", &[NOW, session]),
+        ("s.ended_reason = ?, t.revoked_at = ?", &[NOW, "'logout'", NOW, user, session]),
+        ("refresh_tokens.expires_at)", &[NOW, "'logout'", "'{}'", "''", session, NOW]),
+        (
+            "ended.expires_at)",
+            &[
+                NOW, "'logout'", "'{}'", "''", session, NOW, digest, NOW, NOW, "'logout'", user,
+                session, "'{}'", "''",
+            ],
+        ),
         (
             r#"s.device_info as "device: Json<Value>", s.ip_address, s.created_at as "created_at: Timestamp", s.last_activity as "last_activity: Timestamp", s.expires_at as "expires_at: Timestamp", s.idle_timeout_s from user_sessions s where s.user_id"#,
             &[user, NOW],
@@ -131,7 +138,7 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
 /// The statements of cleanup, outbox, hydration, written down activity and a logout of everyone.
 fn of_the_background() -> Vec<String> {
     let id = "'session_5'";
-    let statements: [(&str, &[&str]); 23] = [
+    let statements: [(&str, &[&str]); 22] = [
         ("delete from refresh_tokens where expires_at", &[LONG_AGO, "1000"]),
         ("delete from user_sessions where expires_at", &[LONG_AGO, "1000"]),
         ("delete from token_blacklist_enhanced where", &[LONG_AGO, "1000"]),
@@ -153,7 +160,6 @@ fn of_the_background() -> Vec<String> {
         ("id > ? and token_expiry > ? and token_type", &["880", NOW, "1000"]),
         ("where s.id > ? and s.is_active", &[id, NOW, "1000"]),
         ("from revocation_outbox where id > ? order by id", &["880", "1000"]),
-        ("and is_active and last_activity <= ?", &[NOW, "''", id, NOW]),
         ("select id from users where id > ? order by id limit ? for update", &["880", "500"]),
         ("select distinct user_id from user_sessions", &["880", "890", "7"]),
         ("json_arrayagg(id)", &["'[]'", NOW, "880", "890", "7"]),

@@ -8,7 +8,8 @@
 //! mark      the rows of which everything was heard
 //! ```
 //!
-//! A worker takes its rows: another one passes them over. A request takes none.
+//! A worker takes its rows: another one passes them over. A request takes none. One that ends something
+//! sends its own row without reading, if the user was not behind.
 
 use portcullis_api::ledger::belief;
 
@@ -24,6 +25,8 @@ pub(crate) struct Delivery {
     pub(crate) answers: Set,
     /// Marks before it says that all is told; a request answers before.
     is_worker: bool,
+    /// The one row that it sends, of endings.
+    own: Option<u8>,
     number: belief::Delivery,
     pub(crate) step: Step,
     pub(crate) heard: Vec<Reply>,
@@ -58,12 +61,18 @@ pub(crate) struct Rows {
 }
 
 impl Delivery {
-    pub(crate) fn begin(instance: &mut Instance, answers: Set, is_worker: bool) -> Self {
-        if is_worker {
-            instance.belief.doubt_about(&[USER]);
-        }
+    /// Of a request, which has written this row if it only ends something.
+    pub(crate) fn of_request(instance: &mut Instance, answers: Set, ending: Option<u8>) -> Self {
+        let own = ending.filter(|_| !instance.belief.is_behind(USER));
         let number = instance.belief.begin_delivery(USER);
-        Self { answers, is_worker, number, step: Step::Read, heard: Vec::new() }
+        Self { answers, is_worker: false, own, number, step: Step::Read, heard: Vec::new() }
+    }
+
+    pub(crate) fn of_worker(instance: &mut Instance) -> Self {
+        instance.belief.doubt_about(&[USER]);
+        let number = instance.belief.begin_delivery(USER);
+        let (answers, heard) = (Set::default(), Vec::new());
+        Self { answers, is_worker: true, own: None, number, step: Step::Read, heard }
     }
 
     pub(crate) fn listens_to(&self) -> Option<u8> {
@@ -102,7 +111,7 @@ impl World {
         let next = match std::mem::replace(&mut delivery.step, Step::Read) {
             Step::Read => {
                 let Some(connection) = line else { return self.end_task(id) };
-                self.read(connection, delivery.is_worker, rules)
+                self.read(connection, &delivery, rules)
             }
             Step::Send { rows, changes, token } => {
                 let Some(connection) = line else { return self.end_task(id) };
@@ -139,7 +148,8 @@ impl World {
         self.go_on(id, Doing::Deliver(delivery));
     }
 
-    fn read(&self, connection: u8, is_worker: bool, rules: Rules) -> Step {
+    fn read(&self, connection: u8, delivery: &Delivery, rules: Rules) -> Step {
+        let is_worker = delivery.is_worker;
         let Some(token) = self.token_on(connection, rules) else { return Step::Read };
         let by_others = self.tasks.values().filter_map(|task| match &task.doing {
             Doing::Deliver(other) if is_worker => Some(other.taken()),
@@ -148,6 +158,7 @@ impl World {
         let by_others: Vec<u8> = by_others.flatten().copied().collect();
         let (held, mine): (Vec<u8>, Vec<u8>) =
             self.truth.waiting().into_iter().partition(|row| by_others.contains(row));
+        let mine = delivery.own.map_or(mine, |row| vec![row]);
         let rows = Rows { mine, others_are_held: !held.is_empty() };
         let live = self.truth.live();
         let goes_on = |change: &Change| match change {

@@ -6,7 +6,7 @@ use crate::delivery::Delivery;
 use crate::hydration::Hydration;
 use crate::rules::{Guard, Rules};
 use crate::server::{Command, Reply};
-use crate::truth::{Change, Set, Written};
+use crate::truth::{Change, Deed, Written};
 use crate::world::{USER, World};
 use portcullis_api::ledger::belief::LineId;
 
@@ -112,7 +112,10 @@ impl World {
         match doing {
             Doing::Commit(written) => {
                 let ended = self.truth.commit(&written);
-                let delivery = Delivery::begin(&mut self.instances[instance], ended, false);
+                let ends = matches!(written.deed, Deed::EndOne { .. } | Deed::EndAll { .. });
+                let ending = ends.then_some(written.row);
+                let instance = &mut self.instances[instance];
+                let delivery = Delivery::of_request(instance, ended, ending);
                 self.go_on(id, Doing::Deliver(delivery));
             }
             Doing::WriteRepair(changes) => {
@@ -159,7 +162,7 @@ impl World {
     }
 
     pub(crate) fn round(&mut self, instance: usize) {
-        let delivery = Delivery::begin(&mut self.instances[instance], Set::default(), true);
+        let delivery = Delivery::of_worker(&mut self.instances[instance]);
         self.begin_task(instance, Doing::Deliver(delivery));
     }
 

@@ -96,7 +96,14 @@ impl Belief {
         self.behind.extend(users.iter().map(|user_id| (*user_id, None)));
     }
 
-    /// A delivery begins; until it has succeeded Redis is not believed about this user.
+    /// Whether Redis may lack something of this user's.
+    pub fn is_behind(&self, user_id: u64) -> bool {
+        self.behind.contains_key(&user_id)
+    }
+
+    /// A delivery begins; until it has succeeded Redis is not believed about this user. It brings
+    /// everything that waits, or its own change if the user was not behind: what somebody else may have
+    /// left is not for this instance to answer for.
     pub fn begin_delivery(&mut self, user_id: u64) -> Delivery {
         self.deliveries += 1;
         let delivery = Delivery(self.deliveries);

@@ -13,6 +13,7 @@ use redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Value};
 use secrecy::ExposeSecret as _;
 use tokio::sync::SetOnce;
 
+use super::outbox::marking::Unmarked;
 use super::outbox::refusing_users::Aside;
 use super::outbox::settled_row::Settled;
 use super::recently_repaired::Resting;
@@ -51,6 +52,7 @@ pub struct Parts {
     pub(super) resting: Resting,
     pub(super) aside: Aside,
     pub(super) settled: Settled,
+    pub(super) unmarked: Unmarked,
     /// Says when Redis has been looked at for the first time.
     pub(super) looked: SetOnce<()>,
 }
@@ -97,6 +99,7 @@ impl Ledgers {
             resting: Resting::default(),
             aside: Aside::default(),
             settled: Settled::default(),
+            unmarked: Unmarked::default(),
             looked: SetOnce::new(),
         })))
     }

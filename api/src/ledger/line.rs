@@ -230,6 +230,13 @@ impl Lines {
         self.write().belief.begin_delivery(user_id)
     }
 
+    /// The same for a change that goes by itself, if nothing else may wait.
+    pub(crate) fn begin_delivery_of_own(&self, user_id: u64) -> (Delivery, bool) {
+        let belief = &mut self.write().belief;
+        let may_go_alone = !belief.is_behind(user_id);
+        (belief.begin_delivery(user_id), may_go_alone)
+    }
+
     /// Redis is not believed about these users until a delivery has succeeded.
     pub(crate) fn doubt_about(&self, users: &[u64]) {
         self.write().belief.doubt_about(users);

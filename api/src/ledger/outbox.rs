@@ -11,6 +11,7 @@
 //! finds a row waiting tells it (`outbox/worker.rs`).
 
 pub(crate) mod delivery;
+pub(super) mod marking;
 pub(super) mod position;
 mod reading;
 pub(super) mod refusing_users;
@@ -18,7 +19,7 @@ pub(super) mod settled_row;
 pub(crate) mod worker;
 pub(crate) mod writing;
 
-pub(crate) use delivery::commit;
+pub(crate) use delivery::{Decided, commit};
 pub(super) use reading::doubt_waiting;
 pub use worker::deliver_waiting;
 pub(crate) use worker::{deliver_due, deliver_everybodys};

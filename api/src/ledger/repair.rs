@@ -13,7 +13,8 @@ use sqlx::types::Json;
 
 use super::change::Change;
 use super::ledgers::Ledgers;
-use super::outbox::{delivery, writing};
+use super::outbox::delivery::{self, Decided};
+use super::outbox::marking;
 use super::session_row::SessionRow;
 use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
@@ -48,6 +49,8 @@ pub(crate) fn put_back_later(ledgers: &Ledgers, user_id: u64) {
 
 /// False if there is nothing to put back, or if Redis will hear of it anyhow.
 async fn put_back(ledgers: &Ledgers, user_id: u64) -> sqlx::Result<bool> {
+    // What was told and is not marked yet does not wait.
+    marking::mark_now(ledgers).await;
     let now = ledgers.clock.now();
     let mut tx = ledgers.store.begin().await?;
     let held = sqlx::query!(
@@ -64,8 +67,7 @@ async fn put_back(ledgers: &Ledgers, user_id: u64) -> sqlx::Result<bool> {
         user.watermark.map(|at| Change::RevokeAll { at }).into_iter().collect();
     changes.extend(revoked_tokens(&mut tx, user_id, now).await?);
     changes.extend(standing_sessions(ledgers, &mut tx, user_id, now).await?);
-    writing::add(&mut tx, user_id, &changes, now).await?;
-    delivery::commit(ledgers, tx, user_id, None).await?;
+    delivery::commit(ledgers, tx, user_id, Decided { changes, fence: None }).await?;
     Ok(true)
 }
 

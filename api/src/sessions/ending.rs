@@ -15,7 +15,6 @@ use crate::base::clock::Timestamp;
 use crate::base::device::Device;
 use crate::base::session_id::SessionId;
 use crate::ledger::change::Change;
-use crate::ledger::outbox;
 use crate::metrics;
 use crate::store::transaction::Transaction;
 
@@ -75,12 +74,12 @@ pub struct Ending<'a> {
 
 impl<'a> Ending<'a> {
     /// The device that a revocation keeps.
-    fn device(&self) -> Option<Json<&'a Device>> {
+    pub(super) fn device(&self) -> Option<Json<&'a Device>> {
         self.is_by_owner().then_some(Json(&self.client.device))
     }
 
     /// The address that a revocation keeps.
-    fn address(&self) -> Option<String> {
+    pub(super) fn address(&self) -> Option<String> {
         self.is_by_owner().then(|| self.client.ip.to_string())
     }
 
@@ -101,17 +100,18 @@ pub struct Ended {
     pub tokens: u64,
 }
 
-/// Ends some of a user's sessions; those that are not theirs or not live are left out.
+/// Ends some of a user's sessions; those that are not theirs or not live are left out. What the ledger
+/// must be told is put with the `changes`.
 pub(crate) async fn end(
     tx: &mut Transaction,
     user_id: u64,
     sessions: &[SessionId],
     ending: Ending<'_>,
+    changes: &mut Vec<Change>,
 ) -> sqlx::Result<Ended> {
     let ended = end_rows(tx, user_id, sessions, ending).await?;
     if ended.sessions > 0 {
-        let change = Change::Revoke { sessions: sessions.to_vec() };
-        outbox::add(tx, user_id, &[change], ending.at).await?;
+        changes.push(Change::Revoke { sessions: sessions.to_vec() });
     }
     Ok(ended)
 }
@@ -121,6 +121,7 @@ pub(super) async fn end_all(
     tx: &mut Transaction,
     user_id: u64,
     ending: Ending<'_>,
+    changes: &mut Vec<Change>,
 ) -> sqlx::Result<Ended> {
     sqlx::query!(
         "update users
@@ -135,11 +136,10 @@ pub(super) async fn end_all(
     let sessions = not_ended(tx, user_id).await?;
     let ended = end_rows(tx, user_id, &sessions, ending).await?;
     // By name as well: a session is ended even if its host's clock was ahead.
-    let mut changes = vec![Change::RevokeAll { at: ending.at }];
+    changes.push(Change::RevokeAll { at: ending.at });
     if !sessions.is_empty() {
         changes.push(Change::Revoke { sessions });
     }
-    outbox::add(tx, user_id, &changes, ending.at).await?;
     Ok(ended)
 }
 
@@ -170,19 +170,24 @@ async fn end_rows(
     for session in in_order {
         if end_session(tx, user_id, session, ending).await? {
             ended.sessions += 1;
-            ended.tokens += end_refresh_tokens(tx, session, ending).await?;
+            ended.tokens += revoke_refresh_tokens(tx, session, ending).await?;
         }
     }
-    let (reason, Ended { sessions, tokens }) = (ending.reason.as_str(), ended);
+    count(tx, ended, ending.reason);
+    Ok(ended)
+}
+
+/// Counts what ended, once that lasts.
+pub(super) fn count(tx: &mut Transaction, ended: Ended, reason: Reason) {
+    let (reason, Ended { sessions, tokens }) = (reason.as_str(), ended);
     tx.once_committed(move || {
         metrics::sessions_revoked(reason, sessions);
         metrics::tokens_blacklisted("refresh", tokens);
     });
-    Ok(ended)
 }
 
-/// Whether this ended it.
-async fn end_session(
+/// Ends it with what may still be spent of it, and tells whether it had not ended before.
+pub(super) async fn end_session(
     tx: &mut MySqlConnection,
     user_id: u64,
     session: &SessionId,
@@ -190,10 +195,13 @@ async fn end_session(
 ) -> sqlx::Result<bool> {
     let ended = sqlx::query!(
         "update users u straight_join user_sessions s on s.user_id = u.id
-            set s.is_active = false, s.ended_at = ?, s.ended_reason = ?
+                left join refresh_tokens t
+                       on t.session_id = s.id and t.spent_at is null and t.revoked_at is null
+            set s.is_active = false, s.ended_at = ?, s.ended_reason = ?, t.revoked_at = ?
           where u.id = ? and s.id = ? and s.is_active",
         ending.at,
         ending.reason.as_str(),
+        ending.at,
         user_id,
         session,
     )
@@ -203,35 +211,26 @@ async fn end_session(
     Ok(ended > 0)
 }
 
-/// Ends what may still be spent of a session, and tells how many that were.
-async fn end_refresh_tokens(
+/// Keeps on record what ended with a session, and tells how many tokens that were.
+async fn revoke_refresh_tokens(
     tx: &mut MySqlConnection,
     session: &SessionId,
     ending: Ending<'_>,
 ) -> sqlx::Result<u64> {
-    sqlx::query!(
+    let revoked = sqlx::query!(
         "insert into token_blacklist_enhanced
             (token_hash, token_type, token_expiry, blacklisted_at, reason, user_id, session_id,
              device_info, ip_address)
          select token_hash, 'refresh', expires_at, ?, ?, user_id, session_id, ?, ?
            from refresh_tokens
-          where session_id = ? and spent_at is null and revoked_at is null
+          where session_id = ? and revoked_at = ?
          on duplicate key update token_expiry = greatest(token_expiry, refresh_tokens.expires_at)",
         ending.at,
         ending.reason.as_str(),
         ending.device(),
         ending.address(),
         session,
-    )
-    .execute(&mut *tx)
-    .await?;
-    let ended = sqlx::query!(
-        "update refresh_tokens set revoked_at = ?
-          where session_id = ? and spent_at is null and revoked_at is null",
         ending.at,
-        session,
-    )
-    .execute(tx)
-    .await?;
-    Ok(ended.rows_affected())
+    );
+    Ok(revoked.execute(tx).await?.rows_affected())
 }

@@ -3,7 +3,7 @@
 
 use super::caller::Caller;
 use super::deed::Deed;
-use super::ending::Reason;
+use super::ending::{Ended, Reason};
 use super::family::Family;
 use crate::base::client::Client;
 use crate::base::error::{Error, Result};
@@ -50,6 +50,21 @@ impl Leaver {
             Err(Error::DeadToken) => Err(Error::DeadRefreshToken),
             Err(outage) => Err(outage),
         }
+    }
+
+    /// Ends one of their sessions; with the one that they left by, its access token as well.
+    pub(crate) async fn end(
+        &self,
+        deed: &mut Deed<'_>,
+        session: &SessionId,
+        reason: Reason,
+    ) -> Result<Ended> {
+        Ok(match &self.caller {
+            Some(caller) if caller.session == *session => {
+                deed.end_with_token(caller, reason).await?
+            }
+            _ => deed.end(std::slice::from_ref(session), reason).await?,
+        })
     }
 
     /// Ends the access token in hand, for services that only ask about tokens.

@@ -18,7 +18,6 @@ use crate::base::last_use::Uses;
 use crate::base::random::Random;
 use crate::base::session_id::SessionId;
 use crate::ledger::change::{Change, device_text};
-use crate::ledger::outbox;
 use crate::metrics;
 use crate::settings::Settings;
 use crate::store::standing::standing;
@@ -79,8 +78,13 @@ impl Opening {
     }
 
     /// Begins a session of a user whose row is held.
-    pub(super) async fn open(&self, tx: &mut Transaction, start: Start<'_>) -> Result<Opened> {
-        self.make_room(tx, start).await?;
+    pub(super) async fn open(
+        &self,
+        tx: &mut Transaction,
+        start: Start<'_>,
+        changes: &mut Vec<Change>,
+    ) -> Result<Opened> {
+        self.make_room(tx, start, changes).await?;
         let place = (!self.in_earlier_form).then(|| Place::first(&self.random));
         let opened = Opened {
             session: SessionId::random(&self.random),
@@ -89,13 +93,19 @@ impl Opening {
             place,
             expires_at: start.now.plus(self.lifetime),
         };
-        self.write(tx, start, &opened).await?;
+        // The first in its row, where its device is found when its user is deleted (`store/erasure.rs`).
+        changes.insert(0, self.write(tx, start, &opened).await?);
         tx.once_committed(metrics::session_created);
         Ok(opened)
     }
 
     /// Ends the least recently used sessions, so that one more keeps within the cap.
-    async fn make_room(&self, tx: &mut Transaction, start: Start<'_>) -> Result<()> {
+    async fn make_room(
+        &self,
+        tx: &mut Transaction,
+        start: Start<'_>,
+        changes: &mut Vec<Change>,
+    ) -> Result<()> {
         let Start { user_id, client, now, .. } = start;
         let beyond = self.most.saturating_sub(1) as usize;
         let mut others = standing!(query!(
@@ -119,12 +129,18 @@ impl Opening {
         let evicted: Vec<SessionId> = others.into_iter().skip(beyond).map(|it| it.id).collect();
         if !evicted.is_empty() {
             let ending = Ending { reason: Reason::Evicted, at: now, client };
-            ending::end(tx, user_id, &evicted, ending).await?;
+            ending::end(tx, user_id, &evicted, ending, changes).await?;
         }
         Ok(())
     }
 
-    async fn write(&self, tx: &mut Transaction, start: Start<'_>, opened: &Opened) -> Result<()> {
+    /// Writes its rows, and tells what its ledger must be told.
+    async fn write(
+        &self,
+        tx: &mut Transaction,
+        start: Start<'_>,
+        opened: &Opened,
+    ) -> Result<Change> {
         let Start { user_id, client, now, created_at } = start;
         let Opened { session, refresh, place, expires_at } = opened;
         let (idle_timeout_s, expires_at) = (self.idle_timeout_s, *expires_at);
@@ -145,15 +161,6 @@ impl Opening {
             idle_timeout_s,
         };
         rows::insert_session(tx, &row).await?;
-        let change = Change::Create {
-            session: session.clone(),
-            created_at,
-            seen_at: None,
-            expires_at,
-            idle_s: idle_timeout_s,
-            device: device_text(&json!(client.device), &ip_address),
-        };
-        outbox::add(tx, user_id, &[change], now).await?;
         let row = NewRefreshToken {
             digest: refresh.digest(),
             user_id,
@@ -164,6 +171,14 @@ impl Opening {
             created_at: now,
             expires_at,
         };
-        Ok(rows::insert_refresh_token(tx, &row).await?)
+        rows::insert_refresh_token(tx, &row).await?;
+        Ok(Change::Create {
+            session: session.clone(),
+            created_at,
+            seen_at: None,
+            expires_at,
+            idle_s: idle_timeout_s,
+            device: device_text(&json!(client.device), &ip_address),
+        })
     }
 }

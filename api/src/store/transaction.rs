@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use sqlx::mysql::{MySqlDatabaseError, MySqlTransactionManager};
 use sqlx::pool::PoolConnection;
-use sqlx::{Executor as _, MySql, MySqlConnection, MySqlPool};
+use sqlx::{MySql, MySqlConnection, MySqlPool};
 use sqlx_core::transaction::TransactionManager as _;
 use tokio::time::Instant;
 
@@ -86,9 +86,13 @@ pub(crate) fn was_sent_away(error: &sqlx::Error) -> bool {
     })
 }
 
+/// Why a transaction has its connection.
+const GOES_LAST: &str = "only who ends a transaction takes its connection";
+
 /// What is not committed before it is dropped is rolled back.
 pub(crate) struct Transaction {
-    connection: PoolConnection<MySql>,
+    /// Until it has ended.
+    connection: Option<PoolConnection<MySql>>,
     has_begun: bool,
     to_say: Vec<Box<dyn FnOnce() + Send + Sync>>,
 }
@@ -101,8 +105,8 @@ impl Transaction {
 
     /// Begins one on this connection.
     pub(crate) async fn begin_on(connection: PoolConnection<MySql>) -> sqlx::Result<Self> {
-        let mut tx = Self { connection, has_begun: false, to_say: Vec::new() };
-        MySqlTransactionManager::begin(&mut tx.connection, None).await?;
+        let mut tx = Self { connection: Some(connection), has_begun: false, to_say: Vec::new() };
+        MySqlTransactionManager::begin(&mut tx, None).await?;
         tx.has_begun = true;
         Ok(tx)
     }
@@ -112,18 +116,16 @@ impl Transaction {
         self.to_say.push(Box::new(say));
     }
 
-    /// Makes it last and begins the next one on the same connection, in one round trip.
-    pub(crate) async fn commit_and_begin(&mut self) -> sqlx::Result<()> {
-        self.connection.execute("commit and chain").await?;
-        self.say();
-        Ok(())
+    /// Makes it last.
+    pub(crate) async fn commit(self) -> sqlx::Result<()> {
+        self.commit_and_keep().await.map(drop)
     }
 
-    /// Makes it last.
-    pub(crate) async fn commit(mut self) -> sqlx::Result<()> {
-        MySqlTransactionManager::commit(&mut self.connection).await?;
+    /// Makes it last and hands on its connection, for whoever needs one at once.
+    pub(crate) async fn commit_and_keep(mut self) -> sqlx::Result<PoolConnection<MySql>> {
+        MySqlTransactionManager::commit(&mut self).await?;
         self.say();
-        Ok(())
+        Ok(self.connection.take().expect(GOES_LAST))
     }
 
     fn say(&mut self) {
@@ -135,11 +137,12 @@ impl Transaction {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
+        let Some(connection) = &mut self.connection else { return };
         if self.has_begun {
             // Sent when the connection goes back; nothing after a commit.
-            MySqlTransactionManager::start_rollback(&mut self.connection);
+            MySqlTransactionManager::start_rollback(connection);
         } else {
-            self.connection.close_on_drop();
+            connection.close_on_drop();
         }
     }
 }
@@ -148,12 +151,12 @@ impl Deref for Transaction {
     type Target = MySqlConnection;
 
     fn deref(&self) -> &MySqlConnection {
-        &self.connection
+        self.connection.as_ref().expect(GOES_LAST)
     }
 }
 
 impl DerefMut for Transaction {
     fn deref_mut(&mut self) -> &mut MySqlConnection {
-        &mut self.connection
+        self.connection.as_mut().expect(GOES_LAST)
     }
 }

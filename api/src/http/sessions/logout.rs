@@ -221,12 +221,9 @@ impl Leaving<'_> {
 
     async fn end(&self, leaver: &Leaver, session: &SessionId) -> Result<Propagation> {
         let mut deed = leaver.begin(&self.app.ledgers, self.client).await?;
-        let ended = deed.end(std::slice::from_ref(session), Reason::Logout).await?;
+        let ended = leaver.end(&mut deed, session, Reason::Logout).await?;
         if ended.sessions == 0 {
             return Err(Error::NoSuchSession);
-        }
-        if *session == leaver.session {
-            leaver.end_token(&mut deed, Reason::Logout).await?;
         }
         let event = Event::of(What::SessionEnded, leaver.user_id).in_session(session.as_str());
         Ok(deed.commit(event).await?)

@@ -2,34 +2,67 @@
 
 use sqlx::MySqlConnection;
 
+use super::marking;
 use super::reading::{self, Fate, Undelivered};
 use crate::base::log_targets as log;
 use crate::ledger::belief::Delivery;
-use crate::ledger::change::Propagation;
+use crate::ledger::change::{Change, Propagation};
 use crate::ledger::fence::Fence;
 use crate::ledger::ledgers::Ledgers;
+use crate::ledger::telling::Told;
 use crate::store::transaction::Transaction;
 
 /// How often one user's rows are read anew because what they said was out of date.
 const READINGS: usize = 4;
 
-/// Commits what was decided and tells the user's ledger everything that waits for it. The answer
-/// does not wait until that is written down. A fence that was asked for before the transaction began
-/// saves a round trip where a session begins.
+/// What was decided and is told right after the commit.
+#[derive(Default)]
+pub(crate) struct Decided {
+    pub(crate) changes: Vec<Change>,
+    /// Asked for before the transaction began, it saves a round trip where a session begins.
+    pub(crate) fence: Option<Fence>,
+}
+
+/// Commits what was decided, in one row, and tells the user's ledger everything that waits for it. The
+/// answer does not wait until that is written down.
+///
+/// Endings may always be told, so if nothing else is known to wait they go without being read again.
 pub(crate) async fn commit(
     ledgers: &Ledgers,
     mut tx: Transaction,
     user_id: u64,
-    fence: Option<Fence>,
+    decided: Decided,
 ) -> sqlx::Result<Propagation> {
-    tx.commit_and_begin().await?;
-    let delivery = ledgers.lines.begin_delivery(user_id);
+    let Decided { changes, fence } = decided;
+    let now = ledgers.clock.now();
+    let row = match changes.is_empty() {
+        true => None,
+        false => Some(super::add(&mut tx, user_id, &changes, now).await?),
+    };
+    let mut db = tx.commit_and_keep().await?;
+    let (delivery, may_go_alone) = ledgers.lines.begin_delivery_of_own(user_id);
+    let own = row.filter(|_| may_go_alone && changes.iter().all(Change::is_ending));
     let delivered = Box::pin(async {
-        let told = tell(ledgers, &mut tx, user_id, fence).await?;
-        mark_later(ledgers, user_id, tx, told);
+        let told = match own {
+            Some(row) => {
+                drop(db);
+                tell_own(ledgers, user_id, &changes).await?;
+                vec![row]
+            }
+            None => tell(ledgers, &mut db, user_id, fence).await?,
+        };
+        marking::mark_soon(ledgers, &told);
         Ok(())
     });
     Ok(confirmed(ledgers, user_id, delivery, delivered).await)
+}
+
+/// Tells the user's ledger endings and nothing else.
+async fn tell_own(ledgers: &Ledgers, user_id: u64, changes: &[Change]) -> Result<(), Undelivered> {
+    let changes: Vec<_> = changes.iter().map(|change| (user_id, change)).collect();
+    let told = ledgers.tell(&changes, None).await?;
+    let is_told = told.iter().all(|told| matches!(told, Told::Heard));
+    is_told.then_some(()).ok_or(Undelivered::Refused)
 }
 
 async fn confirmed(
@@ -80,26 +113,4 @@ async fn tell(
         fence = Some(ledgers.fence().await?);
     }
     Err(Undelivered::Stale)
-}
-
-/// Marks them behind the answer. If that is lost, they are told once more, which changes nothing.
-fn mark_later(ledgers: &Ledgers, user_id: u64, mut tx: Transaction, told: Vec<u64>) {
-    if told.is_empty() {
-        return;
-    }
-    let now = ledgers.clock.now();
-    ledgers.background.do_later(async move {
-        let marked = async {
-            reading::mark(&mut tx, &told, now).await?;
-            tx.commit().await
-        };
-        if let Err(cause) = marked.await {
-            tracing::warn!(
-                target: log::OUTBOX,
-                user_id,
-                %cause,
-                "a delivery could not be marked as done and will be repeated"
-            );
-        }
-    });
 }

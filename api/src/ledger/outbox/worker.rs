@@ -49,6 +49,9 @@ async fn deliver_all(ledgers: &Ledgers, spares: bool) -> sqlx::Result<usize> {
         let page = page(ledgers, after).await?;
         let is_last = page.len() < PAGE as usize;
         after = page.last().map_or(after, |(id, _)| *id);
+        // What this instance has told already waits for its mark only.
+        let page: Vec<_> =
+            page.into_iter().filter(|(row, _)| !ledgers.unmarked.has(*row)).collect();
         let users: Vec<u64> =
             page.iter().map(|(_, user_id)| *user_id).filter(|id| seen.insert(*id)).collect();
         lines.doubt_about(&users);

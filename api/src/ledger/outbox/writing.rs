@@ -6,14 +6,14 @@ use sqlx::types::Json;
 use crate::base::clock::Timestamp;
 use crate::ledger::change::Change;
 
-/// Writes a change down in the transaction that decides it.
+/// Writes changes down in the transaction that decides them; the number of their row.
 pub async fn add(
     tx: &mut MySqlConnection,
     user_id: u64,
     changes: &[Change],
     now: Timestamp,
-) -> sqlx::Result<()> {
-    sqlx::query!(
+) -> sqlx::Result<u64> {
+    let written = sqlx::query!(
         "insert into revocation_outbox (user_id, change_set, created_at) values (?, ?, ?)",
         user_id,
         Json(changes),
@@ -21,5 +21,5 @@ pub async fn add(
     )
     .execute(tx)
     .await?;
-    Ok(())
+    Ok(written.last_insert_id())
 }
