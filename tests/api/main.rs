@@ -1,6 +1,7 @@
 //! The HTTP service as its clients meet it: over the wire, on real servers.
 #![forbid(unsafe_code)]
 
+mod activity;
 mod addresses;
 mod admin;
 mod answers;

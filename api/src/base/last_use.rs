@@ -81,11 +81,28 @@ impl Uses {
         self.seen().waiting.get(session).and_then(|last| last.from)
     }
 
-    /// What MySQL has not heard. It waits until [`Self::has_heard`].
+    /// What MySQL has not heard. It waits until [`Self::has_heard`], or until its row can only be gone.
     pub(crate) fn waiting(&self, now: Timestamp) -> HashMap<String, Use> {
         let mut seen = self.seen();
         seen.written.retain(|_, last| now.since(last.at) < self.interval);
+        seen.waiting.retain(|_, last| now.since(last.at) < UNHEARD_KEPT);
         seen.waiting.clone()
+    }
+
+    /// Whether MySQL, which knows of the one use of a session, should hear of the other. What another
+    /// instance has written lately does for all of them.
+    pub(crate) fn is_news(&self, known: Use, last: Use) -> bool {
+        let has_moved = last.from.is_some() && last.from != known.from;
+        last.at >= known.at && (has_moved || last.at.since(known.at) >= self.interval)
+    }
+
+    /// Somebody else has written the session down at this instant, so that this use is no news. The
+    /// next one is when theirs is, whoever sees it first.
+    pub(crate) fn others_have_written(&self, session: &str, at: Timestamp, last: Use) {
+        self.has_heard(session, last);
+        if let Some(written) = self.seen().written.get_mut(session) {
+            written.at = written.at.min(at);
+        }
     }
 
     /// MySQL has heard of this use; a later one waits.
@@ -159,6 +176,30 @@ mod tests {
         uses.due("s", Timestamp(60_005), None);
         uses.has_heard("s", being_written["s"]);
         assert_eq!(uses.last_used("s", Timestamp(5)), Timestamp(60_005));
+    }
+
+    #[test]
+    fn what_one_instance_has_written_another_does_not_write_again_before_its_time() {
+        let (one, other) = (Uses::new(Duration::from_mins(1)), Uses::new(Duration::from_mins(1)));
+        let from = "203.0.113.7".parse().ok();
+        assert!(one.due("s", Timestamp(0), from) && other.due("s", Timestamp(30_000), from));
+        let written = one.waiting(Timestamp(0))["s"];
+        let seen = other.waiting(Timestamp(30_000))["s"];
+        assert!(!other.is_news(written, seen));
+        other.others_have_written("s", written.at, seen);
+        assert!(other.waiting(Timestamp(30_000)).is_empty());
+        // In step with the one that wrote, so that nothing is missed if that one dies.
+        assert!(
+            !other.due("s", Timestamp(59_999), from) && other.due("s", Timestamp(60_000), from)
+        );
+        assert!(other.is_news(written, Use { at: Timestamp(60_000), from }));
+        let moved = Use { at: Timestamp(1), from: "2001:db8::1".parse().ok() };
+        assert!(other.is_news(written, moved));
+        assert!(
+            !other.is_news(Use { at: Timestamp(2), ..written }, moved),
+            "somebody knows better"
+        );
+        assert!(!other.is_news(written, Use { at: Timestamp(1), from: None }));
     }
 
     #[test]

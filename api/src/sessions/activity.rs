@@ -1,15 +1,21 @@
 //! When a session was last used, told to both stores.
 //!
-//! Redis hears at once, because its idle verdict depends on it; MySQL hears in batches. What MySQL
-//! knows may therefore be late by the interval and one batch: never more than a fifth of the idle
-//! limit. What Redis could not hear it is told again.
+//! Redis hears at once, because its idle verdict depends on it; MySQL hears in batches, and of each
+//! session once an interval, however many instances see it: who finds that another has written it down
+//! counts that as its own. What MySQL knows may therefore be late by the interval and one batch: never
+//! more than a fifth of the idle limit. An instance that dies takes one batch with it, of which the
+//! others have seen what they served. What Redis could not hear it is told again.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::{Encode, FromRow, MySql, QueryBuilder, Type};
+
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::last_use::{Unheard, Uses};
+use crate::base::error::Result;
+use crate::base::last_use::{Unheard, Use, Uses};
 use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
 use crate::ledger::ledgers::Ledgers;
@@ -17,6 +23,8 @@ use crate::ledger::repair;
 use crate::settings::Sessions;
 use crate::store::database::Store;
 
+/// How many sessions one statement writes down.
+const BATCH: usize = 200;
 /// How often MySQL hears of activity, unless the idle limit is so short that it must be oftener.
 const FLUSH_EVERY: Duration = Duration::from_secs(2);
 
@@ -99,30 +107,110 @@ impl Activity {
         }
     }
 
+    /// In batches, each in one order.
     async fn tell_mysql(&self) {
-        for (session, last) in self.uses.waiting(self.clock.now()) {
-            let from = last.from.map(|ip| ip.to_string());
-            // One statement a session: a batch would lock sessions in an order of its own.
-            let written = self.store.repeat(|| {
-                let written = sqlx::query!(
-                    "update user_sessions
-                        set last_activity = ?, last_ip_address = coalesce(?, last_ip_address)
-                      where id = ? and is_active and last_activity <= ?",
-                    last.at,
-                    from,
-                    session,
-                    last.at,
-                )
-                .execute(&self.store.pool);
-                self.store.in_time(written)
-            });
-            if let Err(cause) = written.await {
+        let waiting = self.uses.waiting(self.clock.now());
+        let mut waiting: Vec<(String, Use)> = waiting.into_iter().collect();
+        waiting.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        for batch in waiting.chunks(BATCH) {
+            if let Err(cause) = self.tell_batch(batch).await {
                 tracing::warn!(target: log::ACTIVITY, ?cause, "activity could not be recorded");
                 return;
             }
-            self.uses.has_heard(&session, last);
         }
     }
+
+    /// What somebody holds waits for the next time: nobody shall wait for whoever waits.
+    async fn tell_batch(&self, batch: &[(String, Use)]) -> Result<()> {
+        let free: HashMap<String, Known> =
+            self.free(batch).await?.into_iter().map(|known| (known.id.clone(), known)).collect();
+        let mut news = Vec::new();
+        for (session, last) in batch {
+            match free.get(session) {
+                Some(known) if !known.is_active => self.uses.has_heard(session, *last),
+                Some(known) if self.uses.is_news(known.last(), *last) => {
+                    news.push((known, *last));
+                }
+                Some(known) => {
+                    self.uses.others_have_written(session, known.last_activity, *last);
+                }
+                None => {}
+            }
+        }
+        if news.is_empty() {
+            return Ok(());
+        }
+        self.store.repeat(|| self.write(&news)).await?;
+        for (known, last) in news {
+            self.uses.has_heard(&known.id, last);
+        }
+        Ok(())
+    }
+
+    /// What MySQL knows of those sessions that nobody holds.
+    async fn free(&self, batch: &[(String, Use)]) -> sqlx::Result<Vec<Known>> {
+        let mut select = QueryBuilder::<MySql>::new(
+            "select s.id, s.user_id, s.is_active, s.last_activity, s.last_ip_address
+               from user_sessions s force index (primary)
+               straight_join users u force index (primary) on u.id = s.user_id
+              where s.id in (",
+        );
+        push_list(&mut select, batch.iter().map(|(session, _)| session));
+        select.push(" for update skip locked");
+        self.store.in_time(select.build_query_as().fetch_all(&self.store.pool)).await
+    }
+
+    /// In one statement, users first and in the order of their ids (`store/held_rows.rs`).
+    async fn write(&self, news: &[(&Known, Use)]) -> sqlx::Result<()> {
+        let mut update = QueryBuilder::<MySql>::new(
+            "update users u force index (primary)
+               straight_join user_sessions s force index (idx_user_session_user_id)
+                       on s.user_id = u.id
+                set s.last_activity = greatest(s.last_activity, cast(case s.id",
+        );
+        for (known, last) in news {
+            update.push(" when ").push_bind(&known.id).push(" then ").push_bind(last.at);
+        }
+        update.push(" end as datetime(3))), s.last_ip_address = coalesce(case s.id");
+        for (known, last) in news {
+            let from = last.from.map(|ip| ip.to_string());
+            update.push(" when ").push_bind(&known.id).push(" then ").push_bind(from);
+        }
+        update.push(" end, s.last_ip_address) where s.is_active = true and u.id in (");
+        push_list(&mut update, news.iter().map(|(known, _)| known.user_id));
+        update.push(" and s.id in (");
+        push_list(&mut update, news.iter().map(|(known, _)| &known.id));
+        self.store.in_time(update.build().execute(&self.store.pool)).await.map(drop)
+    }
+}
+
+/// What MySQL knows of a session.
+#[derive(FromRow)]
+struct Known {
+    id: String,
+    user_id: u64,
+    is_active: bool,
+    last_activity: Timestamp,
+    last_ip_address: Option<String>,
+}
+
+impl Known {
+    fn last(&self) -> Use {
+        let from = self.last_ip_address.as_ref().and_then(|ip| ip.parse().ok());
+        Use { at: self.last_activity, from }
+    }
+}
+
+/// `…, …)`
+fn push_list<'a, T>(query: &mut QueryBuilder<MySql>, values: impl Iterator<Item = T>)
+where
+    T: Encode<'a, MySql> + Type<MySql>,
+{
+    let mut list = query.separated(", ");
+    for value in values {
+        list.push_bind(value);
+    }
+    query.push(")");
 }
 
 #[cfg(test)]
