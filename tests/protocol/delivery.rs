@@ -8,8 +8,8 @@
 //! mark      the rows of which everything was heard
 //! ```
 //!
-//! A worker takes its rows: another one passes them over. A request takes none. One that ends something
-//! sends its own row without reading, if the user was not behind.
+//! A worker takes its rows: another one passes them over. A request takes none. One that ends what it
+//! names sends its own row without reading, if the user was not behind.
 
 use portcullis_api::ledger::belief;
 
@@ -61,7 +61,7 @@ pub(crate) struct Rows {
 }
 
 impl Delivery {
-    /// Of a request, which has written this row if it only ends something.
+    /// Of a request, which has written this row if it ends what it names and nothing else.
     pub(crate) fn of_request(instance: &mut Instance, answers: Set, ending: Option<u8>) -> Self {
         let own = ending.filter(|_| !instance.belief.is_behind(USER));
         let number = instance.belief.begin_delivery(USER);

@@ -112,7 +112,7 @@ impl World {
         match doing {
             Doing::Commit(written) => {
                 let ended = self.truth.commit(&written);
-                let ends = matches!(written.deed, Deed::EndOne { .. } | Deed::EndAll { .. });
+                let ends = matches!(written.deed, Deed::EndOne { .. });
                 let ending = ends.then_some(written.row);
                 let instance = &mut self.instances[instance];
                 let delivery = Delivery::of_request(instance, ended, ending);

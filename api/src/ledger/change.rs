@@ -71,6 +71,12 @@ impl Change {
         self.begins().is_none()
     }
 
+    /// Whether it ends what it names, so that it says all there is to say, whatever else waits. One that
+    /// ends everything up to an instant names nobody, and what waits beside it is told with it.
+    pub(crate) const fn ends_what_it_names(&self) -> bool {
+        matches!(self, Self::Revoke { .. } | Self::Blacklist { .. })
+    }
+
     /// The command that tells it. No watermark lies beyond `now`; a beginning carries the fence.
     pub(crate) fn command(&self, key: &str, now: Timestamp, fence: Option<&Fence>) -> Cmd {
         match self {

@@ -26,7 +26,8 @@ pub(crate) struct Decided {
 /// Commits what was decided, in one row, and tells the user's ledger everything that waits for it. The
 /// answer does not wait until that is written down.
 ///
-/// Endings may always be told, so if nothing else is known to wait they go without being read again.
+/// The end of what is named may always be told, so if nothing else is known to wait it goes without
+/// anything being read.
 pub(crate) async fn commit(
     ledgers: &Ledgers,
     mut tx: Transaction,
@@ -41,7 +42,7 @@ pub(crate) async fn commit(
     };
     let mut db = tx.commit_and_keep().await?;
     let (delivery, may_go_alone) = ledgers.lines.begin_delivery_of_own(user_id);
-    let own = row.filter(|_| may_go_alone && changes.iter().all(Change::is_ending));
+    let own = row.filter(|_| may_go_alone && changes.iter().all(Change::ends_what_it_names));
     let delivered = Box::pin(async {
         let told = match own {
             Some(row) => {
