@@ -70,7 +70,7 @@ pub struct Server {
     /// Days to keep sessions and their tokens after they expire (0 to 3650).
     #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=3650))]
     pub inactive_token_days: u64,
-    /// How long audit events are kept (1d to 3650d).
+    /// How long audit events are kept (1d to 3650d); a month goes once its last one is so old.
     #[arg(long, env, default_value = "365d", value_parser = duration("1d", "3650d"))]
     pub audit_retention: Duration,
     /// Whether `POST /login`, with its top-level token and cookie, is available for old clients.

@@ -3,7 +3,9 @@
 //! Rows go in batches, by an index on the instant they end, so that no statement holds many locks.
 //! One instance works at a time: the lock belongs to the connection that deletes, so it cannot
 //! outlive the work. Spent refresh tokens stay until their whole family has expired, because they
-//! are how reuse is seen (BUG-31).
+//! are how reuse is seen (BUG-31). The audit trail goes by whole months (`cleanup/months.rs`).
+
+mod months;
 
 use std::fmt;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use crate::base::log_targets as log;
 use crate::metrics;
 use crate::settings::Settings;
 use crate::store::transaction::{REPETITIONS, was_sent_away};
+use months::Left;
 
 /// A revocation is kept this much longer than its token, whatever leeway anybody grants.
 const BEYOND_EXPIRY: Duration = Duration::from_mins(10);
@@ -91,8 +94,23 @@ async fn delete_all(
         email_tokens: email_tokens(db, now, batch).await?,
         mails: mails(db, now.minus(MAIL_KEPT), batch).await?,
         revocation_outbox: outbox(db, now.minus(settings.stores.outbox_retention), batch).await?,
-        audit_events: audit_events(db, now.minus(server.audit_retention), batch).await?,
+        audit_events: audit_events(db, now, now.minus(server.audit_retention), batch).await?,
     })
+}
+
+async fn audit_events(
+    db: &mut MySqlConnection,
+    now: Timestamp,
+    until: Timestamp,
+    batch: u32,
+) -> sqlx::Result<u64> {
+    let (dropped, left) = months::drop_and_make(db, now, until).await?;
+    Ok(dropped
+        + match left {
+            Left::Nothing => 0,
+            Left::Earlier => earlier_audit_events(db, until, batch).await?,
+            Left::Everything => all_audit_events(db, until, batch).await?,
+        })
 }
 
 /// Repeats a batch until one is not full.
@@ -186,8 +204,26 @@ async fn outbox(db: &mut MySqlConnection, until: Timestamp, batch: u32) -> sqlx:
     )
 }
 
-async fn audit_events(db: &mut MySqlConnection, until: Timestamp, batch: u32) -> sqlx::Result<u64> {
+async fn all_audit_events(
+    db: &mut MySqlConnection,
+    until: Timestamp,
+    batch: u32,
+) -> sqlx::Result<u64> {
     in_batches!(db, batch, "delete from audit_events where at <= ? order by at limit ?", until)
+}
+
+/// Those that were there before the months.
+async fn earlier_audit_events(
+    db: &mut MySqlConnection,
+    until: Timestamp,
+    batch: u32,
+) -> sqlx::Result<u64> {
+    in_batches!(
+        db,
+        batch,
+        "delete from audit_events partition (earlier) where at <= ? order by at limit ?",
+        until
+    )
 }
 
 #[cfg(test)]

@@ -110,11 +110,25 @@ async fn look_at_rights(db: &mut MySqlConnection, name: &str, user: &str, report
         }
     }
     if lacking.is_empty() {
-        return report.good("MySQL rights", "SELECT, INSERT, UPDATE, DELETE");
+        report.good("MySQL rights", "SELECT, INSERT, UPDATE, DELETE");
+        return look_at_rights_to_months(db, report).await;
     }
     let (user, host) = user.rsplit_once('@').unwrap_or((user, "%"));
     let mend = format!("run `grant all on `{name}`.* to '{user}'@'{host}'` in MySQL");
     report.bad("MySQL rights", &format!("lacks {}: {mend}", lacking.join(", ")));
+}
+
+/// Rights are looked at before anything else, so this changes nothing: there is no such month.
+async fn look_at_rights_to_months(db: &mut MySqlConnection, report: &mut Report) {
+    let drop_none = "alter table audit_events drop partition no_such_month";
+    let refusal = sqlx::raw_sql(drop_none).execute(&mut *db).await.err();
+    if refusal.is_some_and(|cause| cause.to_string().contains("denied")) {
+        report.note(
+            "audit trail",
+            "this MySQL user may not ALTER, CREATE and DROP: old events are deleted row by row, not \
+             whole months at a time",
+        );
+    }
 }
 
 /// `11.4.2-MariaDB`, `9.7.4`.

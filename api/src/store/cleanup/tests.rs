@@ -3,6 +3,9 @@
 use portcullis_tests::Database;
 
 use super::*;
+use crate::base::clock::Clock;
+use crate::settings::Stores;
+use crate::store::database::Store;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const DAY: Duration = Duration::from_hours(24);
@@ -169,4 +172,107 @@ async fn another_database_on_the_same_server_has_a_lock_of_its_own() {
     let (one, other) = (database("cleanup_one").await, database("cleanup_other").await);
     let _held = lock(&one, "cleanup").await.unwrap().unwrap();
     assert!(clean(&other, &settings(), NOW).await.unwrap().is_some());
+}
+
+/// The months that the trail has, by the days before which they end.
+async fn months(db: &MySqlPool) -> Vec<String> {
+    let months = "select cast(trim(both '''' from partition_description) as char)
+                    from information_schema.partitions
+                   where table_schema = database() and table_name = 'audit_events'
+                   order by partition_ordinal_position";
+    sqlx::query_scalar(months).fetch_all(db).await.unwrap()
+}
+
+async fn event(db: &MySqlPool, at: Timestamp) {
+    let event = "insert into audit_events (at, event, detail) values (?, 'x', '{}')";
+    sqlx::query(event).bind(at).execute(db).await.unwrap();
+}
+
+/// Midnight of a day, in MySQL's words.
+async fn midnight(db: &MySqlPool, day: &str) -> Timestamp {
+    let at = "select cast(unix_timestamp(?) * 1000 as signed)";
+    let at: i64 = sqlx::query_scalar(at).bind(day).fetch_one(db).await.unwrap();
+    Timestamp(at.unsigned_abs())
+}
+
+/// A trail with one event in each of the months that the first cleanup has made, and their bounds; the
+/// present is the real one, because the steps of the database's shape go by that.
+async fn trail(name: &str) -> (String, MySqlPool, Vec<String>) {
+    let url = Database::shared().migrated_database(name);
+    let db = Store::new(&stores(&url)).unwrap().pool;
+    clean(&db, &settings(), Clock::system().now()).await.unwrap().unwrap();
+    let months = months(&db).await;
+    assert_eq!(months.len(), 4, "what was there, two months to come and the rest: {months:?}");
+    for month in &months[..3] {
+        event(&db, midnight(&db, month).await.minus(Duration::from_millis(1))).await;
+    }
+    event(&db, midnight(&db, &months[2]).await).await;
+    (url, db, months)
+}
+
+fn stores(url: &str) -> Stores {
+    Settings::for_tests(url, "redis://unused").stores
+}
+
+#[tokio::test]
+async fn a_month_of_the_trail_goes_as_a_whole_once_its_last_event_is_past_its_days() {
+    let (_, db, first) = trail("cleanup_months").await;
+    let kept = settings().server.audit_retention;
+    let last_of_second = midnight(&db, &first[1]).await;
+    let early = last_of_second.plus(kept).minus(Duration::from_millis(1));
+    let deleted = clean(&db, &settings(), early).await.unwrap().unwrap();
+    // What was there before is over as well, and a month that is not over loses nothing.
+    assert_eq!(deleted.audit_events, 1);
+    assert_eq!(count(&db, "audit_events").await, 3);
+    let deleted = clean(&db, &settings(), last_of_second.plus(kept)).await.unwrap().unwrap();
+    assert_eq!(deleted.audit_events, 1);
+    assert_eq!(count(&db, "audit_events").await, 2);
+    let now = months(&db).await;
+    assert!(!now.contains(&first[0]) && !now.contains(&first[1]), "{now:?}");
+    // Nobody has made one for a year: the first of those that follow takes what lay in the last.
+    let newest = midnight(&db, &now[now.len() - 2]).await;
+    assert!(newest > last_of_second.plus(kept + DAY * 58), "two months to come: {now:?}");
+    let in_last = count(&db, "audit_events partition (later)").await;
+    assert_eq!(in_last, 0);
+    clean(&db, &settings(), last_of_second.plus(kept)).await.unwrap().unwrap();
+    assert_eq!(months(&db).await, now, "nothing is made twice");
+}
+
+#[tokio::test]
+async fn who_may_not_change_tables_deletes_row_by_row() {
+    let (url, db, first) = trail("cleanup_clerk").await;
+    Database::shared().execute(
+        "create user clerk@localhost;
+         grant select, insert, update, delete on cleanup_clerk.* to clerk@localhost",
+    );
+    let clerk = Store::new(&stores(&url.replace("root@", "clerk@"))).unwrap().pool;
+    let now = midnight(&db, &first[1]).await.plus(settings().server.audit_retention);
+    let deleted = clean(&clerk, &settings(), now).await.unwrap().unwrap();
+    assert_eq!((deleted.audit_events, count(&db, "audit_events").await), (2, 2));
+    assert_eq!(months(&db).await, first);
+}
+
+#[tokio::test]
+async fn somebody_who_reads_the_trail_for_long_keeps_its_months_and_holds_up_nothing() {
+    let (_, db, first) = trail("cleanup_reader").await;
+    let mut reader = db.begin().await.unwrap();
+    sqlx::query("select count(*) from audit_events").fetch_one(&mut *reader).await.unwrap();
+    let now = midnight(&db, &first[1]).await.plus(settings().server.audit_retention);
+    let deleted = clean(&db, &settings(), now).await.unwrap().unwrap();
+    assert_eq!(deleted.audit_events, 1, "what was there before the months goes by rows");
+    assert_eq!(months(&db).await, first);
+    event(&db, now).await;
+    drop(reader);
+    let deleted = clean(&db, &settings(), now).await.unwrap().unwrap();
+    assert_eq!(deleted.audit_events, 1);
+}
+
+#[tokio::test]
+async fn a_trail_without_months_is_deleted_row_by_row() {
+    let db = database("cleanup_plain").await;
+    let plain = "alter table audit_events remove partitioning";
+    sqlx::raw_sql(plain).execute(&db).await.unwrap();
+    event(&db, NOW.minus(DAY * 365)).await;
+    let deleted = clean(&db, &settings(), NOW).await.unwrap().unwrap();
+    assert_eq!(deleted.audit_events, 1);
 }
