@@ -53,6 +53,11 @@ impl Settings {
                 "REFRESH_TOKEN_KEYS_OLD is set: clear it once SESSION_EXPIRES_IN has passed since the change",
             );
         }
+        if tokens.refresh_token_earlier_form {
+            remarks.push(
+                "REFRESH_TOKEN_EARLIER_FORM is on: turn it off once no instance of an earlier version is left",
+            );
+        }
         if tokens.jwt_expires_in > Duration::from_hours(1) {
             remarks.push(
                 "JWT_EXPIRES_IN is over 1h: services that only verify signatures accept revoked tokens that long",

@@ -227,6 +227,7 @@ fn what_may_not_be_meant_is_remarked_on() {
         ("--rate-limit-login=off", "RATE_LIMIT_LOGIN"),
         ("--jwt-secrets-old=an earlier secret of more than 32 bytes", "JWT_SECRETS_OLD"),
         ("--refresh-token-keys-old=an earlier key of more than 32 bytes", "REFRESH_TOKEN_KEYS_OLD"),
+        ("--refresh-token-earlier-form=true", "REFRESH_TOKEN_EARLIER_FORM"),
         ("--jwt-expires-in=2h", "JWT_EXPIRES_IN"),
         ("--session-expires-in=29d", "SESSION_EXPIRES_IN"),
         ("--session-idle-timeout=30d", "SESSION_IDLE_TIMEOUT"),
