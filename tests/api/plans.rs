@@ -83,10 +83,7 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
         ("t.reference = ? and t.generation >", &[NOW, reference, "0"]),
         (
             "t.token_hash = ?, t.generation = ?",
-            &[
-                NOW, "''", digest, "2", NOW, "'{}'", "''", "''", user, "'user'", session, "1",
-                digest,
-            ],
+            &[NOW, "''", digest, "2", NOW, "''", "''", user, "'user'", session, "1", digest],
         ),
         ("t.spent_at = ? where u.id", &[NOW, "''", NOW, user, "'user'", session, "1"]),
         (

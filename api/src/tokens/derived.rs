@@ -99,7 +99,7 @@ mod tests {
     use crate::base::random::Random;
 
     #[test]
-    fn f_42_a_token_and_its_place_are_made_out_again_by_whichever_key_made_it() {
+    fn a_token_and_its_place_are_made_out_again_by_whichever_key_made_it() {
         let secrets = |current: &str, old: &[&str]| RefreshSecrets {
             current: current.into(),
             old: old.iter().map(|secret| (*secret).into()).collect(),

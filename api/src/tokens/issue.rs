@@ -48,7 +48,7 @@ pub struct Access {
 pub struct Refresh {
     /// The token; omitted in cookie mode.
     #[serde(skip_serializing_if = "String::is_empty")]
-    #[schema(pattern = "^prt_[A-Za-z0-9_-]{43,70}$")]
+    #[schema(pattern = "^prt_(?:[A-Za-z0-9_-]{43}|[A-Za-z0-9_-]{70})$")]
     pub token: String,
     // However often it is refreshed (BUG-11).
     /// Seconds until its session ends; a refresh does not extend it.

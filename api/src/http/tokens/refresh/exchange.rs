@@ -7,7 +7,6 @@
 use serde_json::json;
 use sqlx::MySql;
 use sqlx::pool::PoolConnection;
-use sqlx::types::Json;
 
 use super::row::{Row, Spent, find};
 use crate::App;
@@ -138,7 +137,8 @@ impl Exchange<'_> {
         Ok(is_first)
     }
 
-    /// In the same row.
+    /// In the same row. Its device stays the one of the login: MariaDB would put the JSON of every refresh
+    /// into a temporary table on disk.
     async fn replace(
         &self,
         tx: &mut Transaction,
@@ -154,7 +154,7 @@ impl Exchange<'_> {
                 straight_join refresh_tokens t on t.session_id = s.id
             set s.last_activity = greatest(s.last_activity, ?), s.last_ip_address = ?,
                 t.token_hash = ?, t.generation = ?, t.exchanged_at = ?,
-                t.device_info = ?, t.ip_address = ?, t.user_agent = ?
+                t.ip_address = ?, t.user_agent = ?
           where u.id = ? and u.is_active and u.role = ? and s.id = ? and s.is_active
             and t.id = ? and t.token_hash = ? and t.revoked_at is null",
             now,
@@ -162,7 +162,6 @@ impl Exchange<'_> {
             successor.as_bytes().as_slice(),
             place.generation,
             now,
-            Json(&client.device),
             ip_address,
             client.user_agent,
             row.user_id,
