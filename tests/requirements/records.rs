@@ -92,7 +92,7 @@ async fn c_03_a_digest_is_plain_sha_256_over_what_was_signed_or_over_all_of_anot
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c_04_a_spent_token_is_known_as_long_as_its_session_because_its_return_is_the_alarm() {
+async fn c_04_a_spent_token_is_kept_because_its_return_is_the_alarm() {
     let Some(auth) = database().await else { return };
     let alice = auth.logged_in("alice").await;
     let mut token = alice.refresh.clone();

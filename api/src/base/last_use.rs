@@ -81,11 +81,10 @@ impl Uses {
         self.seen().waiting.get(session).and_then(|last| last.from)
     }
 
-    /// What MySQL has not heard. It waits until [`Self::has_heard`], or until its row can only be gone.
+    /// What MySQL has not heard. It waits until [`Self::has_heard`].
     pub(crate) fn waiting(&self, now: Timestamp) -> HashMap<String, Use> {
         let mut seen = self.seen();
         seen.written.retain(|_, last| now.since(last.at) < self.interval);
-        seen.waiting.retain(|_, last| now.since(last.at) < UNHEARD_KEPT);
         seen.waiting.clone()
     }
 

@@ -16,6 +16,7 @@ use axum::routing::get;
 use super::openapi;
 use crate::App;
 use crate::base::clock::Timestamp;
+use crate::ledger::outbox::marking::mark_now;
 use crate::metrics;
 
 /// Every route of the operations listener.
@@ -44,6 +45,7 @@ async fn render(State(app): State<App>) -> impl IntoResponse {
 
 /// How much waits for Redis, and since when.
 async fn outbox(app: &App) -> Option<String> {
+    mark_now(&app.ledgers).await;
     let asked = sqlx::query!(
         r#"select count(*) as "waiting: i64", min(created_at) as "since: Timestamp"
              from revocation_outbox where delivered_at is null"#

@@ -13,9 +13,9 @@ use redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Value};
 use secrecy::ExposeSecret as _;
 use tokio::sync::SetOnce;
 
-use super::outbox::marking::Unmarked;
 use super::outbox::refusing_users::Aside;
 use super::outbox::settled_row::Settled;
+use super::outbox::unmarked::Unmarked;
 use super::recently_repaired::Resting;
 use crate::base::background::Background;
 use crate::base::clock::{Clock, Timestamp};

@@ -11,11 +11,12 @@
 //! finds a row waiting tells it (`outbox/worker.rs`).
 
 pub(crate) mod delivery;
-pub(super) mod marking;
+pub(crate) mod marking;
 pub(super) mod position;
 mod reading;
 pub(super) mod refusing_users;
 pub(super) mod settled_row;
+pub(super) mod unmarked;
 pub(crate) mod worker;
 pub(crate) mod writing;
 

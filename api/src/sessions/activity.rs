@@ -23,6 +23,8 @@ use crate::ledger::repair;
 use crate::settings::Sessions;
 use crate::store::database::Store;
 
+/// How long a session may be held by others whenever it is to be written down.
+const GONE_AFTER: Duration = Duration::from_hours(1);
 /// How many sessions one statement writes down.
 const BATCH: usize = 200;
 /// How often MySQL hears of activity, unless the idle limit is so short that it must be oftener.
@@ -122,6 +124,7 @@ impl Activity {
 
     /// What somebody holds waits for the next time: nobody shall wait for whoever waits.
     async fn tell_batch(&self, batch: &[(String, Use)]) -> Result<()> {
+        let now = self.clock.now();
         let free: HashMap<String, Known> =
             self.free(batch).await?.into_iter().map(|known| (known.id.clone(), known)).collect();
         let mut news = Vec::new();
@@ -134,6 +137,8 @@ impl Activity {
                 Some(known) => {
                     self.uses.others_have_written(session, known.last_activity, *last);
                 }
+                // Nobody holds it for so long: it is gone.
+                None if now.since(last.at) > GONE_AFTER => self.uses.has_heard(session, *last),
                 None => {}
             }
         }
@@ -157,7 +162,8 @@ impl Activity {
         );
         push_list(&mut select, batch.iter().map(|(session, _)| session));
         select.push(" for update skip locked");
-        self.store.in_time(select.build_query_as().fetch_all(&self.store.pool)).await
+        let select = select.build_query_as().persistent(false);
+        self.store.in_time(select.fetch_all(&self.store.pool)).await
     }
 
     /// In one statement, users first and in the order of their ids (`store/held_rows.rs`).
@@ -180,7 +186,8 @@ impl Activity {
         push_list(&mut update, news.iter().map(|(known, _)| known.user_id));
         update.push(" and s.id in (");
         push_list(&mut update, news.iter().map(|(known, _)| &known.id));
-        self.store.in_time(update.build().execute(&self.store.pool)).await.map(drop)
+        let update = update.build().persistent(false);
+        self.store.in_time(update.execute(&self.store.pool)).await.map(drop)
     }
 }
 

@@ -36,10 +36,10 @@ pub(crate) async fn commit(
 ) -> sqlx::Result<Propagation> {
     let Decided { changes, fence } = decided;
     let now = ledgers.clock.now();
-    let row = match changes.is_empty() {
-        true => None,
-        false => Some(super::add(&mut tx, user_id, &changes, now).await?),
-    };
+    let mut row = None;
+    if !changes.is_empty() {
+        row = Some(super::add(&mut tx, user_id, &changes, now).await?);
+    }
     let mut db = tx.commit_and_keep().await?;
     let (delivery, may_go_alone) = ledgers.lines.begin_delivery_of_own(user_id);
     let own = row.filter(|_| may_go_alone && changes.iter().all(Change::ends_what_it_names));

@@ -3,7 +3,6 @@
 //!
 //! If that is lost, the rows are told once more, which changes nothing.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::reading;
@@ -15,58 +14,6 @@ use crate::ledger::ledgers::Ledgers;
 const GATHERED_FOR: Duration = Duration::from_millis(20);
 /// How many rows one statement marks.
 const MOST: usize = 500;
-
-/// Rows that were told and are not marked yet.
-#[derive(Default)]
-pub(crate) struct Unmarked(Mutex<Told>);
-
-#[derive(Default)]
-struct Told {
-    waiting: Vec<u64>,
-    being_marked: Vec<u64>,
-}
-
-impl Unmarked {
-    /// Whether Redis has confirmed this row, so that nobody here need tell it again.
-    pub(super) fn has(&self, row: u64) -> bool {
-        let told = self.told();
-        told.waiting.contains(&row) || told.being_marked.contains(&row)
-    }
-
-    /// Whether these are the first, so that somebody has to see to them.
-    fn add(&self, rows: &[u64]) -> bool {
-        let waiting = &mut self.told().waiting;
-        let is_first = waiting.is_empty();
-        waiting.extend(rows);
-        is_first && !waiting.is_empty()
-    }
-
-    /// All that wait, in the one order in which everybody locks them.
-    fn take(&self) -> Taken<'_> {
-        let mut told = self.told();
-        let mut rows = std::mem::take(&mut told.waiting);
-        rows.sort_unstable();
-        told.being_marked.extend(&rows);
-        Taken { unmarked: self, rows }
-    }
-
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Rows that are being marked. Once this is dropped they were, or have to be told again.
-struct Taken<'a> {
-    unmarked: &'a Unmarked,
-    rows: Vec<u64>,
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        let rows = &self.rows;
-        self.unmarked.told().being_marked.retain(|row| rows.binary_search(row).is_err());
-    }
-}
 
 /// Marks these rows with whatever else is told meanwhile.
 pub(super) fn mark_soon(ledgers: &Ledgers, told: &[u64]) {
@@ -80,8 +27,9 @@ pub(super) fn mark_soon(ledgers: &Ledgers, told: &[u64]) {
     });
 }
 
-/// Marks whatever is not marked yet.
-pub(in crate::ledger) async fn mark_now(ledgers: &Ledgers) {
+/// Marks whatever is not marked yet, so that what is not marked then waits to be told.
+pub(crate) async fn mark_now(ledgers: &Ledgers) {
+    let _turn = ledgers.unmarked.turn.lock().await;
     let taken = ledgers.unmarked.take();
     for told in taken.rows.chunks(MOST) {
         if let Err(cause) = mark(ledgers, told).await {
@@ -96,24 +44,9 @@ pub(in crate::ledger) async fn mark_now(ledgers: &Ledgers) {
 }
 
 async fn mark(ledgers: &Ledgers, told: &[u64]) -> sqlx::Result<()> {
-    let mut db = ledgers.store.pool.acquire().await?;
-    reading::mark(&mut db, told, ledgers.clock.now()).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_counts_as_told_until_it_was_marked_or_could_not_be() {
-        let unmarked = Unmarked::default();
-        assert!(unmarked.add(&[7, 5]) && !unmarked.add(&[6]));
-        assert!(unmarked.has(5) && !unmarked.has(8));
-        let taken = unmarked.take();
-        assert_eq!(taken.rows, [5, 6, 7]);
-        assert!(unmarked.add(&[8]), "they are on their way, so somebody has to see to this one");
-        assert!(unmarked.has(5) && unmarked.has(8));
-        drop(taken);
-        assert!(!unmarked.has(5) && !unmarked.has(7) && unmarked.has(8));
-    }
+    let marked = async {
+        let mut db = ledgers.store.pool.acquire().await?;
+        reading::mark(&mut db, told, ledgers.clock.now()).await
+    };
+    ledgers.store.in_time(marked).await
 }

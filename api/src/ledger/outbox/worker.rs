@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::marking;
 use super::reading::{self, Fate, Row, Undelivered};
 use super::refusing_users::Refused;
 use crate::base::log_targets as log;
@@ -42,6 +43,8 @@ pub async fn deliver_waiting(ledgers: &Ledgers) -> sqlx::Result<usize> {
 /// One round; tells for how many users something waits still. `spares` leaves those alone who are
 /// set aside.
 async fn deliver_all(ledgers: &Ledgers, spares: bool) -> sqlx::Result<usize> {
+    // Also what nobody saw to, because it had to be given up.
+    marking::mark_now(ledgers).await;
     let lines = &ledgers.lines;
     let (mut seen, mut tried) = (HashSet::new(), HashSet::new());
     let (mut behind, mut after) = (0, 0);
