@@ -18,12 +18,16 @@ async fn c_10_r_03_ids_and_refresh_tokens_are_256_random_bits() {
     for _ in 0..8 {
         let alice = site.logged_in("alice").await;
         let next = site.refresh(&alice.refresh).await.must_be(200).text_at("/data/refresh/token");
-        for (text, prefix) in
-            [(&alice.session, "session_"), (&alice.refresh, "prt_"), (&next, "prt_")]
-        {
+        // Before the last 256 bits of a refresh token stand its session's reference and a number.
+        for (text, prefix, length) in [
+            (&alice.session, "session_", 32),
+            (&alice.refresh, "prt_", 16 + 4 + 32),
+            (&next, "prt_", 16 + 4 + 32),
+        ] {
             let body = text.strip_prefix(prefix).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!(URL_SAFE_NO_PAD.decode(body).unwrap().len(), 32, "{text}");
-            assert!(seen.insert(body.to_owned()), "{text} came twice");
+            let body = URL_SAFE_NO_PAD.decode(body).unwrap();
+            assert_eq!(body.len(), length, "{text}");
+            assert!(seen.insert(body[length - 32..].to_owned()), "{text} came twice");
         }
     }
 }
