@@ -21,7 +21,6 @@ use crate::accounts::user::checked_email;
 use crate::base::clock::Timestamp;
 use crate::base::email_address::Spellings;
 use crate::base::role::Role;
-use crate::ledger::outbox;
 use crate::sessions::ending::{self, Ending, Reason};
 use crate::store::transaction::Transaction;
 
@@ -189,11 +188,7 @@ impl Import<'_> {
     ) -> sqlx::Result<()> {
         let sessions = ending::not_ended(tx, user_id).await?;
         let ending = Ending { reason, at: self.now, client: &self.operator };
-        let mut changes = Vec::new();
-        let ended = ending::end(tx, user_id, &sessions, ending, &mut changes).await?;
-        if !changes.is_empty() {
-            outbox::add(tx, user_id, &changes, self.now).await?;
-        }
+        let ended = ending::end_alone(tx, user_id, &sessions, ending).await?;
         self.has_changed_sessions |= ended.sessions > 0;
         Ok(())
     }

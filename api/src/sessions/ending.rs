@@ -15,6 +15,7 @@ use crate::base::clock::Timestamp;
 use crate::base::device::Device;
 use crate::base::session_id::SessionId;
 use crate::ledger::change::Change;
+use crate::ledger::outbox;
 use crate::metrics;
 use crate::store::transaction::Transaction;
 
@@ -112,6 +113,21 @@ pub(crate) async fn end(
     let ended = end_rows(tx, user_id, sessions, ending).await?;
     if ended.sessions > 0 {
         changes.push(Change::Revoke { sessions: sessions.to_vec() });
+    }
+    Ok(ended)
+}
+
+/// The same where nothing else is decided: the ledger hears of it by a row of its own.
+pub(crate) async fn end_alone(
+    tx: &mut Transaction,
+    user_id: u64,
+    sessions: &[SessionId],
+    ending: Ending<'_>,
+) -> sqlx::Result<Ended> {
+    let mut changes = Vec::new();
+    let ended = end(tx, user_id, sessions, ending, &mut changes).await?;
+    if !changes.is_empty() {
+        outbox::add(tx, user_id, &changes, ending.at).await?;
     }
     Ok(ended)
 }

@@ -170,17 +170,17 @@ pub(super) async fn find(
 ) -> Result<Option<Row>> {
     let digest = token.digest();
     if let Some(found) = found!(db, now, "t.token_hash = ?", digest.as_bytes().as_slice()) {
-        return Ok(Some(found.as_kept()));
+        return Ok(Some(found.kept()));
     }
     let Some(place) = app.refresh_keys.place(token) else { return Ok(None) };
     let (reference, generation) = (place.reference.as_slice(), place.generation);
     let later = found!(db, now, "t.reference = ? and t.generation > ?", reference, generation);
-    Ok(later.map(|found| found.as_later_than(place)))
+    Ok(later.map(|found| found.after(place)))
 }
 
 impl Found {
     /// Of the token whose digest is kept.
-    fn as_kept(self) -> Row {
+    fn kept(self) -> Row {
         let spent = self.spent_at.map(|at| Spent {
             at,
             successor: self.next_hash.clone(),
@@ -191,7 +191,7 @@ impl Found {
     }
 
     /// Of a token that was exchanged for one which is kept or came before that.
-    fn as_later_than(self, place: Place) -> Row {
+    fn after(self, place: Place) -> Row {
         let spent = Spent {
             at: self.exchanged_at.unwrap_or_default(),
             successor: Some(self.token_hash.clone()),
