@@ -22,7 +22,7 @@ pub(crate) struct WrongType;
 pub(crate) struct ReadLedger {
     ledger: *const Ledger,
     /// Closed with this value, after the last use of `ledger`.
-    _key: OpenKey,
+    key: OpenKey,
 }
 
 impl ReadLedger {
@@ -35,7 +35,12 @@ impl ReadLedger {
         }
         // SAFETY: the key is open.
         let ledger = unsafe { ffi::value(key.0) }.cast::<Ledger>();
-        Ok(Some(Self { ledger, _key: key }))
+        Ok(Some(Self { ledger, key }))
+    }
+
+    /// The instant from which there is no such key any more, whoever has set that.
+    pub(crate) fn gone(&self) -> UnixMs {
+        self.key.expires()
     }
 }
 

@@ -12,7 +12,7 @@ use redis_module::raw;
 
 use crate::server::arg::Arg;
 use crate::server::ask;
-use crate::server::clock::{QuickNow, now};
+use crate::server::clock::{QuickNow, exact_now, now};
 use crate::server::ffi::{self, Ctx, Str};
 use crate::server::open_key::OpenKey;
 use crate::server::reply::Reply;
@@ -87,6 +87,12 @@ impl<'a> Call<'a> {
     #[expect(clippy::unused_self, reason = "only a running command has a now")]
     pub(crate) fn quick_now(&self) -> QuickNow {
         QuickNow::read()
+    }
+
+    /// The instant of this moment, later than [`Self::now`] within a script or a transaction.
+    #[expect(clippy::unused_self, reason = "only a running command has a now")]
+    pub(crate) fn exact_now(&self) -> UnixMs {
+        exact_now()
     }
 
     /// Where this command comes from.
