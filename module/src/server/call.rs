@@ -168,6 +168,11 @@ impl<'a> Call<'a> {
     pub(crate) fn announce(&self, event: &CStr, key: Arg<'_>) {
         // SAFETY: `ctx` and the name are this command's (fact 1).
         unsafe { ffi::signal_modified(self.ctx, key.string()) };
+        self.announce_to_subscribers(event, key);
+    }
+
+    /// Says so to keyspace subscribers only.
+    pub(crate) fn announce_to_subscribers(&self, event: &CStr, key: Arg<'_>) {
         self.notify(raw::REDISMODULE_NOTIFY_MODULE, event, key);
     }
 

@@ -30,14 +30,17 @@ impl OpenKey {
         u64::try_from(at_ms).map_or(UnixMs::MAX, UnixMs)
     }
 
-    /// Sets the instant from which the key does not exist any more.
-    pub(crate) fn expire_at(&self, at: UnixMs) {
+    /// Sets the instant from which the key does not exist any more. Answers whether that is another
+    /// one now.
+    pub(crate) fn expire_at(&self, at: UnixMs) -> bool {
         let at_ms = c_longlong::try_from(at.0).unwrap_or(c_longlong::MAX);
         // SAFETY: open until dropped.
-        if unsafe { ffi::abs_expire(self.0) } != at_ms {
+        let moves = unsafe { ffi::abs_expire(self.0) } != at_ms;
+        if moves {
             // SAFETY: open for writing.
             unsafe { ffi::set_abs_expire(self.0, at_ms) };
         }
+        moves
     }
 }
 

@@ -82,3 +82,6 @@ impl Ledger {
         Judgement { verdict, session, revocation }
     }
 }
+
+#[cfg(test)]
+mod tests;
