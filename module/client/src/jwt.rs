@@ -3,24 +3,28 @@
 
 mod fetch;
 mod keys;
+mod refusal;
+mod rules;
 mod service;
+mod source;
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, SystemTime};
 
-use jsonwebtoken::errors::{Error, ErrorKind};
-use jsonwebtoken::{Header, Validation};
-use serde::Deserialize;
+use jsonwebtoken::errors::ErrorKind;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 pub use keys::BadKey;
+pub use refusal::JwtRefusal;
 pub use service::{ServiceClaims, ServiceVerifier};
 
 use crate::verifier::{Known, Remedy, Verifier};
-use keys::{Key, Keys};
+use keys::Key;
+use rules::{Rules, Wire, milliseconds};
+use source::Keys;
 
 /// So many keys are tried at most for a token that does not name its own.
 const TRIED: usize = 8;
@@ -57,44 +61,6 @@ pub struct JwtVerifier<C = Map<String, Value>> {
     keys: Keys,
     rules: Rules,
     claims: PhantomData<fn() -> C>,
-}
-
-#[derive(Clone, Default)]
-struct Rules {
-    issuer: Option<String>,
-    audience: Option<String>,
-    r#type: Option<String>,
-    leeway: Duration,
-}
-
-/// Why a token is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum JwtRefusal {
-    /// It is no token of this shape, or a claim is missing or of the wrong kind.
-    #[error("malformed")]
-    Malformed,
-    /// Its header names no key, algorithm and type that go together here.
-    #[error("unknown key")]
-    UnknownKey,
-    /// No key set could be fetched yet. [`Verifier::is_temporary`] says so.
-    #[error("the key set is out of reach")]
-    NoKeys,
-    /// The signature is not the key's.
-    #[error("bad signature")]
-    BadSignature,
-    /// Its time is over.
-    #[error("expired")]
-    Expired,
-    /// Its time has not come.
-    #[error("not yet valid")]
-    NotYet,
-    /// Somebody else made it.
-    #[error("wrong issuer")]
-    WrongIssuer,
-    /// It was made for somebody else.
-    #[error("wrong audience")]
-    WrongAudience,
 }
 
 impl JwtVerifier {
@@ -234,92 +200,13 @@ impl<C: DeserializeOwned + Send + Sync> Verifier for JwtVerifier<C> {
     }
 }
 
-impl Rules {
-    /// `application/` before it may be left out (RFC 7515 §4.1.9), and letters may be small or not.
-    fn takes_type(&self, header: &Header) -> bool {
-        let bare = |text: &str| {
-            let text = text.to_ascii_lowercase();
-            text.strip_prefix("application/").map(str::to_owned).unwrap_or(text)
-        };
-        let Some(wanted) = &self.r#type else { return true };
-        header.typ.as_deref().is_some_and(|typ| bare(typ) == bare(wanted))
-    }
-
-    /// The header's algorithm is one of the key's: that was looked at before.
-    fn validation(&self, header: &Header) -> Validation {
-        let mut validation = Validation::new(header.alg);
-        // The library asks the system for the time; that is done here, in one place.
-        (validation.validate_exp, validation.validate_nbf) = (false, false);
-        validation.validate_aud = self.audience.is_some();
-        let mut required = Vec::new();
-        if let Some(issuer) = &self.issuer {
-            validation.set_issuer(&[issuer]);
-            required.push("iss");
-        }
-        if let Some(audience) = &self.audience {
-            validation.set_audience(&[audience]);
-            required.push("aud");
-        }
-        validation.set_required_spec_claims(&required);
-        validation
-    }
-
-    /// From when on the token is dead, if it is good now.
-    fn in_time(&self, wire: &Wire, now: SystemTime) -> Result<SystemTime, JwtRefusal> {
-        let expires = instant(wire.exp)?.checked_add(self.leeway).ok_or(JwtRefusal::Malformed)?;
-        if now >= expires {
-            return Err(JwtRefusal::Expired);
-        }
-        let latest = now.checked_add(self.leeway).ok_or(JwtRefusal::Malformed)?;
-        for begins in [wire.nbf, wire.iat].into_iter().flatten() {
-            if latest < instant(begins)? {
-                return Err(JwtRefusal::NotYet);
-            }
-        }
-        Ok(expires)
-    }
-}
-
-/// The claims that are looked at here. One that is repeated is refused, not guessed at.
-#[derive(Deserialize)]
-struct Wire {
-    sub: String,
-    sid: Option<String>,
-    exp: f64,
-    iat: Option<f64>,
-    nbf: Option<f64>,
-}
-
 fn parsed<T: DeserializeOwned>(claims: &RawValue) -> Result<T, JwtRefusal> {
     serde_json::from_str(claims.get()).map_err(|_| JwtRefusal::Malformed)
-}
-
-/// Seconds since the epoch, perhaps with a fraction (RFC 7519 §2), rounded down.
-#[expect(clippy::cast_possible_truncation, reason = "what is out of bounds becomes the bound")]
-fn milliseconds(seconds: f64) -> i64 {
-    (seconds * 1000.0).floor() as i64
-}
-
-fn instant(seconds: f64) -> Result<SystemTime, JwtRefusal> {
-    let since = Duration::try_from_secs_f64(seconds).map_err(|_| JwtRefusal::Malformed)?;
-    SystemTime::UNIX_EPOCH.checked_add(since).ok_or(JwtRefusal::Malformed)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a token's own time is by the clock on the wall")]
 fn wall_clock() -> SystemTime {
     SystemTime::now()
-}
-
-impl From<Error> for JwtRefusal {
-    fn from(fault: Error) -> Self {
-        match fault.kind() {
-            ErrorKind::InvalidSignature => Self::BadSignature,
-            ErrorKind::InvalidAlgorithm => Self::UnknownKey,
-            ErrorKind::InvalidIssuer => Self::WrongIssuer,
-            ErrorKind::InvalidAudience => Self::WrongAudience,
-            _ => Self::Malformed,
-        }
-    }
 }
 
 impl<C> fmt::Debug for JwtVerifier<C> {

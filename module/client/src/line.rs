@@ -2,6 +2,8 @@
 
 mod ask;
 mod conversation;
+mod flying;
+mod push;
 mod reply;
 mod talk;
 
@@ -87,7 +89,11 @@ impl Line<'_> {
             if was_joined {
                 // It was there a moment ago, so those who wait may be answered yet.
                 pause = FIRST_PAUSE;
-                continue;
+                let Self { inbox, waiting, .. } = &mut self;
+                tokio::select! {
+                    () = sleep(jittered(pause)) => continue,
+                    () = waiting.gather(inbox) => return,
+                }
             }
             self.waiting.refuse_all(&refusal);
             if self.rest(jittered(pause), &refusal).await.is_none() {

@@ -90,9 +90,11 @@ impl Shared {
             Phase::Joining => State::Joining,
             Phase::Doubtful(why) => State::Doubtful(why),
             Phase::Joined => {
-                let (now, until) = (Moment::now(), self.knowledge.lease.until());
+                // In this order, so that it rather says too little than too much.
+                let (here, now) = (Instant::now(), Moment::now());
+                let until = self.knowledge.lease.until();
                 if now < until {
-                    State::Watching { until: Instant::now() + until.since(now) }
+                    State::Watching { until: here + until.since(now) }
                 } else {
                     State::Lapsed
                 }

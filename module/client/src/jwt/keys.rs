@@ -6,9 +6,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Header};
 
-use super::fetch::{self, Fetching};
-use crate::verifier::Remedy;
-
 /// Why a verifier cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -108,12 +105,6 @@ impl Key {
     }
 }
 
-/// The keys that there are now.
-pub(super) struct Keys {
-    ring: Arc<Ring>,
-    fetching: Option<Fetching>,
-}
-
 /// Keys that may be replaced.
 #[derive(Default)]
 pub(super) struct Ring {
@@ -121,34 +112,16 @@ pub(super) struct Ring {
     version: AtomicU64,
 }
 
-impl Keys {
-    pub(super) fn fixed(key: Key) -> Self {
-        let ring = Ring::default();
-        ring.replace(vec![key]);
-        Self { ring: Arc::new(ring), fetching: None }
-    }
-
-    pub(super) fn fetched(url: &str) -> Result<Self, BadKey> {
-        let ring = Arc::new(Ring::default());
-        let fetching = fetch::start(url, Arc::clone(&ring))?;
-        Ok(Self { ring, fetching: Some(fetching) })
-    }
-
-    pub(super) fn present(&self) -> Arc<Vec<Key>> {
-        Arc::clone(&self.ring.keys.read().unwrap_or_else(PoisonError::into_inner))
+impl Ring {
+    pub(super) fn keys(&self) -> Arc<Vec<Key>> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn version(&self) -> u64 {
-        self.ring.version.load(Ordering::Acquire)
+        self.version.load(Ordering::Acquire)
     }
 
-    pub(super) fn fetch_anew(&self) -> Option<Remedy<'_>> {
-        self.fetching.as_ref().map(|fetching| Box::pin(fetching.anew()) as Remedy<'_>)
-    }
-}
-
-impl Ring {
-    fn replace(&self, keys: Vec<Key>) {
+    pub(super) fn replace(&self, keys: Vec<Key>) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         // Behind the keys: what was verified with the old ones has the old number.
         self.version.fetch_add(1, Ordering::AcqRel);

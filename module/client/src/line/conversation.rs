@@ -5,19 +5,21 @@ use std::collections::VecDeque;
 
 use portcullis_core::Verdict;
 
-use super::End;
-use super::ask::{Answered, Ask, Asker, Waiting};
+use super::ask::{Answered, Ask, Waiting};
+use super::flying::{Flying, Sent};
 use super::reply::{self, Reply, Role};
+use super::{End, push};
 use crate::address::Address;
 use crate::answers::{Unavailable, Why};
 use crate::clock::Moment;
-use crate::hit::{Known, Stamp};
-use crate::question::Written;
+use crate::hit::Known;
 use crate::resp::{self, Value};
 use crate::shared::{Phase, Shared};
 
 /// So many bytes may be on their way to the socket before more questions are written.
 const FULL: usize = 256 * 1024;
+/// So many of the last ones are looked at for whether they ask the same.
+const ALIKE: usize = 16;
 
 pub(super) struct Conversation<'s> {
     shared: &'s Shared,
@@ -41,26 +43,6 @@ enum Server {
     InfoAsked,
     Good,
     Bad(Why),
-}
-
-/// What a reply is waited for.
-enum Sent {
-    /// Something that must succeed.
-    Step,
-    Beat(Moment),
-    Role,
-    /// Whether a replica may be asked, in this life.
-    Info(Option<i64>),
-    Question(Flying),
-}
-
-/// A question on its way, and what the world looked like before it was sent.
-struct Flying {
-    written: Written,
-    askers: Vec<(Asker, Moment)>,
-    is_repeated: bool,
-    sent: Moment,
-    stamp: Stamp,
 }
 
 impl<'s> Conversation<'s> {
@@ -135,11 +117,8 @@ impl<'s> Conversation<'s> {
     fn ask_one(&mut self, ask: Ask, now: Moment, first: usize) {
         let (written, deadline, is_repeated, asker) = ask.into_parts();
         // Whoever asks the same at the same moment shares the answer.
-        let same = self.sent.range_mut(first..).rev().take(16).find_map(|sent| match sent {
-            Sent::Question(flying) if flying.written.is_same(&written) => Some(flying),
-            _ => None,
-        });
-        if let Some(flying) = same {
+        let mut same = self.sent.range_mut(first..).rev().take(ALIKE);
+        if let Some(flying) = same.find_map(|sent| sent.like(&written)) {
             flying.askers.push((asker, deadline));
             return;
         }
@@ -158,7 +137,7 @@ impl<'s> Conversation<'s> {
     /// Something was heard.
     pub(super) fn hear(&mut self, value: &Value<'_>, waiting: &mut Waiting) -> Result<(), End> {
         if let Value::Push(words) = value {
-            self.hear_push(words);
+            push::hear(words, self.shared);
             return Ok(());
         }
         match self.sent.pop_front().ok_or(End::Lost)? {
@@ -167,7 +146,7 @@ impl<'s> Conversation<'s> {
                 _ => {}
             },
             Sent::Role => self.hear_role(value),
-            Sent::Info(life) => self.hear_info(life, reply::requires_confirm(value)),
+            Sent::Info(life) => self.hear_info(life, value),
             Sent::Beat(sent) => {
                 if let Err(why) = self.hear_reply(value, sent) {
                     self.doubt(why);
@@ -176,25 +155,6 @@ impl<'s> Conversation<'s> {
             Sent::Question(flying) => self.hear_answer(value, flying, waiting),
         }
         Ok(())
-    }
-
-    /// A ledger has changed, or everything may have.
-    fn hear_push(&mut self, words: &[Value<'_>]) {
-        let knowledge = &self.shared.knowledge;
-        let [Value::Text(b"invalidate"), Value::List(keys)] = words else {
-            knowledge.lease.era.begin();
-            return;
-        };
-        for key in keys {
-            self.shared.counters.changes.add_one();
-            let Value::Text(key) = key else {
-                knowledge.lease.era.begin();
-                continue;
-            };
-            if knowledge.cells.changed(knowledge.cells.of(key)) {
-                knowledge.lease.era.begin();
-            }
-        }
     }
 
     fn hear_role(&mut self, value: &Value<'_>) {
@@ -211,13 +171,12 @@ impl<'s> Conversation<'s> {
         }
     }
 
-    fn hear_info(&mut self, life: Option<i64>, requires_confirm: bool) {
+    fn hear_info(&mut self, life: Option<i64>, value: &Value<'_>) {
         // In another life the role has been asked for anew.
         if life == self.life && matches!(self.server, Server::InfoAsked) {
-            if requires_confirm {
-                self.server = Server::Good;
-            } else {
-                self.refuse(Why::Replica);
+            match reply::is_vouched_for(value) {
+                Ok(()) => self.server = Server::Good,
+                Err(why) => self.refuse(why),
             }
         }
     }
@@ -309,22 +268,17 @@ impl<'s> Conversation<'s> {
     /// Tells those whose time is over; their answers still come, and are kept.
     pub(super) fn expire(&mut self, now: Moment) {
         for sent in &mut self.sent {
-            if let Sent::Question(flying) = sent {
-                if flying.askers.iter().all(|(_, deadline)| *deadline > now)
-                    && !flying.askers.is_empty()
-                {
-                    break;
-                }
-                for (asker, _) in flying.askers.extract_if(.., |(_, deadline)| *deadline <= now) {
-                    asker.answer(Err(Unavailable::Deadline));
-                }
+            if let Sent::Question(flying) = sent
+                && !flying.expire(now)
+            {
+                break;
             }
         }
     }
 
     pub(super) fn first_deadline(&self) -> Option<Moment> {
         self.sent.iter().find_map(|sent| match sent {
-            Sent::Question(flying) => flying.askers.iter().map(|(_, deadline)| *deadline).min(),
+            Sent::Question(flying) => flying.first_deadline(),
             _ => None,
         })
     }
@@ -340,21 +294,6 @@ impl<'s> Conversation<'s> {
             if let Sent::Question(flying) = sent {
                 flying.put_back(waiting);
             }
-        }
-    }
-}
-
-impl Flying {
-    fn answer(self, outcome: &Result<Answered, Unavailable>) {
-        self.askers.into_iter().for_each(|(asker, _)| asker.answer(outcome.clone()));
-    }
-
-    fn put_back(self, waiting: &mut Waiting) {
-        if self.is_repeated {
-            return self.answer(&Err(Unavailable::Lost));
-        }
-        for (asker, deadline) in self.askers {
-            waiting.put_back(Ask::from_parts(self.written.clone(), deadline, asker));
         }
     }
 }

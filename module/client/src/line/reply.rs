@@ -68,11 +68,15 @@ impl Role {
 }
 
 /// Whether `INFO portcullis` says that this server answers only while it is confirmed.
-pub(super) fn requires_confirm(value: &Value<'_>) -> bool {
-    let Value::Text(text) = value else { return false };
-    text.split(|byte| *byte == b'\n')
-        .map(|line| line.trim_ascii())
-        .any(|line| line == b"portcullis_require_confirm:1")
+pub(super) fn is_vouched_for(value: &Value<'_>) -> Result<(), Why> {
+    let text = match value {
+        Value::Text(text) => text,
+        Value::Error(text) => return Err(why(text)),
+        _ => return Err(Why::Replica),
+    };
+    let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let is_so = lines.any(|line| line == b"portcullis_require_confirm:1");
+    if is_so { Ok(()) } else { Err(Why::Replica) }
 }
 
 /// What an error means. Only its first word is kept, since servers repeat what they were sent, and

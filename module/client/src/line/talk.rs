@@ -1,5 +1,6 @@
 //! One connection from its first byte to its last: bytes in, bytes out, and when the next beat is due.
 
+use std::future::ready;
 use std::io;
 use std::pin::pin;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use crate::shared::Phase;
 const ROOM: usize = 16 * 1024;
 /// So many questions are taken in before anything else has its turn.
 const TURN: usize = 1024;
+/// And so often is read before everything else has its turn, though there is more to read.
+const READS: u32 = 16;
 
 impl Line<'_> {
     /// Talks until the connection ends; `was_joined` says whether it was any good.
@@ -43,7 +46,7 @@ impl Line<'_> {
         let mut heard = Moment::now();
         let mut next_beat = heard.plus(options.beat);
         let mut alarm = pin!(sleep_until(Instant::now()));
-        let mut set_for = Moment::NEVER;
+        let (mut set_for, mut reads) = (Moment::NEVER, 0);
         loop {
             conversation.ask(&mut self.waiting);
             let deadlines = [conversation.first_deadline(), self.waiting.first_deadline()];
@@ -56,12 +59,21 @@ impl Line<'_> {
             // Reading comes first: whoever was stopped for a while must hear what was said meanwhile
             // before it judges how long nothing was said.
             tokio::select! { biased;
-                read = reader.read_buf(&mut input) => {
+                read = reader.read_buf(&mut input), if reads < READS => {
                     if read.map_err(lost)? == 0 {
                         return Err(End::Lost);
                     }
                     heard = Moment::now();
+                    reads += 1;
                     self.hear(&mut input, conversation)?;
+                    continue;
+                }
+                () = &mut alarm => {
+                    set_for = Moment::NEVER;
+                    if self.is_beat_due(conversation, heard, next_beat)? {
+                        conversation.beat();
+                        next_beat = Moment::now().plus(options.beat);
+                    }
                 }
                 sent = send(&mut writer, &conversation.out), if !(is_flushed && conversation.out.is_empty()) => {
                     is_flushed = conversation.out.is_empty();
@@ -74,22 +86,27 @@ impl Line<'_> {
                         self.waiting.push(ask);
                     }
                 }
-                () = &mut alarm => {
-                    set_for = Moment::NEVER;
-                    let now = Moment::now();
-                    if now.since(heard) > silence(options.lease) {
-                        tracing::debug!("Redis says nothing");
-                        return Err(End::Lost);
-                    }
-                    self.waiting.expire(now);
-                    conversation.expire(now);
-                    if now >= next_beat {
-                        conversation.beat();
-                        next_beat = now.plus(options.beat);
-                    }
-                }
+                () = ready(()), if reads >= READS => {}
             }
+            reads = 0;
         }
+    }
+
+    /// What is to be done when the alarm rings, except for a beat.
+    fn is_beat_due(
+        &mut self,
+        conversation: &mut Conversation<'_>,
+        heard: Moment,
+        next_beat: Moment,
+    ) -> Result<bool, End> {
+        let now = Moment::now();
+        if now.since(heard) > silence(self.shared.options.lease) {
+            tracing::debug!("Redis says nothing");
+            return Err(End::Lost);
+        }
+        self.waiting.expire(now);
+        conversation.expire(now);
+        Ok(now >= next_beat)
     }
 
     /// All that has come whole.
