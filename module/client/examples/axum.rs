@@ -11,7 +11,7 @@ async fn me(Live(token): Live<ServiceClaims>) -> String {
     format!("user {}, {}\n", token.subject, token.claims.role)
 }
 
-pub fn service(gate: Gate<ServiceVerifier>) -> Router {
+pub(crate) fn service(gate: Gate<ServiceVerifier>) -> Router {
     Router::new().route("/me", get(me)).layer(BearerLayer::new(gate))
 }
 

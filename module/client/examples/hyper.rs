@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tower::{Layer as _, service_fn};
 
 #[derive(Deserialize)]
-pub struct Claims {
+pub(crate) struct Claims {
     scope: String,
 }
 
@@ -25,7 +25,7 @@ async fn greet<B>(request: Request<B>) -> Result<Response<String>, Infallible> {
     Ok(Response::new(text.unwrap_or_default()))
 }
 
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     gate: Gate<JwtVerifier<Claims>>,
 ) -> Result<(), Box<dyn std::error::Error>> {

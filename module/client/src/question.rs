@@ -117,6 +117,11 @@ impl Written {
         self.fingerprint == other.fingerprint && self.wire == other.wire
     }
 
+    /// Whether the token's own time is over.
+    pub(crate) const fn has_expired(&self, now_ms: i64) -> bool {
+        self.expires_ms < i64::MAX && now_ms >= self.expires_ms
+    }
+
     pub(crate) fn token(&self) -> &[u8] {
         self.wire.get(self.token.clone()).unwrap_or_default()
     }

@@ -57,7 +57,9 @@ fn revoked_while_it_serves(redis: &Redis, port: u16, path: &str, token: &str, ex
     let mut say = |line: &str| {
         let mut words = line.split(' ');
         let mut command = redis::cmd(words.next().unwrap());
-        words.for_each(|word| drop(command.arg(word)));
+        for word in words {
+            command.arg(word);
+        }
         command.exec(&mut connection).unwrap();
     };
     say("AUTH.SESSION CREATE user:42 s EX 60");

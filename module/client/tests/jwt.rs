@@ -87,7 +87,8 @@ fn every_other_token_is_refused_for_what_it_is() {
     }
     let token = signed(&header(), &claims());
     let (rest, signature) = token.rsplit_once('.').unwrap();
-    let forged = format!("{rest}.{}", signature.chars().rev().collect::<String>());
+    let other = if signature.starts_with('A') { "B" } else { "A" };
+    let forged = format!("{rest}.{other}{}", &signature[1..]);
     assert_eq!(verifier().verify(&forged).err(), Some(JwtRefusal::BadSignature));
     for rubbish in ["", "a", "a.b.c", rest] {
         assert_eq!(verifier().verify(rubbish).err(), Some(JwtRefusal::Malformed), "{rubbish}");

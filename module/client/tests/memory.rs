@@ -75,7 +75,7 @@ impl Wake for Unpark {
 #[test]
 fn no_more_is_held_than_was_agreed_on() {
     let redis = Redis::start();
-    for most_tokens in [3_000, 20_000] {
+    for most_tokens in [10_000, 30_000] {
         let options = Options {
             lease: Duration::from_secs(60),
             deadline: Duration::from_secs(60),
@@ -89,7 +89,8 @@ fn no_more_is_held_than_was_agreed_on() {
         for (part, tokens) in all.chunks(AT_ONCE).enumerate() {
             ask(&watch, tokens);
             let held = HELD.load(Ordering::Relaxed).saturating_sub(before);
-            let transient = AT_ONCE * 4 * TOKEN;
+            // Questions on their way, as their askers and the watch hold them, and buffers for them.
+            let transient = AT_ONCE * 8 * TOKEN;
             assert!(held <= allowed + transient, "{held} of {allowed} after {part} parts");
         }
         wait_until("nothing is on its way", || {

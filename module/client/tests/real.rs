@@ -40,7 +40,9 @@ fn everywhere(choose: impl Fn(RedisOptions) -> RedisOptions, test: impl Fn(&Redi
 fn say(connection: &mut Connection, line: &str) {
     let mut words = line.split(' ');
     let mut command = redis::cmd(words.next().unwrap());
-    words.for_each(|word| drop(command.arg(word)));
+    for word in words {
+        command.arg(word);
+    }
     command.exec(connection).unwrap_or_else(|fault| panic!("{line}: {fault}"));
 }
 

@@ -123,6 +123,8 @@ impl Waiting {
 
     /// Tells those whose time is over. They came in the order of their deadlines, as good as.
     pub(crate) fn expire(&mut self, now: Moment) {
+        // What a rush has needed is given back.
+        self.0.shrink_to(64);
         while self.0.front().is_some_and(|ask| ask.is_over(now)) {
             if let Some(ask) = self.0.pop_front() {
                 ask.answer(Err(Unavailable::Deadline));

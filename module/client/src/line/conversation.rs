@@ -230,8 +230,8 @@ impl<'s> Conversation<'s> {
         let reply = match self.hear_reply(value, flying.sent) {
             Ok(reply) => reply,
             Err(why) => {
-                flying.answer(&Err(Unavailable::Doubtful(why.clone())));
-                return self.doubt(why);
+                self.doubt(why.clone());
+                return flying.answer(&Err(Unavailable::Doubtful(why)));
             }
         };
         if !matches!(self.server, Server::Good) {
@@ -242,7 +242,7 @@ impl<'s> Conversation<'s> {
             return flying.answer(&Err(Unavailable::Unknown));
         };
         self.keep(&flying, verdict, reply.until_ms);
-        if verdict == Verdict::Ok && reply.now_ms >= flying.written.expires_ms {
+        if verdict == Verdict::Ok && flying.written.has_expired(reply.now_ms) {
             return flying.answer(&Err(Unavailable::Expired));
         }
         let sent = flying.sent;
@@ -267,6 +267,7 @@ impl<'s> Conversation<'s> {
 
     /// Tells those whose time is over; their answers still come, and are kept.
     pub(super) fn expire(&mut self, now: Moment) {
+        self.sent.shrink_to(64);
         for sent in &mut self.sent {
             if let Sent::Question(flying) = sent
                 && !flying.expire(now)

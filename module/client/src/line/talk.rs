@@ -104,8 +104,10 @@ impl Line<'_> {
             tracing::debug!("Redis says nothing");
             return Err(End::Lost);
         }
+        // What a rush has needed is given back there, and here.
         self.waiting.expire(now);
         conversation.expire(now);
+        conversation.out.shrink_to(ROOM);
         Ok(now >= next_beat)
     }
 
