@@ -97,7 +97,7 @@
     clippy::indexing_slicing,
     clippy::unreachable
 )]
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may fail by panicking"))]
+#![cfg_attr(test, expect(clippy::indexing_slicing, reason = "a test may fail by panicking"))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;

@@ -4,6 +4,7 @@
 //! Nothing here runs inside an async runtime: a future is polled where the test stands.
 
 mod bearer;
+mod choices;
 mod examples;
 mod gate;
 mod jwt;
