@@ -10,8 +10,8 @@ use core::ffi::{CStr, c_char, c_int, c_longlong, c_void};
 use core::sync::atomic::{AtomicI64, Ordering};
 use core::time::Duration;
 
-use crate::server::ffi;
 use crate::server::load::LoadArg;
+use crate::server::{ffi, life};
 
 const YEARS_10_S: i64 = 315_360_000;
 const DAYS_400_S: i64 = 34_560_000;
@@ -203,6 +203,11 @@ unsafe extern "C" fn set_switch(
     _error: *mut ffi::Str,
 ) -> c_int {
     // SAFETY: what `register` gave: a static.
-    unsafe { &*data.cast::<Setting>() }.value.store(value.into(), Ordering::Relaxed);
+    let setting = unsafe { &*data.cast::<Setting>() };
+    let before = setting.value.swap(value.into(), Ordering::Relaxed);
+    if before != i64::from(value) && core::ptr::eq(setting, &raw const REQUIRE_CONFIRM) {
+        // What was answered by the other rule is not to be kept.
+        life::rise();
+    }
     ffi::OK
 }

@@ -2,11 +2,11 @@
 //! each event, so all of them are here, above whoever must hear of one, and nobody else subscribes.
 //!
 //! ```text
-//! event                               confirmation    life of the fence
-//! the server's role changes           void            ends
-//! a replica loses its primary         void            ends
-//! FLUSHALL, FLUSHDB or SWAPDB         void            ends
-//! a data set is loaded                                ends
+//! event                               confirmation    life of the fence    life of verdicts
+//! the server's role changes           void            ends                 ends
+//! a replica loses its primary         void            ends                 ends
+//! FLUSHALL, FLUSHDB or SWAPDB         void            ends                 ends
+//! a data set is loaded                                ends                 ends
 //! a replica comes online              it is told
 //! ```
 
@@ -16,11 +16,12 @@ use redis_module::raw;
 
 use crate::commands::confirm;
 use crate::ledger::endings;
-use crate::server::confirmed;
 use crate::server::ffi::{self, Ctx};
+use crate::server::{confirmed, life};
 
-/// Asks to be told.
+/// Asks to be told, from the beginning of this start on.
 pub(crate) fn register(ctx: Ctx) {
+    life::begin();
     let events: [(u64, raw::RedisModuleEventCallback); 6] = [
         (raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, Some(replaced)),
         (raw::REDISMODULE_EVENT_MASTER_LINK_CHANGE, Some(link_changed)),
@@ -69,6 +70,7 @@ unsafe extern "C" fn loading(
     _data: *mut c_void,
 ) {
     endings::begin_life();
+    life::rise();
 }
 
 unsafe extern "C" fn replica_changed(

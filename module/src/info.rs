@@ -6,9 +6,9 @@ use core::ffi::c_int;
 
 use redis_module::raw;
 
-use crate::counters;
 use crate::ledger::endings;
-use crate::server::{confirmed, ffi};
+use crate::server::{confirmed, ffi, life};
+use crate::{config, counters};
 
 /// This module's version, as a C string.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
@@ -28,10 +28,12 @@ unsafe extern "C" fn write(ctx: *mut raw::RedisModuleInfoCtx, _for_crash_report:
         // SAFETY: as above; the text ends with NUL.
         unsafe { ffi::info_text(ctx, name.as_ptr(), text.as_ptr().cast()) };
     }
-    let (life, endings, overflows) = endings::figures();
+    let (fence_life, endings, overflows) = endings::figures();
     let states = [
         (c"confirmed", u64::from(confirmed::is_confirmed())),
-        (c"fence_life", life),
+        (c"require_confirm", u64::from(config::requires_confirm())),
+        (c"check_life", u64::try_from(life::present()).unwrap_or(0)),
+        (c"fence_life", fence_life),
         (c"fence_endings", u64::try_from(endings).unwrap_or(u64::MAX)),
         (c"fence_overflows", overflows),
     ];

@@ -1,6 +1,6 @@
 //! Redis as the rest of the module sees it: its functions, a command as it runs and what it
-//! answers, the clock, questions to other commands, streams, and whether somebody vouches for what
-//! it holds.
+//! answers, the clock, questions to other commands, streams, whether somebody vouches for what it
+//! holds, and which life of its ledgers it is in.
 //!
 //! May use the plain types of `portcullis-core` and nothing else of ours. Knows no setting, no
 //! ledger and no command. What can be done without handing out a pointer of Redis's is done here.
@@ -12,6 +12,7 @@ pub(crate) mod call;
 pub(crate) mod clock;
 pub(crate) mod confirmed;
 pub(crate) mod ffi;
+pub(crate) mod life;
 pub(crate) mod load;
 pub(crate) mod open_key;
 pub(crate) mod reply;

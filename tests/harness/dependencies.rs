@@ -6,12 +6,13 @@ use std::path::Path;
 
 use portcullis_tests::workspace;
 
-const MEMBERS: [&str; 8] = [
+const MEMBERS: [&str; 9] = [
     "api",
     "benches",
     "benches/bare",
     "benches/noop",
     "module",
+    "module/client",
     "module/core",
     "tests",
     "tests/protocol",

@@ -1,6 +1,7 @@
 //! The harness itself: what the other tests take for granted about their servers.
 
 mod dependencies;
+mod packages;
 mod queries;
 mod requirements;
 mod results;

@@ -27,8 +27,9 @@ struct House {
     library: &'static str,
 }
 
-const HOUSES: [House; 2] = [
+const HOUSES: [House; 3] = [
     House { folder: "api/src", library: "portcullis_api" },
+    House { folder: "module/client/src", library: "portcullis_client" },
     House { folder: "module/src", library: "portcullis_module" },
 ];
 

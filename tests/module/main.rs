@@ -18,6 +18,7 @@ mod fence;
 mod fixture;
 mod full;
 mod hostile;
+mod kept;
 mod keyspace;
 mod memory;
 mod model;
@@ -31,6 +32,7 @@ mod settings;
 mod slots;
 mod slow;
 mod surface;
+mod touched;
 
 use std::fmt;
 

@@ -2,8 +2,10 @@
 //!
 //! Live sessions, revoked digests, and the watermark: the instant at or before which every token
 //! is dead. What is done here can be replayed at any later time with the same result; what a client
-//! may ask for, and what comes of it, is in `requests.rs`.
+//! may ask for, and what comes of it, is in `requests.rs`. What it is kept for, the question whether a
+//! token is good and for how long the answer stands, is in `ledger/question.rs`.
 
+mod question;
 mod upkeep;
 
 use core::cmp::Ordering;
@@ -11,7 +13,7 @@ use core::cmp::Ordering;
 pub use self::upkeep::Relocate;
 use crate::revoked::{Revocation, Revoked, Row};
 use crate::session::{Facts, Session, State};
-use crate::{Digest, Now, Question, UnixMs, Verdict};
+use crate::{Digest, Now, UnixMs};
 
 /// What one subject's key holds.
 #[derive(Clone, Debug, Default)]
@@ -28,39 +30,6 @@ impl Ledger {
     /// A ledger of these sessions, which are in the order of their ids.
     pub(crate) fn with_sessions(sessions: Vec<Session>) -> Self {
         Self { sessions: sessions.into_boxed_slice(), ..Self::default() }
-    }
-
-    // --- the question ---
-
-    /// Is this token good now? Session, idle limit, watermark, digest, in this order: the digest
-    /// is the only test that hashes, and it is made only if anything is revoked.
-    #[must_use]
-    pub fn verdict(&self, question: &Question<'_>, now: impl Now) -> Verdict {
-        if let Some(id) = question.session {
-            match self.find(id).map(|session| self.state(session, now)) {
-                Some(State::Live) => {}
-                Some(State::Idle) => return Verdict::Idle,
-                Some(State::LoggedOut) => return Verdict::LoggedOut,
-                Some(State::Expired) | None => return Verdict::NoSession,
-            }
-        }
-        let issued = question.issued_ms.map(|ms| UnixMs(u64::try_from(ms).unwrap_or(0)));
-        if issued.is_some_and(|issued| self.watermark_covers(issued)) {
-            return Verdict::LoggedOut;
-        }
-        match &self.revoked {
-            Some(revoked) if !now.has_reached(revoked.latest()) => {
-                let digest = question.token.digest();
-                if revoked.contains(&digest, now) { Verdict::Revoked } else { Verdict::Ok }
-            }
-            _ => Verdict::Ok,
-        }
-    }
-
-    /// Whether a verdict that gets past session and watermark has to hash its token.
-    #[must_use]
-    pub fn holds_unexpired_digests(&self, now: impl Now) -> bool {
-        self.revoked.as_ref().is_some_and(|revoked| !now.has_reached(revoked.latest()))
     }
 
     fn watermark_covers(&self, begun: UnixMs) -> bool {

@@ -41,4 +41,4 @@ pub use requests::{Create, Created, LoggedOut, Refusal, Touched};
 pub use revoked::{Revocation, Row};
 pub use session::{Facts, Session, State};
 pub use time::{Now, UnixMs};
-pub use verdict::{Question, TokenRef, Verdict};
+pub use verdict::{Question, Standing, TokenRef, Verdict};

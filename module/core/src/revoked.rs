@@ -97,13 +97,22 @@ impl Revoked {
         self.latest
     }
 
+    #[cfg(test)]
     pub(crate) fn contains(&self, digest: &Digest, now: impl Now) -> bool {
+        self.find(digest, now).is_some()
+    }
+
+    /// The row of a token that is revoked now.
+    pub(crate) fn find(&self, digest: &Digest, now: impl Now) -> Option<&Row> {
         let hash = self.seeds.hash(digest);
         let place = self.place(hash);
         let may_be_there =
             self.marks.get(place).is_none_or(|marks| marks & mark(hash) == mark(hash));
+        if !may_be_there {
+            return None;
+        }
         let mut rows = self.bucket(place).iter();
-        may_be_there && rows.any(|row| row.digest == *digest && !now.has_reached(row.expires))
+        rows.find(|row| row.digest == *digest && !now.has_reached(row.expires))
     }
 
     /// Revokes until `expires`; never shortens.

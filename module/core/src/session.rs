@@ -97,6 +97,11 @@ impl Session {
         (self.idle_s > 0).then(|| self.seen.plus(Duration::from_secs(self.idle_s.into())))
     }
 
+    /// The instant from which it is not live, unless it is seen before.
+    pub(crate) fn ends(&self) -> UnixMs {
+        self.idle_since().map_or(self.expires, |idle| idle.min(self.expires))
+    }
+
     fn split(&self) -> (&[u8], &[u8]) {
         let id_len = usize::try_from(self.id_len).unwrap_or(usize::MAX);
         self.text.split_at_checked(id_len).unwrap_or((&self.text, &[]))

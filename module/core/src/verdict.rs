@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use crate::Digest;
+use crate::{Digest, UnixMs};
 
 /// Is this token still good?
 #[derive(Clone, Copy)]
@@ -40,6 +40,16 @@ pub enum Verdict {
     Revoked,
 }
 
+/// An answer, and for how long it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The answer.
+    pub verdict: Verdict,
+    /// It stands at every instant before this one if nothing is written meanwhile;
+    /// [`UnixMs::MAX`] for ever.
+    pub until: UnixMs,
+}
+
 impl Verdict {
     /// All there are.
     pub const ALL: [Self; 5] =
@@ -71,6 +81,12 @@ impl Question<'_> {
     #[must_use]
     pub const fn verdict_without_ledger(&self) -> Verdict {
         if self.session.is_some() { Verdict::NoSession } else { Verdict::Ok }
+    }
+
+    /// The same, which stands until something is written.
+    #[must_use]
+    pub const fn standing_without_ledger(&self) -> Standing {
+        Standing { verdict: self.verdict_without_ledger(), until: UnixMs::MAX }
     }
 }
 

@@ -7,11 +7,11 @@ use crate::commands::token;
 use crate::ledger::key::{ReadLedger, WrongType};
 use crate::server::arg::Arg;
 use crate::server::call::Call;
-use crate::server::confirmed;
 use crate::server::reply::Reply;
+use crate::server::{confirmed, life};
 use crate::{config, counters};
 
-/// `AUTH.CHECK key token|DIGEST hex64 [SESSION id] [IAT seconds | IATMS milliseconds]`
+/// `AUTH.CHECK key token|DIGEST hex64 [SESSION id] [IAT seconds | IATMS milliseconds] [UNTIL]`
 #[inline]
 pub(crate) fn check(call: &Call<'_>) -> Reply {
     let Some(key) = call.arg(1) else { return Reply::WrongArity };
@@ -19,7 +19,8 @@ pub(crate) fn check(call: &Call<'_>) -> Reply {
         return counters::not_ready(NOT_READY);
     }
     let question = match parse(call) {
-        Ok(question) => question,
+        Ok((question, false)) => question,
+        Ok((question, true)) => return check_until(call, key, &question),
         Err(refusal) => return counters::rejected(refusal),
     };
     let verdict = match ReadLedger::open(call, key) {
@@ -33,29 +34,63 @@ pub(crate) fn check(call: &Call<'_>) -> Reply {
         Err(WrongType) => return counters::rejected(WRONG_TYPE),
     };
     counters::count(verdict);
+    word(verdict)
+}
+
+/// For whoever keeps the answer: until when it stands, what time it is, and which life of the
+/// ledgers this is. The time is exact, because what is kept is kept by it: one that was read before
+/// a script began would let a verdict live too long by as much.
+fn check_until(call: &Call<'_>, key: Arg<'_>, question: &Question<'_>) -> Reply {
+    let now = call.exact_now();
+    let standing = match ReadLedger::open(call, key) {
+        Ok(Some(ledger)) => {
+            let standing = ledger.standing(question, now, ledger.gone());
+            let anything_revoked = ledger.holds_unexpired_digests(now);
+            counters::count_digest(question, standing.verdict, anything_revoked);
+            standing
+        }
+        Ok(None) => question.standing_without_ledger(),
+        Err(WrongType) => return counters::rejected(WRONG_TYPE),
+    };
+    counters::count(standing.verdict);
+    call.reply_array(4);
+    call.reply(word(standing.verdict));
+    call.reply(Reply::Integer(standing.until.0.cast_signed()));
+    call.reply(Reply::Integer(now.0.cast_signed()));
+    call.reply(Reply::Integer(life::present()));
+    Reply::Sent
+}
+
+#[inline]
+const fn word(verdict: Verdict) -> Reply {
     match verdict {
         Verdict::Ok => Reply::Ok,
         refusal => Reply::Simple(refusal.word()),
     }
 }
 
+/// The question, and whether it is also asked until when the answer stands.
 #[inline]
-fn parse<'a>(call: &Call<'a>) -> Result<Question<'a>, Reply> {
+fn parse<'a>(call: &Call<'a>) -> Result<(Question<'a>, bool), Reply> {
     let (token, mut options) = token::parse(call).ok_or(Reply::WrongArity)?;
     let mut question = Question { token, session: None, issued_ms: None };
+    let mut until = false;
     while let Some(option) = options.next() {
-        let value = options.next().ok_or(SYNTAX)?;
         if option.is("SESSION") && question.session.is_none() {
-            question.session = Some(value.bytes());
+            question.session = Some(options.next().ok_or(SYNTAX)?.bytes());
         } else if option.is("IATMS") && question.issued_ms.is_none() {
+            let value = options.next().ok_or(SYNTAX)?;
             question.issued_ms = Some(value.integer().ok_or(INTEGER)?);
         } else if option.is("IAT") && question.issued_ms.is_none() {
+            let value = options.next().ok_or(SYNTAX)?;
             question.issued_ms = Some(seconds(value).ok_or(INTEGER)?);
+        } else if option.is("UNTIL") && !until {
+            until = true;
         } else {
             return Err(SYNTAX);
         }
     }
-    Ok(question)
+    Ok((question, until))
 }
 
 /// Whole seconds as the first millisecond of that second: when in doubt, refuse.

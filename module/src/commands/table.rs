@@ -61,6 +61,8 @@ const INTEGER: raw::RedisModuleCommandArgType =
     raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER;
 const UNIX_TIME: raw::RedisModuleCommandArgType =
     raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_UNIX_TIME;
+const WORD: raw::RedisModuleCommandArgType =
+    raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN;
 const ONE_OF: raw::RedisModuleCommandArgType =
     raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_ONEOF;
 
@@ -93,11 +95,12 @@ static ISSUED: [ArgSpec; 2] = [
     arg(c"iat-seconds", UNIX_TIME).after(c"IAT"),
     arg(c"iat-milliseconds", UNIX_TIME).after(c"IATMS"),
 ];
-static CHECK_ARGS: [ArgSpec; 4] = [
+static CHECK_ARGS: [ArgSpec; 5] = [
     arg(c"key", KEY),
     arg(c"subject-token", ONE_OF).of(&TOKEN),
     arg(c"id", TEXT).after(c"SESSION").optional(),
     arg(c"issued", ONE_OF).of(&ISSUED).optional(),
+    arg(c"until", WORD).after(c"UNTIL").optional(),
 ];
 static BLACKLIST_ARGS: [ArgSpec; 3] = [
     arg(c"key", KEY),

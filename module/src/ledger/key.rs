@@ -22,7 +22,7 @@ pub(crate) struct WrongType;
 pub(crate) struct ReadLedger {
     ledger: *const Ledger,
     /// Closed with this value, after the last use of `ledger`.
-    _key: OpenKey,
+    key: OpenKey,
 }
 
 impl ReadLedger {
@@ -35,7 +35,12 @@ impl ReadLedger {
         }
         // SAFETY: the key is open.
         let ledger = unsafe { ffi::value(key.0) }.cast::<Ledger>();
-        Ok(Some(Self { ledger, _key: key }))
+        Ok(Some(Self { ledger, key }))
+    }
+
+    /// The instant from which there is no such key any more, whoever has set that.
+    pub(crate) fn gone(&self) -> UnixMs {
+        self.key.expires()
     }
 }
 
@@ -59,6 +64,19 @@ pub(crate) struct WriteLedger<'a> {
     fresh: Option<Box<Ledger>>,
 }
 
+/// What has become of a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    /// It is there and ends when it did before.
+    AsLong,
+    /// It is there and has another end, or is new.
+    OtherEnd,
+    /// It was deleted.
+    Gone,
+    /// It was not there and is not.
+    Nothing,
+}
+
 impl<'a> WriteLedger<'a> {
     /// Opens the ledger of a key, whether or not it exists.
     pub(crate) fn open(call: &'a Call<'a>, name: Arg<'a>) -> Result<Self, WrongType> {
@@ -73,19 +91,36 @@ impl<'a> WriteLedger<'a> {
     /// Ends a change: sweeps, stores or deletes, and announces `event`. To be called after a
     /// change, and only then.
     pub(crate) fn settle(mut self, event: &CStr, now: UnixMs) {
-        let is_gone = self.store(now);
+        let stored = self.store(now);
+        self.announce(event, stored);
+    }
+
+    /// The same for a change that makes no verdict another one, and none that is kept wrong: only
+    /// subscribers hear of it. If the end of the key has moved with it, everybody does.
+    pub(crate) fn settle_unseen(mut self, event: &CStr, now: UnixMs) {
+        let stored = self.store(now);
+        if stored != Stored::AsLong {
+            return self.announce(event, stored);
+        }
         let Self { call, name, key, .. } = self;
         // Closed first: whoever hears of the event may open the key.
         drop(key);
+        call.announce_to_subscribers(event, name);
+    }
+
+    fn announce(self, event: &CStr, stored: Stored) {
+        let Self { call, name, key, .. } = self;
+        // As above.
+        drop(key);
         call.announce(event, name);
-        if is_gone {
+        if stored == Stored::Gone {
             call.announce_deletion(name);
         }
     }
 
     /// Stores a new ledger, deletes an empty one, and makes the key live as long as the last thing
-    /// in it. Answers whether a key was deleted.
-    fn store(&mut self, now: UnixMs) -> bool {
+    /// in it.
+    fn store(&mut self, now: UnixMs) -> Stored {
         let swept = self.sweep_in_step(now);
         let Some(expires) = self.expires(config::watermark_ttl()) else {
             let was_stored = self.fresh.is_none();
@@ -96,7 +131,7 @@ impl<'a> WriteLedger<'a> {
                 // A replica may still have expired digests that are swept here.
                 Effect::unlink().replicate(self.call, self.name);
             }
-            return was_stored;
+            return if was_stored { Stored::Gone } else { Stored::Nothing };
         };
         if let Some(ending) = Effect::revoke(swept.iter().map(AsRef::as_ref)) {
             ending.replicate(self.call, self.name);
@@ -104,8 +139,7 @@ impl<'a> WriteLedger<'a> {
         if let Some(fresh) = self.fresh.take() {
             data_type::store(&self.key, fresh);
         }
-        self.key.expire_at(expires);
-        false
+        if self.key.expire_at(expires) { Stored::OtherEnd } else { Stored::AsLong }
     }
 
     /// Drops a few entries that expired. Whoever replays goes by what it is told, not by its own

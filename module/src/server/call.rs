@@ -12,7 +12,7 @@ use redis_module::raw;
 
 use crate::server::arg::Arg;
 use crate::server::ask;
-use crate::server::clock::{QuickNow, now};
+use crate::server::clock::{QuickNow, exact_now, now};
 use crate::server::ffi::{self, Ctx, Str};
 use crate::server::open_key::OpenKey;
 use crate::server::reply::Reply;
@@ -89,6 +89,12 @@ impl<'a> Call<'a> {
         QuickNow::read()
     }
 
+    /// The instant of this moment, later than [`Self::now`] within a script or a transaction.
+    #[expect(clippy::unused_self, reason = "only a running command has a now")]
+    pub(crate) fn exact_now(&self) -> UnixMs {
+        exact_now()
+    }
+
     /// Where this command comes from.
     pub(crate) fn origin(&self) -> Origin {
         if self.is_flagged(raw::REDISMODULE_CTX_FLAGS_LOADING) {
@@ -162,6 +168,11 @@ impl<'a> Call<'a> {
     pub(crate) fn announce(&self, event: &CStr, key: Arg<'_>) {
         // SAFETY: `ctx` and the name are this command's (fact 1).
         unsafe { ffi::signal_modified(self.ctx, key.string()) };
+        self.announce_to_subscribers(event, key);
+    }
+
+    /// Says so to keyspace subscribers only.
+    pub(crate) fn announce_to_subscribers(&self, event: &CStr, key: Arg<'_>) {
         self.notify(raw::REDISMODULE_NOTIFY_MODULE, event, key);
     }
 

@@ -18,6 +18,13 @@ pub(crate) fn now() -> UnixMs {
     UnixMs(u64::try_from(now_ms).unwrap_or(0))
 }
 
+/// Now, read at this moment: not the instant at which a command, a script or a transaction began.
+#[inline]
+pub(crate) fn exact_now() -> UnixMs {
+    // SAFETY: takes no pointers.
+    UnixMs(u64::try_from(unsafe { ffi::clock_ms() }).unwrap_or(0))
+}
+
 /// The server's clock that no administrator and no other host can set.
 pub(crate) fn monotonic_now() -> MonotonicMs {
     // SAFETY: takes no pointers.

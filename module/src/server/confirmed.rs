@@ -3,6 +3,8 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use crate::server::life;
+
 static CONFIRMED: AtomicBool = AtomicBool::new(false);
 
 /// Whether somebody has confirmed this server's ledgers.
@@ -16,7 +18,8 @@ pub(crate) fn set() {
     CONFIRMED.store(true, Ordering::Relaxed);
 }
 
-/// Nobody vouches for these ledgers any more.
+/// Nobody vouches for these ledgers any more, nor for answers that were given from them.
 pub(crate) fn void() {
     CONFIRMED.store(false, Ordering::Relaxed);
+    life::rise();
 }

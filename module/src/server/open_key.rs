@@ -23,14 +23,24 @@ impl OpenKey {
         unsafe { ffi::delete_key(self.0) };
     }
 
-    /// Sets the instant from which the key does not exist any more.
-    pub(crate) fn expire_at(&self, at: UnixMs) {
+    /// The instant from which the key does not exist any more; [`UnixMs::MAX`] if there is none.
+    pub(crate) fn expires(&self) -> UnixMs {
+        // SAFETY: open until dropped; negative if it does not expire.
+        let at_ms = unsafe { ffi::abs_expire(self.0) };
+        u64::try_from(at_ms).map_or(UnixMs::MAX, UnixMs)
+    }
+
+    /// Sets the instant from which the key does not exist any more. Answers whether that is another
+    /// one now.
+    pub(crate) fn expire_at(&self, at: UnixMs) -> bool {
         let at_ms = c_longlong::try_from(at.0).unwrap_or(c_longlong::MAX);
         // SAFETY: open until dropped.
-        if unsafe { ffi::abs_expire(self.0) } != at_ms {
+        let moves = unsafe { ffi::abs_expire(self.0) } != at_ms;
+        if moves {
             // SAFETY: open for writing.
             unsafe { ffi::set_abs_expire(self.0, at_ms) };
         }
+        moves
     }
 }
 

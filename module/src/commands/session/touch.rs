@@ -1,4 +1,8 @@
 //! `AUTH.SESSION TOUCH`: a live session was used.
+//!
+//! It is by far the most frequent write, and no verdict is another one because of it: what was kept
+//! of the session only ends too early. So client-side caches and `WATCH` do not hear of it, unless
+//! somebody may keep that the session is idle, which is not so any more.
 
 use portcullis_core::{Touched, UnixMs};
 
@@ -22,6 +26,9 @@ pub(crate) fn touch(call: &Call<'_>) -> Reply {
         return counters::rejected(WRONG_TYPE);
     };
 
+    // By the clock that verdicts are kept by, which may be ahead of the one that this is judged by.
+    let exact = call.exact_now();
+    let was_live = ledger.find(id.bytes()).is_some_and(|it| ledger.is_live(it, exact));
     let touched = if call.is_replay() {
         // It happened, even if the session looks idle by now.
         let at = at.unwrap_or(now);
@@ -31,7 +38,11 @@ pub(crate) fn touch(call: &Call<'_>) -> Reply {
     };
     if let Touched::To(at) = touched {
         Effect::touch(id.bytes(), at).replicate(call, key);
-        ledger.settle(c"auth.session.touch", now);
+        if was_live {
+            ledger.settle_unseen(c"auth.session.touch", now);
+        } else {
+            ledger.settle(c"auth.session.touch", now);
+        }
     }
     Reply::Integer(i64::from(touched != Touched::Dead))
 }

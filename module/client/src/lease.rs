@@ -1,0 +1,62 @@
+//! Until when what is known may be used, and what time it is where it comes from.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::cells::Era;
+use crate::clock::Moment;
+
+/// Read at every hit and written a few times a second, so it has a cache line of its own.
+#[repr(align(128))]
+pub(crate) struct Lease {
+    until: AtomicU64,
+    /// How far the server's clock is ahead of ours at most, in milliseconds.
+    ahead_ms: AtomicI64,
+    pub(crate) era: Era,
+    length: Duration,
+}
+
+/// The server's reading was rounded down, and so was ours that is taken from it.
+const ROUNDED_MS: i64 = 2;
+
+impl Lease {
+    pub(crate) fn new(length: Duration) -> Self {
+        let (until, ahead_ms) = (AtomicU64::new(0), AtomicI64::new(0));
+        Self { until, ahead_ms, era: Era::default(), length }
+    }
+
+    /// Whether what is known may be used. Whoever sees that it may also sees every change that had
+    /// been heard of when the lease was given.
+    #[inline]
+    pub(crate) fn stands(&self, now: Moment) -> bool {
+        now.as_nanos() < self.until.load(Ordering::Acquire)
+    }
+
+    /// What the server's clock shows by now at most, in milliseconds since the epoch.
+    #[inline]
+    pub(crate) fn server_ms(&self, now: Moment) -> i64 {
+        now.as_millis().saturating_add(self.ahead_ms.load(Ordering::Relaxed))
+    }
+
+    /// A question that was sent at this instant has been answered, by a clock that showed `now_ms`.
+    pub(crate) fn renew(&self, sent: Moment, now_ms: i64) {
+        let ahead_ms = now_ms.saturating_sub(sent.as_millis()).saturating_add(ROUNDED_MS);
+        self.ahead_ms.store(ahead_ms, Ordering::Relaxed);
+        self.until.store(sent.plus(self.length).as_nanos(), Ordering::Release);
+    }
+
+    /// Nothing that is known may be used any more.
+    pub(crate) fn end(&self) {
+        self.until.store(0, Ordering::Release);
+        self.era.begin();
+    }
+
+    pub(crate) fn until(&self) -> Moment {
+        Moment::from_nanos(self.until.load(Ordering::Acquire))
+    }
+
+    /// Whether an answer to what was asked then is too old to be handed on.
+    pub(crate) fn is_over_for(&self, sent: Moment) -> bool {
+        Moment::now().since(sent) >= self.length
+    }
+}

@@ -1,0 +1,300 @@
+//! What is said on one connection, and what follows from each thing that is heard, in the order in
+//! which it is heard: that order is what everything rests on. No I/O, and no waiting.
+
+use std::collections::VecDeque;
+
+use portcullis_core::Verdict;
+
+use super::ask::{Answered, Ask, Waiting};
+use super::flying::{Flying, Sent};
+use super::reply::{self, Reply, Role};
+use super::{End, push};
+use crate::address::Address;
+use crate::answers::{Unavailable, Why};
+use crate::clock::Moment;
+use crate::hit::Known;
+use crate::resp::{self, Value};
+use crate::shared::{Phase, Shared};
+
+/// So many bytes may be on their way to the socket before more questions are written.
+const FULL: usize = 256 * 1024;
+/// So many of the last ones are looked at for whether they ask the same.
+const ALIKE: usize = 16;
+
+pub(super) struct Conversation<'s> {
+    shared: &'s Shared,
+    /// What has been written and not been sent.
+    pub(super) out: Vec<u8>,
+    /// What is to be replied to, in order.
+    sent: VecDeque<Sent>,
+    /// Which life of its ledgers the server was in when it last answered.
+    life: Option<i64>,
+    /// The server's clock in its last answer.
+    now_ms: i64,
+    server: Server,
+    beat: Box<[u8]>,
+}
+
+/// Whether this server may be asked, in the present life.
+enum Server {
+    /// `HELLO` is on its way.
+    RoleAsked,
+    /// `INFO` is.
+    InfoAsked,
+    Good,
+    Bad(Why),
+}
+
+impl<'s> Conversation<'s> {
+    /// Opens it: who we are, that we want to hear of changes, and what kind of server this is.
+    pub(super) fn new(shared: &'s Shared, address: &Address) -> Self {
+        let mut beat = Vec::new();
+        let key = format!("{}0", shared.options.prefix);
+        resp::command(&mut beat, &[b"AUTH.CHECK", key.as_bytes(), b"beat", b"UNTIL"]);
+        let mut this = Self {
+            shared,
+            out: Vec::new(),
+            sent: VecDeque::new(),
+            life: None,
+            now_ms: i64::MIN,
+            server: Server::RoleAsked,
+            beat: beat.into_boxed_slice(),
+        };
+        this.introduce(address);
+        this.beat();
+        this.ask_role();
+        this
+    }
+
+    fn introduce(&mut self, address: &Address) {
+        let mut hello: Vec<&[u8]> = vec![b"HELLO", b"3"];
+        if let Some(password) = &address.password {
+            let user = address.user.as_deref().unwrap_or("default");
+            hello.extend([b"AUTH".as_slice(), user.as_bytes(), password.as_bytes()]);
+        }
+        hello.extend([b"SETNAME".as_slice(), b"portcullis-client"]);
+        self.say(&hello, Sent::Step);
+        if address.database != 0 {
+            self.say(&[b"SELECT", address.database.to_string().as_bytes()], Sent::Step);
+        }
+        self.say(&[b"CLIENT", b"TRACKING", b"ON"], Sent::Step);
+    }
+
+    fn say(&mut self, words: &[&[u8]], sent: Sent) {
+        resp::command(&mut self.out, words);
+        self.sent.push_back(sent);
+    }
+
+    /// Asks about nobody, by which the lease is renewed.
+    pub(super) fn beat(&mut self) {
+        self.shared.counters.beats.add_one();
+        self.sent.push_back(Sent::Beat(Moment::now()));
+        self.out.extend_from_slice(&self.beat);
+    }
+
+    /// The role counts for the life that it was read in, so a beat behind it tells which that was.
+    fn ask_role(&mut self) {
+        self.server = Server::RoleAsked;
+        self.say(&[b"HELLO"], Sent::Role);
+        self.beat();
+    }
+
+    /// Writes questions that wait, if they may be asked here.
+    pub(super) fn ask(&mut self, waiting: &mut Waiting) {
+        match &self.server {
+            Server::RoleAsked | Server::InfoAsked => {}
+            Server::Bad(why) => waiting.refuse_all(&Unavailable::Doubtful(why.clone())),
+            Server::Good => {
+                let (now, first) = (Moment::now(), self.sent.len());
+                while self.out.len() < FULL {
+                    let Some(ask) = waiting.next(now) else { break };
+                    self.ask_one(ask, now, first);
+                }
+            }
+        }
+    }
+
+    fn ask_one(&mut self, ask: Ask, now: Moment, first: usize) {
+        let (written, deadline, is_repeated, asker) = ask.into_parts();
+        // Whoever asks the same at the same moment shares the answer.
+        let mut same = self.sent.range_mut(first..).rev().take(ALIKE);
+        if let Some(flying) = same.find_map(|sent| sent.like(&written)) {
+            flying.askers.push((asker, deadline));
+            return;
+        }
+        self.shared.counters.asked.add_one();
+        self.out.extend_from_slice(&written.wire);
+        self.sent.push_back(Sent::Question(Flying {
+            // Before it is sent, so that whatever is heard until it is answered makes it stale.
+            stamp: self.shared.knowledge.stamp(written.cell),
+            sent: now,
+            askers: vec![(asker, deadline)],
+            written,
+            is_repeated,
+        }));
+    }
+
+    /// Something was heard.
+    pub(super) fn hear(&mut self, value: &Value<'_>, waiting: &mut Waiting) -> Result<(), End> {
+        if let Value::Push(words) = value {
+            push::hear(words, self.shared);
+            return Ok(());
+        }
+        match self.sent.pop_front().ok_or(End::Lost)? {
+            Sent::Step => match value {
+                Value::Error(text) => return Err(End::Refused(reply::why(text))),
+                _ => {}
+            },
+            Sent::Role => self.hear_role(value),
+            Sent::Info(life) => self.hear_info(life, value),
+            Sent::Beat(sent) => {
+                if let Err(why) = self.hear_reply(value, sent) {
+                    self.doubt(why);
+                }
+            }
+            Sent::Question(flying) => self.hear_answer(value, flying, waiting),
+        }
+        Ok(())
+    }
+
+    fn hear_role(&mut self, value: &Value<'_>) {
+        match Role::read(value) {
+            Some(Role::Primary) => self.server = Server::Good,
+            Some(Role::Replica) => {
+                self.server = Server::InfoAsked;
+                self.say(&[b"INFO", b"portcullis"], Sent::Info(self.life));
+                self.beat();
+            }
+            Some(Role::Node) => self.refuse(Why::Cluster),
+            Some(Role::Sentinel) => self.refuse(Why::Sentinel),
+            None => self.refuse(Why::Other("HELLO".into())),
+        }
+    }
+
+    fn hear_info(&mut self, life: Option<i64>, value: &Value<'_>) {
+        // In another life the role has been asked for anew.
+        if life == self.life && matches!(self.server, Server::InfoAsked) {
+            match reply::is_vouched_for(value) {
+                Ok(()) => self.server = Server::Good,
+                Err(why) => self.refuse(why),
+            }
+        }
+    }
+
+    fn refuse(&mut self, why: Why) {
+        self.server = Server::Bad(why.clone());
+        self.doubt(why);
+    }
+
+    /// Nothing that is known counts any more, until the server answers well again.
+    fn doubt(&self, why: Why) {
+        self.shared.knowledge.lease.end();
+        self.shared.enter(Phase::Doubtful(why));
+    }
+
+    /// What an answer to whatever was asked at that instant says about everything.
+    fn hear_reply(&mut self, value: &Value<'_>, sent: Moment) -> Result<Reply, Why> {
+        let reply = Reply::read(value)?;
+        let lease = &self.shared.knowledge.lease;
+        if self.life != Some(reply.life) {
+            // These are other ledgers than those that were asked about.
+            lease.end();
+            self.life = Some(reply.life);
+            if !matches!(self.server, Server::RoleAsked) {
+                self.ask_role();
+            }
+        }
+        if reply.now_ms < self.now_ms {
+            // Its clock was set back: what had expired may be good again, and it alone can tell.
+            lease.era.begin();
+        }
+        self.now_ms = reply.now_ms;
+        match &self.server {
+            Server::Good => {
+                lease.renew(sent, reply.now_ms);
+                self.shared.enter(Phase::Joined);
+            }
+            Server::Bad(why) => self.shared.enter(Phase::Doubtful(why.clone())),
+            Server::RoleAsked | Server::InfoAsked => {}
+        }
+        Ok(reply)
+    }
+
+    fn hear_answer(&mut self, value: &Value<'_>, flying: Flying, waiting: &mut Waiting) {
+        if let Value::Error(text) = value
+            && reply::why(text) == Why::WrongType
+        {
+            // That is about this one key.
+            return flying.answer(&Err(Unavailable::WrongType));
+        }
+        let reply = match self.hear_reply(value, flying.sent) {
+            Ok(reply) => reply,
+            Err(why) => {
+                self.doubt(why.clone());
+                return flying.answer(&Err(Unavailable::Doubtful(why)));
+            }
+        };
+        if !matches!(self.server, Server::Good) {
+            // It may have become a server that must not be asked.
+            return flying.put_back(waiting);
+        }
+        let Some(verdict) = reply.verdict else {
+            return flying.answer(&Err(Unavailable::Unknown));
+        };
+        self.keep(&flying, verdict, reply.until_ms);
+        if verdict == Verdict::Ok && flying.written.has_expired(reply.now_ms) {
+            return flying.answer(&Err(Unavailable::Expired));
+        }
+        let sent = flying.sent;
+        flying.answer(&Ok(Answered { verdict, sent }));
+    }
+
+    fn keep(&self, flying: &Flying, verdict: Verdict, until_ms: i64) {
+        let knowledge = &self.shared.knowledge;
+        let known = Known {
+            verdict,
+            cell: flying.written.cell,
+            stamp: flying.stamp,
+            until_ms: until_ms.min(flying.written.expires_ms),
+            asked: flying.written.fingerprint,
+        };
+        let now = Moment::now();
+        if knowledge.counts(&known, now) {
+            let is_dead = |it: &Known| !knowledge.counts(it, now);
+            knowledge.tokens.keep(flying.written.token(), known, is_dead);
+        }
+    }
+
+    /// Tells those whose time is over; their answers still come, and are kept.
+    pub(super) fn expire(&mut self, now: Moment) {
+        self.sent.shrink_to(64);
+        for sent in &mut self.sent {
+            if let Sent::Question(flying) = sent
+                && !flying.expire(now)
+            {
+                break;
+            }
+        }
+    }
+
+    pub(super) fn first_deadline(&self) -> Option<Moment> {
+        self.sent.iter().find_map(|sent| match sent {
+            Sent::Question(flying) => flying.first_deadline(),
+            _ => None,
+        })
+    }
+
+    /// Whether a lease was given on this connection.
+    pub(super) fn is_joined(&self) -> bool {
+        matches!(self.server, Server::Good) && self.life.is_some()
+    }
+
+    /// The connection is lost: whoever has not lost one before may be answered on the next.
+    pub(super) fn put_back(self, waiting: &mut Waiting) {
+        for sent in self.sent.into_iter().rev() {
+            if let Sent::Question(flying) = sent {
+                flying.put_back(waiting);
+            }
+        }
+    }
+}

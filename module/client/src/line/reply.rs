@@ -1,0 +1,101 @@
+//! What replies say: an answer to a question, or why there is none.
+
+use portcullis_core::Verdict;
+
+use crate::answers::Why;
+use crate::resp::Value;
+
+/// What `AUTH.CHECK … UNTIL` answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reply {
+    /// None for a word that is not known here.
+    pub(super) verdict: Option<Verdict>,
+    pub(super) until_ms: i64,
+    pub(super) now_ms: i64,
+    pub(super) life: i64,
+}
+
+/// What `HELLO` says of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Primary,
+    Replica,
+    Node,
+    Sentinel,
+}
+
+impl Reply {
+    /// More elements than these are a later version's.
+    pub(super) fn read(value: &Value<'_>) -> Result<Self, Why> {
+        match value {
+            Value::Error(text) => Err(why(text)),
+            Value::List(values) => match values.as_slice() {
+                [
+                    Value::Text(word),
+                    Value::Number(until),
+                    Value::Number(now),
+                    Value::Number(life),
+                    ..,
+                ] => {
+                    let verdict = std::str::from_utf8(word).ok().and_then(Verdict::of_word);
+                    Ok(Self { verdict, until_ms: *until, now_ms: *now, life: *life })
+                }
+                _ => Err(Why::OldModule),
+            },
+            _ => Err(Why::OldModule),
+        }
+    }
+}
+
+impl Role {
+    /// From the pairs that `HELLO` answers with.
+    pub(super) fn read(value: &Value<'_>) -> Option<Self> {
+        let Value::List(words) = value else { return None };
+        let said = |name: &[u8]| {
+            let mut pairs = words.chunks_exact(2);
+            pairs.find_map(|pair| match pair {
+                [Value::Text(key), Value::Text(value)] if *key == name => Some(*value),
+                _ => None,
+            })
+        };
+        match (said(b"mode")?, said(b"role")?) {
+            (b"cluster", _) => Some(Self::Node),
+            (b"sentinel", _) => Some(Self::Sentinel),
+            (_, b"master" | b"primary") => Some(Self::Primary),
+            (_, _) => Some(Self::Replica),
+        }
+    }
+}
+
+/// Whether `INFO portcullis` says that this server answers only while it is confirmed.
+pub(super) fn is_vouched_for(value: &Value<'_>) -> Result<(), Why> {
+    let text = match value {
+        Value::Text(text) => text,
+        Value::Error(text) => return Err(why(text)),
+        _ => return Err(Why::Replica),
+    };
+    let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let is_so = lines.any(|line| line == b"portcullis_require_confirm:1");
+    if is_so { Ok(()) } else { Err(Why::Replica) }
+}
+
+/// What an error means. Only its first word is kept, since servers repeat what they were sent, and
+/// that was a token.
+pub(super) fn why(error: &[u8]) -> Why {
+    let word = error.split(|byte| *byte == b' ').next().unwrap_or_default();
+    match word {
+        b"NOTREADY" => Why::NotReady,
+        b"LOADING" => Why::Loading,
+        b"MASTERDOWN" => Why::PrimaryDown,
+        b"NOAUTH" | b"WRONGPASS" => Why::Credentials,
+        b"NOPERM" => Why::NoPermission,
+        b"MOVED" | b"ASK" | b"CLUSTERDOWN" | b"CROSSSLOT" | b"TRYAGAIN" => Why::Cluster,
+        b"WRONGTYPE" => Why::WrongType,
+        b"ERR" if error.starts_with(b"ERR unknown command") => Why::NoModule,
+        b"ERR" if error.starts_with(b"ERR syntax error") => Why::OldModule,
+        _ => {
+            let letters = word.iter().take(32).copied().filter(u8::is_ascii_alphanumeric);
+            Why::Other(letters.map(char::from).collect::<String>().into_boxed_str())
+        }
+    }
+}

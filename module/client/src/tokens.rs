@@ -1,0 +1,283 @@
+//! Something known of each of a bounded number of tokens. Looking one up writes nothing that threads
+//! share, however many look up the same one; whoever keeps something takes turns.
+//!
+//! The table has a fixed size: sets of eight places, of which a token has two. So memory is known
+//! beforehand, nothing ever grows or moves, and a reader meets a mark, a place and the token, no more.
+//! A full table makes room as a clock does: a hand goes round, drops what is dead or was not looked up
+//! since it last came by, and spares the rest once.
+
+use std::hash::BuildHasher as _;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use arc_swap::ArcSwapAny;
+use foldhash::fast::RandomState;
+use triomphe::ThinArc;
+
+/// So many bytes at the end of a token tell it from others; in a JWT they are its signature's.
+const HASHED: usize = 32;
+/// Places in a set.
+const WAYS: usize = 8;
+/// So many are spared at most before one is dropped anyhow.
+const PATIENCE: usize = 64;
+
+/// What is known of tokens.
+pub(crate) struct Tokens<T> {
+    sets: Box<[Set<T>]>,
+    keyed: RandomState,
+    most: usize,
+    turn: Mutex<Turn>,
+}
+
+struct Set<T> {
+    /// Some bits of the token at each place, so that few are looked at in vain; 0 where there is none.
+    marks: [AtomicU16; WAYS],
+    places: [Place<T>; WAYS],
+}
+
+type Place<T> = ArcSwapAny<Option<Held<T>>>;
+
+/// A token's bytes and what is known of it, in one piece of memory.
+type Held<T> = ThinArc<Head<T>, u8>;
+
+struct Head<T> {
+    value: T,
+    /// Whether it was looked up since the hand came by.
+    used: AtomicBool,
+}
+
+/// What whoever keeps something needs to know.
+#[derive(Default)]
+struct Turn {
+    held: usize,
+    hand: usize,
+}
+
+/// Where a token may be, and by which mark.
+struct Spot {
+    sets: [usize; 2],
+    mark: u16,
+}
+
+impl<T: Send + Sync> Tokens<T> {
+    /// Half as many places again as tokens, so that hardly ever both sets of one are full before the
+    /// table is.
+    pub(crate) fn new(most: usize) -> Self {
+        let places = most.saturating_add(most / 2);
+        let sets = (0..places.div_ceil(WAYS).max(2)).map(|_| Set::default()).collect();
+        Self { sets, keyed: RandomState::default(), most, turn: Mutex::default() }
+    }
+
+    /// What is made of what is known of this token, all of whose bytes are compared.
+    #[inline]
+    pub(crate) fn find<R>(&self, token: &[u8], make: impl FnOnce(&T) -> R) -> Option<R> {
+        let spot = self.spot(token);
+        for set in spot.sets {
+            let set = self.sets.get(set)?;
+            for (mark, place) in set.marks.iter().zip(&set.places) {
+                if mark.load(Ordering::Acquire) != spot.mark {
+                    continue;
+                }
+                let held = place.load();
+                let Some(held) = held.as_ref().filter(|held| held.slice == *token) else {
+                    continue;
+                };
+                let head = &held.header.header;
+                // Written once a round of the hand: a hit must not take the line from others.
+                if !head.used.load(Ordering::Relaxed) {
+                    head.used.store(true, Ordering::Relaxed);
+                }
+                return Some(make(&head.value));
+            }
+        }
+        None
+    }
+
+    /// Keeps this of the token, in place of what was known of it. If there is no room, something
+    /// goes, what `is_dead` first.
+    pub(crate) fn keep(&self, token: &[u8], value: T, is_dead: impl Fn(&T) -> bool) {
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let spot = self.spot(token);
+        let head = Head { value, used: AtomicBool::new(false) };
+        let held = ThinArc::from_header_and_slice(head, token);
+        if let Some((set, way)) = self.place_of(&spot, token) {
+            return self.put(set, way, spot.mark, Some(held));
+        }
+        if turn.held >= self.most {
+            self.drop_one(&mut turn, &is_dead);
+        }
+        if let Some((set, way)) = self.free_place(&spot) {
+            turn.held = turn.held.saturating_add(1);
+            self.put(set, way, spot.mark, Some(held));
+        } else if let Some((set, way)) = self.worst_place(&spot, &is_dead) {
+            self.put(set, way, spot.mark, Some(held));
+        }
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&self) {
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        for set in 0..self.sets.len() {
+            (0..WAYS).for_each(|way| self.put(set, way, 0, None));
+        }
+        *turn = Turn::default();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner).held
+    }
+
+    #[inline]
+    fn spot(&self, token: &[u8]) -> Spot {
+        let end = token.len().checked_sub(HASHED).and_then(|from| token.get(from..));
+        let hash = self.keyed.hash_one(end.unwrap_or(token));
+        // The upper half chooses one set and the lower the other, by their upper bits; the mark is of
+        // the lower bits of both.
+        let (one, other) = (hash >> 32, hash & 0xffff_ffff);
+        let mark = (one & 0xff) << 8 | other & 0xff | 1;
+        let mark = u16::try_from(mark).unwrap_or(1);
+        Spot { sets: [self.scaled(one), self.scaled(other)], mark }
+    }
+
+    /// Thirty-two bits as the number of a set.
+    #[inline]
+    fn scaled(&self, bits: u64) -> usize {
+        let sets = u64::try_from(self.sets.len()).unwrap_or(1);
+        usize::try_from(bits.wrapping_mul(sets) >> 32).unwrap_or(0)
+    }
+
+    fn put(&self, set: usize, way: usize, mark: u16, held: Option<Held<T>>) {
+        let Some(set) = self.sets.get(set) else { return };
+        if let (Some(place), Some(old)) = (set.places.get(way), set.marks.get(way)) {
+            place.store(held);
+            old.store(mark, Ordering::Release);
+        }
+    }
+
+    /// All places of a token.
+    fn places(&self, spot: &Spot) -> impl Iterator<Item = (usize, usize, &Place<T>)> {
+        spot.sets.into_iter().flat_map(|number| {
+            let set = self.sets.get(number).into_iter();
+            set.flat_map(move |set| (0..).zip(&set.places).map(move |(way, it)| (number, way, it)))
+        })
+    }
+
+    fn place_of(&self, spot: &Spot, token: &[u8]) -> Option<(usize, usize)> {
+        let mut places = self.places(spot);
+        let is_there =
+            |place: &Place<T>| place.load().as_ref().is_some_and(|held| held.slice == *token);
+        places.find_map(|(set, way, place)| is_there(place).then_some((set, way)))
+    }
+
+    fn free_place(&self, spot: &Spot) -> Option<(usize, usize)> {
+        let mut places = self.places(spot);
+        places.find_map(|(set, way, place)| place.load().is_none().then_some((set, way)))
+    }
+
+    /// Both sets are full though the table is not: one of theirs has to go.
+    fn worst_place(&self, spot: &Spot, is_dead: &impl Fn(&T) -> bool) -> Option<(usize, usize)> {
+        let mut first = None;
+        for (set, way, place) in self.places(spot) {
+            if place.load().as_ref().is_some_and(|held| !spares(held, is_dead)) {
+                return Some((set, way));
+            }
+            first = first.or(Some((set, way)));
+        }
+        first
+    }
+
+    fn drop_one(&self, turn: &mut Turn, is_dead: &impl Fn(&T) -> bool) {
+        let mut spared = 0;
+        let all = self.sets.len().saturating_mul(WAYS);
+        for _ in 0..all.saturating_mul(2) {
+            let (number, way) = (turn.hand / WAYS, turn.hand % WAYS);
+            turn.hand = turn.hand.saturating_add(1) % all;
+            let place = self.sets.get(number).and_then(|set| set.places.get(way));
+            let Some(held) = place.and_then(ArcSwapAny::load_full) else { continue };
+            if spares(&held, is_dead) && spared < PATIENCE {
+                spared += 1;
+                continue;
+            }
+            self.put(number, way, 0, None);
+            turn.held = turn.held.saturating_sub(1);
+            return;
+        }
+    }
+}
+
+/// Whether the hand goes on, having taken note.
+fn spares<T>(held: &Held<T>, is_dead: &impl Fn(&T) -> bool) -> bool {
+    let head = &held.header.header;
+    !is_dead(&head.value) && head.used.swap(false, Ordering::Relaxed)
+}
+
+impl<T> Default for Set<T> {
+    fn default() -> Self {
+        Self { marks: Default::default(), places: Default::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(number: usize) -> Vec<u8> {
+        format!("{number:040}").into_bytes()
+    }
+
+    fn never<T>(_: &T) -> bool {
+        false
+    }
+
+    #[test]
+    fn all_bytes_of_a_token_count() {
+        let tokens = Tokens::new(100);
+        let ends_alike =
+            [vec![b'a'; 40], vec![b'a'; 32]].map(|end| [b"x".as_slice(), &end].concat());
+        tokens.keep(&ends_alike[0], 1, never);
+        assert_eq!(tokens.find(&ends_alike[0], |it| *it), Some(1));
+        for other in [&ends_alike[1][..], b"", b"a", &ends_alike[0][1..], &[b'a'; 41]] {
+            assert_eq!(tokens.find(other, |it| *it), None);
+        }
+        tokens.keep(&ends_alike[0], 2, never);
+        assert_eq!((tokens.find(&ends_alike[0], |it| *it), tokens.len()), (Some(2), 1));
+        tokens.clear();
+        assert_eq!((tokens.find(&ends_alike[0], |it| *it), tokens.len()), (None, 0));
+    }
+
+    #[test]
+    fn as_many_are_held_as_may_be_and_hardly_any_is_lost_before() {
+        for most in [1, 7, 1000, 20_000] {
+            let tokens = Tokens::new(most);
+            for number in 0..most {
+                tokens.keep(&token(number), number, never);
+            }
+            let held = (0..most).filter(|it| tokens.find(&token(*it), |_| ()).is_some()).count();
+            assert!(held > most - most / 50 - 1, "{held} of {most}");
+            for number in most..most * 3 {
+                tokens.keep(&token(number), number, never);
+                assert!(tokens.len() <= most);
+                assert_eq!(tokens.find(&token(number), |it| *it), Some(number));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_looked_up_outlives_what_is_not_and_the_dead_go_first() {
+        let tokens = Tokens::new(1000);
+        let is_dead = |number: &usize| number.is_multiple_of(2) && *number < 1000;
+        for number in 0..1000 {
+            tokens.keep(&token(number), number, never);
+        }
+        for number in 1000..1400 {
+            (1..1000).step_by(2).for_each(|used| drop(tokens.find(&token(used), |_| ())));
+            tokens.keep(&token(number), number, is_dead);
+        }
+        let lives = |it: &usize| tokens.find(&token(*it), |_| ()).is_some();
+        let (used, dead) = (
+            (1..1000).step_by(2).filter(lives).count(),
+            (0..1000).step_by(2).filter(lives).count(),
+        );
+        assert!(used > 470 && dead < 130, "{used} used and {dead} dead ones are held");
+    }
+}

@@ -1,0 +1,138 @@
+//! The watch, as it is used.
+
+use std::fmt;
+use std::sync::Arc;
+
+use portcullis_core::Verdict;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use crate::address::Address;
+use crate::answers::{State, Stats, Unavailable};
+use crate::clock::Moment;
+use crate::line::{self, Ask, Open};
+use crate::net::Way;
+use crate::options::{BadOptions, Options};
+use crate::question::{Fingerprint, Question, Written};
+use crate::shared::Shared;
+
+/// So many questions may be without an outcome at once.
+const MOST_OPEN: usize = 65_536;
+/// So many bytes may a subject or a session have.
+const LONGEST_NAME: usize = 4096;
+
+/// Verdicts on the tokens of one server's ledgers.
+///
+/// Clones are the same watch. Its thread and its connection end with the last of them.
+#[derive(Clone)]
+pub struct Watch {
+    shared: Arc<Shared>,
+    asks: UnboundedSender<Ask>,
+}
+
+impl Watch {
+    /// Begins to watch the server at `url`, which need not be there yet. Returns at once.
+    ///
+    /// | address | |
+    /// |---|---|
+    /// | `redis://user:password@host:6379/0` | TCP; all but the host may be left out. Whatever is no letter or digit in user and password is written with `%`. A name is looked up for each new connection; an IPv6 address stands in brackets |
+    /// | `rediss://…?ca=/path/ca.pem` | TLS; without `ca`, the system's certificates are believed. `cert=` and `key=` are for servers that want to know who asks |
+    /// | `unix:///path/redis.sock?db=0&user=…&pass=…` | a socket of this machine |
+    ///
+    /// The user needs `AUTH.CHECK`, `CLIENT TRACKING` and the ledgers' keys: `+auth.check
+    /// +client|tracking %R~user:*`; `+select` for another database than 0, and `+info` on a replica.
+    ///
+    /// # Errors
+    ///
+    /// [`BadOptions`] if the address is none, if an option is out of its bounds, or if certificates
+    /// cannot be read. That the server is away is no error: see [`Self::state`].
+    pub fn connect(url: &str, options: Options) -> Result<Self, BadOptions> {
+        let address = Address::parse(url)?;
+        let way = Way::new(&address)?;
+        let shared = Arc::new(Shared::new(options.checked()?));
+        let (asks, inbox) = unbounded_channel();
+        line::start(Arc::clone(&shared), address, way, inbox)?;
+        Ok(Self { shared, asks })
+    }
+
+    /// The verdict on a token, if it is known and good to use now; never waits.
+    ///
+    /// This is for tokens that were verified and checked before, with [`Self::check`]: the bytes are
+    /// all that is compared. None of it says anything about a token; ask then.
+    #[inline]
+    #[must_use]
+    pub fn cached(&self, token: &[u8]) -> Option<Verdict> {
+        self.shared.knowledge.verdict(token, None)
+    }
+
+    /// The verdict on a token: known, or asked for.
+    ///
+    /// Works in any async runtime, and may be dropped at any time.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if there is no verdict; whoever gets it must refuse.
+    pub async fn check(&self, question: &Question<'_>) -> Result<Verdict, Unavailable> {
+        let fingerprint = self.shared.fingerprints.of(question);
+        match self.shared.knowledge.verdict(question.token, Some(fingerprint)) {
+            Some(verdict) => Ok(verdict),
+            None => self.ask(question, fingerprint).await.inspect_err(|_| {
+                self.shared.counters.unavailable.add_one();
+            }),
+        }
+    }
+
+    async fn ask(
+        &self,
+        question: &Question<'_>,
+        fingerprint: Fingerprint,
+    ) -> Result<Verdict, Unavailable> {
+        let shared = &self.shared;
+        let names = [Some(question.subject), question.session];
+        if question.token.len() > shared.options.longest_token
+            || names.into_iter().flatten().any(|name| name.len() > LONGEST_NAME)
+        {
+            return Err(Unavailable::TooLong);
+        }
+        let open = Open::new(shared, MOST_OPEN).ok_or(Unavailable::Busy)?;
+        let deadline = Moment::now().plus(shared.options.deadline);
+        let written =
+            Written::new(question, &shared.options.prefix, &shared.knowledge.cells, fingerprint);
+        let (ask, outcome) = Ask::new(written, deadline, open);
+        self.asks.send(ask).map_err(|_| Unavailable::Gone)?;
+        let answered = outcome.await.map_err(|_| Unavailable::Gone)??;
+        if shared.knowledge.lease.is_over_for(answered.sent) {
+            return Err(Unavailable::Late);
+        }
+        Ok(answered.verdict)
+    }
+
+    /// What it is doing.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.shared.state()
+    }
+
+    /// What it has done.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    /// Has everything asked again: what is known, and answers that are on their way, are not used for
+    /// any later check.
+    pub fn forget_all(&self) {
+        self.shared.knowledge.lease.era.begin();
+    }
+
+    /// How many tokens it holds at most.
+    pub(crate) fn most_tokens(&self) -> usize {
+        self.shared.options.most_tokens
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (state, stats) = (self.state(), self.stats());
+        out.debug_struct("Watch").field("state", &state).field("stats", &stats).finish()
+    }
+}
