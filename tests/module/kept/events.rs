@@ -96,7 +96,7 @@ fn a_ledger_that_migrates_is_pushed() {
 fn a_touch_is_silent_and_what_was_kept_ends_early_only() {
     everywhere(|redis| {
         let mut row = Row::of(redis);
-        row.other.say("AUTH.SESSION CREATE user:1 s EX 900 IDLE 60 SEEN 1");
+        row.other.say("AUTH.SESSION REVOKE user:1 s");
         let seen = row.other.now_ms() - 30_000;
         row.other.say(&format!("AUTH.SESSION CREATE user:1 s EX 900 IDLE 60 SEEN {seen}"));
         let (kept, heard, then) = row.run(&["AUTH.SESSION TOUCH user:1 s"]);

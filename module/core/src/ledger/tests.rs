@@ -1,7 +1,7 @@
 //! Verdicts at the exact instants they speak of, and what ends.
 
 use super::*;
-use crate::TokenRef;
+use crate::{Question, TokenRef, Verdict};
 
 pub(super) fn session(id: &str) -> Facts<'_> {
     let (created, seen, expires) = (UnixMs(10), UnixMs(10), UnixMs(1_000));
