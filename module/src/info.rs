@@ -29,9 +29,12 @@ unsafe extern "C" fn write(ctx: *mut raw::RedisModuleInfoCtx, _for_crash_report:
         unsafe { ffi::info_text(ctx, name.as_ptr(), text.as_ptr().cast()) };
     }
     let (fence_life, endings, overflows) = endings::figures();
+    let left = confirmed::left().unwrap_or_default();
+    let lease_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
     let states = [
         (c"confirmed", u64::from(confirmed::is_confirmed())),
         (c"require_confirm", u64::from(config::requires_confirm())),
+        (c"lease_ms", lease_ms),
         (c"check_life", u64::try_from(life::present()).unwrap_or(0)),
         (c"fence_life", fence_life),
         (c"fence_endings", u64::try_from(endings).unwrap_or(u64::MAX)),

@@ -20,6 +20,7 @@ mod full;
 mod hostile;
 mod kept;
 mod keyspace;
+mod lease;
 mod memory;
 mod model;
 mod paused;

@@ -1,6 +1,6 @@
 //! `AUTH.CHECK`: the hot path. It only reads, so nothing is replicated and client-side caches work.
 
-use portcullis_core::{Question, Verdict};
+use portcullis_core::{Question, UnixMs, Verdict};
 
 use crate::commands::errors::{INTEGER, NOT_READY, SYNTAX, WRONG_TYPE};
 use crate::commands::token;
@@ -53,9 +53,11 @@ fn check_until(call: &Call<'_>, key: Arg<'_>, question: &Question<'_>) -> Reply 
         Err(WrongType) => return counters::rejected(WRONG_TYPE),
     };
     counters::count(standing.verdict);
+    // Nobody may answer once the confirmation has ended.
+    let confirmed = if config::requires_confirm() { confirmed::until(now) } else { UnixMs::MAX };
     call.reply_array(4);
     call.reply(word(standing.verdict));
-    call.reply(Reply::Integer(standing.until.0.cast_signed()));
+    call.reply(Reply::Integer(standing.until.min(confirmed).0.cast_signed()));
     call.reply(Reply::Integer(now.0.cast_signed()));
     call.reply(Reply::Integer(life::present()));
     Reply::Sent

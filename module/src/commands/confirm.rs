@@ -7,7 +7,8 @@
 //! ```text
 //! event                                         confirmed afterwards
 //! the server starts, from whatever data         no
-//! AUTH.CONFIRM with this server's own run id    yes; its replicas are told
+//! AUTH.CONFIRM with this server's own run id    yes, until PX has passed; its replicas are told
+//! that lease ends                               no
 //! AUTH.CONFIRM with any other run id            unchanged: it was meant for another life
 //! AUTH.CONFIRM with another LIFE of the fence   unchanged: what was brought up to date is gone
 //! AUTH.CONFIRM found in an AOF while loading    unchanged: it was said in another life
@@ -18,6 +19,9 @@
 //! FLUSHALL, FLUSHDB or SWAPDB                   no
 //! ```
 //!
+//! A replica is told of a lease as the instant at which it ends: it must not answer longer because it
+//! has heard of it late. Without a lease it is told in the words that every version knows.
+//!
 //! Replicas are told at once, or when that does no harm any more: a server whose writes are paused
 //! (`CLIENT PAUSE`, a failover, a shutdown that waits for a replica) ends itself if something is
 //! replicated, and Valkey 9 gives up moving a slot if something without a key is. Nobody but this
@@ -25,10 +29,12 @@
 
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
 
-use crate::commands::errors::{LIFE, RUN_ID, SYNTAX};
+use crate::commands::errors::{INTEGER, LEASE, LIFE, RUN_ID, SYNTAX};
 use crate::counters;
 use crate::ledger::endings;
+use crate::server::arg::Arg;
 use crate::server::call::{Call, Origin};
 use crate::server::reply::Reply;
 use crate::server::{confirmed, ffi};
@@ -38,13 +44,16 @@ static TIMER_SET: AtomicBool = AtomicBool::new(false);
 /// Milliseconds until it looks again whether they may be told.
 const LOOK_AGAIN_MS: i64 = 100;
 
-/// `AUTH.CONFIRM run-id [LIFE life]`
+/// The longest lease: a day.
+const LONGEST_MS: u64 = 86_400_000;
+
+/// `AUTH.CONFIRM run-id [LIFE life] [PX milliseconds]`, and `AUTH.CONFIRM run-id [PXAT instant]` from
+/// a primary.
 pub(crate) fn confirm(call: &Call<'_>) -> Reply {
     let Some(run_id) = call.arg(1) else { return Reply::WrongArity };
-    let life = match (call.arg(2), call.arg(3), call.arg(4)) {
-        (None, ..) => None,
-        (Some(option), Some(life), None) if option.is("LIFE") => Some(life),
-        _ => return counters::rejected(SYNTAX),
+    let Options { life, lease } = match parse(call) {
+        Ok(options) => options,
+        Err(refusal) => return counters::rejected(refusal),
     };
     match call.origin() {
         Origin::Log => return Reply::Simple(c"OK"),
@@ -54,19 +63,49 @@ pub(crate) fn confirm(call: &Call<'_>) -> Reply {
         Origin::Client if life.is_some_and(|life| !endings::is_present_life(life.bytes())) => {
             return counters::rejected(LIFE);
         }
-        Origin::Client | Origin::Primary => confirmed::set(),
+        Origin::Client | Origin::Primary => confirmed::set(lease),
     }
     tell_replicas(call, || run_id.bytes().to_vec());
     Reply::Simple(c"OK")
 }
 
+#[derive(Default)]
+struct Options<'a> {
+    life: Option<Arg<'a>>,
+    lease: Option<Duration>,
+}
+
+fn parse<'a>(call: &Call<'a>) -> Result<Options<'a>, Reply> {
+    let mut options = Options::default();
+    let mut args = call.args_from(2);
+    while let Some(option) = args.next() {
+        let value = args.next().ok_or(SYNTAX)?;
+        if option.is("LIFE") && options.life.is_none() {
+            options.life = Some(value);
+        } else if option.is("PX") && options.lease.is_none() {
+            let ms = value.integer().ok_or(INTEGER)?;
+            let ms = u64::try_from(ms).ok().filter(|ms| (1..=LONGEST_MS).contains(ms));
+            options.lease = Some(Duration::from_millis(ms.ok_or(LEASE)?));
+        } else if option.is("PXAT") && options.lease.is_none() && call.is_replay() {
+            let end = u64::try_from(value.integer().ok_or(INTEGER)?).unwrap_or(0);
+            let left = end.saturating_sub(call.exact_now().0);
+            options.lease = Some(Duration::from_millis(left));
+        } else {
+            return Err(SYNTAX);
+        }
+    }
+    Ok(options)
+}
+
 /// Tells the replicas, or looks again soon where that would do harm.
 fn tell_replicas(call: &Call<'_>, run_id: impl FnOnce() -> Vec<u8>) {
-    if call.may_replicate_keyless() {
-        call.replicate(c"AUTH.CONFIRM", [run_id().as_slice()]);
-    } else {
-        set_timer(call.ctx(), LOOK_AGAIN_MS);
+    if !call.may_replicate_keyless() {
+        return set_timer(call.ctx(), LOOK_AGAIN_MS);
     }
+    let (run_id, now) = (run_id(), call.exact_now());
+    let end = confirmed::left().map(|left| now.plus(left).0.to_string());
+    let lease = end.iter().flat_map(|end| [b"PXAT".as_slice(), end.as_bytes()]);
+    call.replicate(c"AUTH.CONFIRM", [run_id.as_slice()].into_iter().chain(lease));
 }
 
 /// Tells the replicas of a confirmed primary. Nothing may be replicated from within an event, but

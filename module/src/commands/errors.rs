@@ -44,6 +44,8 @@ pub(crate) const DEVICE: Reply =
 /// `AUTH.CONFIRM` was meant for another life of this server, or for another server.
 pub(crate) const RUN_ID: Reply =
     Reply::Error(c"ERR this is not the run id of this server; read run_id from INFO server");
+/// A lease is too short or too long.
+pub(crate) const LEASE: Reply = Reply::Error(c"ERR PX must be 1 to 86400000 milliseconds");
 /// `AUTH.CONFIRM` was meant for an earlier life of this server's ledgers.
 pub(crate) const LIFE: Reply = Reply::Error(
     c"STALE the ledgers were replaced or the role has changed; bring them up to date again",

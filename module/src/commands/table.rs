@@ -132,8 +132,11 @@ static REVOKEALL_ARGS: [ArgSpec; 3] = [
     arg(c"unix-time-milliseconds", UNIX_TIME).after(c"AT").optional(),
 ];
 
-static CONFIRM_ARGS: [ArgSpec; 2] =
-    [arg(c"run-id", TEXT), arg(c"life", INTEGER).after(c"LIFE").optional()];
+static CONFIRM_ARGS: [ArgSpec; 3] = [
+    arg(c"run-id", TEXT),
+    arg(c"life", INTEGER).after(c"LIFE").optional(),
+    arg(c"milliseconds", INTEGER).after(c"PX").optional(),
+];
 
 pub(crate) static COMMANDS: [Command; 4] = [
     Command {
