@@ -73,16 +73,16 @@ fn encodings(c: &mut Criterion) {
     for (name, sessions, digests) in [("1 session", 1, 0), ("10⁴ digests", 0, DIGESTS)] {
         let ledger = ledger(sessions, digests);
         let mut blocks: Vec<Vec<u8>> = Vec::new();
-        encoding::encode(&ledger, |block| blocks.push(block.to_vec()));
+        encoding::encode(&ledger, true, |block| blocks.push(block.to_vec()));
         group.bench_function(format!("encode {name}"), |b| {
             b.iter(|| {
-                encoding::encode(black_box(&ledger), |block| _ = black_box(block.len()));
+                encoding::encode(black_box(&ledger), true, |block| _ = black_box(block.len()));
             });
         });
         group.bench_function(format!("decode {name}"), |b| {
             b.iter(|| {
                 let mut blocks = blocks.iter();
-                encoding::decode(|| blocks.next())
+                encoding::decode(encoding::VERSION, || blocks.next())
             });
         });
     }

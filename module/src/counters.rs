@@ -36,9 +36,11 @@ pub(crate) static DIGESTS_COMPUTED: Counter = Counter::new(c"digests_computed");
 static CHECKS_NOT_READY: Counter = Counter::new(c"checks_not_ready");
 /// Beginnings refused because what their sender knew may have been out of date.
 pub(crate) static FENCE_STALE: Counter = Counter::new(c"fence_stale");
+/// Ledgers that came from a server for which nobody vouched.
+pub(crate) static LEDGERS_UNCONFIRMED: Counter = Counter::new(c"ledgers_unconfirmed");
 static REJECTED_ARGUMENTS: Counter = Counter::new(c"rejected_arguments");
 
-static ALL: [&Counter; 14] = [
+static ALL: [&Counter; 15] = [
     &CHECKS_OK,
     &CHECKS_NO_SESSION,
     &CHECKS_IDLE,
@@ -52,6 +54,7 @@ static ALL: [&Counter; 14] = [
     &SESSIONS_EXPIRED_SEEN,
     &DIGESTS_COMPUTED,
     &FENCE_STALE,
+    &LEDGERS_UNCONFIRMED,
     &REJECTED_ARGUMENTS,
 ];
 

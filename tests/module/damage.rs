@@ -144,10 +144,10 @@ fn a_payload_that_promises_more_than_it_has_reserves_nothing() {
         let before = talk.info("memory", "used_memory_peak").parse::<u64>().expect("bytes");
         let huge = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
         for block in [
-            [&[0_u8][..], &huge, &[0]].concat(),
-            [&[0_u8, 0][..], &huge].concat(),
-            [&[0_u8, 1, 0][..], &huge].concat(),
-            [&[0_u8, 1, 0, 1, b's'][..], &huge].concat(),
+            [&[0_u8, 0][..], &huge, &[0]].concat(),
+            [&[0_u8, 0, 0][..], &huge].concat(),
+            [&[0_u8, 0, 1, 0][..], &huge].concat(),
+            [&[0_u8, 0, 1, 0, 1, b's'][..], &huge].concat(),
         ] {
             let damaged = [&value[..10], &string(&block), &[0]].concat();
             assert!(!restored(&mut talk, &sealed(&damaged, version)), "{block:?}");
@@ -169,8 +169,8 @@ fn a_payload_of_very_many_sessions_is_read_in_one_pass() {
         let mut talk = talk::to(redis);
         let payload = dumped(&mut talk);
         let (value, version) = opened(&payload);
-        // No watermark, 300,000 sessions (a varint), no digests.
-        let mut block = vec![0, 0xe0, 0xa7, 0x12, 0];
+        // No flag, no watermark, 300,000 sessions (a varint), no digests.
+        let mut block = vec![0, 0, 0xe0, 0xa7, 0x12, 0];
         for n in 0..SESSIONS {
             block.push(4);
             block.extend(n.to_be_bytes());

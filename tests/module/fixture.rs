@@ -1,21 +1,24 @@
 //! Snapshots written by released versions, which every later version must read.
 //!
-//! `tests/fixtures/ledgers-v1.rdb` was written on Redis 7.0, the oldest server there is, by
-//! `cargo test -p portcullis-tests --test module write_the_fixture -- --ignored`, which writes it
+//! `tests/fixtures/ledgers-v1.rdb` and its like, one for each version of the encoding, were written on
+//! Redis 7.0, the oldest server there is, by `cargo test -p portcullis-tests --test module write_the_fixture -- --ignored`, which writes it
 //! only where it is missing: a log of the commands below, loaded and saved. A log may speak of the
 //! year 9999, so nothing in it ever expires.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use portcullis_tests::{Redis, Server, servers, workspace};
 
 use crate::talk::{self, digest};
-use crate::{aof, on_each_server};
+use crate::{TellOnFailure, aof, on_each_server};
 
 const LAST: u64 = 253_402_300_799_999;
 
-fn file() -> PathBuf {
-    workspace().join("tests/fixtures/ledgers-v1.rdb")
+/// The encoding versions that were ever released.
+const VERSIONS: [u32; 2] = [1, 2];
+
+fn file(version: u32) -> PathBuf {
+    workspace().join(format!("tests/fixtures/ledgers-v{version}.rdb"))
 }
 
 /// One ledger of each shape, as a log tells them.
@@ -61,43 +64,51 @@ fn told(server: &Server) -> Redis {
 #[test]
 #[ignore = "writes the fixture of a new encoding version, where it is missing"]
 fn write_the_fixture() {
-    if file().exists() {
+    let file = file(VERSIONS[VERSIONS.len() - 1]);
+    if file.exists() {
         return;
     }
     let mut redis = told(&servers()[0]);
     redis.stop_and_save();
-    std::fs::copy(redis.data().join("dump.rdb"), file()).expect("the fixture is written");
+    std::fs::copy(redis.data().join("dump.rdb"), file).expect("the fixture is written");
 }
 
 #[test]
-fn a_snapshot_of_encoding_version_1_is_read_whole() {
+fn a_snapshot_of_each_encoding_version_is_read_whole() {
     on_each_server(|server| {
-        let mut redis = Redis::options().server(server).start();
-        redis.stop();
-        std::fs::copy(file(), redis.data().join("dump.rdb")).expect("the fixture is there");
-        redis.start_again();
-        let mut talk = talk::to(&redis);
-        for (question, verdict) in [
-            ("full t SESSION s1 IATMS 1700000000001".to_owned(), "OK"),
-            ("full t SESSION s2 IATMS 1700000000000".into(), "LOGGED_OUT"),
-            ("full t SESSION idle".into(), "IDLE"),
-            (format!("full DIGEST {} SESSION s1", digest(1)), "REVOKED"),
-            ("out t IATMS 1700000000000".into(), "LOGGED_OUT"),
-            (format!("revoked DIGEST {}", digest(0)), "REVOKED"),
-            (format!("revoked DIGEST {}", digest(1999)), "REVOKED"),
-            (format!("revoked DIGEST {}", digest(2000)), "OK"),
-        ] {
-            assert_eq!(talk.say(&format!("AUTH.CHECK {question}")), verdict, "{question}");
-        }
-        let s1 = format!(
-            "[id s1 created_ms 1700000000001 seen_ms {LAST} expires_ms {LAST} idle_s 4294967295 device phone]"
-        );
-        assert_eq!(talk.say("AUTH.SESSION GET full s1"), s1);
-        let fresh = told(server);
-        let mut fresh = talk::to(&fresh);
-        for key in ["full", "out", "revoked"] {
-            let line = format!("DEBUG DIGEST-VALUE {key}");
-            assert_eq!(talk.say(&line), fresh.say(&line), "{key}");
+        for version in VERSIONS {
+            let _told = TellOnFailure("with version", version);
+            is_read_whole(server, &file(version));
         }
     });
+}
+
+fn is_read_whole(server: &Server, file: &Path) {
+    let mut redis = Redis::options().server(server).start();
+    redis.stop();
+    std::fs::copy(file, redis.data().join("dump.rdb")).expect("the fixture is there");
+    redis.start_again();
+    let mut talk = talk::to(&redis);
+    for (question, verdict) in [
+        ("full t SESSION s1 IATMS 1700000000001".to_owned(), "OK"),
+        ("full t SESSION s2 IATMS 1700000000000".into(), "LOGGED_OUT"),
+        ("full t SESSION idle".into(), "IDLE"),
+        (format!("full DIGEST {} SESSION s1", digest(1)), "REVOKED"),
+        ("out t IATMS 1700000000000".into(), "LOGGED_OUT"),
+        (format!("revoked DIGEST {}", digest(0)), "REVOKED"),
+        (format!("revoked DIGEST {}", digest(1999)), "REVOKED"),
+        (format!("revoked DIGEST {}", digest(2000)), "OK"),
+    ] {
+        assert_eq!(talk.say(&format!("AUTH.CHECK {question}")), verdict, "{question}");
+    }
+    let s1 = format!(
+        "[id s1 created_ms 1700000000001 seen_ms {LAST} expires_ms {LAST} idle_s 4294967295 device phone]"
+    );
+    assert_eq!(talk.say("AUTH.SESSION GET full s1"), s1);
+    let fresh = told(server);
+    let mut fresh = talk::to(&fresh);
+    for key in ["full", "out", "revoked"] {
+        let line = format!("DEBUG DIGEST-VALUE {key}");
+        assert_eq!(talk.say(&line), fresh.say(&line), "{key}");
+    }
 }

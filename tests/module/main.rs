@@ -34,6 +34,7 @@ mod slots;
 mod slow;
 mod surface;
 mod touched;
+mod vouched;
 
 use std::fmt;
 

@@ -3,12 +3,17 @@
 //! A ledger is a row of **blocks**, so that a blacklist of any size is written and read in pieces:
 //!
 //! ```text
-//! first block    watermark, number of sessions, number of digests      varints
+//! first block    flags (since version 2)                               1 byte
+//!                watermark, number of sessions, number of digests      varints
 //!                per session, by id: id, device                        varint length, bytes
 //!                                    created, seen, expires, idle      varints
 //!                digests, as many as fit                               32 bytes, 8 bytes expiry
 //! other blocks   digests, as many as fit; ascending over all blocks
 //! ```
+//!
+//! The one flag, 1, says that whoever wrote it was confirmed: that somebody vouched for its ledgers
+//! (`AUTH.CONFIRM`). What version 1 wrote says nothing of that, which is as good as no. The others are
+//! 0, so that what a later version means by them is not passed over.
 //!
 //! Times are milliseconds since the epoch, the idle limit is in seconds, the expiry of a digest is
 //! little-endian; a varint is LEB128. Equal ledgers are written alike. What is read is trusted in
@@ -25,8 +30,22 @@ use crate::revoked::{Revocation, Row};
 use crate::session::{Facts, Session};
 use crate::{Digest, UnixMs};
 
-/// The version of this encoding, from the first release.
-pub const VERSION: i32 = 1;
+/// The version of this encoding, which is what is written.
+pub const VERSION: i32 = 2;
+/// The first one, without flags, which is read as well.
+const FIRST_VERSION: i32 = 1;
+
+/// Whoever wrote it was confirmed.
+const CONFIRMED: u8 = 1;
+
+/// A ledger as it was written down.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Whether the server that wrote it was confirmed then.
+    pub confirmed: bool,
+}
 
 /// Digests in one block: 64 KiB.
 const ROWS_PER_BLOCK: usize = 1638;
@@ -45,6 +64,8 @@ pub enum Damage {
     Order,
     /// Nothing is in it.
     Empty,
+    /// This version or flag is not known here.
+    Newer,
 }
 
 impl fmt::Display for Damage {
@@ -55,16 +76,17 @@ impl fmt::Display for Damage {
             Self::Range => "a number is out of range",
             Self::Order => "its entries are out of order",
             Self::Empty => "it is empty",
+            Self::Newer => "it was written by a newer version of the module; load that version",
         })
     }
 }
 
-/// Writes a ledger, block by block.
-pub fn encode(ledger: &Ledger, mut write: impl FnMut(&[u8])) {
+/// Writes a ledger, block by block, and whether this server is confirmed.
+pub fn encode(ledger: &Ledger, confirmed: bool, mut write: impl FnMut(&[u8])) {
     let mut rows: Vec<&Row> = ledger.revocations().collect();
     rows.sort_unstable_by_key(|row| row.digest);
 
-    let mut block = Vec::new();
+    let mut block = vec![if confirmed { CONFIRMED } else { 0 }];
     put_varint(&mut block, ledger.watermark().map_or(0, |at| at.0));
     put_varint(&mut block, count(ledger.sessions().len()));
     put_varint(&mut block, count(rows.len()));
@@ -81,10 +103,19 @@ pub fn encode(ledger: &Ledger, mut write: impl FnMut(&[u8])) {
     }
 }
 
-/// Reads a ledger; `next` gives one block after the other, `None` where there is no further one.
-pub fn decode<B: AsRef<[u8]>>(mut next: impl FnMut() -> Option<B>) -> Result<Ledger, Damage> {
+/// Reads a ledger that this version wrote; `next` gives one block after the other, `None` where there
+/// is no further one.
+pub fn decode<B: AsRef<[u8]>>(
+    version: i32,
+    mut next: impl FnMut() -> Option<B>,
+) -> Result<Written, Damage> {
     let first = next().ok_or(Damage::Truncated)?;
     let mut block = Bytes(first.as_ref());
+    let confirmed = match version {
+        FIRST_VERSION => false,
+        VERSION => read_flags(&mut block)?,
+        _ => return Err(Damage::Newer),
+    };
     let watermark = block.instant()?;
     let sessions = block.varint()?;
     let rows = block.varint()?;
@@ -99,7 +130,12 @@ pub fn decode<B: AsRef<[u8]>>(mut next: impl FnMut() -> Option<B>) -> Result<Led
     while reader.left > 0 {
         reader.take(next().ok_or(Damage::Truncated)?.as_ref())?;
     }
-    Ok(reader.ledger)
+    Ok(Written { ledger: reader.ledger, confirmed })
+}
+
+fn read_flags(block: &mut Bytes<'_>) -> Result<bool, Damage> {
+    let [flags] = block.array()?;
+    if flags & !CONFIRMED == 0 { Ok(flags & CONFIRMED != 0) } else { Err(Damage::Newer) }
 }
 
 /// Collected first and stored at once: a ledger that took them one by one would move all of them
@@ -185,110 +221,4 @@ fn count(length: usize) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn blocks(ledger: &Ledger) -> Vec<Vec<u8>> {
-        let mut blocks = Vec::new();
-        encode(ledger, |block| blocks.push(block.to_vec()));
-        blocks
-    }
-
-    fn read(blocks: &[Vec<u8>]) -> Result<Ledger, Damage> {
-        let mut blocks = blocks.iter();
-        decode(|| blocks.next())
-    }
-
-    fn sample(digests: u64) -> Ledger {
-        let mut ledger = Ledger::default();
-        ledger.raise_watermark(UnixMs(7));
-        for (id, device) in [(b"a".as_slice(), b"phone".as_slice()), (b"bb", b"")] {
-            let (created, seen, expires) = (UnixMs(1), UnixMs(300), UnixMs::MAX);
-            ledger.put(&Facts { id, device, created, seen, expires, idle_s: 60 });
-        }
-        for n in 0..digests {
-            ledger.revoke(Digest::of(&n.to_le_bytes()), UnixMs(n + 1), UnixMs(0));
-        }
-        ledger
-    }
-
-    #[test]
-    fn what_is_written_is_read_whatever_its_size() {
-        for digests in [0, 1, 1638, 1639, 5000] {
-            let ledger = sample(digests);
-            let written = blocks(&ledger);
-            assert_eq!(written.len() as u64, digests.div_ceil(1638).max(1));
-            assert_eq!(read(&written), Ok(ledger));
-        }
-    }
-
-    #[test]
-    fn equal_ledgers_are_written_alike() {
-        let mut backwards = Ledger::default();
-        for n in (0..5000_u64).rev() {
-            backwards.revoke(Digest::of(&n.to_le_bytes()), UnixMs(n + 1), UnixMs(0));
-        }
-        let mut forwards = Ledger::default();
-        for n in 0..5000_u64 {
-            forwards.revoke(Digest::of(&n.to_le_bytes()), UnixMs(n + 1), UnixMs(0));
-        }
-        assert_eq!(blocks(&backwards), blocks(&forwards));
-    }
-
-    #[test]
-    fn every_truncation_is_noticed() {
-        let whole = blocks(&sample(3));
-        for length in 0..whole[0].len() {
-            let result = read(&[whole[0][..length].to_vec()]);
-            assert!(result.is_err(), "{length} bytes");
-        }
-        assert_eq!(read(&blocks(&sample(1639))[..1]), Err(Damage::Truncated));
-        assert_eq!(read(&[]), Err(Damage::Truncated));
-    }
-
-    #[test]
-    fn what_is_left_over_is_noticed() {
-        let mut longer = blocks(&sample(3));
-        longer[0].push(0);
-        assert!(read(&longer).is_err());
-        let mut row_too_many = blocks(&sample(3));
-        row_too_many[0].extend([0xff; ROW_BYTES]);
-        assert_eq!(read(&row_too_many), Err(Damage::Trailing));
-    }
-
-    #[test]
-    fn nothing_is_no_ledger() {
-        assert_eq!(read(&[vec![0, 0, 0]]), Err(Damage::Empty));
-    }
-
-    #[test]
-    fn a_count_reserves_no_memory() {
-        let most = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
-        let sessions = [[0].as_slice(), &most, &[0]].concat();
-        assert_eq!(read(&[sessions]), Err(Damage::Truncated));
-        let digests = [[0, 0].as_slice(), &most].concat();
-        assert_eq!(read(&[digests]), Err(Damage::Truncated));
-    }
-
-    proptest! {
-        /// Damage is an error, or it is invisible and makes another well-formed ledger.
-        #[test]
-        fn a_changed_byte_never_breaks_the_ledger(at in 0_usize..230, bits in 1_u8..) {
-            let mut damaged = blocks(&sample(3));
-            let place = at % damaged[0].len();
-            damaged[0][place] ^= bits;
-            if let Ok(ledger) = read(&damaged) {
-                prop_assert_eq!(read(&blocks(&ledger)), Ok(ledger));
-            }
-        }
-
-        #[test]
-        fn any_bytes_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-            if let Ok(ledger) = read(&[bytes]) {
-                prop_assert_eq!(read(&blocks(&ledger)), Ok(ledger));
-            }
-        }
-    }
-}
+mod tests;

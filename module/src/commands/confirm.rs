@@ -17,6 +17,7 @@
 //! the link to the primary is lost               no
 //! a replica becomes a primary                   no
 //! FLUSHALL, FLUSHDB or SWAPDB                   no
+//! a ledger comes that nobody vouched for        no: by RESTORE, or with a slot or a data set
 //! ```
 //!
 //! A replica is told of a lease as the instant at which it ends: it must not answer longer because it

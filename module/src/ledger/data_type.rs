@@ -10,15 +10,18 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use std::panic::catch_unwind;
 
+use portcullis_core::encoding::Written;
 use portcullis_core::{Ledger, Relocate, encoding};
 use redis_module::raw;
 
-use crate::ledger::{aof, digest};
+use crate::ledger::{aof, digest, endings};
 use crate::server::allocator::{learn_sizes, usable};
 use crate::server::clock::now;
+use crate::server::confirmed;
 use crate::server::ffi;
 use crate::server::open_key::OpenKey;
 use crate::server::streams::{Elements, Rdb, Rewrite};
+use crate::{config, counters};
 
 /// Nine characters, as Redis wants; they are part of every RDB file and never change.
 const NAME: &CStr = c"authledgr";
@@ -95,24 +98,42 @@ unsafe extern "C" fn rdb_save(io: *mut raw::RedisModuleIO, value: *mut c_void) {
     guarded((), || {
         // SAFETY: ours, and nobody writes during this callback (see the file's head).
         let ledger = unsafe { borrowed(value) };
-        encoding::encode(ledger, |block| Rdb(io).save(block));
+        encoding::encode(ledger, confirmed::is_confirmed(), |block| Rdb(io).save(block));
     });
 }
 
 unsafe extern "C" fn rdb_load(io: *mut raw::RedisModuleIO, version: c_int) -> *mut c_void {
     guarded(ptr::null_mut(), || {
         let rdb = Rdb(io);
-        if version != encoding::VERSION {
-            return refuse(rdb, NEWER);
-        }
-        match encoding::decode(|| rdb.load()) {
-            Ok(ledger) => Box::into_raw(Box::new(ledger)).cast(),
+        match encoding::decode(version, || rdb.load()) {
+            Ok(Written { ledger, confirmed }) => {
+                if !confirmed {
+                    doubt(rdb);
+                }
+                Box::into_raw(Box::new(ledger)).cast()
+            }
             Err(damage) => refuse(rdb, &damage.to_string()),
         }
     })
 }
 
-const NEWER: &str = "it was written by a newer version of the module; load that version";
+/// A ledger has come from a server for which nobody vouched, so it may say less than the truth. Nor
+/// does anybody vouch for this server any more, and whoever is bringing it up to date just now has to
+/// begin anew.
+fn doubt(rdb: Rdb) {
+    if !confirmed::is_confirmed() && !config::requires_confirm() {
+        return;
+    }
+    counters::LEDGERS_UNCONFIRMED.add(1);
+    if confirmed::is_confirmed() {
+        rdb.warn(
+            "a ledger has come from a server that nobody had confirmed, so this server is not \
+             confirmed any more: bring its ledgers up to date and call AUTH.CONFIRM",
+        );
+    }
+    confirmed::void();
+    endings::begin_life();
+}
 
 fn refuse(rdb: Rdb, why: &str) -> *mut c_void {
     rdb.warn(&format!("a ledger cannot be read: {why}"));

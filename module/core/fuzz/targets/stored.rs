@@ -3,13 +3,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis_core::encoding::{decode, encode};
+use portcullis_core::encoding::{VERSION, decode, encode};
 
 fuzz_target!(|stored: Vec<Vec<u8>>| {
-    let mut blocks = stored.into_iter();
-    let Ok(ledger) = decode(|| blocks.next()) else { return };
-    let mut written = Vec::new();
-    encode(&ledger, |block| written.push(block.to_vec()));
-    let mut blocks = written.into_iter();
-    assert_eq!(decode(|| blocks.next()), Ok(ledger));
+    for version in 1..=VERSION {
+        let mut blocks = stored.iter();
+        let Ok(read) = decode(version, || blocks.next()) else { continue };
+        let mut written = Vec::new();
+        encode(&read.ledger, read.confirmed, |block| written.push(block.to_vec()));
+        let mut blocks = written.iter();
+        assert_eq!(decode(VERSION, || blocks.next()), Ok(read));
+    }
 });

@@ -165,10 +165,11 @@ impl Pair {
 
     fn reload(&mut self) {
         let mut blocks = Vec::new();
-        encoding::encode(&self.ledger, |block| blocks.push(block.to_vec()));
+        encoding::encode(&self.ledger, true, |block| blocks.push(block.to_vec()));
         let mut blocks = blocks.iter();
         if self.ledger.expires(Duration::ZERO).is_some() {
-            let read = encoding::decode(|| blocks.next()).expect("what was written is read");
+            let read = encoding::decode(encoding::VERSION, || blocks.next());
+            let read = read.expect("what was written is read").ledger;
             assert!(read == self.ledger);
             self.ledger = read;
         }
