@@ -6,15 +6,17 @@
 //! a changed `require-confirm`; here it is only kept.
 
 use core::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::server::clock::exact_now;
 
 static LIFE: AtomicI64 = AtomicI64::new(0);
 
-/// Begins the first life of this start: the microseconds since the epoch, so that it is another one
-/// than at any other start, greater than any earlier one, and a whole number to every language.
+/// Begins the first life of this start: microseconds since the epoch, so that it is another one than
+/// at any other start, greater than any that an earlier start came to, and a whole number to every
+/// language.
 pub(crate) fn begin() {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    LIFE.store(i64::try_from(since_epoch.as_micros()).unwrap_or(0), Ordering::Relaxed);
+    let now_us = exact_now().0.saturating_mul(1000);
+    LIFE.store(now_us.cast_signed(), Ordering::Relaxed);
 }
 
 /// The present life.
