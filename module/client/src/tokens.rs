@@ -72,23 +72,7 @@ impl<T: Send + Sync> Tokens<T> {
     #[inline]
     pub(crate) fn find<R>(&self, token: &[u8], make: impl Fn(&T) -> R) -> Option<R> {
         let spot = self.spot(token);
-        spot.sets.into_iter().find_map(|number| {
-            let set = self.sets.get(number)?;
-            let mut ways = set.marks.iter().zip(&set.places);
-            ways.find_map(|(mark, place)| {
-                if mark.load(Ordering::Acquire) != spot.mark {
-                    return None;
-                }
-                let held = place.load();
-                let head =
-                    held.as_ref().filter(|it| it.slice == *token).map(|it| &it.header.header)?;
-                // Written once a round of the hand: a hit must not take the line from others.
-                if !head.used.load(Ordering::Relaxed) {
-                    head.used.store(true, Ordering::Relaxed);
-                }
-                Some(make(&head.value))
-            })
-        })
+        spot.sets.iter().find_map(|number| self.sets.get(*number)?.find(spot.mark, token, &make))
     }
 
     /// Keeps this of the token, in place of what was known of it. If there is no room, something
@@ -200,6 +184,24 @@ impl<T: Send + Sync> Tokens<T> {
             turn.held = turn.held.saturating_sub(1);
             return;
         }
+    }
+}
+
+impl<T> Set<T> {
+    #[inline]
+    fn find<R>(&self, mark: u16, token: &[u8], make: &impl Fn(&T) -> R) -> Option<R> {
+        let all = self.marks.iter().zip(&self.places);
+        let mut alike = all.filter(|(it, _)| it.load(Ordering::Acquire) == mark);
+        alike.find_map(|(_, place)| {
+            let kept = place.load();
+            let Head { value, used } =
+                &kept.as_ref().filter(|it| it.slice == *token)?.header.header;
+            // Written once a round of the hand: a hit must not take the line from others.
+            if !used.load(Ordering::Relaxed) {
+                used.store(true, Ordering::Relaxed);
+            }
+            Some(make(value))
+        })
     }
 }
 
