@@ -34,15 +34,16 @@ const USUAL_PORT: u16 = 6379;
 
 impl Address {
     pub(crate) fn parse(text: &str) -> Result<Self, BadOptions> {
-        let url = Url::parse(text).map_err(|cause| bad(&cause.to_string()))?;
-        let scheme = url.scheme();
+        // Before it is read: there may be a list of servers in it, which is no URL.
+        let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
         if scheme.contains("cluster") || scheme.contains("sentinel") {
             return Err(BadOptions::ManyServers(scheme.to_owned()));
         }
+        let url = Url::parse(text).map_err(|cause| bad(&cause.to_string()))?;
         if url.fragment().is_some() {
             return Err(bad("nothing may follow a #, and certificates are always verified"));
         }
-        match scheme {
+        match url.scheme() {
             "redis" | "valkey" => Self::tcp(&url, false),
             "rediss" | "valkeys" => Self::tcp(&url, true),
             "unix" | "redis+unix" | "valkey+unix" => Self::unix(&url),
@@ -82,7 +83,7 @@ impl Address {
             "" => 0,
             number => database(number)?,
         };
-        Ok(Self {
+        Self {
             place: Place::Tcp {
                 host,
                 port: url.port().unwrap_or(USUAL_PORT),
@@ -92,7 +93,7 @@ impl Address {
             password: url.password().map(decoded).transpose()?,
             database,
         }
-        .complete()?)
+        .complete()
     }
 
     fn unix(url: &Url) -> Result<Self, BadOptions> {

@@ -21,7 +21,7 @@ pub struct Gate<V: Verifier>(Arc<Inner<V>>);
 struct Inner<V: Verifier> {
     watch: Watch,
     verifier: V,
-    verified: Tokens<Verified<V::Claims>>,
+    seen: Tokens<Verified<V::Claims>>,
 }
 
 struct Verified<C> {
@@ -49,8 +49,8 @@ impl<V: Verifier> Gate<V> {
     /// verified of as many tokens as the watch does verdicts, so there must be memory for that too.
     #[must_use]
     pub fn new(watch: Watch, verifier: V) -> Self {
-        let verified = Tokens::new(watch.most_tokens());
-        Self(Arc::new(Inner { watch, verifier, verified }))
+        let seen = Tokens::new(watch.most_tokens());
+        Self(Arc::new(Inner { watch, verifier, seen }))
     }
 
     /// What the token says, if it is good now.
@@ -79,7 +79,7 @@ impl<V: Verifier> Gate<V> {
 
     /// Has every token verified and asked about again.
     pub fn forget_all(&self) {
-        self.0.verified.clear();
+        self.0.seen.clear();
         self.0.watch.forget_all();
     }
 
@@ -100,7 +100,7 @@ impl<V: Verifier> Inner<V> {
     /// What was verified before, with keys that are still there, and whose time has not passed.
     fn known(&self, token: &str) -> Option<Arc<Known<V::Claims>>> {
         let keys = self.verifier.keys();
-        self.verified.find(token.as_bytes(), |it| {
+        self.seen.find(token.as_bytes(), |it| {
             let counts = it.keys == keys && wall_clock() < it.known.expires;
             counts.then(|| Arc::clone(&it.known))
         })?
@@ -120,7 +120,7 @@ impl<V: Verifier> Inner<V> {
         let now = wall_clock();
         let is_dead = |it: &Verified<V::Claims>| it.keys != keys || now >= it.known.expires;
         let value = Verified { known: Arc::clone(&known), keys };
-        self.verified.keep(token.as_bytes(), value, is_dead);
+        self.seen.keep(token.as_bytes(), value, is_dead);
         Ok(known)
     }
 }

@@ -95,18 +95,18 @@ pub enum BadOptions {
 
 const MOST_TOKENS: RangeInclusive<usize> = 1..=50_000_000;
 const LONGEST_TOKEN: RangeInclusive<usize> = 1..=1 << 20;
-const LEASE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
-const DEADLINE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
+const LEASE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_mins(1);
+const DEADLINE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_mins(1);
 const SHORTEST_BEAT: Duration = Duration::from_millis(1);
 const LONGEST_PREFIX: usize = 1024;
 
 impl Options {
     /// That everything is within its bounds.
     pub(crate) fn checked(self) -> Result<Self, BadOptions> {
-        within("lease", self.lease, LEASE)?;
-        within("deadline", self.deadline, DEADLINE)?;
-        within("most_tokens", self.most_tokens, MOST_TOKENS)?;
-        within("longest_token", self.longest_token, LONGEST_TOKEN)?;
+        within("lease", &self.lease, &LEASE)?;
+        within("deadline", &self.deadline, &DEADLINE)?;
+        within("most_tokens", &self.most_tokens, &MOST_TOKENS)?;
+        within("longest_token", &self.longest_token, &LONGEST_TOKEN)?;
         if self.beat < SHORTEST_BEAT || self.beat >= self.lease {
             let quarter = self.lease / 4;
             let bounds = format!(
@@ -132,10 +132,10 @@ impl Options {
 
 fn within<T: PartialOrd + Debug>(
     option: &'static str,
-    given: T,
-    bounds: RangeInclusive<T>,
+    given: &T,
+    bounds: &RangeInclusive<T>,
 ) -> Result<(), BadOptions> {
-    if bounds.contains(&given) {
+    if bounds.contains(given) {
         return Ok(());
     }
     let bounds = format!("{:?} to {:?}", bounds.start(), bounds.end());

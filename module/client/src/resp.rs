@@ -50,9 +50,7 @@ fn value<'b>(rest: &mut &'b [u8], depth: usize) -> Result<Value<'b>, Stop> {
         b'+' | b',' | b'(' | b'#' => Value::Text(line),
         b'-' => Value::Error(line),
         b':' => Value::Number(number(line)?),
-        b'_' => Value::Null,
-        b'$' | b'=' if line == b"-1" => Value::Null,
-        b'*' if line == b"-1" => Value::Null,
+        kind if *kind == b'_' || (line == b"-1" && b"$=*".contains(kind)) => Value::Null,
         b'$' | b'=' => Value::Text(bytes(rest, line)?),
         b'!' => Value::Error(bytes(rest, line)?),
         b'*' | b'~' => Value::List(values(rest, count(line)?, depth)?),
@@ -124,5 +122,7 @@ pub(crate) fn word(out: &mut Vec<u8>, word: &[u8]) {
 /// A whole command.
 pub(crate) fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
     begin(out, words.len());
-    words.iter().for_each(|it| word(out, it));
+    for it in words {
+        word(out, it);
+    }
 }

@@ -132,7 +132,7 @@ impl Watch {
 
 impl fmt::Debug for Watch {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (state, stats) = (self.state(), self.stats());
-        out.debug_struct("Watch").field("state", &state).field("stats", &stats).finish()
+        let mut shown = out.debug_struct("Watch");
+        shown.field("state", &self.state()).field("stats", &self.stats()).finish()
     }
 }

@@ -37,6 +37,8 @@ const RSA: &[Algorithm] = &[
     Algorithm::PS384,
     Algorithm::PS512,
 ];
+const P256: &[Algorithm] = &[Algorithm::ES256];
+const P384: &[Algorithm] = &[Algorithm::ES384];
 const EC: &[Algorithm] = &[Algorithm::ES256, Algorithm::ES384];
 const ED: &[Algorithm] = &[Algorithm::EdDSA];
 const SHORTEST_SECRET: usize = 32;
@@ -71,8 +73,8 @@ impl Key {
     /// A secret in a set that everybody can read is none, and not all keys are for signatures.
     fn from_jwk(jwk: &Jwk) -> Option<Self> {
         let usual: &[Algorithm] = match &jwk.algorithm {
-            AlgorithmParameters::EllipticCurve(it) if it.curve == EllipticCurve::P256 => &EC[..1],
-            AlgorithmParameters::EllipticCurve(it) if it.curve == EllipticCurve::P384 => &EC[1..],
+            AlgorithmParameters::EllipticCurve(it) if it.curve == EllipticCurve::P256 => P256,
+            AlgorithmParameters::EllipticCurve(it) if it.curve == EllipticCurve::P384 => P384,
             AlgorithmParameters::RSA(_) => RSA,
             AlgorithmParameters::OctetKeyPair(it) if it.curve == EllipticCurve::Ed25519 => ED,
             _ => return None,

@@ -101,16 +101,13 @@ impl<'s> Conversation<'s> {
 
     /// Writes questions that wait, if they may be asked here.
     pub(super) fn ask(&mut self, waiting: &mut Waiting) {
-        match &self.server {
-            Server::RoleAsked | Server::InfoAsked => {}
-            Server::Bad(why) => waiting.refuse_all(&Unavailable::Doubtful(why.clone())),
-            Server::Good => {
-                let (now, first) = (Moment::now(), self.sent.len());
-                while self.out.len() < FULL {
-                    let Some(ask) = waiting.next(now) else { break };
-                    self.ask_one(ask, now, first);
-                }
-            }
+        if let Server::Bad(why) = &self.server {
+            return waiting.refuse_all(&Unavailable::Doubtful(why.clone()));
+        }
+        let (now, first) = (Moment::now(), self.sent.len());
+        while matches!(self.server, Server::Good) && self.out.len() < FULL {
+            let Some(ask) = waiting.next(now) else { break };
+            self.ask_one(ask, now, first);
         }
     }
 
@@ -141,10 +138,11 @@ impl<'s> Conversation<'s> {
             return Ok(());
         }
         match self.sent.pop_front().ok_or(End::Lost)? {
-            Sent::Step => match value {
-                Value::Error(text) => return Err(End::Refused(reply::why(text))),
-                _ => {}
-            },
+            Sent::Step => {
+                if let Value::Error(text) = value {
+                    return Err(End::Refused(reply::why(text)));
+                }
+            }
             Sent::Role => self.hear_role(value),
             Sent::Info(life) => self.hear_info(life, value),
             Sent::Beat(sent) => {

@@ -60,7 +60,7 @@ impl Line<'_> {
             // before it judges how long nothing was said.
             tokio::select! { biased;
                 read = reader.read_buf(&mut input), if reads < READS => {
-                    if read.map_err(lost)? == 0 {
+                    if read.map_err(|cause| lost(&cause))? == 0 {
                         return Err(End::Lost);
                     }
                     heard = Moment::now();
@@ -77,7 +77,7 @@ impl Line<'_> {
                 }
                 sent = send(&mut writer, &conversation.out), if !(is_flushed && conversation.out.is_empty()) => {
                     is_flushed = conversation.out.is_empty();
-                    conversation.out.drain(..sent.map_err(lost)?);
+                    conversation.out.drain(..sent.map_err(|cause| lost(&cause))?);
                 }
                 ask = self.inbox.recv() => {
                     self.waiting.push(ask.ok_or(End::Unwanted)?);
@@ -144,7 +144,7 @@ fn silence(lease: Duration) -> Duration {
     lease.saturating_mul(4)
 }
 
-fn lost(cause: io::Error) -> End {
+fn lost(cause: &io::Error) -> End {
     tracing::debug!(%cause, "the connection to Redis broke");
     End::Lost
 }
