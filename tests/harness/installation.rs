@@ -68,7 +68,7 @@ fn the_unit_leaves_the_service_as_long_to_stop_as_it_may_take() {
 }
 
 #[test]
-fn what_kubernetes_runs_is_confined_and_named_by_the_overlay() {
+fn what_kubernetes_runs_is_confined_and_has_no_secret_among_its_settings() {
     let base = text("api/package/kubernetes/base/deployment.yaml");
     let migrate = text("api/package/kubernetes/base/migrate.yaml");
     let redis = text("api/package/kubernetes/redis/redis.yaml");
