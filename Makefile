@@ -67,7 +67,7 @@ package-test: package install-trial ## those packages on a fresh Debian: install
 reproduce: package ## compile the last commit elsewhere and compare every byte of the packages
 	@package/reproduce
 
-images: install-trial ## both container images, built, started and asked; the Kubernetes files, checked; as root
+images: install-images ## both container images, built, started and asked; the Kubernetes files, checked; as root
 	@package/try-images
 	@package/try-kubernetes
 
@@ -95,7 +95,7 @@ install-demo:
 install-bench:
 	@tests/install bench
 
-install-package install-trial install-aarch64 install-docs: install-%:
+install-package install-trial install-images install-aarch64 install-docs: install-%:
 	@tests/install $*
 
-.PHONY: help demo run test test-mysql test-long fuzz lint audit bench bench-long db clean install built-demo install-demo install-bench package package-test reproduce images aarch64 docs install-package install-trial install-aarch64 install-docs
+.PHONY: help demo run test test-mysql test-long fuzz lint audit bench bench-long db clean install built-demo install-demo install-bench package package-test reproduce images aarch64 docs install-package install-trial install-images install-aarch64 install-docs
