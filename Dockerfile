@@ -19,17 +19,17 @@ WORKDIR /build
 COPY . .
 RUN PROFILE=$PROFILE CARGO_TARGET_DIR=/build/target package/compile
 # What the program needs to run, and nobody else: its libraries, found by their loader.
-RUN mkdir -p /service/etc/ssl/certs /service/var/lib/portcullis \
+RUN mkdir -p /service/etc/ssl/certs /state \
     && install -D "target/$PROFILE/portcullis" /service/usr/bin/portcullis \
     && ldd /service/usr/bin/portcullis | grep -o '/[^ ]*' | xargs -I{} install -D {} /service{} \
     && cp -L /etc/ssl/certs/ca-certificates.crt /service/etc/ssl/certs/ \
     && echo 'portcullis:x:65532:65532::/var/lib/portcullis:/sbin/nologin' >/service/etc/passwd \
     && echo 'portcullis:x:65532:' >/service/etc/group \
-    && chown -R 65532:65532 /service/var/lib/portcullis \
     && install -D "target/$PROFILE/libportcullis.so" /module/libportcullis.so
 
 FROM scratch AS service
 COPY --from=build /service /
+COPY --from=build --chown=65532:65532 /state /var/lib/portcullis
 USER 65532:65532
 WORKDIR /var/lib/portcullis
 ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt OPS_ADDR=0.0.0.0:9464
