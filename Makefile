@@ -2,13 +2,13 @@
 export SQLX_OFFLINE ?= true
 
 help:
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: release ## the whole story on private servers, from building to logging out everywhere
-	@cargo run --quiet --release -p portcullis-tests --no-default-features --bin demo
+demo: built-demo ## the whole story on private servers, from building to logging out everywhere
+	@cargo run --quiet --profile demo -p portcullis-tests --no-default-features --bin demo
 
-run: release ## the same servers and the service, until Ctrl-C, with three commands to try
-	@cargo run --quiet --release -p portcullis-tests --no-default-features --bin demo -- --stay
+run: built-demo ## the same servers and the service, until Ctrl-C, with three commands to try
+	@cargo run --quiet --profile demo -p portcullis-tests --no-default-features --bin demo -- --stay
 
 test: install ## every test, on real servers
 	@cargo build -p portcullis-module
@@ -58,6 +58,25 @@ bench-long: install-bench ## the same, criterion at length, and ten million revo
 db: install-demo ## describe the SQL anew (.sqlx/) after a query or a migration has changed
 	@cargo run --quiet -p portcullis-tests --no-default-features --bin queries
 
+package: install-package ## Debian packages and archives of both parts, in target/package
+	@package/build
+
+package-test: package install-trial ## those packages on a fresh Debian: install, log in, upgrade, purge; as root
+	@package/try-debian
+
+reproduce: package ## compile the last commit elsewhere and compare every byte of the packages
+	@package/reproduce
+
+images: install-images ## both container images, built, started and asked; the Kubernetes files, checked; as root
+	@package/try-images
+	@package/try-kubernetes
+
+aarch64: install-aarch64 ## the module, compiled for aarch64 and loaded into a redis-server that qemu runs; as root
+	@package/try-aarch64
+
+docs: install-docs ## the documents as a site, links checked, in target/docs
+	@package/docs
+
 clean: ## remove everything that was built or started here
 	@cargo clean
 
@@ -65,10 +84,10 @@ install: ## what this machine lacks for the tests
 	@tests/install tests
 
 # One by one, as the demo asks for them, so that nothing is built twice.
-release: install-demo
-	@cargo build --release -p portcullis-module
-	@cargo build --release -p portcullis-api
-	@cargo build --release -p portcullis-tests --no-default-features --bin demo
+built-demo: install-demo
+	@cargo build --profile demo -p portcullis-module
+	@cargo build --profile demo -p portcullis-api
+	@cargo build --profile demo -p portcullis-tests --no-default-features --bin demo
 
 install-demo:
 	@tests/install
@@ -76,4 +95,7 @@ install-demo:
 install-bench:
 	@tests/install bench
 
-.PHONY: help demo run test test-mysql test-long fuzz lint audit bench bench-long db clean install release install-demo install-bench
+install-package install-trial install-images install-aarch64 install-docs: install-%:
+	@tests/install $*
+
+.PHONY: help demo run test test-mysql test-long fuzz lint audit bench bench-long db clean install built-demo install-demo install-bench package package-test reproduce images aarch64 docs install-package install-trial install-images install-aarch64 install-docs

@@ -4,6 +4,7 @@ pub(crate) mod check;
 mod health;
 pub(crate) mod input;
 mod keys;
+pub(crate) mod shell;
 mod token;
 pub(crate) mod words;
 
@@ -50,7 +51,16 @@ pub(crate) enum Command {
     /// Ask the service on this host whether it is ready; exits with 0 if it is, with 1 if not.
     Health(health::Health),
     /// Print the description of the API (`OpenAPI` 3.1, JSON).
-    Openapi,
+    Openapi {
+        /// Print the page for people instead.
+        #[arg(long)]
+        html: bool,
+    },
+    /// Print what makes a shell complete this command at the Tab key.
+    Completions(shell::Completions),
+    /// Write the manual pages into a directory.
+    #[command(hide = true)]
+    Man(shell::Man),
 }
 
 #[derive(Args)]
@@ -131,18 +141,21 @@ impl Cli {
     /// What was typed. Only `serve` and the checks tell all settings in their help; elsewhere
     /// they would bury the options of the command itself.
     pub(crate) fn read() -> Self {
+        let matches = settings::given(Self::described(), std::env::args_os());
+        matches
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .unwrap_or_else(|error| error.exit())
+    }
+
+    /// All that can be typed, as help and manual tell it.
+    pub(crate) fn described() -> clap::Command {
         let mut command = Self::command();
         for name in ["cleanup", "hydrate", "import"] {
             command = command.mut_subcommand(name, with_little_help);
         }
         command =
             command.mut_subcommand("token", |it| it.mut_subcommand("inspect", with_little_help));
-        command =
-            command.mut_subcommand("user", |user| user.mut_subcommand("create", with_little_help));
-        let matches = settings::given(command, std::env::args_os());
-        matches
-            .and_then(|matches| Self::from_arg_matches(&matches))
-            .unwrap_or_else(|error| error.exit())
+        command.mut_subcommand("user", |user| user.mut_subcommand("create", with_little_help))
     }
 }
 

@@ -55,10 +55,16 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Check(check) => check.run().await,
         Command::CheckConfig(settings) => check::offline(*settings),
         Command::Health(health) => health.run(),
-        Command::Openapi => {
+        Command::Openapi { html: true } => {
+            print!("{}", openapi::page());
+            Ok(())
+        }
+        Command::Openapi { html: false } => {
             println!("{:#}", openapi::document());
             Ok(())
         }
+        Command::Completions(shell) => shell.print(Cli::described()),
+        Command::Man(pages) => pages.write(Cli::described()),
     }
 }
 

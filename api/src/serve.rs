@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,6 +18,7 @@ pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
     let server = &app.settings.server;
     let (header_timeout, grace) = (server.header_timeout, server.shutdown_grace);
     let router = crate::http::routes::app(app.clone());
+    tell_supervisor(NotifyState::Ready);
     tokio::select! {
         () = connections::serve(listener, router, header_timeout, app.background.stop.clone()) => {}
         () = cut_off(&app, grace) => tracing::warn!("requests were cut off at shutdown"),
@@ -45,6 +47,15 @@ pub async fn stop_at_signal(app: App) -> std::io::Result<()> {
         _ = interrupt.recv() => {}
     }
     tracing::info!("stopping");
+    tell_supervisor(NotifyState::Stopping);
     app.background.stop.cancel();
     Ok(())
+}
+
+/// For systemd's `Type=notify`. Under anything else it does nothing; that nobody listens any more is
+/// no reason to stop.
+fn tell_supervisor(state: NotifyState<'_>) {
+    if let Err(cause) = sd_notify::notify(&[state]) {
+        tracing::warn!(%cause, "systemd could not be told (NOTIFY_SOCKET)");
+    }
 }

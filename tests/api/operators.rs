@@ -4,6 +4,7 @@ mod checks;
 mod health;
 mod input;
 mod migrations;
+mod packaged;
 mod settings;
 
 use std::io::Write as _;

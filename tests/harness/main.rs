@@ -1,6 +1,7 @@
 //! The harness itself: what the other tests take for granted about their servers.
 
 mod dependencies;
+mod installation;
 mod packages;
 mod queries;
 mod requirements;

@@ -22,13 +22,23 @@ pub fn binary_path() -> &'static Path {
 }
 
 fn built(package: &str, file: &str) -> PathBuf {
-    let (folder, profile) =
-        if cfg!(debug_assertions) { ("debug", "dev") } else { ("release", "release") };
+    let profile = profile();
     let status = Command::new("cargo")
-        .args(["build", "--quiet", "--profile", profile, "--package", package])
+        .args(["build", "--quiet", "--profile", &profile, "--package", package])
         .current_dir(workspace())
         .status()
         .expect("cargo runs; is it on the PATH?");
     assert!(status.success(), "{package} does not build; run `cargo build -p {package}`");
-    target().join(folder).join(file)
+    target().join(if profile == "dev" { "debug" } else { &profile }).join(file)
+}
+
+/// The profile that the caller was built with: the folder says it that cargo put the program into.
+fn profile() -> String {
+    let program = std::env::current_exe().expect("a program knows where it lies");
+    let folders = program.ancestors().skip(1).filter_map(|folder| folder.file_name()?.to_str());
+    match folders.filter(|folder| *folder != "deps").map(String::from).next() {
+        None => "dev".to_owned(),
+        Some(folder) if folder == "debug" => "dev".to_owned(),
+        Some(folder) => folder,
+    }
 }

@@ -10,4 +10,5 @@ mod refusals;
 mod routes;
 
 pub use document::document;
+pub use page::page;
 pub(crate) use routes::routes;

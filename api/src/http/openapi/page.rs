@@ -15,6 +15,11 @@ const STYLE: &str = include_str!("page.css");
 /// The page.
 pub(super) static PAGE: LazyLock<String> = LazyLock::new(|| render(document()));
 
+/// The same, for a site of one's own; `openapi.json` is to lie beside it.
+pub fn page() -> &'static str {
+    &PAGE
+}
+
 /// Nothing is loaded, nothing runs; only this one style counts.
 pub(super) static POLICY: LazyLock<String> = LazyLock::new(|| {
     let style = STANDARD.encode(Sha256::digest(STYLE));
