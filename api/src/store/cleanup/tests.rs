@@ -6,6 +6,7 @@ use super::*;
 use crate::base::clock::Clock;
 use crate::settings::Stores;
 use crate::store::database::Store;
+use crate::store::transaction::Transaction;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const DAY: Duration = Duration::from_hours(24);
@@ -255,7 +256,7 @@ async fn who_may_not_change_tables_deletes_row_by_row() {
 #[tokio::test]
 async fn somebody_who_reads_the_trail_for_long_keeps_its_months_and_holds_up_nothing() {
     let (_, db, first) = trail("cleanup_reader").await;
-    let mut reader = db.begin().await.unwrap();
+    let mut reader = Transaction::begin(&db).await.unwrap();
     sqlx::query("select count(*) from audit_events").fetch_one(&mut *reader).await.unwrap();
     let now = midnight(&db, &first[1]).await.plus(settings().server.audit_retention);
     let deleted = clean(&db, &settings(), now).await.unwrap().unwrap();
