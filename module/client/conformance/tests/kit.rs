@@ -7,6 +7,7 @@ use std::process::Command;
 use portcullis_tests::{module_path, servers};
 
 const KIT: &str = env!("CARGO_BIN_EXE_portcullis-conformance");
+const CLIENT: &str = env!("CARGO_BIN_EXE_conformance-client");
 const REFERENCE: &str = env!("CARGO_BIN_EXE_conformance-reference");
 
 /// What the kit printed, and its exit status.
@@ -30,6 +31,14 @@ fn says(printed: &str, scenario: &str, verdict: &str) -> bool {
         let words: Vec<&str> = line.split_whitespace().collect();
         words.starts_with(&[scenario, verdict])
     })
+}
+
+#[test]
+fn our_own_crate_holds_on_every_server() {
+    for server in servers() {
+        let (printed, status) = judged(&server.program, &["--rounds", "1"], &[CLIENT]);
+        assert_eq!(status, Some(0), "{}:\n{printed}", server.name);
+    }
 }
 
 #[test]
