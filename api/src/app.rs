@@ -22,6 +22,7 @@ use crate::sessions::bearer::Bearer;
 use crate::sessions::fallback::Fallback;
 use crate::sessions::gate::Gate;
 use crate::sessions::opening::Opening;
+use crate::sessions::signed::Signed;
 use crate::settings::Settings;
 use crate::store::database::Store;
 use crate::tokens::access::Keys;
@@ -101,7 +102,7 @@ impl App {
         let activity = Activity::new(&ledgers, &settings.sessions);
         let keys = Arc::new(Keys::new(&settings.tokens)?);
         let bearer = Bearer {
-            keys: keys.clone(),
+            signed: Signed::new(keys.clone(), clock.clone(), ledgers.watch()),
             ledgers: ledgers.clone(),
             store: store.clone(),
             fallback: Fallback::new(

@@ -7,6 +7,7 @@ pub mod belief;
 pub mod change;
 pub(crate) mod fence;
 pub mod hydrate;
+pub(crate) mod kept;
 pub mod ledgers;
 pub mod line;
 pub mod module_lack;

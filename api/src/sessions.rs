@@ -17,3 +17,4 @@ pub(crate) mod log_out_everywhere;
 pub mod opening;
 mod revoke_token;
 pub(crate) mod rows;
+pub mod signed;

@@ -7,6 +7,7 @@ mod endpoints;
 mod failover;
 mod filling;
 mod instances;
+mod kept;
 mod kills;
 mod late;
 mod load;

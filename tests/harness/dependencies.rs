@@ -6,13 +6,14 @@ use std::path::Path;
 
 use portcullis_tests::workspace;
 
-const MEMBERS: [&str; 9] = [
+const MEMBERS: [&str; 10] = [
     "api",
     "benches",
     "benches/bare",
     "benches/noop",
     "module",
     "module/client",
+    "module/client/conformance",
     "module/core",
     "tests",
     "tests/protocol",

@@ -8,11 +8,13 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_client::Watch;
 use portcullis_core::{Digest, Verdict};
 use redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Value};
 use secrecy::ExposeSecret as _;
 use tokio::sync::SetOnce;
 
+use super::kept::Asked;
 use super::outbox::refusing_users::Aside;
 use super::outbox::settled_row::Settled;
 use super::outbox::unmarked::Unmarked;
@@ -83,7 +85,7 @@ impl Ledgers {
         let Surroundings { store, clock, random, background } = around;
         let (prefix, deadline) = (stores.ledger_key_prefix.clone(), stores.redis_deadline);
         let sentinel = format!("portcullis:sentinel:{prefix}");
-        let lines = Lines::new(stores.redis_url().expose_secret(), sentinel, deadline)?;
+        let lines = Lines::new(stores.redis_url().expose_secret(), sentinel, stores)?;
         Ok(Self(Arc::new(Parts {
             lines,
             prefix,
@@ -129,16 +131,16 @@ impl Ledgers {
         self.lines.is_believed()
     }
 
-    /// `AUTH.CHECK key DIGEST hex SESSION sid`: the one question of the hot path. The token itself
-    /// stays here, so that no `MONITOR` ever shows one.
-    pub async fn check(
-        &self,
-        user_id: u64,
-        digest: Digest,
-        session: &SessionId,
-    ) -> RedisResult<Verdict> {
-        let line = self.lines.believed_about(user_id)?;
-        let answer = line.checks.ask(self.question(user_id, digest, session)).await;
+    /// The one question of the hot path: what is kept, or `AUTH.CHECK key DIGEST hex SESSION sid`. The
+    /// token itself stays here, so that no `MONITOR` ever shows one.
+    pub(crate) async fn check(&self, asked: &Asked<'_>, digest: Digest) -> RedisResult<Verdict> {
+        let (line, life) = self.lines.believed_about(asked.user_id)?;
+        let kept = self.lines.kept.verdict(asked, life).await;
+        if let Some(verdict) = self.lines.heard(&line, kept)? {
+            return Ok(verdict);
+        }
+        let question = self.question(asked.user_id, digest, asked.session);
+        let answer = question.query_async::<Value>(&mut line.ask.clone()).await;
         match self.lines.heard(&line, answer)? {
             Value::Okay => Ok(Verdict::Ok),
             Value::SimpleString(word) => {
@@ -146,6 +148,11 @@ impl Ledgers {
             }
             _ => Err(unexpected("AUTH.CHECK")),
         }
+    }
+
+    /// What keeps verdicts, for whoever keeps something beside them.
+    pub(crate) fn watch(&self) -> Option<&Watch> {
+        self.lines.kept.watch()
     }
 
     /// What Redis says of a token, believed or not: for whoever looks, never to let anybody in.

@@ -15,8 +15,6 @@
 //! asked, which is the circuit breaker. Of a user whose changes are still on their way, Redis is
 //! not believed either. What is believed is decided in `belief.rs`; here are the connections.
 
-mod checks;
-
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -27,17 +25,15 @@ use tokio::sync::Notify;
 use crate::base::log_targets as log;
 use crate::ledger::module_lack::Lack;
 use crate::ledger::sentinel::{Sight, sight};
+use crate::settings::Stores;
 
 use super::belief::{Belief, Delivery, Doubt, LineId};
+use super::kept::Kept;
 use super::redis_fault::{breaks_line, unavailable};
-use checks::Checks;
-
 /// Connections to one life of Redis.
 pub(crate) struct Line {
     /// For questions.
     pub(crate) ask: MultiplexedConnection,
-    /// For those of the hot path, on the same connection.
-    pub(crate) checks: Checks,
     /// For changes, which may have to wait for replicas.
     pub(crate) tell: MultiplexedConnection,
     /// Which life it is.
@@ -64,6 +60,8 @@ pub(crate) struct Lines {
     client: Client,
     deadline: Duration,
     sentinel: String,
+    /// What is kept of what was asked, and forgotten when belief says so.
+    pub(crate) kept: Kept,
     state: RwLock<State>,
     /// Rung when a line has ended or is not believed any more.
     pub(crate) trouble: Notify,
@@ -75,15 +73,18 @@ pub(crate) struct Lines {
 struct State {
     line: Option<Arc<Line>>,
     belief: Belief,
+    /// Which life of its ledgers was believed when the line was last looked at.
+    life: Option<i64>,
     /// What is wrong with the module at the end of the line: ledgers cannot be spoken of there.
     lack: Option<Lack>,
 }
 
 impl Lines {
-    pub(crate) fn new(url: &str, sentinel: String, deadline: Duration) -> RedisResult<Self> {
+    pub(crate) fn new(url: &str, sentinel: String, stores: &Stores) -> RedisResult<Self> {
         let (trouble, up) = (Notify::new(), Notify::new());
         let (client, state) = (Client::open(url)?, RwLock::default());
-        Ok(Self { client, deadline, sentinel, state, trouble, up })
+        let (deadline, kept) = (stores.redis_deadline, Kept::at(url, stores));
+        Ok(Self { client, deadline, sentinel, kept, state, trouble, up })
     }
 
     /// The line, believed or not, if there are ledgers at its end.
@@ -103,14 +104,16 @@ impl Lines {
         lack.map_or(Ok(()), |lack| Err(unavailable(lack.told())))
     }
 
-    /// The line, if what it says about this user may be believed.
-    pub(crate) fn believed_about(&self, user_id: u64) -> RedisResult<Arc<Line>> {
+    /// The line, if what it says about this user may be believed, and which life of the ledgers that
+    /// is about.
+    pub(crate) fn believed_about(&self, user_id: u64) -> RedisResult<(Arc<Line>, Option<i64>)> {
         let state = self.read();
         state.belief.about(user_id).map_err(|doubt| match doubt {
             Doubt::Line => unavailable("Redis is not trusted"),
             Doubt::Behind => unavailable("the ledger is behind"),
         })?;
-        state.line.clone().ok_or_else(|| unavailable("no connection to Redis"))
+        let line = state.line.clone().ok_or_else(|| unavailable("no connection to Redis"))?;
+        Ok((line, state.life))
     }
 
     pub(crate) fn is_believed(&self) -> bool {
@@ -128,9 +131,19 @@ impl Lines {
         }
     }
 
-    /// Believes the line, should it still be the current one.
-    pub(crate) fn believe(&self, line: &Arc<Line>) {
-        if self.write().belief.believe(line.id) {
+    /// Believes the line, should it still be the current one, about this life of its ledgers.
+    pub(crate) fn believe(&self, line: &Arc<Line>, life: Option<i64>) {
+        let mut state = self.write();
+        if !state.belief.is_believed() {
+            // What was kept may be from before all that had been missed was told.
+            self.kept.forget_all();
+        }
+        let is_news = state.belief.believe(line.id);
+        if state.belief.line() == Some(line.id) {
+            state.life = life;
+        }
+        drop(state);
+        if is_news {
             self.up.notify_one();
             tracing::info!(
                 target: log::LINE,
@@ -179,11 +192,10 @@ impl Lines {
             return Ok(line);
         }
         let (ask, tell, sight) = self.open_both().await?;
-        let checks = Checks::on(ask.clone());
         let mut state = self.write();
         state.lack = sight.lack;
         let id = state.belief.begin_line();
-        let line = Arc::new(Line { ask, checks, tell, run_id: sight.run_id, id });
+        let line = Arc::new(Line { ask, tell, run_id: sight.run_id, id });
         state.line = Some(line.clone());
         Ok(line)
     }
@@ -254,6 +266,8 @@ impl Lines {
 
     /// Redis has confirmed everything, unless a later delivery is on its way.
     pub(crate) fn delivered(&self, user_id: u64, delivery: Delivery) {
+        // First: a change that was answered here is not answered from before it.
+        self.kept.forget(user_id);
         self.write().belief.delivered(user_id, delivery);
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Sight {
     pub(crate) run_id: String,
     /// Names the life of its ledgers: they may be replaced while the server lives.
     pub(crate) life: String,
+    /// The same for verdicts that are kept; a module of an earlier version names none.
+    pub(crate) check_life: Option<i64>,
     is_primary: bool,
     /// What it lacks to be of any use.
     pub(crate) lack: Option<Lack>,
@@ -81,6 +83,7 @@ pub(crate) async fn sight(redis: &mut MultiplexedConnection, key: &str) -> Redis
     Ok(Sight {
         run_id: field("run_id").unwrap_or_default().to_owned(),
         life: field("portcullis_fence_life").unwrap_or_default().to_owned(),
+        check_life: field("portcullis_check_life").and_then(|life| life.parse().ok()),
         is_primary: field("role") == Some("master"),
         lack: Lack::seen_in(&info),
         is_confirmed: field("portcullis_confirmed") == Some("1"),

@@ -109,7 +109,7 @@ async fn round(ledgers: &Ledgers, marked: &mut Instant) -> Result<(), Fault> {
             asked?;
         }
     }
-    lines.believe(&line);
+    lines.believe(&line, sight.check_life);
     if marked.elapsed() >= MARK_EVERY
         && let Some(mark) = sight.parsed()
     {

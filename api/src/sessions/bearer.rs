@@ -1,30 +1,30 @@
 //! Whether an access token is live, and whose it is.
 //!
-//! The token's own claims are checked first, then Redis is asked whether it is still good. When
+//! The token's own claims are checked first (`signed.rs`), then Redis is asked whether it is still good,
+//! or what it told lately is used, as long as it tells of every change (`ledger/kept.rs`). When
 //! Redis cannot say or is not believed, MySQL can (`fallback.rs`). So it is when a believed Redis
 //! does not know the session, or calls it idle or logged out: a session that is not in its ledger
 //! yet is no dead one, nor is one of whose last use Redis has not heard. Only what it calls revoked
 //! stays so. No verdict at all is a refusal.
 
-use std::sync::Arc;
-
-use portcullis_core::{Digest, Verdict};
+use portcullis_core::Verdict;
 
 use super::activity::Activity;
 use super::caller::Caller;
 use super::fallback::Fallback;
+use super::signed::Signed;
 use crate::base::clock::Clock;
 use crate::base::error::{Error, Result};
 use crate::base::log_targets as log;
 use crate::base::role::Role;
+use crate::ledger::kept::Asked;
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::repair;
 use crate::store::database::Store;
-use crate::tokens::access::Keys;
 
 /// Checks access tokens.
 pub struct Bearer {
-    pub(crate) keys: Arc<Keys>,
+    pub(crate) signed: Signed,
     pub(crate) ledgers: Ledgers,
     pub(crate) store: Store,
     /// Lets some checks at a time ask MySQL while Redis is of no help.
@@ -44,14 +44,15 @@ impl Bearer {
     /// Checks a token, and tells whose it is.
     pub(crate) async fn check(&self, token: &str) -> Result<Caller> {
         let now = self.clock.now();
-        let claims = self.keys.verify(token, now).map_err(|refusal| {
+        let read = self.signed.read(token, now).await.map_err(|refusal| {
             tracing::debug!(target: log::CALLER, ?refusal, "an access token is no good");
             Error::DeadToken
         })?;
-        let mut caller = Caller::new(claims, Digest::of(token.as_bytes()));
-        let verdict = self.ledgers.check(caller.user_id, caller.digest, &caller.session).await;
+        let mut caller = Caller::new(read.claims.claims.clone(), read.claims.digest);
+        let (user_id, subject) = (caller.user_id, &*read.subject);
+        let asked = Asked { user_id, subject, token, session: &caller.session };
+        let verdict = self.ledgers.check(&asked, caller.digest).await;
         if let Ok(verdict) = &verdict {
-            let user_id = caller.user_id;
             tracing::debug!(target: log::LEDGER_CHECK, user_id, ?verdict, "Redis judged");
         }
         match verdict {

@@ -13,6 +13,9 @@ use super::values::{duration, given, secret};
 /// Beyond the deadlines of both stores, what an answer may take.
 const OWN_TIME: Duration = Duration::from_millis(500);
 
+/// With a shorter one, Redis would be asked for signs of life more often than for anything else.
+const SHORTEST_LEASE: Duration = Duration::from_millis(20);
+
 /// MySQL and Redis.
 #[derive(Args, Clone)]
 #[command(next_help_heading = Stores::HEADING)]
@@ -66,6 +69,10 @@ pub struct Stores {
     /// How long to wait for Redis before asking MySQL instead (10ms to 10s).
     #[arg(long, env, default_value = "250ms", value_parser = duration("10ms", "10s"))]
     pub redis_deadline: Duration,
+    /// How long a check may be answered from memory after Redis was last heard from (20ms to 10s; 0 =
+    /// each check asks Redis).
+    #[arg(long, env, default_value = "250ms", value_parser = duration("0s", "10s"))]
+    pub verdict_lease: Duration,
     /// Number of replicas that must confirm a revocation before it counts as delivered (0 to 10).
     #[arg(long, env, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=10))]
     pub redis_wait_replicas: u8,
@@ -98,6 +105,12 @@ impl Stores {
         match given(self.redis_url.as_ref()) {
             Some(url) => address::redis("REDIS_URL", url)?,
             None => address::host("REDIS_HOST", &self.redis_host)?,
+        }
+        if !self.verdict_lease.is_zero() && self.verdict_lease < SHORTEST_LEASE {
+            return Err(Invalid::new(
+                "VERDICT_LEASE",
+                "must be 20ms to 10s, or 0 if each check is to ask Redis; the default is 250ms",
+            ));
         }
         if self.ledger_key_prefix.is_empty() {
             return Err(Invalid::new(

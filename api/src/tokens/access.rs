@@ -50,6 +50,8 @@ impl AccessToken {
 /// The keys, and what every token must say beside its signature.
 pub struct Keys {
     ring: RwLock<Arc<Vec<Key>>>,
+    /// How often the ring was replaced.
+    turns: AtomicU64,
     /// Where the keys are read again from, and when that was done last.
     dir: Option<PathBuf>,
     read_at_s: AtomicU64,
@@ -69,6 +71,7 @@ impl Keys {
         Ok(Self {
             seen: Mutex::new(dir.as_deref().and_then(key::look)),
             ring: RwLock::new(Arc::new(read(dir.as_deref(), &secrets)?)),
+            turns: AtomicU64::new(0),
             dir,
             read_at_s: AtomicU64::new(0),
             secrets,
@@ -80,6 +83,8 @@ impl Keys {
     pub fn reload(&self) -> Result<(), KeyFault> {
         let ring = Arc::new(read(self.dir.as_deref(), &self.secrets)?);
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
+        // Afterwards: what is verified in between counts as verified with the old ones.
+        self.turns.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
@@ -123,6 +128,25 @@ impl Keys {
             }
             verdict => verdict,
         }
+    }
+
+    /// Another number whenever a key may have gone: what was verified under the last one has to be
+    /// verified again.
+    #[must_use]
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Acquire)
+    }
+
+    /// Whether the time of a token has passed that was verified before, or has not come after all.
+    #[must_use]
+    pub fn is_out_of_time(&self, claims: &Claims, now: Timestamp) -> bool {
+        self.rules.in_time(claims.expires_at_s, claims.issued_at_s, now).is_err()
+    }
+
+    /// From when on a token is dead by itself.
+    #[must_use]
+    pub fn end(&self, claims: &Claims) -> Timestamp {
+        self.rules.end(claims.expires_at_s)
     }
 
     /// Another instance may sign with a key made since: looked for once a second at most, because

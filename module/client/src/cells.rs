@@ -1,6 +1,6 @@
 //! What has changed since when: counters that pushes raise, by which an answer is known to be stale.
 //!
-//! Only the watch's own thread counts, except for [`Cells::begin_era`], which anybody may call.
+//! The watch's own thread counts what it is told, and anybody what they know better.
 
 use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};

@@ -59,10 +59,7 @@ impl<V: Verifier> Gate<V> {
     ///
     /// [`Refused`]: not authentic, dead, or nobody can tell.
     pub async fn admit(&self, token: &str) -> Result<Arc<Known<V::Claims>>, Refused<V::Refusal>> {
-        let known = match self.0.known(token) {
-            Some(known) => known,
-            None => self.0.verify(token).await.map_err(Refused::Invalid)?,
-        };
+        let known = self.known(token).await.map_err(Refused::Invalid)?;
         let question = Question {
             subject: &known.subject,
             token: token.as_bytes(),
@@ -74,6 +71,20 @@ impl<V: Verifier> Gate<V> {
             Ok(Verdict::Ok) => Ok(known),
             Ok(verdict) => Err(Refused::Dead(verdict)),
             Err(cause) => Err(Refused::Unavailable(cause)),
+        }
+    }
+
+    /// What the token says, if it is authentic, whether or not it is still good.
+    ///
+    /// For whoever has more to look at before the watch is asked.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the verifier has against it.
+    pub async fn known(&self, token: &str) -> Result<Arc<Known<V::Claims>>, V::Refusal> {
+        match self.0.known(token) {
+            Some(known) => Ok(known),
+            None => self.0.verify(token).await,
         }
     }
 

@@ -13,8 +13,13 @@ pub(crate) struct Lease {
     /// How far the server's clock is ahead of ours at most, in milliseconds.
     ahead_ms: AtomicI64,
     pub(crate) era: Era,
+    /// Which life of the server's ledgers the era is of.
+    life: AtomicI64,
     length: Duration,
 }
+
+/// No server's life.
+const NO_LIFE: i64 = i64::MIN;
 
 /// The server's reading was rounded down, and so was ours that is taken from it.
 const ROUNDED_MS: i64 = 2;
@@ -22,7 +27,7 @@ const ROUNDED_MS: i64 = 2;
 impl Lease {
     pub(crate) fn new(length: Duration) -> Self {
         let (until, ahead_ms) = (AtomicU64::new(0), AtomicI64::new(0));
-        Self { until, ahead_ms, era: Era::default(), length }
+        Self { until, ahead_ms, era: Era::default(), life: AtomicI64::new(NO_LIFE), length }
     }
 
     /// Whether what is known may be used. Whoever sees that it may also sees every change that had
@@ -49,6 +54,19 @@ impl Lease {
     pub(crate) fn end(&self) {
         self.until.store(0, Ordering::Release);
         self.era.begin();
+    }
+
+    /// What is known is of other ledgers from here on. Whoever sees the new life sees that nothing of
+    /// the old one counts, and whoever sees an answer of the new one sees the new life.
+    pub(crate) fn begin_life(&self, life: i64) {
+        self.end();
+        self.life.store(life, Ordering::Release);
+    }
+
+    /// Which life the last answer was of; none before the first.
+    #[inline]
+    pub(crate) fn life(&self) -> Option<i64> {
+        Some(self.life.load(Ordering::Acquire)).filter(|life| *life != NO_LIFE)
     }
 
     pub(crate) fn until(&self) -> Moment {

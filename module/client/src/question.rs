@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
-use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use foldhash::quality::RandomState;
+
+use portcullis_core::Digest;
 
 use crate::cells::{Cell, Cells};
 use crate::resp;
@@ -71,7 +72,7 @@ impl Fingerprints {
 #[derive(Clone)]
 pub(crate) struct Written {
     pub(crate) wire: Box<[u8]>,
-    token: Range<usize>,
+    token: Box<[u8]>,
     pub(crate) cell: Cell,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) expires_ms: i64,
@@ -87,13 +88,13 @@ impl Written {
         let key = [prefix.as_bytes(), question.subject.as_bytes()].concat();
         let session = question.session.map_or(0, |_| 2);
         let issued = question.issued_ms.map_or(0, |_| 2);
-        let mut wire = Vec::with_capacity(key.len() + question.token.len() + 160);
-        resp::begin(&mut wire, 4 + session + issued);
+        let mut wire = Vec::with_capacity(key.len() + 320);
+        resp::begin(&mut wire, 5 + session + issued);
         resp::word(&mut wire, b"AUTH.CHECK");
         resp::word(&mut wire, &key);
-        resp::word(&mut wire, question.token);
-        // Without the line's end behind it.
-        let end = wire.len() - 2;
+        // The token itself stays here: whoever listens on the way could use it.
+        resp::word(&mut wire, b"DIGEST");
+        resp::word(&mut wire, &Digest::of(question.token).to_hex());
         if let Some(session) = question.session {
             resp::word(&mut wire, b"SESSION");
             resp::word(&mut wire, session.as_bytes());
@@ -104,7 +105,7 @@ impl Written {
         }
         resp::word(&mut wire, b"UNTIL");
         Self {
-            token: end - question.token.len()..end,
+            token: question.token.into(),
             wire: wire.into_boxed_slice(),
             cell: cells.of(&key),
             fingerprint,
@@ -123,7 +124,7 @@ impl Written {
     }
 
     pub(crate) fn token(&self) -> &[u8] {
-        self.wire.get(self.token.clone()).unwrap_or_default()
+        &self.token
     }
 }
 

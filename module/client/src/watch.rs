@@ -118,6 +118,29 @@ impl Watch {
         self.shared.stats()
     }
 
+    /// Which life of its ledgers the server was in when it last answered, as `check_life` in
+    /// `INFO portcullis` names it; no two servers are ever in the same one, and none comes back to one.
+    ///
+    /// For whoever has another way of knowing which server is to be believed: what [`Self::check`] says
+    /// is about this life if it is the same before and afterwards.
+    #[inline]
+    #[must_use]
+    pub fn life(&self) -> Option<i64> {
+        self.shared.knowledge.lease.life()
+    }
+
+    /// Has everything about this subject asked again.
+    ///
+    /// For whoever changes ledgers: once Redis has acknowledged a change to this process, say this, and
+    /// no later check here is answered from before it. Others are told by Redis.
+    pub fn forget(&self, subject: &str) {
+        let knowledge = &self.shared.knowledge;
+        let key = [self.shared.options.prefix.as_bytes(), subject.as_bytes()].concat();
+        if knowledge.cells.changed(knowledge.cells.of(&key)) {
+            knowledge.lease.era.begin();
+        }
+    }
+
     /// Has everything asked again: what is known, and answers that are on their way, are not used for
     /// any later check.
     pub fn forget_all(&self) {

@@ -123,13 +123,7 @@ impl Rules {
         let validation = self.validations.iter().find(fits).ok_or(Refusal::UnknownKey)?;
         let TokenData { claims: wire, .. } =
             jsonwebtoken::decode::<Wire<'static>>(token, key.reads(), validation)?;
-        if now >= Timestamp::from_seconds(wire.exp).plus(self.leeway) {
-            return Err(Refusal::Expired);
-        }
-        let begins = Timestamp::from_seconds(wire.nbf.unwrap_or(0).max(wire.iat));
-        if now.plus(self.leeway) < begins {
-            return Err(Refusal::NotYet);
-        }
+        self.in_time(wire.exp, wire.nbf.unwrap_or(0).max(wire.iat), now)?;
         Ok(Claims {
             user_id: wire.sub.parse().map_err(|_| Refusal::Malformed)?,
             session_id: SessionId::parse(&wire.sid).ok_or(Refusal::Malformed)?,
@@ -140,6 +134,22 @@ impl Rules {
             role: wire.role,
             amr: wire.amr,
         })
+    }
+
+    /// Refuses a token before its time and after it.
+    pub(super) fn in_time(&self, exp: u64, begins: u64, now: Timestamp) -> Result<(), Refusal> {
+        if now >= self.end(exp) {
+            return Err(Refusal::Expired);
+        }
+        if now.plus(self.leeway) < Timestamp::from_seconds(begins) {
+            return Err(Refusal::NotYet);
+        }
+        Ok(())
+    }
+
+    /// The first instant at which it is dead.
+    pub(super) fn end(&self, exp: u64) -> Timestamp {
+        Timestamp::from_seconds(exp).plus(self.leeway)
     }
 }
 

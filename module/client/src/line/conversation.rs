@@ -196,7 +196,7 @@ impl<'s> Conversation<'s> {
         let lease = &self.shared.knowledge.lease;
         if self.life != Some(reply.life) {
             // These are other ledgers than those that were asked about.
-            lease.end();
+            lease.begin_life(reply.life);
             self.life = Some(reply.life);
             if !matches!(self.server, Server::RoleAsked) {
                 self.ask_role();
