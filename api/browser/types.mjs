@@ -4,10 +4,11 @@
 //
 // With a path as argument it writes there.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import openapi, { astToString } from 'openapi-typescript';
 
-const { openapi: version, info, components } = JSON.parse(readFileSync(0, 'utf8'));
+const { openapi: version, info, components } = JSON.parse(await text(process.stdin));
 const described = { openapi: version, info, paths: {}, components: { schemas: components.schemas } };
 const head = '// The bodies of the service, made from its OpenAPI document: `portcullis openapi | npm run types`.\n\n';
 const types = astToString(await openapi(described));

@@ -1,6 +1,6 @@
 // The client: who is logged in, what calls are sent with, and what becomes of those that are refused.
 
-import { PortcullisError, errorOf, errorOfNothing, problemOf, secondsToWait } from './error.js';
+import { PortcullisError, errorOf, orError, problemOf, secondsToWait } from './error.js';
 import { idleTimer } from './idle.js';
 import { isPage, joinTabs, onWaking, type News } from './tabs.js';
 import type { Client, LoggedOut, Options, Pass, Sessions, Snapshot, TokenPair } from './types.js';
@@ -53,7 +53,7 @@ export const createClient = (options: Options): Client => {
     if (/^https?:/.test(here ?? '')) trusted.add(new URL(here!).origin);
     for (const origin of options.origins ?? []) trusted.add(new URL(origin).origin);
   }
-  const name = `portcullis:${api.slice(0, -PATH.length)}`;
+  const name = `portcullis:${api}`;
   const kept = vault(name, byCookie ? undefined : options.storage);
   const raw: typeof fetch = (input, init) => (options.fetch ?? fetch)(input, init);
 
@@ -196,7 +196,7 @@ export const createClient = (options: Options): Client => {
     } catch (lost) {
       // Logged out, or in as somebody else, in the meantime.
       if (before !== login || signal.reason === LEFT) return false;
-      throw new TypeError('The connection was lost.', { cause: lost });
+      throw new TypeError('Connection lost.', { cause: lost });
     } finally {
       clearTimeout(timer);
     }
@@ -322,9 +322,7 @@ export const createClient = (options: Options): Client => {
   };
 
   const data = async (answering: Promise<Response>): Promise<any> => {
-    const answer = await answering.catch((thrown) => {
-      throw errorOfNothing(thrown);
-    });
+    const answer = await orError(answering);
     if (!answer.ok) throw await errorOf(answer);
     const body = await answer.json().catch(() => undefined);
     if (!body || typeof body !== 'object') throw new PortcullisError('network', answer.status);
@@ -339,9 +337,7 @@ export const createClient = (options: Options): Client => {
     const body = { ...(everywhere && { logout_all: true }), ...(own && { refresh_token: own.refresh }) };
     const bearer: Record<string, string> = own ? { authorization: `Bearer ${own.access}` } : {};
     if (!byCookie && !own) return end({ by: 'user' });
-    const answer = await meant((token) => ask('POST', '/logout', body, { ...bearer, ...shows(token) })).catch((thrown) => {
-      throw errorOfNothing(thrown);
-    });
+    const answer = await orError(meant((token) => ask('POST', '/logout', body, { ...bearer, ...shows(token) })));
     // Whoever is not logged in any more has what they wanted, unless it was about other devices as well.
     if (answer.ok || answer.status === 401) await end({ by: 'user' });
     if (!answer.ok && (everywhere || answer.status !== 401)) throw await errorOf(answer);
@@ -401,9 +397,7 @@ export const createClient = (options: Options): Client => {
     call: (method, path, body) => call(method, path, body),
     stay: async () => void (await client.sessions.list()),
     async refresh() {
-      const outcome = await refreshOnce('').catch((thrown) => {
-        throw errorOfNothing(thrown);
-      });
+      const outcome = await orError(refreshOnce(''));
       if (typeof outcome === 'object') throw await errorOf(outcome);
       if (!outcome) throw new PortcullisError('invalid_grant', 401, [], undefined, {}, 'Nobody is logged in.');
     },

@@ -48,8 +48,8 @@ export const errorOf = async (answer: Response): Promise<PortcullisError> => {
   return new PortcullisError(code, answer.status, errors, secondsToWait(answer), problem);
 };
 
-/** What `fetch` throws when there is no answer; a call that its caller gave up stays what it is. */
-export const errorOfNothing = (thrown: unknown): unknown => {
-  if (!(thrown instanceof TypeError)) return thrown;
-  return Object.assign(new PortcullisError('network', 0), { cause: thrown });
-};
+/** What `fetch` throws when there is no answer becomes ours; a call that its caller gave up stays what it is. */
+export const orError = <T>(work: Promise<T>): Promise<T> =>
+  work.catch((thrown) => {
+    throw thrown instanceof TypeError ? Object.assign(new PortcullisError('network', 0), { cause: thrown }) : thrown;
+  });

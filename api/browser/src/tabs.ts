@@ -26,12 +26,12 @@ export interface Tabs {
 export const isPage = typeof document !== 'undefined';
 
 /** Calls back when a page may have missed something: it was asleep, or another tab wrote somewhere. */
-export const onWaking = (look: () => unknown): (() => void) => {
+export const onWaking = (look: (event: StorageEvent) => unknown): (() => void) => {
   // Those of the document are seen on their way down to it.
   const events = isPage ? ['pageshow', 'focus', 'online', 'storage', 'visibilitychange'] : [];
-  for (const event of events) addEventListener(event, look, true);
+  for (const event of events) addEventListener(event, look as () => void, true);
   return () => {
-    for (const event of events) removeEventListener(event, look, true);
+    for (const event of events) removeEventListener(event, look as () => void, true);
   };
 };
 
@@ -111,37 +111,31 @@ export const joinTabs = (name: string, hear: (news: News) => void): Tabs => {
     return mine;
   };
 
-  if (!isPage) return { inTurn, tell() {}, close() {} };
-
   const heard = (news?: News) => void (news?.kind && hear(news));
-  if (typeof BroadcastChannel !== 'undefined') {
-    const channel = new BroadcastChannel(name);
-    channel.onmessage = ({ data }) => heard(data);
-    let isOpen = true;
-    return {
-      inTurn,
-      tell: (news) => void (isOpen && channel.postMessage(news)),
-      close() {
-        isOpen = false;
-        channel.close();
-      },
-    };
-  }
-  const onStorage = ({ key, newValue }: StorageEvent) => {
-    if (key === post && newValue) heard(JSON.parse(newValue));
-  };
-  addEventListener('storage', onStorage);
+  const channel = isPage && globalThis.BroadcastChannel ? new BroadcastChannel(name) : undefined;
+  if (channel) channel.onmessage = ({ data }) => heard(data);
+  const stop =
+    isPage && !channel
+      ? onWaking((event) => {
+          if (event.key === post && event.newValue) heard(JSON.parse(event.newValue));
+        })
+      : undefined;
+
   return {
     inTurn,
     tell(news) {
       try {
         // The same news twice is no event.
-        board?.setItem(post, JSON.stringify({ ...news, nonce: Math.random() }));
+        if (channel) channel.postMessage(news);
+        else board?.setItem(post, JSON.stringify({ ...news, nonce: Math.random() }));
         board?.removeItem(post);
       } catch {
-        // The others find out when they call.
+        // Closed, or full: the others find out when they call.
       }
     },
-    close: () => removeEventListener('storage', onStorage),
+    close() {
+      channel?.close();
+      stop?.();
+    },
   };
 };

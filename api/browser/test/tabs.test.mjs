@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BASE, FakeService } from './service.mjs';
+import { API, BASE, FakeService } from './service.mjs';
 import { items, Locks, page, tab, until, withLocks, without } from './page.mjs';
 
 const withTabs = async (many, story) => {
@@ -65,7 +65,7 @@ test('a lease that its tab has left behind, or that is no lease, keeps nobody wa
   const undo = withLocks(undefined);
   for (const left of [JSON.stringify({ id: 'x', until: Date.now() - 1 }), JSON.stringify({ id: 'x', until: Date.now() + 1e9 }), 'garbage', '7']) {
     await withTabs(1, async (service, [client]) => {
-      items.set(`portcullis:${BASE}:turn`, left);
+      items.set(`portcullis:${API}:turn`, left);
       await client.me();
       assert.equal(service.count('/refresh'), 1);
     });
