@@ -1,6 +1,5 @@
 //! The certificate of `*.shop.test`, made for one run and trusted by one browser.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
@@ -44,10 +43,5 @@ impl Certificate {
 
     pub(crate) fn key(&self) -> PathBuf {
         self.directory.path().join("key.pem")
-    }
-
-    /// As other clients are told whom to trust.
-    pub(crate) fn pem(&self) -> Vec<u8> {
-        fs::read(self.file()).expect("it was just made")
     }
 }

@@ -5,8 +5,11 @@
 
 mod certificate;
 mod chromium;
+mod guide;
 mod outages;
 mod package;
+mod samples;
+mod servers;
 mod site;
 mod tabs;
 mod users;

@@ -80,7 +80,7 @@ async fn a_lost_connection_logs_nobody_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_is_down_behind_nginx_logs_nobody_out() {
-    let Some(mut site) = Site::open().await else { return };
+    let Some(site) = Site::open().await else { return };
     let Some(browser) = Browser::open() else { return };
     site.user("alice").await;
     let tab = browser.tab(&Site::page(&site.www));
@@ -90,5 +90,4 @@ async fn a_service_that_is_down_behind_nginx_logs_nobody_out() {
     let fault = tab.fault("await client.me()");
     assert_eq!(fault["code"], "http_502", "{fault}");
     assert_eq!(tab.run(STATE), json!(["in", 0]));
-    site.auth.restart().await;
 }

@@ -41,10 +41,10 @@ const isMendable = async (answer: Response) => {
 export const createClient = (options: Options): Client => {
   const { mode, onLoggedOut, onIdleWarning } = options;
   const byCookie = mode === 'cookie';
-  if (!byCookie && mode !== 'bearer') throw new TypeError('mode must be cookie or bearer');
+  if (!byCookie && mode !== 'bearer') throw new TypeError('mode: cookie or bearer');
   const here = globalThis.location?.href as string | undefined;
   const root = new URL(options.base || '/', here);
-  if (!/^https?:$/.test(root.protocol)) throw new TypeError('base must be an http address');
+  if (!/^https?:$/.test(root.protocol)) throw new TypeError('base: not http');
   const api = root.origin + root.pathname.replace(/\/+$/, '') + PATH;
   /** Whether the cookie with the CSRF token is this page's to read. */
   const canRead = isPage && !!here && new URL(here).origin === root.origin;
@@ -72,6 +72,8 @@ export const createClient = (options: Options): Client => {
   let busy: Response | undefined;
   let refreshing: Promise<boolean | Response> | undefined;
   let hurry: AbortController | undefined;
+  /** The idle limit is being asked for. */
+  let isAsking = false;
   /** The session as far as it can be seen from here: its CSRF token, or its id. */
   let whose: string | undefined;
 
@@ -315,10 +317,7 @@ export const createClient = (options: Options): Client => {
   const used = (isApi: boolean) => {
     if (idle.used(isApi)) tabs.tell({ kind: 'used', at: Date.now() });
     const isWanted = onIdleWarning || options.idleWarning;
-    if (isWanted && isApi && !idle.knows()) {
-      idle.learn(0);
-      void client.sessions.list().catch(() => idle.forget());
-    }
+    if (isWanted && isApi && !idle.knows() && !isAsking) void client.sessions.list().catch(() => {});
   };
 
   const data = async (answering: Promise<Response>): Promise<any> => {
@@ -380,7 +379,10 @@ export const createClient = (options: Options): Client => {
     },
     sessions: {
       async list() {
-        const told: Sessions = await call('GET', '/sessions');
+        isAsking = true;
+        const told: Sessions = await call('GET', '/sessions').finally(() => {
+          isAsking = false;
+        });
         const own = told.current_session;
         csrf = told.csrf_token ?? csrf;
         current = own?.id ?? current;
