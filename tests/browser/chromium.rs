@@ -81,7 +81,11 @@ impl Driver {
         drop(orders);
         let told = block_in_place(|| answer.recv_timeout(PATIENCE));
         let told = told.unwrap_or_else(|fault| panic!("{details}: {fault}"));
-        assert!(told["fault"].is_null(), "{details}\n{}", told["fault"].as_str().unwrap_or_default());
+        assert!(
+            told["fault"].is_null(),
+            "{details}\n{}",
+            told["fault"].as_str().unwrap_or_default()
+        );
         told["value"].clone()
     }
 }
@@ -232,7 +236,10 @@ impl Tab<'_> {
 
     /// So much time passes at once, as for a machine that slept.
     pub(crate) fn sleep(&self, time: Duration) {
-        self.ask("forward", json!({ "ms": u64::try_from(time.as_millis()).expect("not for ever") }));
+        self.ask(
+            "forward",
+            json!({ "ms": u64::try_from(time.as_millis()).expect("not for ever") }),
+        );
     }
 
     /// Keeps a picture of it under `target/`.

@@ -69,11 +69,14 @@ const orders = {
   text: ({ tab, selector }) => tabs.get(tab).page.locator(selector).first().innerText(),
   count: ({ tab, selector }) => tabs.get(tab).page.locator(selector).count(),
   fill: ({ tab, selector, text }) => tabs.get(tab).page.locator(selector).first().fill(text),
-  check: ({ tab, selector }) => tabs.get(tab).page.locator(selector).first().check(),
-  choose: ({ tab, selector, text }) => tabs.get(tab).page.locator(selector).first().selectOption(text).then(() => null),
   click: ({ tab, selector }) => tabs.get(tab).page.locator(selector).first().click(),
-  async press({ tab, keys }) {
-    for (const key of keys) await tabs.get(tab).page.keyboard.press(key);
+  async type({ tab, texts }) {
+    const { keyboard } = tabs.get(tab).page;
+    for (const text of texts) {
+      if (text === '\t') await keyboard.press('Tab');
+      else if (text === '\n') await keyboard.press('Enter');
+      else await keyboard.type(text);
+    }
   },
   shot: ({ tab, file }) => tabs.get(tab).page.screenshot({ path: file, fullPage: true }).then(() => null),
   // Into a world of its own, so that no policy of the page stands in the way.
@@ -99,7 +102,6 @@ const orders = {
   clock: ({ tab }) => tabs.get(tab).page.clock.install(),
   forward: ({ tab, ms }) => tabs.get(tab).page.clock.fastForward(ms),
   offline: ({ profile, isOffline }) => profiles.get(profile).setOffline(isOffline),
-  closeTab: ({ tab }) => tabs.get(tab).page.close(),
   async leave({ profile }) {
     await profiles.get(profile)?.close();
     profiles.delete(profile);

@@ -24,9 +24,24 @@ pub(crate) static SAMPLES: LazyLock<BTreeMap<String, String>> = LazyLock::new(||
 
 /// Those that are run here, and where.
 const RUN: [&str; 19] = [
-    "client.js", "page.js", "errors.js", "devices.js", "idle.js", "Hello.jsx", "api.js", "bearer.js",
-    "server.js", "app.js", "login.js", "useAuth.jsx", "AuthManager.js", "handleTokenExpiration.js",
-    "SessionManager.jsx", "MultiDeviceManager.js", "SessionTimeoutManager.js", "AuthErrorHandler.js",
+    "client.js",
+    "page.js",
+    "errors.js",
+    "devices.js",
+    "idle.js",
+    "Hello.jsx",
+    "api.js",
+    "bearer.js",
+    "server.js",
+    "app.js",
+    "login.js",
+    "useAuth.jsx",
+    "AuthManager.js",
+    "handleTokenExpiration.js",
+    "SessionManager.jsx",
+    "MultiDeviceManager.js",
+    "SessionTimeoutManager.js",
+    "AuthErrorHandler.js",
     "checks.js",
 ];
 
@@ -58,7 +73,8 @@ pub(crate) fn beside_the_package() -> Option<(&'static NodePart, PathBuf)> {
 pub(crate) fn bundle(names: &[&str]) -> Option<String> {
     let (package, _) = beside_the_package()?;
     let exports: String = names.iter().map(|name| format!("export * from './{name}';\n")).collect();
-    let more = "export { createElement } from 'react'; export { createRoot } from 'react-dom/client';";
+    let more =
+        "export { createElement } from 'react'; export { createRoot } from 'react-dom/client';";
     Some(package.run(&["--input-type=module", "--eval", BUNDLE, &(exports + more)]))
 }
 

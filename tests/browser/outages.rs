@@ -33,7 +33,9 @@ async fn an_outage_of_mysql_logs_nobody_out() {
     let answer = "const answer = await client.fetch('/orders');
                   return [answer.status, answer.headers.get('retry-after')]";
     assert_eq!(tab.run(answer), json!([503, "2"]));
-    let fault = tab.run("try { await client.me() } catch (fault) { return [fault.code, fault.retryAfter > 0] }");
+    let fault = tab.run(
+        "try { await client.me() } catch (fault) { return [fault.code, fault.retryAfter > 0] }",
+    );
     assert_eq!(fault, json!(["unavailable", true]));
     assert_eq!(tab.fault("await client.logout()")["status"], 503, "an outage is no logout either");
     assert_eq!(tab.run(STATE), json!(["in", 0]));
@@ -52,9 +54,15 @@ async fn an_outage_of_redis_logs_nobody_out() {
     log_in(&tab, "alice");
     site.auth.redis.kill();
     // Whatever the service can say without Redis, it is not that the session is over.
-    assert!([200, 503].contains(&tab.run("return (await client.fetch('/orders')).status").as_u64().unwrap()));
+    assert!(
+        [200, 503]
+            .contains(&tab.run("return (await client.fetch('/orders')).status").as_u64().unwrap())
+    );
     site.clock.advance(QUARTER);
-    assert!([200, 503].contains(&tab.run("return (await client.fetch('/orders')).status").as_u64().unwrap()));
+    assert!(
+        [200, 503]
+            .contains(&tab.run("return (await client.fetch('/orders')).status").as_u64().unwrap())
+    );
     assert_eq!(tab.run(STATE), json!(["in", 0]));
     site.auth.redis.start_again();
     tab.run(PATIENTLY);

@@ -48,7 +48,10 @@ fn the_types_of_bodies_are_those_of_the_openapi_document() {
     assert!(child.wait().expect("it ends").success());
     let [made, committed] = ["made.ts", "src/schemas.ts"]
         .map(|file| fs::read_to_string(part.path().join(file)).expect("it is there"));
-    assert!(made == committed, "run `portcullis openapi | npm run types` in api/browser and commit");
+    assert!(
+        made == committed,
+        "run `portcullis openapi | npm run types` in api/browser and commit"
+    );
 }
 
 #[test]
@@ -64,9 +67,17 @@ fn what_is_packed_is_complete_and_typed() {
         .expect("npm runs");
     assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
     let told = String::from_utf8_lossy(&packed.stdout).into_owned();
-    for file in ["dist/index.js", "dist/index.d.ts", "dist/axios.js", "dist/axios.d.ts", "dist/react.js",
-        "dist/react.d.ts", "dist/schemas.d.ts", "README.md", "package.json"]
-    {
+    for file in [
+        "dist/index.js",
+        "dist/index.d.ts",
+        "dist/axios.js",
+        "dist/axios.d.ts",
+        "dist/react.js",
+        "dist/react.d.ts",
+        "dist/schemas.d.ts",
+        "README.md",
+        "package.json",
+    ] {
         assert!(told.contains(&format!("\"{file}\"")), "{file} is not packed: {told}");
     }
     for file in ["src/", "test/", "node_modules"] {

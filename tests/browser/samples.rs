@@ -74,7 +74,8 @@ async fn the_guides_devices_are_listed_and_logged_out() {
     let tab = show(&site, &browser, &["client.js", "devices.js", "checks.js"]);
     elsewhere(&site).await;
     log_in(&tab);
-    let told = tab.run("return (await s.devices()).map(({ name, isThisOne }) => [name, isThisOne])");
+    let told =
+        tab.run("return (await s.devices()).map(({ name, isThisOne }) => [name, isThisOne])");
     assert!(told[0][0].as_str().unwrap().ends_with("Chrome on Linux"), "{told}");
     assert_eq!(told[0][1], true);
     assert_eq!(told[1][1], false);
@@ -191,9 +192,11 @@ async fn the_guides_bearer_client_survives_a_reload_of_a_page_on_another_host() 
 #[tokio::test(flavor = "multi_thread")]
 async fn logging_in_and_refreshing_as_pages_of_the_older_system_named_it() {
     let Some((site, browser)) = site().await else { return };
-    let samples = ["client.js", "login.js", "useAuth.jsx", "handleTokenExpiration.js", "AuthErrorHandler.js"];
+    let samples =
+        ["client.js", "login.js", "useAuth.jsx", "handleTokenExpiration.js", "AuthErrorHandler.js"];
     let tab = show(&site, &browser, &samples);
-    let user = tab.run_with("return (await s.login(...given)).user", json!(["alice@example.com", PASSWORD]));
+    let user = tab
+        .run_with("return (await s.login(...given)).user", json!(["alice@example.com", PASSWORD]));
     assert_eq!(user["email"], "alice@example.com");
     assert_eq!(tab.run("return s.handleTokenExpiration()"), true);
     assert_eq!(tab.run("return localStorage.length"), 0, "no token lies where scripts can read it");
@@ -210,7 +213,10 @@ async fn logging_in_and_refreshing_as_pages_of_the_older_system_named_it() {
     let handle = "const told = []; s.AuthErrorHandler.handleAuthError(given, (text) => told.push(text)); return told";
     for (error, told) in [
         (json!({ "status": 401, "code": "no_token" }), json!([])),
-        (json!({ "status": 429, "retryAfter": 7 }), json!(["Too many tries. Please wait 7 seconds."])),
+        (
+            json!({ "status": 429, "retryAfter": 7 }),
+            json!(["Too many tries. Please wait 7 seconds."]),
+        ),
         (json!({ "status": 403 }), json!(["You may not do this."])),
         (json!({ "status": 503 }), json!(["That did not work. Please try again in a moment."])),
         (json!({ "code": "network" }), json!(["That did not work. Please try again in a moment."])),
@@ -230,7 +236,8 @@ async fn logging_in_and_refreshing_as_pages_of_the_older_system_named_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn devices_and_idle_time_as_pages_of_the_older_system_named_them() {
     let Some((site, browser)) = site().await else { return };
-    let samples = ["client.js", "SessionManager.jsx", "MultiDeviceManager.js", "SessionTimeoutManager.js"];
+    let samples =
+        ["client.js", "SessionManager.jsx", "MultiDeviceManager.js", "SessionTimeoutManager.js"];
     let tab = show(&site, &browser, &samples);
     let ended = elsewhere(&site).await;
     for _ in 0..2 {
@@ -254,7 +261,10 @@ async fn devices_and_idle_time_as_pages_of_the_older_system_named_them() {
     }
     tab.click("#root > section > button");
     tab.until("document.querySelectorAll('#root li').length === 0");
-    assert_eq!(tab.run("return (await s.MultiDeviceManager.revokeAllOtherSessions()).sessions_revoked"), 0);
+    assert_eq!(
+        tab.run("return (await s.MultiDeviceManager.revokeAllOtherSessions()).sessions_revoked"),
+        0
+    );
     // Whoever moves uses the session, at most once a minute.
     tab.run("window.manager = new s.SessionTimeoutManager(s.client); return 0");
     tab.sent();

@@ -118,7 +118,8 @@ async fn the_guides_server_hands_on_that_a_session_is_over() {
     auth.post_as(&other.access, "/logout-all-devices", json!({})).await.must_be(200);
     let over = pages.visit(&cookies).await.must_be(303);
     let ended = over.headers.get_all("set-cookie").iter().filter(|line| {
-        line.to_str().is_ok_and(|line| line.starts_with("__Host-refresh=;") && line.contains("Max-Age=0"))
+        line.to_str()
+            .is_ok_and(|line| line.starts_with("__Host-refresh=;") && line.contains("Max-Age=0"))
     });
     assert_eq!(ended.count(), 1, "{over:?}");
 }

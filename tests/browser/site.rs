@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use portcullis_api::settings::Settings;
 use portcullis_tests::{
-    Database, Directory, Process, Redis, Service, browser_package, find_program, free_port, wait_until,
-    workspace,
+    Database, Directory, Process, Redis, Service, browser_package, find_program, free_port,
+    wait_until, workspace,
 };
 
 use crate::certificate::CERTIFICATE;
@@ -60,7 +60,8 @@ impl Site {
         let host = |name: &str| format!("https://{name}.shop.test:{port}");
         let (www, app) = (host("www"), host("app"));
         let auth = Service::on(Redis::start(), database, |settings| {
-            settings.server.cors_origins = format!("{www},{app}").parse().expect("they are origins");
+            settings.server.cors_origins =
+                format!("{www},{app}").parse().expect("they are origins");
             settings.server.trusted_proxies = "127.0.0.1".parse().expect("it is an address");
             settings.accounts.frontend_url.clone_from(&www);
             adjust(settings);
@@ -70,7 +71,8 @@ impl Site {
         let open = home.path().join("pages/open");
         fs::create_dir_all(&open).expect("the directory is ours");
         for name in ["index.js", "axios.js", "react.js"] {
-            fs::copy(package.path().join("dist").join(name), open.join(name)).expect("it was built");
+            fs::copy(package.path().join("dist").join(name), open.join(name))
+                .expect("it was built");
         }
         page(&open, "page.html", "Shop", "<p>Three apples</p>");
         page(&home.path().join("pages"), "login.html", "Login", "<p>Who are you?</p>");
@@ -111,7 +113,8 @@ fn page(folder: &Path, name: &str, title: &str, body: &str) {
 
 /// The block of the page on forward authentication.
 fn guarded(app: &str, service: &str, port: u16) -> String {
-    let page = fs::read_to_string(workspace().join("api/docs/forward-auth.md")).expect("it is there");
+    let page =
+        fs::read_to_string(workspace().join("api/docs/forward-auth.md")).expect("it is there");
     let block = page.split("```nginx\n").nth(1).and_then(|rest| rest.split("```").next());
     let mut text = block.expect("the page shows nginx").to_owned();
     let tls = format!(
@@ -122,9 +125,11 @@ fn guarded(app: &str, service: &str, port: u16) -> String {
          location /.well-known/ {{ proxy_pass http://{service}; proxy_set_header Host $http_host; }}
         "
     );
-    for (from, to) in
-        [("listen 8080;", tls.as_str()), ("127.0.0.1:3000", service), ("http://127.0.0.1:8000", app)]
-    {
+    for (from, to) in [
+        ("listen 8080;", tls.as_str()),
+        ("127.0.0.1:3000", service),
+        ("http://127.0.0.1:8000", app),
+    ] {
         assert!(text.contains(from), "{from} is gone from the page");
         text = text.replace(from, to);
     }

@@ -101,7 +101,10 @@ async fn a_logout_in_one_tab_is_heard_in_the_others_and_on_pages_come_back_to() 
     tabs[1].run("await late");
     assert_eq!(tabs[1].run("return (await client.fetch('/orders')).status"), 401);
     assert_eq!(tabs[1].run("return [client.snapshot().status, ends.length]"), json!(["out", 1]));
-    assert!(!browser.cookies().iter().any(|name| name == "__Host-refresh"), "nothing brings it back");
+    assert!(
+        !browser.cookies().iter().any(|name| name == "__Host-refresh"),
+        "nothing brings it back"
+    );
     // And a login is heard as well.
     log_in(&tabs[0], "alice");
     tabs[1].until("client.snapshot().status === 'in'");

@@ -29,7 +29,8 @@ async fn after_a_login_no_script_sees_a_token_and_calls_are_let_in() {
     log_in(&tab, "alice");
     assert_eq!(tab.run("return (await client.me()).user.email"), "alice@example.com");
     assert_eq!(tab.run("return (await client.fetch('/orders')).status"), 200);
-    let seen = tab.run("return document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage })");
+    let seen =
+        tab.run("return document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage })");
     let seen = seen.as_str().unwrap();
     assert!(seen.contains("__Host-csrf=") && !seen.contains("__Host-access"), "{seen}");
     assert!(!seen.contains("prt_") && !seen.contains("eyJ"), "{seen}");
@@ -76,7 +77,10 @@ async fn a_session_that_is_ended_elsewhere_ends_here_with_its_reason() {
     site.post_as(&other.access, "/change-password", body).await.must_be(200);
     assert_eq!(tab.run("return (await client.fetch('/orders')).status"), 401);
     tab.until("ends.length > 0");
-    assert_eq!(tab.run("return [ends[0].by, ends[0].reason]"), json!(["service", "password_change"]));
+    assert_eq!(
+        tab.run("return [ends[0].by, ends[0].reason]"),
+        json!(["service", "password_change"])
+    );
     assert!(tab.run("return ends[0].at instanceof Date").as_bool().unwrap());
 }
 
@@ -113,12 +117,17 @@ async fn a_wrong_password_is_sent_and_counted_once() {
     let wrong = "await client.changePassword({ current_password: 'not this one at all', \
                  new_password: 'quite another long one' })";
     let fault = tab.fault(wrong);
-    assert_eq!((&fault["code"], &fault["name"]), (&json!("wrong_password"), &json!("PortcullisError")));
+    assert_eq!(
+        (&fault["code"], &fault["name"]),
+        (&json!("wrong_password"), &json!("PortcullisError"))
+    );
     assert_eq!(tab.sent(), ["POST /api/v1/auth/change-password 422"]);
-    let violation = "try { await client.changePassword({ current_password: 'x', new_password: 'y' }) }
+    let violation =
+        "try { await client.changePassword({ current_password: 'x', new_password: 'y' }) }
                      catch (fault) { return fault.violations[0].pointer }";
     assert_eq!(tab.run(violation), "#/current_password");
-    let login = "await client.login({ email: 'alice@example.com', password: 'wrong as well, quite' })";
+    let login =
+        "await client.login({ email: 'alice@example.com', password: 'wrong as well, quite' })";
     assert_eq!(tab.fault(login)["code"], "bad_credentials");
     assert_eq!(tab.sent_to("/refresh"), 0);
     let trail = site.audit_trail(alice).await;
@@ -166,13 +175,16 @@ async fn a_user_who_is_disabled_while_looking_at_a_page_is_out_with_the_next_cal
     site.client(&tab);
     log_in(&tab, "alice");
     assert_eq!(tab.run("return (await client.fetch('/orders')).status"), 200);
-    site.post_as(&root.access, &format!("/admin/users/{alice}/disable"), json!({})).await.must_be(200);
+    site.post_as(&root.access, &format!("/admin/users/{alice}/disable"), json!({}))
+        .await
+        .must_be(200);
     assert_eq!(tab.run("return (await client.fetch('/orders')).status"), 401);
     tab.until("ends.length === 1");
     assert_eq!(tab.run("return client.snapshot().status"), "out");
     assert!(!browser.cookies().contains(&"__Host-refresh".to_owned()));
     let again = json!({ "email": "alice@example.com", "password": PASSWORD });
-    let again = tab.run_with("try { await client.login(given) } catch ({ code }) { return code }", again);
+    let again =
+        tab.run_with("try { await client.login(given) } catch ({ code }) { return code }", again);
     assert_eq!(again, "bad_credentials");
 }
 

@@ -195,7 +195,11 @@ async fn f_33_the_example_client_takes_no_for_an_answer() {
         json!({ "path": "/sessions", "method": "DELETE", "origin": "https://evil.example" });
     for _ in 0..2 {
         let told = page.call(&foreign);
-        assert_eq!(told["sent"], json!(["/sessions 403", "/me 200"]), "and the token was the right one");
+        assert_eq!(
+            told["sent"],
+            json!(["/sessions 403", "/me 200"]),
+            "and the token was the right one"
+        );
     }
     assert_eq!(page.call(&json!({ "path": "/me" }))["seen"], json!([200]));
 }

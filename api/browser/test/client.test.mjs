@@ -70,6 +70,13 @@ test('a 401 of a proxy that does not say why may be mended, one that says otherw
   assert.equal(service.count('/c'), 1);
 });
 
+test('a bare 403 of a proxy is sent once as well', async () => {
+  const { service, client } = await loggedIn();
+  service.instead['/orders'] = [() => new Response('no', { status: 403 })];
+  assert.equal((await client.fetch(`${API}/orders`)).status, 403);
+  assert.deepEqual(service.log, ['GET /orders 403']);
+});
+
 test('429 is handed on with its seconds and nothing is tried again', async () => {
   const { service, client } = await loggedIn();
   service.instead['/change-password'] = [() => refusal(429, 'throttled', {}, { 'retry-after': '42' })];
@@ -98,7 +105,7 @@ test('an outage of the refresh keeps everything and is not asked again before it
 test('a date as Retry-After is understood, nonsense is none', async () => {
   const { service, client } = await loggedIn();
   const in20 = new Date(Date.now() + 20_000).toUTCString();
-  for (const [said, holds] of [[in20, (seconds) => seconds > 15 && seconds <= 20], ['soon', (seconds) => seconds === undefined], ['-3', (seconds) => seconds === undefined]]) {
+  for (const [said, holds] of [[in20, (seconds) => seconds > 15 && seconds <= 20], ['soon', (seconds) => seconds === undefined], ['-3', (seconds) => seconds === undefined], ['1e9', (seconds) => seconds === 3600]]) {
     service.instead['/x'] = [() => refusal(503, 'unavailable', {}, { 'retry-after': said })];
     const { retryAfter } = await client.call('GET', '/x').catch((fault) => fault);
     assert.ok(holds(retryAfter), `${said}: ${retryAfter}`);

@@ -113,6 +113,15 @@ test('a logout in one tab ends the others, another user there is a new beginning
   assert.equal(other.snapshot().user, undefined, 'who that is has to be asked');
 });
 
+test('tabs that cannot see the cookies are told of a logout', async () => {
+  const { service, client } = await open({ isReadable: false });
+  const { client: other, ends } = await open({ service, isReadable: false, isLoggedIn: false });
+  await other.me();
+  await client.logout();
+  await until(() => ends.length);
+  assert.deepEqual([ends, other.snapshot().status], [[{ by: 'tab' }], 'out']);
+});
+
 test('a tab that slept through a logout notices it when it wakes', async () => {
   const { client, ends } = await open();
   await client.me();
