@@ -2,6 +2,7 @@
 
 mod backup;
 mod calling;
+mod clients;
 mod examples;
 mod guide;
 mod host;

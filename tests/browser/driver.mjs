@@ -1,0 +1,125 @@
+// Plays the user at a browser, as a test tells it, line by line: each line is an order with an `id`, and is
+// answered by a line with the same `id` and a `value` or a `fault`. Ends, and Chromium with it, when nobody
+// has anything to say any more.
+
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { chromium } from 'playwright-core';
+
+/** Far beyond what any of it takes on a busy machine. */
+const PATIENCE = 60_000;
+const axe = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM,
+  args: [
+    '--no-sandbox',
+    '--disable-dev-shm-usage',
+    '--host-resolver-rules=MAP *.shop.test 127.0.0.1',
+    `--ignore-certificate-errors-spki-list=${process.env.CERTIFICATE}`,
+  ],
+});
+const profiles = new Map();
+const tabs = new Map();
+
+const follow = (profile, page) => {
+  const noted = { sent: [], faults: [] };
+  page.on('response', (response) => {
+    const { pathname } = new URL(response.url());
+    noted.sent.push(`${response.request().method()} ${pathname} ${response.status()}`);
+  });
+  page.on('requestfailed', (request) => noted.sent.push(`${request.method()} ${new URL(request.url()).pathname} lost`));
+  page.on('pageerror', (fault) => noted.faults.push(`${fault}`));
+  page.on('console', (message) => {
+    if (/Content Security Policy/.test(message.text())) noted.faults.push(message.text());
+  });
+  page.setDefaultTimeout(PATIENCE);
+  return { page, profile, ...noted };
+};
+
+const run = (page, script, given) =>
+  page.evaluate(
+    async ([script, given]) => {
+      const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor;
+      try {
+        return { value: (await new AsyncFunction('given', script)(given)) ?? null };
+      } catch (fault) {
+        return { thrown: { name: fault?.name, code: fault?.code, status: fault?.status, message: `${fault?.message ?? fault}` } };
+      }
+    },
+    [script, given ?? null],
+  );
+
+const orders = {
+  async profile({ name, options }) {
+    profiles.set(name, await browser.newContext({ ...options, ignoreHTTPSErrors: false }));
+  },
+  async open({ profile, tab, url }) {
+    const page = await profiles.get(profile).newPage();
+    tabs.set(tab, follow(profile, page));
+    await page.goto(url, { waitUntil: 'load', timeout: PATIENCE });
+  },
+  goto: ({ tab, url }) => tabs.get(tab).page.goto(url, { waitUntil: 'load', timeout: PATIENCE }).then((answer) => answer.status()),
+  reload: ({ tab }) => tabs.get(tab).page.reload({ waitUntil: 'load', timeout: PATIENCE }).then((answer) => answer.status()),
+  run: ({ tab, script, given }) => run(tabs.get(tab).page, script, given),
+  together: ({ tabs: names, script, given }) => Promise.all(names.map((name) => run(tabs.get(name).page, script, given))),
+  until: ({ tab, script }) => tabs.get(tab).page.waitForFunction(script, null, { timeout: PATIENCE, polling: 50 }).then(() => null),
+  at: ({ tab, url }) => tabs.get(tab).page.waitForURL(new RegExp(url), { timeout: PATIENCE }).then(() => null),
+  url: ({ tab }) => tabs.get(tab).page.url(),
+  text: ({ tab, selector }) => tabs.get(tab).page.locator(selector).first().innerText(),
+  count: ({ tab, selector }) => tabs.get(tab).page.locator(selector).count(),
+  fill: ({ tab, selector, text }) => tabs.get(tab).page.locator(selector).first().fill(text),
+  click: ({ tab, selector }) => tabs.get(tab).page.locator(selector).first().click(),
+  async type({ tab, texts }) {
+    const { keyboard } = tabs.get(tab).page;
+    for (const text of texts) {
+      if (text === '\t') await keyboard.press('Tab');
+      else if (text === '\n') await keyboard.press('Enter');
+      else await keyboard.type(text);
+    }
+  },
+  shot: ({ tab, file }) => tabs.get(tab).page.screenshot({ path: file, fullPage: true }).then(() => null),
+  // Into a world of its own, so that no policy of the page stands in the way.
+  async axe({ tab }) {
+    const { page } = tabs.get(tab);
+    const session = await page.context().newCDPSession(page);
+    const { frameTree } = await session.send('Page.getFrameTree');
+    const { executionContextId: contextId } = await session.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id, worldName: 'axe' });
+    await session.send('Runtime.evaluate', { contextId, expression: axe });
+    const expression = `axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
+      violations.map(({ id, impact, help, nodes }) => ({ id, impact, help, where: nodes.map(({ target }) => target.join(' ')) })))`;
+    const { result, exceptionDetails } = await session.send('Runtime.evaluate', { contextId, expression, awaitPromise: true, returnByValue: true });
+    await session.detach();
+    if (exceptionDetails) throw new Error(JSON.stringify(exceptionDetails));
+    return result.value;
+  },
+  sent({ tab }) {
+    return tabs.get(tab).sent.splice(0);
+  },
+  faults: ({ tab }) => tabs.get(tab).faults.splice(0),
+  cookies: ({ profile }) => profiles.get(profile).cookies(),
+  forget: ({ profile, cookie }) => profiles.get(profile).clearCookies({ name: cookie }),
+  clock: ({ tab }) => tabs.get(tab).page.clock.install(),
+  forward: ({ tab, ms }) => tabs.get(tab).page.clock.fastForward(ms),
+  offline: ({ profile, isOffline }) => profiles.get(profile).setOffline(isOffline),
+  async leave({ profile }) {
+    await profiles.get(profile)?.close();
+    profiles.delete(profile);
+  },
+};
+
+const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
+createInterface({ input: process.stdin })
+  .on('line', async (line) => {
+    const { id, order, ...details } = JSON.parse(line);
+    try {
+      say({ id, value: (await orders[order](details)) ?? null });
+    } catch (fault) {
+      say({ id, fault: `${fault?.stack ?? fault}` });
+    }
+  })
+  .on('close', async () => {
+    await browser.close();
+    process.exit();
+  });
+say({ id: 0, value: browser.version() });

@@ -1,0 +1,31 @@
+//! What the guide for clients says to those who do without the package, typed on a host where the service
+//! runs. Its scripts are run in `tests/browser`.
+
+use crate::host::Host;
+use crate::pages::{Fence, service_page};
+
+#[test]
+fn clients_without_the_package_log_in_refresh_and_log_out_as_the_guide_shows() {
+    let mut host = Host::new();
+    host.shell(
+        "mariadb -e 'create database portcullis'
+         portcullis migrate up
+         portcullis user create --email \"$ADMIN_EMAIL\" --first-name Root --last-name Tester \\
+             --verified --admin --password-env ADMIN_PASSWORD",
+        "setting up",
+    );
+    host.run(&Fence::command(
+        "systemctl start portcullis\n\
+         curl -fsS --retry 60 --retry-all-errors --retry-delay 1 \"$PORTCULLIS/readyz\"\n",
+    ));
+    let page = service_page("clients.md");
+    let blocks: Vec<Fence> = page.fences().into_iter().filter(|block| block.kind == "sh").collect();
+    let [block] = &blocks[..] else { panic!("{} blocks of commands", blocks.len()) };
+    let told = host.run(block);
+    assert!(
+        told.contains("root@example.com") && told.contains("Successfully logged out"),
+        "{told}"
+    );
+    let live = "select count(*) from portcullis.user_sessions where is_active";
+    assert_eq!(host.mariadb.execute(live).trim(), "0");
+}
