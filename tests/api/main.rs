@@ -28,6 +28,7 @@ mod openapi;
 mod operators;
 mod outages;
 mod own_account;
+mod pages;
 mod passwords;
 mod personal_data;
 mod plans;
