@@ -5,6 +5,7 @@ mod activity;
 mod addresses;
 mod admin;
 mod answers;
+mod change_email;
 mod command;
 mod connections;
 mod cors;

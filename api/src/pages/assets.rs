@@ -1,12 +1,13 @@
 //! The few files that pages load: one style, one script, one icon. All are part of the program.
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 use portcullis_core::Digest;
 
 use super::shared::Pages;
 use crate::base::error::{Error, Result};
+use crate::http::segment::Segment;
 use crate::settings::Color;
 
 const SCRIPT: &str = include_str!("assets/pages.js");
@@ -36,7 +37,7 @@ impl Assets {
 /// `GET {PAGES_PATH}/assets/{name}`.
 pub(super) async fn asset(
     State(pages): State<Pages>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     RawQuery(query): RawQuery,
 ) -> Result<Response> {
     let Assets { style, icon, version } = &pages.assets;

@@ -19,7 +19,7 @@ pub(in crate::pages) async fn shown(mut visit: Visit) -> Response {
 async fn page(visit: &mut Visit) -> Shown {
     visit.person().await?;
     let asked = FILTERS.map(|name| (name, visit.asked(name).trim().to_owned()));
-    let mut query = vec![("limit", "50".to_owned())];
+    let mut query = vec![("limit", "25".to_owned())];
     query.extend(asked.iter().filter(|(_, value)| !value.is_empty()).cloned());
     let query = serde_urlencoded::to_string(query).unwrap_or_default();
     let answer = visit.call(Method::GET, &format!("/admin/audit?{query}"), None).await;

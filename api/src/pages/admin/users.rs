@@ -1,10 +1,11 @@
 //! Users: found by a part of their address, and what can be done about one.
 
-use axum::extract::Path;
 use axum::http::{Method, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
+use crate::base::error::Error;
+use crate::http::segment::Segment;
 use crate::pages::api::Answer;
 use crate::pages::form::Form;
 use crate::pages::links::in_query;
@@ -21,7 +22,7 @@ async fn found(visit: &mut Visit) -> Shown {
     visit.person().await?;
     let search = visit.asked("search").to_owned();
     let after = visit.asked("after").parse::<u64>().unwrap_or_default();
-    let query = format!("/admin/users?limit=50&after={after}&search={}", in_query(&search));
+    let query = format!("/admin/users?limit=25&after={after}&search={}", in_query(&search));
     let users = visit.call(Method::GET, &query, None).await.served()?;
     let data = users.data();
     let own = json!({ "search": search, "users": data["users"], "next": data["next"] });
@@ -29,7 +30,8 @@ async fn found(visit: &mut Visit) -> Shown {
 }
 
 /// `GET /admin/users/{id}`.
-pub(in crate::pages) async fn shown(mut visit: Visit, Path(id): Path<u64>) -> Response {
+pub(in crate::pages) async fn shown(mut visit: Visit, Segment(id): Segment) -> Response {
+    let Ok(id) = id.parse() else { return Error::NotFound.into_response() };
     let shown = page(&mut visit, id, StatusCode::OK, None).await;
     visit.comes_to(shown)
 }
@@ -50,7 +52,8 @@ async fn page(visit: &mut Visit, id: u64, status: StatusCode, problem: Option<Pr
 }
 
 /// `POST /admin/users/{id}`: what the button says.
-pub(in crate::pages) async fn act(mut visit: Visit, Path(id): Path<u64>, form: Form) -> Response {
+pub(in crate::pages) async fn act(mut visit: Visit, Segment(id): Segment, form: Form) -> Response {
+    let Ok(id) = id.parse() else { return Error::NotFound.into_response() };
     visit.shows(&form);
     let shown = acted(&mut visit, id, &form).await;
     visit.comes_to(shown)
