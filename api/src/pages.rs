@@ -11,6 +11,7 @@ mod admin;
 mod api;
 mod assets;
 mod entrance;
+mod files;
 mod form;
 mod jar;
 mod links;

@@ -20,7 +20,7 @@ use super::links::see_other;
 use super::problem::Problem;
 use super::shared::Pages;
 use super::visit::language_of;
-use super::{assets, entrance, mailed, password, profile, sessions};
+use super::{entrance, files, mailed, password, profile, sessions};
 use crate::App;
 use crate::base::error::Error;
 use crate::http::routes::app as around_api;
@@ -70,7 +70,7 @@ fn routes(pages: &Pages) -> Router<App> {
         .route("/admin/users/{id}", get(users::shown).post(users::act))
         .route("/admin/audit", get(trail::shown))
         .layer(middleware::from_fn_with_state(pages.clone(), in_time))
-        .route("/assets/{name}", get(assets::asset))
+        .route("/assets/{name}", get(files::file))
         .method_not_allowed_fallback(async || Error::MethodNotAllowed);
     let front = format!("{}/sessions", pages.base);
     let password = format!("{}/password", pages.base);
