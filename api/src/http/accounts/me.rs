@@ -125,6 +125,11 @@ struct Checked {
 impl Change {
     /// The same, tidied up, or every fault at once.
     fn checked(self) -> Result<Checked> {
+        if self.first_name.is_none() && self.last_name.is_none() && self.locale.is_none() {
+            return Err(Error::Malformed(
+                "Name what is to change: first_name, last_name or locale.",
+            ));
+        }
         let mut violations = Vec::new();
         let mut name = |field, given: Option<String>| {
             let given = given.map(|name| name.trim().to_owned());

@@ -126,11 +126,13 @@ async fn logins(app: &App, now: Timestamp) -> sqlx::Result<Vec<Logins>> {
     );
     let rows = app.store.in_time(counted.fetch_all(&app.store.pool)).await?;
     let hours = (0..HOURS).map(|hour| {
-        let row = rows.iter().find(|row| row.hour == i64::from(hour));
+        // What happened at this very instant belongs to the hour that ends with it.
+        let of_hour = |it: i64| it.clamp(0, i64::from(HOURS) - 1) == i64::from(hour);
+        let rows = || rows.iter().filter(|row| of_hour(row.hour));
         Logins {
             at: since.plus(HOUR * hour),
-            succeeded: row.map_or(0, |row| row.succeeded),
-            failed: row.map_or(0, |row| row.failed),
+            succeeded: rows().map(|row| row.succeeded).sum(),
+            failed: rows().map(|row| row.failed).sum(),
         }
     });
     Ok(hours.collect())
