@@ -3,6 +3,7 @@
 //! May use `base`, `settings`, `metrics`, `store`, `tokens` and `mail`. Knows neither sessions nor HTTP.
 
 pub mod addresses;
+pub(crate) mod email_change;
 pub(crate) mod email_token;
 pub(crate) mod new_device;
 pub mod outgoing;

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod device;
 pub mod email_address;
 pub mod error;
+pub mod language;
 pub(crate) mod last_use;
 pub(crate) mod log_targets;
 pub mod random;

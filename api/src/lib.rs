@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod limits;
 pub mod mail;
 pub mod metrics;
+pub mod pages;
 pub mod serve;
 pub mod sessions;
 pub mod settings;

@@ -9,6 +9,7 @@
 mod files;
 mod message;
 pub(crate) mod queue;
+mod templates;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
-use lettre::message::{Body, Mailbox};
+use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -25,7 +26,10 @@ pub use message::{Kind, Message, Scene};
 
 use crate::base::clock::Timestamp;
 use crate::base::email_address;
+use crate::base::language::Language;
 use crate::settings::Settings;
+use message::Look;
+use templates::Templates;
 
 /// How long a mail server may take for one step.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -80,6 +84,8 @@ pub struct Envelope<'a> {
     pub at: Timestamp,
     /// Its place among those of one instant.
     pub number: u64,
+    /// What its reader wants to read.
+    pub language: Language,
     /// What its Message-ID is made of, so that a mail that came twice is recognised.
     pub reference: &'a [u8],
 }
@@ -91,8 +97,7 @@ pub struct Mail(Arc<Parts>);
 struct Parts {
     way: Way,
     from: Mailbox,
-    app_name: String,
-    frontend_url: String,
+    templates: Templates,
 }
 
 enum Way {
@@ -113,8 +118,7 @@ impl Mail {
             from: sender(&accounts.mail_from).ok_or_else(|| {
                 Fault::Setting("MAIL_FROM", "must be like Name <name@example.com>".into())
             })?,
-            app_name: settings.server.app_name.clone(),
-            frontend_url: accounts.frontend_url.trim_end_matches('/').to_owned(),
+            templates: templates(settings)?,
         })))
     }
 
@@ -137,19 +141,26 @@ impl Mail {
 
     /// Tries once to send a mail.
     pub async fn send(&self, envelope: &Envelope<'_>, message: &Message) -> Result<(), Fault> {
-        let Parts { way, from, app_name, frontend_url } = &*self.0;
-        let Envelope { to, at, number, reference } = *envelope;
-        let (subject, body) = message.text(app_name, frontend_url, at);
-        let id = format!("<{}@{}>", URL_SAFE_NO_PAD.encode(reference), from.email.domain());
+        let Parts { way, from, templates } = &*self.0;
+        let Envelope { to, at, number, language, reference } = *envelope;
+        let written = templates.write(message, language, at);
+        let written = written.map_err(|fault| Fault::Setting("MAIL_TEMPLATES", fault))?;
+        let reference = URL_SAFE_NO_PAD.encode(reference);
+        let id = format!("<{reference}@{}>", from.email.domain());
+        let part = |kind, text| SinglePart::builder().header(kind).body(readable(text));
+        // The same mail again is the same to the letter.
+        let parts = MultiPart::alternative().boundary(format!("part-{reference}"));
+        let parts = parts
+            .singlepart(part(ContentType::TEXT_PLAIN, written.text))
+            .singlepart(part(ContentType::TEXT_HTML, written.html));
         let mail = lettre::Message::builder()
             .from(from.clone())
             .to(Mailbox::new(None, to.parse()?))
             .date(SystemTime::UNIX_EPOCH + Duration::from_millis(at.0))
             .message_id(Some(id))
             .raw_header(auto_submitted())
-            .subject(subject)
-            .header(ContentType::TEXT_PLAIN)
-            .body(readable(body))?;
+            .subject(written.subject)
+            .multipart(parts)?;
         match way {
             Way::Smtp(server) => {
                 let sent = tokio::time::timeout(TRY, server.send(mail)).await;
@@ -162,6 +173,24 @@ impl Mail {
         }
         Ok(())
     }
+}
+
+/// Our own or the operator's, in the look of the pages. Links lead to the front end, or else to our own
+/// pages.
+fn templates(settings: &Settings) -> Result<Templates, Fault> {
+    let Settings { accounts, pages, server, .. } = settings;
+    let front_end = accounts.frontend_url.trim_end_matches('/');
+    let site =
+        if front_end.is_empty() { pages.url().unwrap_or_default() } else { front_end.to_owned() };
+    let color = pages.brand_color;
+    let look = Look {
+        app: server.app_name.clone(),
+        color: color.css(),
+        on_color: color.text_on_it().to_owned(),
+        site,
+    };
+    Templates::new(look, accounts.mail_templates.as_deref())
+        .map_err(|fault| Fault::Setting("MAIL_TEMPLATES", fault))
 }
 
 /// Tells other machines not to answer (RFC 3834 §5).

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::http::connections;
 use crate::http::operations;
-use crate::{App, jobs};
+use crate::{App, jobs, pages};
 
 /// Serves until told to stop, lets running requests finish for a while, then ends the background
 /// work. What is still unanswered after that while is cut off.
@@ -17,7 +17,7 @@ pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
     jobs::start(&app).await;
     let server = &app.settings.server;
     let (header_timeout, grace) = (server.header_timeout, server.shutdown_grace);
-    let router = crate::http::routes::app(app.clone());
+    let router = pages::routes::beside_api(&app);
     tell_supervisor(NotifyState::Ready);
     tokio::select! {
         () = connections::serve(listener, router, header_timeout, app.background.stop.clone()) => {}

@@ -71,7 +71,9 @@ fn must_show(page: &str, name: &str, operation: &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_answered_is_what_is_described() {
-    let auth = with_client().await;
+    let mut auth = with_client().await;
+    // Without a login page `/return` refuses whoever is not logged in.
+    auth.restart_with(|settings| settings.pages.pages = false).await;
     let mut api = Api::new(document(&auth).await, auth);
     for_anyone(&mut api).await;
     for_accounts(&mut api).await;
@@ -122,6 +124,20 @@ async fn for_accounts(api: &mut Api) {
 
 async fn for_people(api: &mut Api) {
     let gina = api.auth.logged_in("gina").await;
+    let names = json!({ "first_name": "Gina", "locale": "de-AT" });
+    api.as_user("PATCH /me", &gina.access, Some(names), 200).await;
+    let wrong = json!({ "last_name": "", "locale": "tlh" });
+    api.as_user("PATCH /me", &gina.access, Some(wrong), 422).await;
+    api.auth.mails_are_out();
+    let mails = api.auth.mails().len();
+    for (email, status) in [("gina@example.com", 422), ("other@example.com", 200)] {
+        let change = json!({ "email": email });
+        api.as_user("POST /change-email", &gina.access, Some(change), status).await;
+    }
+    for number in [mails, mails + 1] {
+        api.post("/confirm-email", json!({ "token": api.auth.mailed_token(number) }), 200).await;
+    }
+    api.post("/confirm-email", json!({ "token": "A".repeat(43) }), 422).await;
     api.as_user("GET /me/export", &gina.access, None, 200).await;
     api.as_user("DELETE /me", &gina.access, None, 200).await;
     let last = api.auth.admin("last").await;
@@ -244,6 +260,8 @@ async fn for_administrators(api: &mut Api) {
     let erin = api.auth.logged_in("erin").await;
     let user = format!("/admin/users/{}", erin.user_id);
     for (request, body) in [
+        ("GET /admin/overview".to_owned(), None),
+        ("GET /admin/users?search=erin".to_owned(), None),
         ("GET /admin/blacklist-stats".to_owned(), None),
         ("GET /admin/audit?limit=100".to_owned(), None),
         ("GET /admin/users".to_owned(), None),

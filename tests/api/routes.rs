@@ -15,6 +15,7 @@ async fn the_routes_and_their_methods_are_these() {
         writeln!(table, "{path}: {allowed}").unwrap();
     }
     insta::assert_snapshot!(table, @r"
+    /api/v1/auth/admin/overview: GET HEAD
     /api/v1/auth/admin/blacklist-stats: GET HEAD
     /api/v1/auth/admin/users: GET HEAD
     /api/v1/auth/admin/users/{id}: DELETE
@@ -39,7 +40,9 @@ async fn the_routes_and_their_methods_are_these() {
     /api/v1/auth/logout-all-devices: POST
     /api/v1/auth/sessions: DELETE GET HEAD
     /api/v1/auth/sessions/{id}: DELETE
-    /api/v1/auth/me: DELETE GET HEAD
+    /api/v1/auth/change-email: POST
+    /api/v1/auth/confirm-email: POST
+    /api/v1/auth/me: DELETE GET HEAD PATCH
     /api/v1/auth/me/export: GET HEAD
     /api/v1/auth/blacklist: GET HEAD
     /api/v1/auth/token-stats: GET HEAD

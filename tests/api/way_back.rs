@@ -114,7 +114,11 @@ async fn f_26_the_way_back_leads_to_origins_of_ours_and_of_the_operator_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f_26_without_a_login_page_nobody_is_sent_to_one() {
-    let auth = service(|settings| settings.accounts.frontend_url = String::new()).await;
+    let auth = service(|settings| {
+        settings.accounts.frontend_url = String::new();
+        settings.pages.pages = false;
+    })
+    .await;
     let answer = send(visit(&auth, "rd=/orders", "")).await.must_be(401);
     assert_eq!(answer.json["code"], "no_token");
     let cookie = refresh_cookie(&auth).await;

@@ -98,7 +98,10 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &{
         endpoint("GET", "/sessions", Bearer, "", NEEDS_MYSQL),
         endpoint("DELETE", "/sessions", Bearer, "", NEEDS_MYSQL).ending(Second),
         endpoint("DELETE", "/sessions/{second session}", Bearer, "", NEEDS_MYSQL).ending(Second),
+        endpoint("POST", "/change-email", Bearer, r#"{"email":"another-{email}"}"#, NEEDS_MYSQL),
+        endpoint("POST", "/confirm-email", Anyone, r#"{"token":"{confirm}"}"#, NEEDS_MYSQL),
         endpoint("GET", "/me", Bearer, "", NEEDS_MYSQL),
+        endpoint("PATCH", "/me", Bearer, r#"{"first_name":"Al","locale":"de"}"#, NEEDS_MYSQL),
         endpoint("GET", "/me/export", Bearer, "", NEEDS_MYSQL),
         endpoint("DELETE", "/me", Bearer, "", NEEDS_MYSQL).ending(Both),
         endpoint("GET", "/blacklist", Bearer, "", NEEDS_MYSQL),
@@ -109,6 +112,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &{
         endpoint("POST", "/introspect", Gateway, "token={refresh}&token_type_hint=refresh_token", NEEDS_MYSQL),
         endpoint("POST", "/revoke", Gateway, "token={access}", NEEDS_MYSQL).ending(First),
         endpoint("POST", "/revoke", Gateway, "token={refresh}", NEEDS_MYSQL).ending(First),
+        endpoint("GET", "/admin/overview", Admin, "", NEEDS_MYSQL),
         endpoint("GET", "/admin/blacklist-stats", Admin, "", NEEDS_MYSQL),
         endpoint("GET", "/admin/users", Admin, "", NEEDS_MYSQL),
         endpoint("GET", "/admin/users/{user}/sessions", Admin, "", NEEDS_MYSQL),
@@ -136,13 +140,15 @@ pub(crate) struct Person {
     email: String,
     verify: String,
     reset: String,
+    confirm: String,
 }
 
 impl Person {
     pub(crate) async fn of(auth: &Service, name: &str) -> Self {
         let (first, second) = (auth.logged_in(name).await, auth.logged_in(name).await);
         let email = format!("{name}@example.com");
-        Self { first, second, email, verify: String::new(), reset: String::new() }
+        let [verify, reset, confirm] = [const { String::new() }; 3];
+        Self { first, second, email, verify, reset, confirm }
     }
 
     /// The same, with the mails that this endpoint wants answered.
@@ -158,15 +164,22 @@ impl Person {
             auth.post("/forgot-password", json!({ "email": person.email })).await.must_be(200);
             person.reset = mailed_to(auth, &person.email);
         }
+        if endpoint.body.contains("{confirm}") {
+            let new = format!("changed-{name}@example.com");
+            let change = json!({ "email": new });
+            auth.post_as(&person.first.access, "/change-email", change).await.must_be(200);
+            person.confirm = mailed_to(auth, &new);
+        }
         person
     }
 
     fn fill(&self, text: &str) -> String {
-        let Self { first, second, email, verify, reset } = self;
+        let Self { first, second, email, verify, reset, confirm } = self;
         text.replace("{email}", email)
             .replace("{password}", PASSWORD)
             .replace("{verify}", verify)
             .replace("{reset}", reset)
+            .replace("{confirm}", confirm)
             .replace("{access}", &first.access)
             .replace("{refresh}", &first.refresh)
             .replace("{second refresh}", &second.refresh)

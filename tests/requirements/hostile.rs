@@ -43,6 +43,7 @@ fn hostile_bodies() -> Vec<Vec<u8>> {
         "new_password",
         "role",
         "mode",
+        "locale",
     ];
     for value in values {
         let pairs: Vec<String> =

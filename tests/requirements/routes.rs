@@ -28,7 +28,7 @@ use Who::{Admin, Anyone, Bearer, Service};
 pub(crate) type Route = (&'static str, &'static str, Who, Kind);
 
 /// Method and path; paths that begin with `=` are not below `/api/v1/auth`.
-pub(crate) const ROUTES: [Route; 40] = [
+pub(crate) const ROUTES: [Route; 44] = [
     ("POST", "/register", Anyone, Json),
     ("POST", "/verify-email", Anyone, Json),
     ("POST", "/resend-verification", Anyone, Json),
@@ -47,13 +47,17 @@ pub(crate) const ROUTES: [Route; 40] = [
     ("GET", "/blacklist", Bearer, Nothing),
     ("GET", "/token-stats", Bearer, Nothing),
     ("POST", "/change-password", Bearer, Json),
+    ("POST", "/change-email", Bearer, Json),
+    ("POST", "/confirm-email", Anyone, Json),
     ("GET", "/me", Bearer, Nothing),
+    ("PATCH", "/me", Bearer, Json),
     ("DELETE", "/me", Bearer, Nothing),
     ("GET", "/me/export", Bearer, Nothing),
     ("GET", "/verify", Bearer, Nothing),
     ("PUT", "/verify/some/path", Bearer, Nothing),
     ("POST", "/introspect", Service, Form),
     ("POST", "/revoke", Service, Form),
+    ("GET", "/admin/overview", Admin, Nothing),
     ("GET", "/admin/blacklist-stats", Admin, Nothing),
     ("GET", "/admin/users", Admin, Nothing),
     ("GET", "/admin/users/0/sessions", Admin, Nothing),

@@ -24,6 +24,10 @@ pub(crate) enum Purpose {
     VerifyEmail,
     /// To choose a new password.
     ResetPassword,
+    /// To confirm a change of address, for whoever has the present one.
+    ConfirmOldEmail,
+    /// The same, for whoever has the new one.
+    ConfirmNewEmail,
 }
 
 impl Purpose {
@@ -32,6 +36,8 @@ impl Purpose {
         match self {
             Self::VerifyEmail => "verify_email",
             Self::ResetPassword => "reset_password",
+            Self::ConfirmOldEmail => "confirm_old_email",
+            Self::ConfirmNewEmail => "confirm_new_email",
         }
     }
 }
@@ -144,6 +150,25 @@ pub(crate) async fn use_up(
     if used > 0 { Ok(()) } else { Err(Error::DeadEmailToken) }
 }
 
+/// Withdraws what was mailed to a user for this. The user is held.
+pub(super) async fn withdraw(
+    tx: &mut MySqlConnection,
+    user_id: u64,
+    purpose: Purpose,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update email_tokens set used_at = ?
+          where user_id = ? and purpose = ? and used_at is null",
+        now,
+        user_id,
+        purpose.as_str(),
+    )
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
 /// Withdraws every reset of a user whose password has just been chosen, those too that were asked for
 /// and have not been sent. The user is held.
 pub(crate) async fn withdraw_resets(
@@ -152,14 +177,6 @@ pub(crate) async fn withdraw_resets(
     email: &str,
     now: Timestamp,
 ) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update email_tokens set used_at = ?
-          where user_id = ? and purpose = ? and used_at is null",
-        now,
-        user_id,
-        Purpose::ResetPassword.as_str(),
-    )
-    .execute(&mut *tx)
-    .await?;
+    withdraw(tx, user_id, Purpose::ResetPassword, now).await?;
     queue::take_back_all(tx, Kind::ResetPassword, email).await
 }

@@ -13,7 +13,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::user;
 use crate::base::clock::{Clock, Timestamp};
+use crate::base::language::Language;
 use crate::base::log_targets as log;
 use crate::mail::queue::{Outcome, Queue, Waiting};
 use crate::mail::{Envelope, Fault, Kind, Mail, TRY};
@@ -109,10 +111,12 @@ impl Outgoing {
         let Some(kind) = Kind::of(&mail.kind) else { return };
         let written_down = match self.store.repeat(|| self.wanted(&mail, kind)).await {
             Ok(Some(message)) => {
+                let language = self.language(&mail).await;
                 let envelope = Envelope {
                     to: &mail.recipient,
                     at: mail.created_at,
                     number: mail.id,
+                    language,
                     reference: &mail.reference,
                 };
                 let tried = self.mail.send(&envelope, &message).await;
@@ -137,6 +141,12 @@ impl Outgoing {
                 "what became of a mail could not be written down; it may be sent once more"
             );
         }
+    }
+
+    /// What the reader of a mail wants to read. A mail in another language is better than none.
+    async fn language(&self, mail: &Waiting) -> Language {
+        let known = user::language(&self.store, mail.user_id, &mail.recipient);
+        self.store.in_time(known).await.ok().flatten().unwrap_or_default()
     }
 
     async fn write_down(&self, mail: &Waiting, tried: Result<(), Fault>) -> sqlx::Result<()> {

@@ -9,6 +9,7 @@ use crate::accounts::password::Passwords;
 use crate::base::clock::Timestamp;
 use crate::base::email_address::{self, Spellings};
 use crate::base::error::{Error, Result, Violation};
+use crate::base::language::Language;
 use crate::base::random::Random;
 use crate::settings::Settings;
 use crate::store::database::Store;
@@ -103,7 +104,7 @@ async fn insert_with(
     now: Timestamp,
 ) -> Result<Option<u64>> {
     let mut tx = store.begin().await?;
-    let Some(id) = insert(&mut tx, person, hash, now).await? else { return Ok(None) };
+    let Some(id) = insert(&mut tx, person, hash, None, now).await? else { return Ok(None) };
     sqlx::query!(
         "update users set role = ?, email_verified_at = ? where id = ?",
         if privileges.is_admin { "admin" } else { "user" },
@@ -121,15 +122,17 @@ pub(crate) async fn insert(
     tx: &mut MySqlConnection,
     person: &Newcomer,
     password_hash: &str,
+    language: Option<Language>,
     now: Timestamp,
 ) -> Result<Option<u64>> {
     let inserted = sqlx::query!(
-        "insert into users (email, password_hash, first_name, last_name, created_at, updated_at)
-         values (?, ?, ?, ?, ?, ?)",
+        "insert into users (email, password_hash, first_name, last_name, locale, created_at, updated_at)
+         values (?, ?, ?, ?, ?, ?, ?)",
         person.email,
         password_hash,
         person.first_name,
         person.last_name,
+        language.map(Language::as_str),
         now,
         now,
     )
@@ -142,7 +145,7 @@ pub(crate) async fn insert(
     }
 }
 
-fn fault_of_name(field: &str, name: &str) -> Option<Violation> {
+pub(crate) fn fault_of_name(field: &str, name: &str) -> Option<Violation> {
     let is_plain = !name.chars().any(char::is_control);
     let is_name = is_plain && (1..=100).contains(&name.chars().count());
     (!is_name).then(|| Violation::new(field, "not_a_name", "must be 1 to 100 characters of text"))
@@ -170,6 +173,27 @@ pub async fn addressed(store: &Store, given: &str) -> Result<String> {
     }
     let older = sqlx::query_scalar!("select email from users where email = ?", typed);
     Ok(older.fetch_optional(&store.pool).await?.unwrap_or(email))
+}
+
+/// The language that a user, known by number or else by address, wants mails in; none, if nobody said.
+pub(crate) async fn language(
+    store: &Store,
+    user_id: Option<u64>,
+    email: &str,
+) -> sqlx::Result<Option<Language>> {
+    let locale = match user_id {
+        Some(id) => {
+            sqlx::query_scalar!("select locale from users where id = ?", id)
+                .fetch_optional(&store.pool)
+                .await?
+        }
+        None => {
+            sqlx::query_scalar!("select locale from users where email = ?", email)
+                .fetch_optional(&store.pool)
+                .await?
+        }
+    };
+    Ok(locale.flatten().as_deref().and_then(Language::of))
 }
 
 /// The address in its canonical form, if it is one that mail could reach.

@@ -1,5 +1,6 @@
 //! Endpoints of accounts: registration, passwords, the own account.
 
+pub mod change_email;
 pub mod change_password;
 pub mod deletion;
 pub mod export;

@@ -4,4 +4,5 @@
 pub mod audit;
 pub mod blacklist_stats;
 pub mod logout_everyone;
+pub mod overview;
 pub mod users;

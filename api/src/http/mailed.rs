@@ -15,18 +15,31 @@ pub(super) async fn token(
     text: &str,
     purpose: Purpose,
 ) -> Result<EmailToken> {
+    token_of_any(app, client, text, &[purpose]).await.map(|(token, _)| token)
+}
+
+/// The same for one of several purposes.
+pub(super) async fn token_of_any(
+    app: &App,
+    client: &Client,
+    text: &str,
+    purposes: &[Purpose],
+) -> Result<(EmailToken, Purpose)> {
     let Some(token) = EmailToken::parse(text) else { return unknown(app, client).await };
-    let turn = app.limits.turn(Scope::Mail, client).await;
-    let owner = email_token::owner(&app.store, &token, purpose).await;
-    drop(turn);
-    match owner {
-        Ok(_) => {
-            app.limits.tell(Scope::Mail, client).await;
-            Ok(token)
+    for purpose in purposes {
+        let turn = app.limits.turn(Scope::Mail, client).await;
+        let owner = email_token::owner(&app.store, &token, *purpose).await;
+        drop(turn);
+        match owner {
+            Ok(_) => {
+                app.limits.tell(Scope::Mail, client).await;
+                return Ok((token, *purpose));
+            }
+            Err(Error::DeadEmailToken) => {}
+            Err(outage) => return Err(outage),
         }
-        Err(Error::DeadEmailToken) => unknown(app, client).await,
-        Err(outage) => Err(outage),
     }
+    unknown(app, client).await
 }
 
 async fn unknown<T>(app: &App, client: &Client) -> Result<T> {

@@ -30,7 +30,7 @@ pub(crate) fn csrf_token(app: &App, caller: &Caller) -> Option<String> {
 
 /// A browser says at least one of the two. No page can make it say `same-origin`, so that is enough: a
 /// proxy may have changed the host that the origin is compared with.
-fn is_from_our_page(app: &App, headers: &HeaderMap) -> bool {
+pub(crate) fn is_from_our_page(app: &App, headers: &HeaderMap) -> bool {
     let all = |name, word: &str| headers.get_all(name).iter().all(|value| *value == word);
     let is_told = headers.contains_key("sec-fetch-site");
     if is_told && all("sec-fetch-site", "same-origin") {

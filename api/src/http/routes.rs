@@ -7,6 +7,7 @@ use tower::util::option_layer;
 
 use crate::App;
 use crate::base::error;
+use crate::http::accounts::change_email;
 use crate::http::accounts::change_password;
 use crate::http::accounts::deletion;
 use crate::http::accounts::export;
@@ -30,11 +31,22 @@ use crate::http::tokens::login;
 use crate::http::tokens::refresh;
 use crate::http::tokens::refresh_tokens;
 
-/// Every route of the public listener.
-pub fn app(app: App) -> Router {
+/// Every route of the public listener: the API, and what stands beside it.
+pub fn app(app: App, beside: Router<App>) -> Router {
+    api(&app)
+        .merge(beside)
+        .fallback(async || error::Error::NotFound)
+        .method_not_allowed_fallback(not_allowed)
+        .layer(middleware::from_fn_with_state(app.clone(), request::handle))
+        .with_state(app)
+}
+
+/// The routes of the API, without what lies around them.
+pub(crate) fn api(app: &App) -> Router<App> {
     let admin = Router::new()
+        .route("/overview", get(admin::overview::overview))
         .route("/blacklist-stats", get(admin::blacklist_stats::blacklist_stats))
-        .route("/users", get(users::list))
+        .route("/users", get(users::listing::list))
         .route("/users/{id}", delete(users::remove))
         .route("/users/{id}/sessions", get(users::sessions).delete(users::log_out))
         .route("/users/{id}/disable", post(users::disable))
@@ -58,7 +70,9 @@ pub fn app(app: App) -> Router {
         .route("/logout-all-devices", post(logout::logout_all_devices))
         .route("/sessions", get(sessions::list).delete(sessions::revoke_others))
         .route("/sessions/{id}", delete(sessions::revoke))
-        .route("/me", get(me::me).delete(deletion::delete))
+        .route("/change-email", post(change_email::change_email))
+        .route("/confirm-email", post(change_email::confirm_email))
+        .route("/me", get(me::me).patch(me::change).delete(deletion::delete))
         .route("/me/export", get(export::export))
         .route("/blacklist", get(blacklist::list))
         .route("/token-stats", get(refresh_tokens::stats))
@@ -76,10 +90,6 @@ pub fn app(app: App) -> Router {
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .merge(published())
-        .fallback(async || error::Error::NotFound)
-        .method_not_allowed_fallback(not_allowed)
-        .layer(middleware::from_fn_with_state(app.clone(), request::handle))
-        .with_state(app)
 }
 
 /// What is the same for everybody, pages of any origin included.

@@ -1,5 +1,5 @@
-//! What the mails say. Plain text, short lines; of what a client wrote nothing but the name that it
-//! gives itself, which cannot be a link (`base/device.rs`).
+//! What the mails are about, and what a template may say of it. Of what a client wrote that is nothing but
+//! the name that it gives itself, which cannot be a link (`base/device.rs`).
 
 use std::net::IpAddr;
 
@@ -24,20 +24,28 @@ pub enum Kind {
     TokenReuse,
     /// Tells of a login from a new device.
     NewDevice,
+    /// Asks whoever has the present address to confirm another one.
+    ConfirmOldEmail,
+    /// Asks whoever has the new address the same.
+    ConfirmNewEmail,
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [
+    /// All of them.
+    pub const ALL: [Self; 8] = [
         Self::VerifyEmail,
         Self::AlreadyRegistered,
         Self::ResetPassword,
         Self::PasswordChanged,
         Self::TokenReuse,
         Self::NewDevice,
+        Self::ConfirmOldEmail,
+        Self::ConfirmNewEmail,
     ];
 
-    /// The word in the database, which an older or a newer instance reads.
-    pub(crate) const fn as_str(self) -> &'static str {
+    /// The word in the database, which an older or a newer instance reads, and in names of templates.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::VerifyEmail => "verify_email",
             Self::AlreadyRegistered => "already_registered",
@@ -45,12 +53,23 @@ impl Kind {
             Self::PasswordChanged => "password_changed",
             Self::TokenReuse => "token_reuse",
             Self::NewDevice => "new_device",
+            Self::ConfirmOldEmail => "confirm_old_email",
+            Self::ConfirmNewEmail => "confirm_new_email",
         }
     }
 
     /// None for a word that only a newer instance knows.
     pub(crate) fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// The page that a token of such a mail is for.
+    const fn page(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify-email",
+            Self::ConfirmOldEmail | Self::ConfirmNewEmail => "confirm-email",
+            _ => "reset-password",
+        }
     }
 }
 
@@ -74,6 +93,20 @@ pub enum Message {
     TokenReuse(Scene),
     /// A login from a device not seen before.
     NewDevice(Scene),
+    /// The address of the account is to change, and this is the present one.
+    ConfirmOldEmail {
+        /// Confirms it.
+        token: EmailToken,
+        /// The address to come.
+        new_email: String,
+    },
+    /// The address of an account is to become this one.
+    ConfirmNewEmail {
+        /// Confirms it.
+        token: EmailToken,
+        /// The address to come.
+        new_email: String,
+    },
 }
 
 /// Where something happened, as it waits beside its mail.
@@ -91,67 +124,80 @@ impl Scene {
     pub fn of(client: &Client) -> Self {
         Self { device: client.device.named(), ip: client.ip }
     }
+}
 
-    fn text(&self, at: Timestamp) -> String {
-        let Self { device, ip } = self;
-        format!("When: {}\nDevice: {device}\nAddress: {ip}\n", at.rfc3339())
-    }
+/// What a template may say; what a mail has nothing of is empty.
+#[derive(Serialize)]
+pub(super) struct Said<'a> {
+    /// `APP_NAME`.
+    app: &'a str,
+    /// `BRAND_COLOR`, and what can be read on it.
+    color: &'a str,
+    on_color: &'a str,
+    /// The tag of the language.
+    lang: &'a str,
+    /// When what the mail tells of happened.
+    at: String,
+    /// From where.
+    device: &'a str,
+    ip: String,
+    /// The address that is to take the place of the present one.
+    new_email: &'a str,
+    token: &'a str,
+    /// The page that takes the token; empty if nobody knows where that is.
+    link: String,
+}
+
+/// What all mails of an instance look like.
+pub(super) struct Look {
+    pub(super) app: String,
+    pub(super) color: String,
+    pub(super) on_color: String,
+    /// Where pages are; empty if nobody knows.
+    pub(super) site: String,
 }
 
 impl Message {
-    /// Subject and body; `at` is when what the mail tells of happened.
-    pub(super) fn text(&self, app: &str, site: &str, at: Timestamp) -> (String, String) {
-        let (subject, body) = match self {
-            Self::Verify { token } => (
-                format!("Confirm your address for {app}"),
-                format!(
-                    "Welcome to {app}.\n\nTo confirm that this address is yours, {}\n\
-                     If you did not register, ignore this mail.\n",
-                    with_token(site, "verify-email", token)
-                ),
-            ),
-            Self::AlreadyRegistered => (
-                format!("You already have an account at {app}"),
-                "Somebody, perhaps you, tried to register with this address. You already have an\n\
-                 account, so nothing was changed. If you forgot your password, reset it.\n"
-                    .to_owned(),
-            ),
-            Self::ResetPassword { token } => (
-                format!("Choose a new password for {app}"),
-                format!(
-                    "To choose a new password, {}\nIf you did not ask for this, ignore this mail:\n\
-                     your password stays as it is.\n",
-                    with_token(site, "reset-password", token)
-                ),
-            ),
-            Self::PasswordChanged(scene) => (
-                format!("Your password for {app} was changed"),
-                format!("Your password was changed.\n\n{}\n{NOT_YOU}", scene.text(at)),
-            ),
-            Self::TokenReuse(scene) => (
-                format!("One of your sessions at {app} was ended"),
-                format!(
-                    "One of your logins was used in two places, which happens when a login is\n\
-                     stolen, so we ended that session.\n\n{}\n{NOT_YOU}",
-                    scene.text(at)
-                ),
-            ),
-            Self::NewDevice(scene) => (
-                format!("New login at {app}"),
-                format!("Somebody logged in from a new device.\n\n{}\n{NOT_YOU}", scene.text(at)),
-            ),
-        };
-        (subject, body)
+    /// What it is about.
+    pub(super) const fn kind(&self) -> Kind {
+        match self {
+            Self::Verify { .. } => Kind::VerifyEmail,
+            Self::AlreadyRegistered => Kind::AlreadyRegistered,
+            Self::ResetPassword { .. } => Kind::ResetPassword,
+            Self::PasswordChanged(_) => Kind::PasswordChanged,
+            Self::TokenReuse(_) => Kind::TokenReuse,
+            Self::NewDevice(_) => Kind::NewDevice,
+            Self::ConfirmOldEmail { .. } => Kind::ConfirmOldEmail,
+            Self::ConfirmNewEmail { .. } => Kind::ConfirmNewEmail,
+        }
     }
-}
 
-const NOT_YOU: &str = "If this was not you, reset your password now: that ends every session.\n";
-
-fn with_token(site: &str, page: &str, token: &EmailToken) -> String {
-    let token = token.expose();
-    if site.is_empty() {
-        format!("use this token:\n\n{token}\n")
-    } else {
-        format!("open this page:\n\n{site}/{page}?token={token}\n")
+    /// What a template may say of it; `at` is when what it tells of happened.
+    pub(super) fn said<'a>(&'a self, look: &'a Look, lang: &'a str, at: Timestamp) -> Said<'a> {
+        let (token, scene, new_email) = match self {
+            Self::Verify { token } | Self::ResetPassword { token } => (token.expose(), None, ""),
+            Self::ConfirmOldEmail { token, new_email }
+            | Self::ConfirmNewEmail { token, new_email } => {
+                (token.expose(), None, new_email.as_str())
+            }
+            Self::PasswordChanged(scene) | Self::TokenReuse(scene) | Self::NewDevice(scene) => {
+                ("", Some(scene), "")
+            }
+            Self::AlreadyRegistered => ("", None, ""),
+        };
+        let has_link = !look.site.is_empty() && !token.is_empty();
+        let link = || format!("{}/{}?token={token}", look.site, self.kind().page());
+        Said {
+            app: &look.app,
+            color: &look.color,
+            on_color: &look.on_color,
+            lang,
+            at: at.rfc3339(),
+            device: scene.map_or("", |scene| scene.device.as_str()),
+            ip: scene.map(|scene| scene.ip.to_string()).unwrap_or_default(),
+            new_email,
+            token,
+            link: has_link.then(link).unwrap_or_default(),
+        }
     }
 }

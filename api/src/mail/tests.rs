@@ -21,7 +21,7 @@ fn mail(settings: &Settings) -> Mail {
 }
 
 fn envelope(to: &str, number: u64) -> Envelope<'_> {
-    Envelope { to, at: NOON, number, reference: &[7; 16] }
+    Envelope { to, at: NOON, number, language: Language::En, reference: &[7; 16] }
 }
 
 fn token() -> EmailToken {

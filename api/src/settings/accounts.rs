@@ -50,14 +50,18 @@ pub struct Accounts {
     /// Directory for mails if there is no mail server.
     #[arg(long, env, default_value = "mail")]
     pub mail_dir: PathBuf,
+    /// Directory with templates of mails that take the place of ours, each by its name; without one, ours.
+    #[arg(long, env)]
+    pub mail_templates: Option<PathBuf>,
     /// How long a mail that could not be sent is tried again (1h to 7d).
     #[arg(long, env, default_value = "24h", value_parser = duration("1h", "7d"))]
     pub mail_retry_for: Duration,
     /// Sender of mails.
     #[arg(long, env, default_value = "Portcullis <no-reply@localhost>")]
     pub mail_from: String,
-    /// Base URL for links in mails, such as `https://app.example.com`, to which `/verify-email?token=…`
-    /// and `/reset-password?token=…` are appended; without it mails contain only the token.
+    /// Base URL for links in mails, such as `https://app.example.com`, to which `/verify-email?token=…`,
+    /// `/reset-password?token=…` and `/confirm-email?token=…` are appended; without it links lead to our own
+    /// pages, if `PUBLIC_URL` is set, and otherwise mails contain only the token.
     #[arg(long, env, default_value = "")]
     pub frontend_url: String,
 }

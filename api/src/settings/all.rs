@@ -8,6 +8,7 @@ use clap::{Args, Command, FromArgMatches as _};
 use super::accounts::Accounts;
 use super::invalid::Invalid;
 use super::limits::Limits;
+use super::pages::Pages;
 use super::server::Server;
 use super::sessions::Sessions;
 use super::stores::Stores;
@@ -31,6 +32,9 @@ pub struct Settings {
     /// Passwords and mail.
     #[command(flatten)]
     pub accounts: Accounts,
+    /// The pages for people.
+    #[command(flatten)]
+    pub pages: Pages,
     /// How often one address or one account may try.
     #[command(flatten)]
     pub limits: Limits,
@@ -44,6 +48,7 @@ impl Settings {
         self.tokens.check()?;
         self.sessions.check()?;
         self.accounts.check()?;
+        self.pages.check()?;
         Ok(self)
     }
 

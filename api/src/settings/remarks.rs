@@ -15,7 +15,7 @@ impl Settings {
     }
 
     fn remarks_on_surroundings(&self) -> Vec<&'static str> {
-        let Self { server, accounts, limits, .. } = self;
+        let Self { server, accounts, pages, limits, .. } = self;
         let mut remarks = Vec::new();
         if server.trusted_proxies.0.is_empty() {
             remarks.push("TRUSTED_PROXIES is empty: behind a proxy all clients share one limit");
@@ -23,8 +23,10 @@ impl Settings {
         if accounts.smtp_url().is_none() {
             remarks.push("SMTP_URL is not set: mails are written to files in MAIL_DIR");
         }
-        if accounts.frontend_url.is_empty() {
-            remarks.push("FRONTEND_URL is not set: mails contain only a token, not a link");
+        if accounts.frontend_url.is_empty() && pages.url().is_none() {
+            remarks.push(
+                "neither PUBLIC_URL nor FRONTEND_URL is set: mails contain only a token, not a link",
+            );
         }
         if !accounts.email_verification_required {
             remarks.push(

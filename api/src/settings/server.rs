@@ -23,7 +23,7 @@ pub struct Server {
     /// Address and port of the operations listener: metrics and API pages. Keep it private.
     #[arg(long, env, default_value = "127.0.0.1:9464")]
     pub ops_addr: SocketAddr,
-    /// Product name used in mails; passwords based on it are refused.
+    /// Product name shown on pages and in mails; passwords based on it are refused.
     #[arg(long, env, default_value = "Portcullis")]
     pub app_name: String,
     /// Browser origins allowed to call the API, comma separated, such as `https://app.example.com`.

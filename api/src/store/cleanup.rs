@@ -86,6 +86,7 @@ async fn delete_all(
     let batch = server.cleanup_batch;
     let interval = Duration::from_hours(server.cleanup_interval_hours);
     erasure::sweep(db, now.minus(interval + SWEPT)).await?;
+    email_changes(db, now, batch).await?;
     Ok(Deleted {
         // Before their sessions, which would otherwise take them all along in one statement.
         refresh_tokens: refresh_tokens(db, now.minus(days), batch).await?,
@@ -182,6 +183,20 @@ async fn email_tokens(db: &mut MySqlConnection, until: Timestamp, batch: u32) ->
         db,
         batch,
         "delete from email_tokens where expires_at <= ? order by expires_at limit ?",
+        until
+    )
+}
+
+/// They have come to nothing: their tokens have expired as well.
+async fn email_changes(
+    db: &mut MySqlConnection,
+    until: Timestamp,
+    batch: u32,
+) -> sqlx::Result<u64> {
+    in_batches!(
+        db,
+        batch,
+        "delete from email_changes where expires_at <= ? order by expires_at limit ?",
         until
     )
 }

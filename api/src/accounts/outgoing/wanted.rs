@@ -6,6 +6,7 @@ use sqlx::MySqlConnection;
 use sqlx::types::Json;
 
 use super::Outgoing;
+use crate::accounts::email_change;
 use crate::accounts::email_token::{Issue, Purpose, issue};
 use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
@@ -27,9 +28,11 @@ impl Outgoing {
             Kind::PasswordChanged => Ok(scene.map(Message::PasswordChanged)),
             Kind::TokenReuse => Ok(scene.map(Message::TokenReuse)),
             Kind::NewDevice => Ok(scene.map(Message::NewDevice)),
-            Kind::VerifyEmail | Kind::AlreadyRegistered | Kind::ResetPassword => {
-                self.store.in_time(self.admitted(mail, kind)).await
-            }
+            Kind::VerifyEmail
+            | Kind::AlreadyRegistered
+            | Kind::ResetPassword
+            | Kind::ConfirmOldEmail
+            | Kind::ConfirmNewEmail => self.store.in_time(self.admitted(mail, kind)).await,
         }
     }
 
@@ -52,7 +55,18 @@ impl Outgoing {
         {
             return Ok(None);
         }
-        let (message, token) = match self.purpose(kind) {
+        let mut purpose = self.purpose(kind);
+        let mut new_email = String::new();
+        if matches!(kind, Kind::ConfirmOldEmail | Kind::ConfirmNewEmail) {
+            let Some(new) = change_that_waits(&mut tx, mail, kind, user_id).await? else {
+                return Ok(None);
+            };
+            if kind == Kind::ConfirmNewEmail && is_taken(&mut tx, &new).await? {
+                purpose = None;
+            }
+            new_email = new;
+        }
+        let (message, token) = match purpose {
             None => (Message::AlreadyRegistered, None),
             Some((purpose, lasts)) => {
                 let token = EmailToken::derived(&self.key, &mail.reference);
@@ -63,6 +77,8 @@ impl Outgoing {
                 let message = match purpose {
                     Purpose::VerifyEmail => Message::Verify { token },
                     Purpose::ResetPassword => Message::ResetPassword { token },
+                    Purpose::ConfirmOldEmail => Message::ConfirmOldEmail { token, new_email },
+                    Purpose::ConfirmNewEmail => Message::ConfirmNewEmail { token, new_email },
                 };
                 (message, Some(id))
             }
@@ -113,9 +129,34 @@ impl Outgoing {
         match kind {
             Kind::VerifyEmail => Some((Purpose::VerifyEmail, self.verification_lasts)),
             Kind::ResetPassword => Some((Purpose::ResetPassword, self.reset_lasts)),
+            Kind::ConfirmOldEmail => Some((Purpose::ConfirmOldEmail, self.verification_lasts)),
+            Kind::ConfirmNewEmail => Some((Purpose::ConfirmNewEmail, self.verification_lasts)),
             _ => None,
         }
     }
+}
+
+/// The address that is to come, if the change still waits that this mail is about.
+async fn change_that_waits(
+    tx: &mut MySqlConnection,
+    mail: &Waiting,
+    kind: Kind,
+    user_id: u64,
+) -> sqlx::Result<Option<String>> {
+    let Some(new) = email_change::new_address(tx, user_id).await? else { return Ok(None) };
+    let is_about_it = if kind == Kind::ConfirmNewEmail {
+        new == mail.recipient
+    } else {
+        let present = sqlx::query_scalar!("select email from users where id = ?", user_id);
+        present.fetch_optional(tx).await?.as_deref() == Some(mail.recipient.as_str())
+    };
+    Ok(is_about_it.then_some(new))
+}
+
+/// Whether an address has an account. Its owner is told so, and whoever wants it is not.
+async fn is_taken(tx: &mut MySqlConnection, email: &str) -> sqlx::Result<bool> {
+    let taken = sqlx::query_scalar!("select id from users where email = ?", email);
+    Ok(taken.fetch_optional(tx).await?.is_some())
 }
 
 /// Whether the registration that this mail answers has been answered already.

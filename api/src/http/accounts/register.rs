@@ -3,6 +3,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::{ACCEPT_LANGUAGE, HeaderMap};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -13,6 +14,7 @@ use crate::accounts::password::Known;
 use crate::accounts::user::{self, Newcomer};
 use crate::base::client::Client;
 use crate::base::error::{Error, Result};
+use crate::base::language::Language;
 use crate::http::answer::Success;
 use crate::http::body::{Body, pasted};
 use crate::http::mailed;
@@ -29,6 +31,7 @@ const PURPOSE: Purpose = Purpose::VerifyEmail;
 #[utoipa::path(
     post, path = "/register", tag = "Accounts",
     summary = "Registers an account",
+    description = "`Accept-Language` chooses the language of the mails.",
     request_body = Newcomer,
     responses((
         status = 201,
@@ -40,6 +43,7 @@ const PURPOSE: Purpose = Purpose::VerifyEmail;
 pub async fn register(
     State(app): State<App>,
     client: Client,
+    headers: HeaderMap,
     Body(newcomer): Body<Newcomer>,
 ) -> Result<(StatusCode, Success)> {
     let passwords = app.passwords.with_place(Known::No)?;
@@ -47,7 +51,8 @@ pub async fn register(
     let person = newcomer.checked(&app.passwords)?;
     let password_hash = passwords.hash(person.password.clone()).await?;
     drop(passwords);
-    app.store.repeat(|| insert(&app, &client, &person, &password_hash)).await?;
+    let new = New { person, password_hash, language: language(&headers) };
+    app.store.repeat(|| insert(&app, &client, &new)).await?;
     let text = "Registered. Follow the link in the mail we sent you.";
     Ok((StatusCode::CREATED, Success::message(text)))
 }
@@ -144,11 +149,24 @@ pub async fn resend_verification(
     Ok(Success::message("If the account is awaiting verification, a mail is on its way."))
 }
 
+/// An account as it is inserted.
+struct New {
+    person: Newcomer,
+    password_hash: String,
+    language: Option<Language>,
+}
+
+/// The language of the mails to come.
+fn language(headers: &HeaderMap) -> Option<Language> {
+    headers.get(ACCEPT_LANGUAGE)?.to_str().ok().and_then(Language::preferred)
+}
+
 /// Inserts the account, or else tells the owner of the address; what is written is the same.
-async fn insert(app: &App, client: &Client, person: &Newcomer, password_hash: &str) -> Result<()> {
+async fn insert(app: &App, client: &Client, new: &New) -> Result<()> {
+    let New { person, password_hash, language } = new;
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let inserted = user::insert(&mut tx, person, password_hash, now).await?;
+    let inserted = user::insert(&mut tx, person, password_hash, *language, now).await?;
     let (kind, user_id, event) = if let Some(user_id) = inserted {
         (Kind::VerifyEmail, inserted, Event::of(What::UserCreated, user_id))
     } else {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::refusals;
+use crate::http::accounts::change_email;
 use crate::http::accounts::change_password;
 use crate::http::accounts::deletion;
 use crate::http::accounts::export;
@@ -56,7 +57,10 @@ struct Everything;
     reset_password::forgot,
     reset_password::reset,
     change_password::change_password,
+    change_email::change_email,
+    change_email::confirm_email,
     me::me,
+    me::change,
     deletion::delete,
     export::export,
     login::login_enhanced,
@@ -79,10 +83,11 @@ struct Auth;
 
 #[derive(OpenApi)]
 #[openapi(paths(
+    admin::overview::overview,
     admin::blacklist_stats::blacklist_stats,
     logout_everyone::log_out_everyone,
     admin::audit::audit,
-    users::list,
+    users::listing::list,
     users::remove,
     users::sessions,
     users::log_out,

@@ -48,6 +48,12 @@ pub enum What {
     UserEnabled,
     /// An administrator deleted a user, or a user deleted their own account.
     UserDeleted,
+    /// A user asked for another address.
+    EmailChangeAsked,
+    /// Both addresses confirmed it, and it was changed.
+    EmailChanged,
+    /// A user changed their names or the language of their mails.
+    UserUpdated,
     /// A user took a copy of everything that is kept about them.
     UserExported,
 }
@@ -78,6 +84,9 @@ impl What {
             Self::UserDisabled => "user_disabled",
             Self::UserEnabled => "user_enabled",
             Self::UserDeleted => "user_deleted",
+            Self::EmailChangeAsked => "user_email_change_asked",
+            Self::EmailChanged => "user_email_changed",
+            Self::UserUpdated => "user_updated",
             Self::UserExported => "user_exported",
         }
     }

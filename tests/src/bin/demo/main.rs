@@ -33,6 +33,8 @@ fn demo(screen: Screen) -> Result<()> {
     story::tell(&stage).with_context(|| format!("the service said:\n{}", stage.service_log()))?;
     drop(stage);
     screen.heading("Every answer was as it should be. Everything started here is gone.");
+    screen
+        .answer("`make run` leaves it running, with its pages at http://localhost:<port>/account");
     Ok(())
 }
 

@@ -118,6 +118,7 @@ impl Stage {
         let screen = self.screen;
         screen.heading("Portcullis is running. Ctrl-C ends it.");
         screen.answer(&format!("service    {}", self.url));
+        screen.answer(&format!("pages      {}/account", in_a_browser(&self.url)));
         screen.answer(&format!("operators  {}/docs and /metrics", self.operations_url));
         screen.answer(&format!("database   {}", self.database_url));
         screen.answer(&format!("redis      {}", self.redis_url));
@@ -177,6 +178,11 @@ fn ensure_module(redis_cli: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// By the name that every browser takes for safe, so that cookies stay without TLS.
+fn in_a_browser(url: &str) -> String {
+    url.replace("127.0.0.1", "localhost")
+}
+
 /// Where the service listens, and where its stores are.
 struct Addresses<'a> {
     service: &'a str,
@@ -198,6 +204,7 @@ fn settings(directory: &Directory, addresses: &Addresses<'_>) -> Result<Vec<(Str
         ("REDIS_URL", redis),
         ("JWT_SECRET", &random_secret()?),
         ("MAIL_DIR", &mail.display().to_string()),
+        ("PUBLIC_URL", &format!("http://localhost:{port}")),
         ("LOG_FORMAT", "pretty"),
     ];
     Ok(settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())

@@ -49,8 +49,8 @@ pub struct Wanted {
     security((), ("cookie" = []), ("refresh_cookie" = [])),
     responses((
         status = 303,
-        description = "To the page, with new cookies if the old ones had died; or to `/login` below \
-                       `FRONTEND_URL`, with `return_to`",
+        description = "To the page, with new cookies if the old ones had died; or to the \
+                       login page, which is told `return_to`",
         headers(("location" = String, description = "Where to go")),
     )),
     extensions(("x-problems" = json!("malformed_request no_token two_tokens session_mismatch throttled")))

@@ -23,14 +23,18 @@ pub(super) struct Home<'a> {
     /// The host that was asked: a page that a proxy guards is where its cookies are.
     host: Option<&'a str>,
     front_end: &'a str,
+    /// Our own pages, if there are any.
+    pages: Option<&'a str>,
     listed: &'a [Origin],
 }
 
 impl<'a> Home<'a> {
     pub(super) fn of(app: &'a App, headers: &'a HeaderMap, is_proxied: bool) -> Self {
+        let pages = &app.settings.pages;
         Self {
             host: asked_host(headers, is_proxied),
             front_end: app.settings.accounts.frontend_url.trim_end_matches('/'),
+            pages: pages.pages.then(|| pages.pages_path.as_str()),
             listed: &app.settings.server.return_to.0,
         }
     }
@@ -52,9 +56,13 @@ impl<'a> Home<'a> {
             || origin(self.front_end).as_ref() == Some(wanted)
     }
 
-    /// The login page, which is told where to go from there; none, if none is known.
+    /// The login page, which is told where to go from there: that of the front end, or else our own on the
+    /// host that was asked; none, if there is none.
     pub(super) fn login(&self, page: &str) -> Option<String> {
-        let front_end = origin(self.front_end)?;
+        let Some(front_end) = origin(self.front_end) else {
+            let page = utf8_percent_encode(page, NOT_IN_VALUES);
+            return self.pages.map(|pages| format!("{pages}/login?return_to={page}"));
+        };
         // A page of another host could not tell where a path is. Our cookies are for https only.
         let elsewhere = self.host.filter(|host| !front_end.is_of_host(host));
         let page = match elsewhere {
@@ -115,7 +123,12 @@ mod tests {
     use super::*;
 
     fn home(listed: &[Origin]) -> Home<'_> {
-        Home { host: Some("app.example.com"), front_end: "https://www.example.com/shop", listed }
+        Home {
+            host: Some("app.example.com"),
+            front_end: "https://www.example.com/shop",
+            pages: None,
+            listed,
+        }
     }
 
     #[rstest]
@@ -167,7 +180,9 @@ mod tests {
 
     #[test]
     fn f_26_the_login_page_is_told_where_to_go_from_there() {
-        let login = |front_end, host, page: &str| Home { host, front_end, listed: &[] }.login(page);
+        let login = |front_end, host, page: &str| {
+            Home { host, front_end, pages: None, listed: &[] }.login(page)
+        };
         let (www, app) = ("https://www.example.com", "https://app.example.com");
         let host = Some("app.example.com");
         assert_eq!(
@@ -183,5 +198,10 @@ mod tests {
             "https://www.example.com/login?return_to=https%3A//app.example.com/orders"
         );
         assert_eq!(login("", host, "/orders"), None);
+        let own = Home { host, front_end: "", pages: Some("/account"), listed: &[] };
+        assert_eq!(
+            own.login("/orders?page=2&x").unwrap(),
+            "/account/login?return_to=/orders%3Fpage%3D2%26x"
+        );
     }
 }
