@@ -134,8 +134,8 @@ impl Ledgers {
     /// The one question of the hot path: what is kept, or `AUTH.CHECK key DIGEST hex SESSION sid`. The
     /// token itself stays here, so that no `MONITOR` ever shows one.
     pub(crate) async fn check(&self, asked: &Asked<'_>, digest: Digest) -> RedisResult<Verdict> {
-        let (line, life) = self.lines.believed_about(asked.user_id)?;
-        let kept = self.lines.kept.verdict(asked, life).await;
+        let (line, ledgers) = self.lines.believed_about(asked.user_id)?;
+        let kept = self.lines.kept.verdict(asked, ledgers).await;
         if let Some(verdict) = self.lines.heard(&line, kept)? {
             return Ok(verdict);
         }

@@ -132,7 +132,7 @@ impl Lines {
     }
 
     /// Believes the line, should it still be the current one, about this life of its ledgers.
-    pub(crate) fn believe(&self, line: &Arc<Line>, life: Option<i64>) {
+    pub(crate) fn believe(&self, line: &Arc<Line>, ledgers: Option<i64>) {
         let mut state = self.write();
         if !state.belief.is_believed() {
             // What was kept may be from before all that had been missed was told.
@@ -140,7 +140,7 @@ impl Lines {
         }
         let is_news = state.belief.believe(line.id);
         if state.belief.line() == Some(line.id) {
-            state.life = life;
+            state.life = ledgers;
         }
         drop(state);
         if is_news {

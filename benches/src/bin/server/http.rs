@@ -3,6 +3,7 @@
 //! All contenders answer the same requests, in turn, round after round. Ratios are of the
 //! program's processor time for an answer, as in the other half; the rates stand beside them.
 
+mod algorithms;
 mod costs;
 mod load;
 mod people;
@@ -53,10 +54,11 @@ pub(crate) fn measure() -> Result<Vec<Bar>> {
     populate(&mariadb, "few", FEW, &hash);
     populate(&mariadb, "many", MANY, &hash);
     let (few, many) = (spread(VISITORS, FEW)?, spread(VISITORS, MANY)?);
-    let small = Site::open(&programs, &mariadb, "few", &few[0])?;
-    let large = Site::open(&programs, &mariadb, "many", &many[0])?;
+    let small = Site::open(&programs, &mariadb, "few", &few[0], None)?;
+    let large = Site::open(&programs, &mariadb, "many", &many[0], None)?;
 
     let verify = compare(&programs, &large, &many)?;
+    let algorithms = algorithms::measure(&programs, &mariadb, (&small.service, &few))?;
     let peak_mib = large.service.peak_mib()?;
     let introspect = introspect(&large.service, &many)?;
     let costs = Costs {
@@ -65,7 +67,10 @@ pub(crate) fn measure() -> Result<Vec<Bar>> {
         login: costs::login(&small.service, FEW, ROUNDS)?,
     };
 
-    let bars = bars(&verify, &introspect, peak_mib, &costs);
+    let mut bars = bars(&verify, &introspect, peak_mib, &costs);
+    let [eddsa, es256] = algorithms;
+    bars.push(at_most("`/verify` with EdDSA, CPU against HS256", 1.05, eddsa, ""));
+    bars.push(at_most("`/verify` with ES256, CPU against HS256", 1.05, es256, ""));
     report::write(
         report::SERVICE,
         &[
@@ -139,7 +144,7 @@ fn bars(verify: &Rounds, introspect: &[Reached], peak_mib: f64, costs: &Costs) -
     let Costs { lists, refresh, login } = costs;
     let (rate, p99_ms) = (middle(introspect, |it| it.rate), middle(introspect, |it| it.p99_ms));
     vec![
-        at_least("`/verify` against an axum handler that does nothing", 0.45, ratio(verify, BARE)),
+        at_least("`/verify` against an axum handler that does nothing", 0.62, ratio(verify, BARE)),
         at_least("`/verify` against Express, plain", 12.0, ratio(verify, PLAIN)),
         at_least("`/verify` against Express, tuned", 3.0, ratio(verify, TUNED)),
         at_least("`/introspect`, answers a second", 20_000.0, rate),

@@ -1,7 +1,7 @@
 //! The module and the service beside what people use today, on real servers, with ratios taken in
 //! one run.
 //!
-//! `make bench` runs this. Named parts are measured by themselves: `module`, `service`, and `long`,
+//! `make bench` runs this. Named parts are measured by themselves: `module`, `process`, `service`, and `long`,
 //! which is a ledger of ten million. It prints the bars and writes `benches/RESULTS.md` with its
 //! charts. What is measured has core 0, the load core 1.
 //!
@@ -40,6 +40,7 @@ mod latency;
 mod long;
 mod module;
 mod pipe;
+mod process;
 mod report;
 mod speed;
 mod stage;
@@ -51,7 +52,7 @@ const MILLION: usize = 1_000_000;
 const ROUNDS: usize = 3;
 
 /// What can be measured by itself.
-const PARTS: [&str; 3] = ["module", "long", "service"];
+const PARTS: [&str; 4] = ["module", "long", "process", "service"];
 
 fn main() -> Result<()> {
     let given: Vec<String> = std::env::args().skip(1).collect();
@@ -68,6 +69,9 @@ fn main() -> Result<()> {
     }
     if wants("long") {
         bars.extend(long::measure()?);
+    }
+    if wants("process") {
+        bars.extend(process::measure()?);
     }
     if wants("service") {
         bars.extend(http::measure()?);

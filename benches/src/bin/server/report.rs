@@ -161,6 +161,7 @@ pub(crate) fn first_line(program: &str, arguments: &[&str]) -> String {
 /// The halves of the page.
 pub(crate) const MODULE: &str = "The module";
 pub(crate) const LONG: &str = "Ten million";
+pub(crate) const PROCESS: &str = "In the process";
 pub(crate) const SERVICE: &str = "The service";
 
 /// Writes one half of the page and keeps the other.
@@ -172,7 +173,7 @@ pub(crate) fn write(half: &str, sections: &[(&str, String)]) -> Result<()> {
     let path = workspace().join("benches/RESULTS.md");
     let old = fs::read_to_string(&path).unwrap_or_default();
     let mut page = "# Results\n\nWritten by `make bench`; do not edit.\n".to_owned();
-    for name in [MODULE, LONG, SERVICE] {
+    for name in [MODULE, LONG, PROCESS, SERVICE] {
         let text = if name == half { &written } else { under(&old, name) };
         if !text.trim().is_empty() {
             line(&mut page, &format!("\n## {name}\n{}", text.trim_end()));

@@ -57,6 +57,14 @@ pub(crate) fn pin_ourselves() -> Result<()> {
     Ok(())
 }
 
+/// Lets this program run on every core again.
+pub(crate) fn spread_ourselves() -> Result<()> {
+    let (pid, cores) = (std::process::id().to_string(), "0-1023");
+    let out = Command::new("taskset").args(["-apc", cores, &pid]).output();
+    ensure!(out.context("taskset runs; is util-linux installed?")?.status.success(), "no cores");
+    Ok(())
+}
+
 /// A file of one package of this checkout, built with the release profile.
 pub(crate) fn built(package: &str, file: &str) -> Result<PathBuf> {
     let arguments = ["build", "--release", "--package", package];

@@ -5,7 +5,7 @@ use std::time::Duration;
 use portcullis_client::{Options, Question, Verdict, Watch};
 use portcullis_tests::{Redis, wait_until};
 
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 fn question<'a>(subject: &'a str, token: &'a str) -> Question<'a> {
     let token = token.as_bytes();

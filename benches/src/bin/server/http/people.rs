@@ -1,6 +1,7 @@
 //! Who is asked about: accounts with sessions in MySQL, their tokens, and the same sessions as the
 //! usual layout keeps them in Redis.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -71,8 +72,14 @@ pub(crate) fn strangers(users: u64) -> impl Iterator<Item = String> {
 
 /// `count` sessions, spread over `users` accounts.
 pub(crate) fn spread(count: u64, users: u64) -> Result<Vec<Person>> {
+    spread_signed(count, users, None)
+}
+
+/// The same, with tokens that are signed by the key in a directory.
+pub(crate) fn spread_signed(count: u64, users: u64, keys: Option<&Path>) -> Result<Vec<Person>> {
     let mut settings = Settings::for_tests("", "");
     settings.tokens.jwt_secret = Some(JWT_SECRET.into());
+    settings.tokens.jwt_keys_dir = keys.map(Path::to_owned);
     let (keys, now) = (Keys::new(&settings.tokens)?, Clock::system().now());
     (0..count).map(|n| person(1 + n * users / count, 1 + n % SESSIONS_EACH, &keys, now)).collect()
 }

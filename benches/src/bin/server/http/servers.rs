@@ -100,25 +100,33 @@ impl Site {
         mariadb: &Database,
         database: &str,
         visitor: &Person,
+        keys: Option<&Path>,
     ) -> Result<Self> {
         let redis = Redis::options().module(&programs.module).start();
         let (port, operations) = (free_port(), format!("127.0.0.1:{}", free_port()));
         let mails = redis.data().join("mail").display().to_string();
         let often = "1000000/7d";
-        let settings = [
+        let keys = keys.map(|keys| keys.display().to_string());
+        let (port_text, database_url) = (port.to_string(), mariadb.url(database));
+        let redis_url = redis.url();
+        let mut settings = vec![
             ("HOST", "127.0.0.1"),
-            ("PORT", &port.to_string()),
+            ("PORT", &*port_text),
             ("OPS_ADDR", &operations),
-            ("DATABASE_URL", &mariadb.url(database)),
-            ("REDIS_URL", &redis.url()),
+            ("DATABASE_URL", &database_url),
+            ("REDIS_URL", &redis_url),
             ("JWT_SECRET", JWT_SECRET),
             ("INTROSPECTION_CLIENTS", CLIENT),
             ("RATE_LIMIT_LOGIN", often),
             ("RATE_LIMIT_REFRESH", often),
             ("MAIL_DIR", &mails),
         ];
+        if let Some(keys) = &keys {
+            settings.extend([("JWT_KEYS_DIR", keys.as_str()), ("REFRESH_TOKEN_KEY", JWT_SECRET)]);
+        }
         let portcullis = programs.portcullis.display().to_string();
-        let hydrate = Command::new(&portcullis).arg("hydrate").envs(settings).output()?;
+        let hydrate =
+            Command::new(&portcullis).arg("hydrate").envs(settings.iter().copied()).output()?;
         let complaint = String::from_utf8_lossy(&hydrate.stderr);
         ensure!(hydrate.status.success(), "the ledgers could not be filled: {complaint}");
         let service = Pinned::start(&[&portcullis, "serve"], port, &settings).admitting(visitor);
