@@ -208,6 +208,19 @@ impl Tab<'_> {
         self.ask("text", json!({ "selector": selector })).as_str().unwrap_or_default().to_owned()
     }
 
+    pub(crate) fn count(&self, selector: &str) -> u64 {
+        self.ask("count", json!({ "selector": selector })).as_u64().expect("a number")
+    }
+
+    pub(crate) fn fill(&self, selector: &str, text: &str) {
+        self.ask("fill", json!({ "selector": selector, "text": text }));
+    }
+
+    /// Types text; a tab and a line feed are keys.
+    pub(crate) fn press(&self, texts: &[&str]) {
+        self.ask("type", json!({ "texts": texts }));
+    }
+
     pub(crate) fn click(&self, selector: &str) {
         self.ask("click", json!({ "selector": selector }));
     }

@@ -8,6 +8,7 @@ mod chromium;
 mod guide;
 mod outages;
 mod package;
+mod pages;
 mod samples;
 mod servers;
 mod site;
