@@ -25,7 +25,7 @@ impl Settings {
         }
         if accounts.frontend_url.is_empty() && pages.url().is_none() {
             remarks.push(
-                "neither PUBLIC_URL nor FRONTEND_URL is set: mails contain only a token, not a link",
+                "FRONTEND_URL and PUBLIC_URL are not set: mails contain only a token, not a link",
             );
         }
         if !accounts.email_verification_required {

@@ -70,11 +70,9 @@ async fn a_form_counts_only_with_its_proof_and_from_our_pages() {
         ] {
             let mut sent = fields.to_vec();
             sent.extend(proof.map(|proof| ("csrf", proof.as_str())));
-            let mut request = browser.request(Method::POST, path).form(&sent);
-            request = reheadered(request, "sec-fetch-site", site);
-            if let Some(origin) = origin {
-                request = request.header("origin", origin);
-            }
+            let request = browser.request(Method::POST, path).form(&sent);
+            let request = reheadered(request, "sec-fetch-site", site);
+            let request = origin.into_iter().fold(request, |it, from| it.header("origin", from));
             let answer = send(request).await.must_be(403);
             assert!(answer.text.contains("data-code=\"csrf_failed\""), "{path}: {answer:?}");
             assert!(answer.header("content-type").starts_with("text/html"));

@@ -133,12 +133,12 @@ async fn what_is_kept_is_downloaded_and_the_account_deleted_on_purpose_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_wants_a_recent_login_leads_to_one_and_back() {
     let auth = with(|settings| {
-        settings.sessions.step_up_window = std::time::Duration::from_secs(60);
+        settings.sessions.step_up_window = std::time::Duration::from_mins(1);
     })
     .await;
     let mut browser = Browser::of(&auth, "alice").await;
     let page = browser.open("/account/profile").await.must_be(200);
-    auth.clock.advance(std::time::Duration::from_secs(120));
+    auth.clock.advance(std::time::Duration::from_mins(2));
     let again = "/account/login?again=1&return_to=/account/profile";
     let asked = browser.send(&page, "email-form", &[("email", "new@example.com")]).await;
     let asked = asked.must_lead_to(again);

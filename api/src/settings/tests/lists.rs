@@ -13,7 +13,7 @@ fn help_never_shows_a_secret_from_the_environment() {
             .iter()
             .any(|word| name.ends_with(word))
             || ["JWT_SECRETS_OLD", "REFRESH_TOKEN_KEYS_OLD"].contains(&name.as_str());
-        let is_secret = is_secret && name != "FRONTEND_URL";
+        let is_secret = is_secret && !["FRONTEND_URL", "PUBLIC_URL"].contains(&name.as_str());
         assert_eq!(secrets.contains(&name), is_secret, "{name}");
     }
 }

@@ -15,8 +15,8 @@ async fn database(name: &str) -> MySqlPool {
     let url = Database::shared().migrated_database(name);
     let db = MySqlPool::connect(&url).await.unwrap();
     sqlx::raw_sql(
-        "insert into users values (1, 'a@example.com', '', 'A', 'B', 'user', true, null, null,
-                                   '2026-01-01', '2026-01-01')",
+        "insert into users (id, email, password_hash, first_name, last_name, created_at, updated_at)
+         values (1, 'a@example.com', '', 'A', 'B', '2026-01-01', '2026-01-01')",
     )
     .execute(&db)
     .await
