@@ -25,7 +25,22 @@ export interface components {
             id: number;
             is_active: boolean;
             last_name: string;
+            locale?: components["schemas"]["Language"] | null;
             role: components["schemas"]["Role"];
+        };
+        /** @description What is to be changed; what is left out stays as it is. */
+        AccountChange: {
+            /**
+             * @description Shown only to the user.
+             * @example Ada
+             */
+            first_name?: string | null;
+            /**
+             * @description Shown only to the user.
+             * @example Lovelace
+             */
+            last_name?: string | null;
+            locale?: components["schemas"]["Language"] | null;
         };
         /** @description Body of `/forgot-password`. */
         AddressToReset: {
@@ -130,6 +145,11 @@ export interface components {
         DeviceInfo: components["schemas"]["Device"] & {
             ip: string;
         };
+        /** @description Body of `/confirm-email`. */
+        EmailConfirmation: {
+            /** @description The token from either mail. */
+            token: string;
+        };
         /** @description Body of `/verify-email`. */
         EmailProof: {
             /** @description The token from the mail. */
@@ -182,6 +202,10 @@ export interface components {
             id: number;
             is_active: boolean;
             last_name: string;
+            /** @description The language of mails. */
+            locale?: string | null;
+            /** @description The address that is to take the place of `email`, once both have confirmed it. */
+            new_email?: string | null;
             role: components["schemas"]["Role"];
             tokens_valid_after?: components["schemas"]["Instant"] | null;
             updated_at: components["schemas"]["Instant"];
@@ -225,9 +249,15 @@ export interface components {
             created_at: components["schemas"]["Instant"];
             device_info: Record<string, never>;
             expires_at: components["schemas"]["Instant"];
+            /**
+             * Format: u-int32
+             * @description How often it was exchanged for the next, which took its place.
+             */
+            generation: number;
             /** Format: u-int64 */
             id: number;
             ip_address: string;
+            last_used_at?: components["schemas"]["Instant"] | null;
             revoked_at?: components["schemas"]["Instant"] | null;
             session_id: string;
             spent_at?: components["schemas"]["Instant"] | null;
@@ -335,6 +365,11 @@ export interface components {
             /** @description The signing key first. */
             keys: components["schemas"]["Jwk"][];
         };
+        /**
+         * @description A language of pages and mails.
+         * @enum {string}
+         */
+        Language: "en" | "de";
         /** @description A successful login. */
         LoggedIn: {
             session: components["schemas"]["NewSession"];
@@ -365,6 +400,15 @@ export interface components {
             mode: components["schemas"]["Mode"] | null;
             /** @description The account's password. */
             password: components["schemas"]["Password"];
+        };
+        /** @description Logins of one hour. */
+        Logins: {
+            /** @description When the hour began. */
+            at: components["schemas"]["Instant"];
+            /** Format: int64 */
+            failed: number;
+            /** Format: int64 */
+            succeeded: number;
         };
         /** @description Body of `/logout-all-devices`; it may be empty. */
         LogoutAllRequest: {
@@ -431,6 +475,15 @@ export interface components {
          * @enum {string}
          */
         Mode: "bearer" | "cookie";
+        /** @description Body of `/change-email`. */
+        NewAddress: {
+            /**
+             * Format: idn-email
+             * @description The address that is to take the place of the present one.
+             * @example ada@example.org
+             */
+            email: string;
+        };
         /** @description Body of `/admin/users/{id}/role`. */
         NewRole: {
             role: components["schemas"]["Role"];
@@ -445,6 +498,39 @@ export interface components {
         OldBody: components["schemas"]["Success_LoggedIn"] & {
             /** @description The access token again; omitted in cookie mode. */
             token?: string;
+        };
+        /** @description What a confirmation has come to. */
+        Outcome: {
+            /** @description Whether the address is changed now; otherwise the other one has yet to be confirmed. */
+            changed: boolean;
+        };
+        /** @description The service at a glance. A number is null if there is too much to count in the time of an answer. */
+        Overview: {
+            /**
+             * Format: int64
+             * @description Users with the role `admin` who are not disabled.
+             */
+            administrators?: number | null;
+            /** Format: int64 */
+            disabled?: number | null;
+            /**
+             * Format: int64
+             * @description Sessions that `/admin/logout-everyone` would end.
+             */
+            live_sessions?: number | null;
+            /** @description Logins of the last 24 hours, by the hour, oldest first. */
+            logins: components["schemas"]["Logins"][];
+            /** Format: int64 */
+            mails_waiting?: number | null;
+            /**
+             * Format: int64
+             * @description Changes that Redis has not confirmed yet.
+             */
+            outbox_waiting?: number | null;
+            /** Format: int64 */
+            users?: number | null;
+            /** Format: int64 */
+            users_with_sessions?: number | null;
         };
         /**
          * Format: password
@@ -697,6 +783,32 @@ export interface components {
         /** @description A successful answer. */
         Success_Me: {
             data: components["schemas"]["Me"];
+            /** @description What happened, in plain words. */
+            message?: string;
+            /** @description `pending`: the change has been made, and takes effect everywhere once Redis is back. */
+            propagation?: components["schemas"]["Propagation"];
+            /**
+             * @description Always `success`.
+             * @example success
+             */
+            status: string;
+        };
+        /** @description A successful answer. */
+        Success_Outcome: {
+            data: components["schemas"]["Outcome"];
+            /** @description What happened, in plain words. */
+            message?: string;
+            /** @description `pending`: the change has been made, and takes effect everywhere once Redis is back. */
+            propagation?: components["schemas"]["Propagation"];
+            /**
+             * @description Always `success`.
+             * @example success
+             */
+            status: string;
+        };
+        /** @description A successful answer. */
+        Success_Overview: {
+            data: components["schemas"]["Overview"];
             /** @description What happened, in plain words. */
             message?: string;
             /** @description `pending`: the change has been made, and takes effect everywhere once Redis is back. */
