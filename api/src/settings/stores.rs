@@ -177,3 +177,18 @@ fn encoded(text: &str) -> String {
 fn bracketed(host: &str) -> String {
     if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    #[test]
+    fn a_lease_is_none_or_long_enough_for_signs_of_life() {
+        let mut stores = Settings::for_tests("mysql://x/y", "redis://x").stores;
+        for (lease_ms, is_taken) in [(0, true), (1, false), (19, false), (20, true)] {
+            stores.verdict_lease = Duration::from_millis(lease_ms);
+            assert_eq!(stores.check().is_ok(), is_taken, "{lease_ms} ms");
+        }
+    }
+}

@@ -101,7 +101,6 @@ fn a_value_that_cannot_be_meant_is_refused_by_name() {
         ("--clear-site-data", "everything"),
         ("--database-url", "postgres://localhost"),
         ("--redis-url", "http://localhost"),
-        ("--verdict-lease", "19ms"),
         ("--ledger-key-prefix", ""),
         ("--smtp-url", "mail.example.com"),
         ("--introspection-clients", "gateway"),
