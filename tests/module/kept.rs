@@ -133,15 +133,18 @@ fn a_word_stands_strictly_before_that_instant() {
         for _ in 0..10 {
             let expires = talk.now_ms().cast_signed() + 20;
             talk.say(&format!("AUTH.SESSION CREATE user:1 s PXAT {expires}"));
-            wait_until("it has ended", || {
-                let told = Answer::of(&mut talk, "user:1 t SESSION s");
-                let is_over = told.now >= expires;
-                let expected = if is_over { ("NO_SESSION", EVER) } else { ("OK", expires) };
-                assert_eq!((told.word.as_str(), told.until), expected, "at {}", told.now);
-                is_over
-            });
+            wait_until("it has ended", || is_rightly_over(&mut talk, expires));
         }
     });
+}
+
+/// Whether the session has ended by the answer's own clock; its word must be the one of that side.
+fn is_rightly_over(talk: &mut Talk, expires: i64) -> bool {
+    let told = Answer::of(talk, "user:1 t SESSION s");
+    let is_over = told.now >= expires;
+    let expected = if is_over { ("NO_SESSION", EVER) } else { ("OK", expires) };
+    assert_eq!((told.word.as_str(), told.until), expected, "at {}", told.now);
+    is_over
 }
 
 #[test]
