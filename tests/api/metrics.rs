@@ -204,7 +204,11 @@ async fn metrics_of_everything() -> HashSet<String> {
 /// Every word of a file that could be a metric of ours or of the process.
 fn named_in(file: &str) -> Vec<&str> {
     let words = file.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-    let is_metric = |word: &str| word.starts_with("portcullis_") || word.starts_with("process_");
+    // Packages have a version there.
+    let is_ours = |name: &str| name.starts_with(|c: char| c.is_ascii_lowercase());
+    let is_metric = |word: &str| {
+        word.starts_with("process_") || word.strip_prefix("portcullis_").is_some_and(is_ours)
+    };
     words.filter(|word| is_metric(word)).collect()
 }
 

@@ -69,7 +69,7 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
     let (digest, reference): (String, String) =
         sqlx::query_as(token).bind(alice.user_id).fetch_one(auth.db()).await.unwrap();
     let (digest, reference) = (digest.as_str(), reference.as_str());
-    let statements: [(&str, &[&str]); 23] = [
+    let statements: [(&str, &[&str]); 21] = [
         (
             "select id, email, password_hash, first_name, last_name, is_active",
             &["'alice@example.com'", "'alice@example.com'", "'alice@example.com'"],
@@ -117,18 +117,18 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
         (r#"as "last_ip_address!: String""#, &[user, NOW]),
         (r#"as "tokens!: i64""#, &[NOW, user, NOW]),
         (r#"select ip_address, user_agent, device_info as "device: Json<Device>""#, &[session]),
-        ("json_extract(s.device_info, '$.fingerprint')", &[user]),
-        (r#"created_at as "joined: Timestamp""#, &[user]),
         ("t.token_hash = ? and t.is_active", &[digest, NOW, NOW]),
     ];
     statements.iter().map(|(part, values)| filled_in(part, values)).collect()
 }
 
-/// The statements by which a mail is sent, or not.
+/// The statements by which a mail is sent or not, such as that of a login from a new device.
 fn of_mails(alice: &Login) -> Vec<String> {
     let user = alice.user_id.to_string();
     let user = user.as_str();
-    let statements: [(&str, &[&str]); 5] = [
+    let statements: [(&str, &[&str]); 7] = [
+        ("json_extract(s.device_info, '$.fingerprint')", &[user]),
+        (r#"created_at as "joined: Timestamp""#, &[user]),
         ("select id from users where email", &["'alice@example.com'"]),
         (r#"as "had!: i64" from mails"#, &[user, NOW]),
         (

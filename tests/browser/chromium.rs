@@ -165,12 +165,12 @@ impl Tab<'_> {
     /// Runs a script, the body of an `async` function, and tells what it returns; it must not throw.
     #[track_caller]
     pub(crate) fn run(&self, script: &str) -> Value {
-        self.run_with(script, Value::Null)
+        self.run_with(script, &Value::Null)
     }
 
     /// The same with a value that the script calls `given`.
     #[track_caller]
-    pub(crate) fn run_with(&self, script: &str, given: Value) -> Value {
+    pub(crate) fn run_with(&self, script: &str, given: &Value) -> Value {
         value(&self.ask("run", json!({ "script": script, "given": given })))
     }
 

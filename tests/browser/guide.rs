@@ -72,10 +72,11 @@ pub(crate) fn beside_the_package() -> Option<(&'static NodePart, PathBuf)> {
 /// One script that exports all that these samples do, and what renders them.
 pub(crate) fn bundle(names: &[&str]) -> Option<String> {
     let (package, _) = beside_the_package()?;
-    let exports: String = names.iter().map(|name| format!("export * from './{name}';\n")).collect();
+    let exports: Vec<String> =
+        names.iter().map(|name| format!("export * from './{name}';\n")).collect();
     let more =
         "export { createElement } from 'react'; export { createRoot } from 'react-dom/client';";
-    Some(package.run(&["--input-type=module", "--eval", BUNDLE, &(exports + more)]))
+    Some(package.run(&["--input-type=module", "--eval", BUNDLE, &(exports.concat() + more)]))
 }
 
 const BUNDLE: &str = "

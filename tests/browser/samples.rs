@@ -23,7 +23,7 @@ fn show<'a>(site: &Site, browser: &'a Browser, samples: &[&str]) -> Tab<'a> {
 
 fn log_in(tab: &Tab<'_>) {
     let alice = json!({ "email": "alice@example.com", "password": PASSWORD });
-    assert_eq!(tab.run_with(LOG_IN, alice), "alice@example.com");
+    assert_eq!(tab.run_with(LOG_IN, &alice), "alice@example.com");
 }
 
 async fn site() -> Option<(Site, Browser)> {
@@ -56,16 +56,16 @@ async fn the_page_of_the_guide_shows_what_is_guarded_and_leads_to_the_login() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_guides_errors_say_what_to_show() {
-    let Some((_site, browser)) = site().await else { return };
-    let tab = show(&_site, &browser, &["client.js", "errors.js"]);
+    let Some((site, browser)) = site().await else { return };
+    let tab = show(&site, &browser, &["client.js", "errors.js"]);
     let say = "const told = await s.tryToLogIn(...given); return told && [told.text, told.fields]";
-    let told = tab.run_with(say, json!(["alice@example.com", "wrong, but long enough"]));
+    let told = tab.run_with(say, &json!(["alice@example.com", "wrong, but long enough"]));
     assert_eq!(told, json!(["The address or the password is wrong.", []]));
     browser.offline(true);
-    let told = tab.run_with(say, json!(["alice@example.com", PASSWORD]));
+    let told = tab.run_with(say, &json!(["alice@example.com", PASSWORD]));
     assert_eq!(told[0], "Please try again in a moment.");
     browser.offline(false);
-    assert_eq!(tab.run_with(say, json!(["alice@example.com", PASSWORD])), json!(null));
+    assert_eq!(tab.run_with(say, &json!(["alice@example.com", PASSWORD])), json!(null));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,11 +180,11 @@ async fn the_guides_bearer_client_survives_a_reload_of_a_page_on_another_host() 
     site.publish("samples.js", &bundle(&["bearer.js"]).unwrap());
     let tab = browser.tab(&Site::page(&site.app));
     let open = "window.s = { client: (await import('/open/samples.js')).connect(given) }; return 0";
-    tab.run_with(open, json!(site.www));
+    tab.run_with(open, &json!(site.www));
     log_in(&tab);
     tab.reload();
     site.clock.advance(QUARTER);
-    tab.run_with(open, json!(site.www));
+    tab.run_with(open, &json!(site.www));
     assert_eq!(tab.run("return (await s.client.me()).user.first_name"), "alice");
     assert_eq!(browser.cookies(), [] as [String; 0]);
 }
@@ -196,7 +196,7 @@ async fn logging_in_and_refreshing_as_pages_of_the_older_system_named_it() {
         ["client.js", "login.js", "useAuth.jsx", "handleTokenExpiration.js", "AuthErrorHandler.js"];
     let tab = show(&site, &browser, &samples);
     let user = tab
-        .run_with("return (await s.login(...given)).user", json!(["alice@example.com", PASSWORD]));
+        .run_with("return (await s.login(...given)).user", &json!(["alice@example.com", PASSWORD]));
     assert_eq!(user["email"], "alice@example.com");
     assert_eq!(tab.run("return s.handleTokenExpiration()"), true);
     assert_eq!(tab.run("return localStorage.length"), 0, "no token lies where scripts can read it");
@@ -221,7 +221,7 @@ async fn logging_in_and_refreshing_as_pages_of_the_older_system_named_it() {
         (json!({ "status": 503 }), json!(["That did not work. Please try again in a moment."])),
         (json!({ "code": "network" }), json!(["That did not work. Please try again in a moment."])),
     ] {
-        assert_eq!(tab.run_with(handle, error), told);
+        assert_eq!(tab.run_with(handle, &error), told);
     }
     // An outage is not the end, a refused refresh is.
     browser.offline(true);
@@ -257,7 +257,7 @@ async fn devices_and_idle_time_as_pages_of_the_older_system_named_them() {
     let devices = tab.run(devices);
     assert_eq!(devices.as_array().unwrap().len(), 2);
     if devices.as_array().unwrap().contains(&json!(ended)) {
-        tab.run_with("await s.MultiDeviceManager.revokeSession(given)", json!(ended));
+        tab.run_with("await s.MultiDeviceManager.revokeSession(given)", &json!(ended));
     }
     tab.click("#root > section > button");
     tab.until("document.querySelectorAll('#root li').length === 0");

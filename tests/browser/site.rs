@@ -99,7 +99,7 @@ impl Site {
 
     pub(crate) fn client_with(&self, tab: &Tab<'_>, mut given: serde_json::Value) {
         given["base"] = self.www.as_str().into();
-        tab.run_with(CLIENT, given);
+        tab.run_with(CLIENT, &given);
     }
 }
 

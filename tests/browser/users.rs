@@ -13,7 +13,7 @@ pub(crate) const QUARTER: Duration = Duration::from_mins(16);
 /// Logs in by the page's client.
 pub(crate) fn log_in(tab: &Tab<'_>, name: &str) {
     let email = format!("{name}@example.com");
-    tab.run_with("await client.login(given)", json!({ "email": email, "password": PASSWORD }));
+    tab.run_with("await client.login(given)", &json!({ "email": email, "password": PASSWORD }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,7 +184,7 @@ async fn a_user_who_is_disabled_while_looking_at_a_page_is_out_with_the_next_cal
     assert!(!browser.cookies().contains(&"__Host-refresh".to_owned()));
     let again = json!({ "email": "alice@example.com", "password": PASSWORD });
     let again =
-        tab.run_with("try { await client.login(given) } catch ({ code }) { return code }", again);
+        tab.run_with("try { await client.login(given) } catch ({ code }) { return code }", &again);
     assert_eq!(again, "bad_credentials");
 }
 

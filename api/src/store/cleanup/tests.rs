@@ -1,6 +1,7 @@
 //! What goes, what stays, and that two never work at once. On a real database.
 
 use portcullis_tests::Database;
+use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::base::clock::Clock;
@@ -164,8 +165,15 @@ async fn c_19_bug_31_two_instances_never_clean_at_once_and_the_lock_comes_back()
     let held = lock(&db, "cleanup").await.unwrap().unwrap();
     assert_eq!(clean(&db, &settings(), NOW).await.unwrap(), None);
     held.close().await.unwrap();
-    assert!(clean(&db, &settings(), NOW).await.unwrap().is_some());
-    assert!(clean(&db, &settings(), NOW).await.unwrap().is_some());
+    for _ in 0..2 {
+        // MySQL hears of the end of a connection a little later than whoever ends it.
+        let cleaned = async {
+            while clean(&db, &settings(), NOW).await.unwrap().is_none() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_mins(1), cleaned).await.unwrap();
+    }
 }
 
 #[tokio::test]
