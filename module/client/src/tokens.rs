@@ -1,7 +1,7 @@
 //! Something known of each of a bounded number of tokens. Looking one up writes nothing that threads
 //! share, however many look up the same one; whoever keeps something takes turns.
 //!
-//! The table has a fixed size: sets of eight places, of which a token has two. So memory is known
+//! The table has a fixed size: sets of six places, of which a token has two. So memory is known
 //! beforehand, nothing ever grows or moves, and a reader meets a mark, a place and the token, no more.
 //! A full table makes room as a clock does: a hand goes round, drops what is dead or was not looked up
 //! since it last came by, and spares the rest once.
@@ -16,8 +16,8 @@ use triomphe::ThinArc;
 
 /// So many bytes at the end of a token tell it from others; in a JWT they are its signature's.
 const HASHED: usize = 32;
-/// Places in a set.
-const WAYS: usize = 8;
+/// Places in a set, so that it is one cache line.
+const WAYS: usize = 6;
 /// So many are spared at most before one is dropped anyhow.
 const PATIENCE: usize = 64;
 
@@ -29,6 +29,7 @@ pub(crate) struct Tokens<T> {
     turn: Mutex<Turn>,
 }
 
+#[repr(align(64))]
 struct Set<T> {
     /// Some bits of the token at each place, so that few are looked at in vain; 0 where there is none.
     marks: [AtomicU16; WAYS],

@@ -77,8 +77,8 @@ fn no_more_is_held_than_was_agreed_on() {
     let redis = Redis::start();
     for most_tokens in [10_000, 20_000] {
         let options = Options {
-            lease: Duration::from_secs(60),
-            deadline: Duration::from_secs(60),
+            lease: Duration::from_mins(1),
+            deadline: Duration::from_mins(1),
             most_tokens,
             ..Options::default()
         };

@@ -15,9 +15,9 @@ pub(crate) use fake::Fake;
 /// So long that nothing ends by itself while a test runs.
 pub(crate) fn patient() -> Options {
     Options {
-        lease: Duration::from_secs(60),
+        lease: Duration::from_mins(1),
         beat: Duration::from_millis(5),
-        deadline: Duration::from_secs(60),
+        deadline: Duration::from_mins(1),
         ..Options::default()
     }
 }

@@ -33,19 +33,23 @@ fn each_event(rounds: usize) {
             let watch = Watch::connect(&redis.url(), options()).unwrap();
             for (name, lines) in EVENTS {
                 for round in 0..rounds {
-                    let token = format!("token-{name}-{round}").replace(' ', "-");
-                    let question = about("1", &token, "s");
-                    start_over(&mut writer);
-                    live(&watch, &mut writer, &question);
-                    for line in lines {
-                        say(&mut writer, &line.replace('%', &token));
-                    }
-                    ends(&watch, token.as_bytes(), Instant::now(), name);
-                    assert_ne!(check(&watch, &question), Ok(Verdict::Ok), "{name}");
+                    one_event(&watch, &mut writer, (name, lines), round);
                 }
             }
         },
     );
+}
+
+fn one_event(watch: &Watch, writer: &mut Connection, (name, lines): (&str, &[&str]), round: usize) {
+    let token = format!("token-{name}-{round}").replace(' ', "-");
+    let question = about("1", &token, "s");
+    start_over(writer);
+    live(watch, writer, &question);
+    for line in lines {
+        say(writer, &line.replace('%', &token));
+    }
+    ends(watch, token.as_bytes(), Instant::now(), name);
+    assert_ne!(check(watch, &question), Ok(Verdict::Ok), "{name}");
 }
 
 fn start_over(writer: &mut Connection) {
@@ -85,25 +89,34 @@ fn each_end(rounds: usize) {
         |redis| {
             let mut writer = redis.connection();
             let watch = Watch::connect(&redis.url(), options()).unwrap();
-            for (name, lines, after) in ENDS {
-                let mut known = 0;
-                for round in 0..rounds {
-                    let token = format!("token-{round}");
-                    let question = about("1", &token, "s");
-                    say(&mut writer, "FLUSHALL");
-                    lines.iter().for_each(|line| say(&mut writer, line));
-                    let over = Instant::now() + after;
-                    // On a busy machine it may be over before it is known.
-                    if check(&watch, &question) == Ok(Verdict::Ok) {
-                        known += 1;
-                    }
-                    ends(&watch, token.as_bytes(), over, name);
-                    assert_ne!(check(&watch, &question), Ok(Verdict::Ok), "{name}");
-                }
-                assert!(known > 0, "{name}: never known before it was over");
+            for end in ENDS {
+                let all = 0..rounds;
+                // On a busy machine it may be over before it is known.
+                let known = all.filter(|round| one_end(&watch, &mut writer, end, *round)).count();
+                assert!(known > 0, "{}: never known before it was over", end.0);
             }
         },
     );
+}
+
+/// Whether it was known before it was over.
+fn one_end(
+    watch: &Watch,
+    writer: &mut Connection,
+    (name, lines, after): (&str, &[&str], Duration),
+    round: usize,
+) -> bool {
+    let token = format!("token-{round}");
+    let question = about("1", &token, "s");
+    say(writer, "FLUSHALL");
+    for line in lines {
+        say(writer, line);
+    }
+    let over = Instant::now() + after;
+    let was_known = check(watch, &question) == Ok(Verdict::Ok);
+    ends(watch, token.as_bytes(), over, name);
+    assert_ne!(check(watch, &question), Ok(Verdict::Ok), "{name}");
+    was_known
 }
 
 #[test]

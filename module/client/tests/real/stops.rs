@@ -93,21 +93,23 @@ impl Hole {
         let is_shut = Arc::new(AtomicBool::new(false));
         let shut = Arc::clone(&is_shut);
         thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
-                let open = Arc::new(AtomicBool::new(false));
-                pass(client.try_clone().unwrap(), server.try_clone().unwrap(), open);
-                pass(server, client, Arc::clone(&shut));
-            }
+            listener.incoming().flatten().for_each(|client| join(client, server, &shut));
         });
         Self { port, is_shut }
     }
 }
 
+fn join(client: TcpStream, server: u16, is_shut: &Arc<AtomicBool>) {
+    let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { return };
+    let (here, there) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    pass(here, there, Arc::new(AtomicBool::new(false)));
+    pass(server, client, Arc::clone(is_shut));
+}
+
 fn pass(mut from: TcpStream, mut to: TcpStream, is_shut: Arc<AtomicBool>) {
     to.set_nodelay(true).unwrap();
     thread::spawn(move || {
-        let mut bytes = [0; 65_536];
+        let mut bytes = vec![0; 65_536];
         while let Ok(count @ 1..) = from.read(&mut bytes) {
             while is_shut.load(Ordering::SeqCst) {
                 thread::sleep(Duration::from_millis(1));

@@ -26,40 +26,47 @@ fn storm(redis: &Redis, span: Duration) {
     let users: Vec<User> = (0..USERS).map(|_| User::default()).collect();
     let (begun, is_over) = (Instant::now(), AtomicBool::new(false));
     let (oks, late) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (watch, users, is_over, oks, late) = (&watch, &users[..], &is_over, &oks, &late);
     thread::scope(|scope| {
         for first in 0..WRITERS {
-            let (users, is_over) = (&users, &is_over);
-            scope.spawn(move || {
-                let mut writer = redis.connection();
-                for turn in 0.. {
-                    if is_over.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    let number = first + WRITERS * (turn * 5 % (USERS / WRITERS));
-                    write(&mut writer, number, &users[number], begun);
-                    thread::sleep(Duration::from_micros(300));
-                }
-            });
+            scope.spawn(move || writes(redis, first, users, begun, is_over));
         }
         for first in 0..2 {
-            let (watch, users, oks, late, is_over) = (&watch, &users, &oks, &late, &is_over);
-            scope.spawn(move || {
-                for turn in 0.. {
-                    if is_over.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    let number = (first + turn * 7) % USERS;
-                    look(watch, number, &users[number], begun, (oks, late));
-                }
-            });
+            scope.spawn(move || looks(watch, first, users, begun, (is_over, oks, late)));
         }
         thread::sleep(span);
         is_over.store(true, Ordering::Relaxed);
     });
-    let (oks, late) = (oks.into_inner(), late.into_inner());
+    let (oks, late) = (oks.load(Ordering::Relaxed), late.load(Ordering::Relaxed));
     eprintln!("{oks} OK, {late} late, {:?}", watch.stats());
     assert!(oks > 0, "nobody was ever told OK");
     assert_eq!(late, 0, "told OK later than the lease");
+}
+
+fn writes(redis: &Redis, first: usize, users: &[User], begun: Instant, is_over: &AtomicBool) {
+    let mut writer = redis.connection();
+    let mut turn = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        let number = first + WRITERS * (turn * 5 % (USERS / WRITERS));
+        write(&mut writer, number, &users[number], begun);
+        thread::sleep(Duration::from_micros(300));
+        turn += 1;
+    }
+}
+
+fn looks(
+    watch: &Watch,
+    first: usize,
+    users: &[User],
+    begun: Instant,
+    (is_over, oks, late): (&AtomicBool, &AtomicU64, &AtomicU64),
+) {
+    let mut turn = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        let number = (first + turn * 7) % USERS;
+        look(watch, number, &users[number], begun, (oks, late));
+        turn += 1;
+    }
 }
 
 fn write(writer: &mut redis::Connection, number: usize, user: &User, begun: Instant) {

@@ -174,16 +174,14 @@ impl World {
             "INFO" => format!("${}\r\n{}\r\n", self.info.len(), self.info),
             "AUTH.CHECK" => {
                 let mine = if words[2] == "beat" { None } else { self.question_error };
-                match mine.or(self.error) {
-                    Some(error) => format!("-{error}\r\n"),
-                    None => {
-                        let mut text = format!("*4\r\n+{}\r\n", self.word);
-                        for number in [self.until, self.now, self.life] {
-                            write!(text, ":{number}\r\n").unwrap();
-                        }
-                        text
-                    }
+                if let Some(error) = mine.or(self.error) {
+                    return format!("-{error}\r\n");
                 }
+                let mut text = format!("*4\r\n+{}\r\n", self.word);
+                for number in [self.until, self.now, self.life] {
+                    write!(text, ":{number}\r\n").unwrap();
+                }
+                text
             }
             _ => "+OK\r\n".into(),
         }
