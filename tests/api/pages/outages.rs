@@ -35,6 +35,9 @@ async fn without_mysql_a_page_says_when_to_try_again() {
     };
     let profile = browser.open("/account/profile").await.must_be(200);
     drop(database);
+    browser.open("/account/profile").await.must_be(503);
+    // Its access token has died, and the next one is not to be had now.
+    auth.clock.advance(Duration::from_mins(16));
     for path in ["/account/sessions", "/account/password", "/account/profile", "/account/admin"] {
         let page = browser.open(path).await.must_be(503);
         let seconds: u64 = page.answer.header("retry-after").parse().unwrap();

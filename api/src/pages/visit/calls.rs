@@ -38,10 +38,14 @@ impl Visit {
         body: Option<&Value>,
     ) -> Answer {
         let answer = self.ask(&method, path, body).await;
-        if answer.is_signed_out() && self.is_renewed().await {
-            return self.ask(&method, path, body).await;
+        if !answer.is_signed_out() {
+            return answer;
         }
-        answer
+        match self.is_renewed().await {
+            Ok(true) => self.ask(&method, path, body).await,
+            Ok(false) => answer,
+            Err(not_now) => *not_now,
+        }
     }
 
     /// Calls the API and hands on its document as it comes.
@@ -76,14 +80,20 @@ impl Visit {
         format!("{}/sessions", self.pages.base)
     }
 
-    /// Exchanges the refresh cookie, as the way back does for other pages, and under its rules.
-    async fn is_renewed(&mut self) -> bool {
+    /// Exchanges the refresh cookie, as the way back does for other pages, and under its rules. Where
+    /// it cannot be exchanged now, nobody is signed out.
+    async fn is_renewed(&mut self) -> Result<bool, Box<Answer>> {
         if !self.jar.has_refresh() {
-            return false;
+            return Ok(false);
         }
         let request = self.request(&Method::GET, "/return?return_to=/", None);
         let Ok(response) = self.pages.api.clone().oneshot(request).await;
-        self.jar.keep_all(response.headers())
+        let is_renewed = self.jar.keep_all(response.headers());
+        let status = response.status();
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(Box::new(read(response).await));
+        }
+        Ok(is_renewed)
     }
 
     async fn ask(&mut self, method: &Method, path: &str, body: Option<&Value>) -> Answer {
