@@ -63,7 +63,16 @@ const orders = {
   reload: ({ tab }) => tabs.get(tab).page.reload({ waitUntil: 'load', timeout: PATIENCE }).then((answer) => answer.status()),
   run: ({ tab, script, given }) => run(tabs.get(tab).page, script, given),
   together: ({ tabs: names, script, given }) => Promise.all(names.map((name) => run(tabs.get(name).page, script, given))),
-  until: ({ tab, script }) => tabs.get(tab).page.waitForFunction(script, null, { timeout: PATIENCE, polling: 50 }).then(() => null),
+  // Asked from here each time: what a page evaluates later by itself its policy may forbid.
+  async until({ tab, script }) {
+    const { page } = tabs.get(tab);
+    for (const end = Date.now() + PATIENCE; ; ) {
+      // While it goes elsewhere there is nobody to ask.
+      if (await page.evaluate(`!!(${script})`).catch(() => false)) return null;
+      if (Date.now() > end) throw new Error(`waited in vain until ${script}`);
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  },
   at: ({ tab, url }) => tabs.get(tab).page.waitForURL(new RegExp(url), { timeout: PATIENCE }).then(() => null),
   url: ({ tab }) => tabs.get(tab).page.url(),
   text: ({ tab, selector }) => tabs.get(tab).page.locator(selector).first().innerText(),
