@@ -67,7 +67,7 @@ async fn me_tells_the_account_and_no_secret() {
     let now = auth.clock.now();
     let user = json!({
         "id": alice.user_id, "email": "alice@example.com", "first_name": "alice",
-        "last_name": "Tester", "is_active": true, "role": "user", "created_at": now,
+        "last_name": "Tester", "is_active": true, "role": "user", "locale": null, "created_at": now,
     });
     let expires_at = Timestamp::from_seconds(now.seconds()).plus(Duration::from_mins(15));
     assert_eq!(
