@@ -65,7 +65,8 @@ impl<T: Send + Sync> Tokens<T> {
     /// table is.
     pub(crate) fn new(most: usize) -> Self {
         let places = most.saturating_add(most / 2);
-        let sets = (0..places.div_ceil(WAYS).max(2)).map(|_| Set::default()).collect();
+        let sets = places.div_ceil(WAYS).next_multiple_of(2).max(2);
+        let sets = (0..sets).map(|_| Set::default()).collect();
         Self { sets, keyed: RandomState::default(), most, turn: Mutex::default() }
     }
 
@@ -119,7 +120,10 @@ impl<T: Send + Sync> Tokens<T> {
         let (one, other) = (hash >> 32, hash & 0xffff_ffff);
         let mark = (one & 0xff) << 8 | other & 0xff | 1;
         let mark = u16::try_from(mark).unwrap_or(1);
-        Spot { sets: [self.scaled(one), self.scaled(other)], mark }
+        let (first, second) = (self.scaled(one), self.scaled(other));
+        // A token with both its places in one set would find less room than others.
+        let second = if second == first { first ^ 1 } else { second };
+        Spot { sets: [first, second], mark }
     }
 
     /// Thirty-two bits as the number of a set.
