@@ -11,3 +11,11 @@ mod jwt;
 mod real;
 mod scripted;
 mod waiting;
+
+use portcullis_client::Question;
+
+/// Of a session, and no more.
+pub(crate) fn about<'a>(subject: &'a str, token: &'a str, session: &'a str) -> Question<'a> {
+    let token = token.as_bytes();
+    Question { subject, token, session: Some(session), issued_ms: None, expires: None }
+}

@@ -30,12 +30,6 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Of a session, and no more.
-pub(crate) fn about<'a>(subject: &'a str, token: &'a str, session: &'a str) -> Question<'a> {
-    let token = token.as_bytes();
-    Question { subject, token, session: Some(session), issued_ms: None, expires: None }
-}
-
 pub(crate) fn check(watch: &Watch, question: &Question<'_>) -> Result<Verdict, Unavailable> {
     block_on(watch.check(question))
 }

@@ -7,7 +7,7 @@ use portcullis_tests::{Redis, wait_until};
 use std::time::Instant;
 
 use super::{everywhere, live, say};
-use crate::waiting::about;
+use crate::about;
 
 /// Once the lease is one that was asked for after a write was confirmed, the write is seen.
 fn in_order(redis: &Redis, rounds: u32) {

@@ -7,7 +7,8 @@ use portcullis_tests::{Redis, Server, servers, wait_until};
 use redis::Connection;
 
 use super::{ends, live, options, say};
-use crate::waiting::{about, check, know};
+use crate::about;
+use crate::waiting::{check, know};
 
 fn pair(server: &Server) -> (Redis, Redis) {
     let start = || Redis::options().server(server).tcp().start();

@@ -6,7 +6,8 @@ use portcullis_client::{State, Verdict, Watch, Why};
 use portcullis_tests::{Redis, wait_until};
 
 use super::{ends, everywhere, live, options, say};
-use crate::waiting::{about, check, know};
+use crate::about;
+use crate::waiting::{check, know};
 
 /// All that a watch needs.
 const LEAST: &str = "ACL SETUSER watcher reset on >p%s +auth.check +client|tracking %R~user:*";

@@ -6,7 +6,8 @@ use portcullis_client::{Verdict, Watch};
 use redis::Connection;
 
 use super::{LEASE, ends, everywhere, live, options, say};
-use crate::waiting::{about, check, know};
+use crate::about;
+use crate::waiting::{check, know};
 
 /// What is said; `%` is the token.
 const EVENTS: [(&str, &[&str]); 13] = [

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use portcullis_client::{Verdict, Watch};
 
 use super::{LEASE, ends, everywhere, live, options, say};
-use crate::waiting::{about, check, know};
+use crate::about;
+use crate::waiting::{check, know};
 
 fn stops(rounds: u32) {
     everywhere(

@@ -8,7 +8,8 @@ use portcullis_client::{Verdict, Watch};
 use portcullis_tests::Redis;
 
 use super::{LEASE, everywhere, options, say};
-use crate::waiting::{about, check};
+use crate::about;
+use crate::waiting::check;
 
 const USERS: usize = 16;
 const WRITERS: usize = 2;

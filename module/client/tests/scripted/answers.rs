@@ -6,7 +6,8 @@ use portcullis_tests::wait_until;
 
 use super::fake::Fake;
 use super::patient;
-use crate::waiting::{about, check, know};
+use crate::about;
+use crate::waiting::{check, know};
 
 fn connect(fake: &Fake) -> Watch {
     Watch::connect(&fake.url(), patient()).unwrap()

@@ -1,5 +1,7 @@
 //! What comes between a question and its answer.
 
+use std::future::Future as _;
+use std::task::{Context, Waker};
 use std::thread;
 
 use portcullis_client::{Question, State, Verdict, Watch};
@@ -7,7 +9,8 @@ use portcullis_tests::wait_until;
 
 use super::fake::Fake;
 use super::patient;
-use crate::waiting::{about, block_on, check, know};
+use crate::about;
+use crate::waiting::{block_on, check, know};
 
 fn watching(fake: &Fake) -> Watch {
     let watch = Watch::connect(&fake.url(), patient()).unwrap();
@@ -129,18 +132,16 @@ fn whoever_asks_the_same_at_the_same_moment_shares_the_answer() {
     let fake = Fake::start();
     fake.world().is_held = true;
     let watch = Watch::connect(&fake.url(), patient()).unwrap();
-    let callers: Vec<_> = (0..8)
-        .map(|_| {
-            let watch = watch.clone();
-            thread::spawn(move || block_on(watch.check(&about("42", "token", "s"))))
-        })
-        .collect();
+    let question = about("42", "token", "s");
+    let mut answers: Vec<_> = (0..8).map(|_| Box::pin(watch.check(&question))).collect();
     // None may be asked before the server has introduced itself, so all of them wait together.
+    for answer in &mut answers {
+        assert!(answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
     wait_until("the server was greeted", || fake.beats() > 3);
     fake.release();
-    for caller in callers {
-        assert_eq!(caller.join().unwrap(), Ok(Verdict::Ok));
+    for answer in answers {
+        assert_eq!(block_on(answer), Ok(Verdict::Ok));
     }
-    // Threads may start late, and then their question is one of another moment.
-    assert!((1..8).contains(&fake.questions()), "{} questions", fake.questions());
+    assert_eq!(fake.questions(), 1);
 }

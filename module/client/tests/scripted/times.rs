@@ -8,7 +8,8 @@ use portcullis_tests::wait_until;
 
 use super::fake::{Fake, NEVER};
 use super::patient;
-use crate::waiting::{about, check, know};
+use crate::about;
+use crate::waiting::{check, know};
 
 #[test]
 fn a_verdict_ends_when_its_time_comes_though_nobody_says_so() {
