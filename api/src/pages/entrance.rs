@@ -17,10 +17,17 @@ pub(super) async fn login_form(mut visit: Visit) -> Response {
 
 async fn shown_login(visit: &mut Visit) -> Shown {
     let is_again = visit.asked("again") == "1";
-    if !is_again && visit.person().await.is_ok() {
-        let wanted = visit.asked("return_to").to_owned();
-        let page = visit.way_back(&wanted).await;
-        return Ok(see_other(&page));
+    if !is_again {
+        match visit.person().await {
+            Ok(_) => {
+                let wanted = visit.asked("return_to").to_owned();
+                let page = visit.way_back(&wanted).await;
+                return Ok(see_other(&page));
+            }
+            Err(refusal) if refusal.is_signed_out() => {}
+            // Whether somebody is logged in cannot be told now.
+            Err(refusal) => return Err(refusal),
+        }
     }
     let own = json!({
         "email": visit.asked("email"), "return_to": visit.asked("return_to"), "again": is_again,

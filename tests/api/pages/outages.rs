@@ -38,6 +38,11 @@ async fn without_mysql_a_page_says_when_to_try_again() {
     browser.open("/account/profile").await.must_be(503);
     // Its access token has died, and the next one is not to be had now.
     auth.clock.advance(Duration::from_mins(16));
+    let shown = browser.open("/account/login?return_to=/account/profile").await.must_be(503);
+    assert!(
+        !shown.text().contains("type=\"password\""),
+        "nobody is asked to log in again: {shown:?}"
+    );
     for path in ["/account/sessions", "/account/password", "/account/profile", "/account/admin"] {
         let page = browser.open(path).await.must_be(503);
         let seconds: u64 = page.answer.header("retry-after").parse().unwrap();
