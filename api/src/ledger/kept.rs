@@ -3,7 +3,8 @@
 //! What is kept has a connection of its own. After a failover, or behind an address that has moved, it
 //! may lead to another server than the line does, or to the same one in another state. So a verdict
 //! counts only if it is about the very life of the ledgers that the line believes in, which both
-//! servers would have to be in, and no two ever are; asked before and afterwards, because it may move
+//! servers would have to be in (it has the millisecond of a server's start in it, and a random number);
+//! asked before and afterwards, because it may move
 //! in between and never moves back. What was kept before the line was believed is forgotten, and so is
 //! what was kept of a user whom this instance has told something about: nobody is answered here from
 //! before an ending that was answered here.

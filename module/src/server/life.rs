@@ -6,17 +6,20 @@
 //! a changed `require-confirm`; here it is only kept.
 
 use core::sync::atomic::{AtomicI64, Ordering};
+use std::hash::{BuildHasher as _, RandomState};
 
 use crate::server::clock::exact_now;
 
 static LIFE: AtomicI64 = AtomicI64::new(0);
 
-/// Begins the first life of this start: microseconds since the epoch, so that it is another one than
-/// at any other start, greater than any that an earlier start came to, and a whole number to every
-/// language.
+/// Begins the first life of this start: a thousand times the milliseconds since the epoch, so that it is
+/// another one than at any other start, greater than any that an earlier start came to, and a whole number
+/// to every language. Below that it is random: servers that are started together are told apart as well,
+/// but for one pair of a thousand of those that share a millisecond.
 pub(crate) fn begin() {
-    let now_us = exact_now().0.saturating_mul(1000);
-    LIFE.store(now_us.cast_signed(), Ordering::Relaxed);
+    let now = exact_now().0.saturating_mul(1000);
+    let life = now.saturating_add(RandomState::new().hash_one(0) % 1000);
+    LIFE.store(life.cast_signed(), Ordering::Relaxed);
 }
 
 /// The present life.
