@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::chromium::Browser;
 use crate::site::Site;
-use crate::users::{QUARTER, log_in};
+use crate::users::{QUARTER, page_of_alice};
 
 const STATE: &str = "return [client.snapshot().status, ends.length]";
 
@@ -24,10 +24,7 @@ async fn an_outage_of_mysql_logs_nobody_out() {
     let mut database = Database::start();
     let Some(site) = Site::on(&database.fresh_database("outage"), |_| ()).await else { return };
     let Some(browser) = Browser::open() else { return };
-    site.user("alice").await;
-    let tab = browser.tab(&Site::page(&site.www));
-    site.client(&tab);
-    log_in(&tab, "alice");
+    let tab = page_of_alice(&site, &browser, &site.www).await;
     database.stop();
     site.clock.advance(QUARTER);
     let answer = "const answer = await client.fetch('/orders');
@@ -48,10 +45,7 @@ async fn an_outage_of_mysql_logs_nobody_out() {
 async fn an_outage_of_redis_logs_nobody_out() {
     let Some(mut site) = Site::open().await else { return };
     let Some(browser) = Browser::open() else { return };
-    site.user("alice").await;
-    let tab = browser.tab(&Site::page(&site.www));
-    site.client(&tab);
-    log_in(&tab, "alice");
+    let tab = page_of_alice(&site, &browser, &site.www).await;
     site.auth.redis.kill();
     // Whatever the service can say without Redis, it is not that the session is over.
     assert!(
@@ -73,10 +67,7 @@ async fn an_outage_of_redis_logs_nobody_out() {
 async fn a_lost_connection_logs_nobody_out() {
     let Some(site) = Site::open().await else { return };
     let Some(browser) = Browser::open() else { return };
-    site.user("alice").await;
-    let tab = browser.tab(&Site::page(&site.www));
-    site.client(&tab);
-    log_in(&tab, "alice");
+    let tab = page_of_alice(&site, &browser, &site.www).await;
     site.clock.advance(QUARTER);
     browser.offline(true);
     assert_eq!(tab.fault("await client.me()")["code"], "network");
@@ -90,10 +81,7 @@ async fn a_lost_connection_logs_nobody_out() {
 async fn a_service_that_is_down_behind_nginx_logs_nobody_out() {
     let Some(site) = Site::open().await else { return };
     let Some(browser) = Browser::open() else { return };
-    site.user("alice").await;
-    let tab = browser.tab(&Site::page(&site.www));
-    site.client(&tab);
-    log_in(&tab, "alice");
+    let tab = page_of_alice(&site, &browser, &site.www).await;
     site.auth.app.shut_down().await;
     let fault = tab.fault("await client.me()");
     assert_eq!(fault["code"], "http_502", "{fault}");

@@ -16,6 +16,15 @@ pub(crate) fn log_in(tab: &Tab<'_>, name: &str) {
     tab.run_with("await client.login(given)", &json!({ "email": email, "password": PASSWORD }));
 }
 
+/// A page of this host, with its client, on which alice has logged in.
+pub(crate) async fn page_of_alice<'b>(site: &Site, browser: &'b Browser, host: &str) -> Tab<'b> {
+    site.user("alice").await;
+    let tab = browser.tab(&Site::page(host));
+    site.client(&tab);
+    log_in(&tab, "alice");
+    tab
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_login_no_script_sees_a_token_and_calls_are_let_in() {
     let Some(site) = Site::open().await else { return };
@@ -42,10 +51,7 @@ async fn after_a_login_no_script_sees_a_token_and_calls_are_let_in() {
 async fn a_reload_on_the_other_host_of_the_site_goes_on_and_may_change_things() {
     let Some(site) = Site::open().await else { return };
     let Some(browser) = Browser::open() else { return };
-    site.user("alice").await;
-    let tab = browser.tab(&Site::page(&site.app));
-    site.client(&tab);
-    log_in(&tab, "alice");
+    let tab = page_of_alice(&site, &browser, &site.app).await;
     for dead in [false, true] {
         if dead {
             site.clock.advance(QUARTER);
@@ -68,10 +74,7 @@ async fn a_reload_on_the_other_host_of_the_site_goes_on_and_may_change_things() 
 async fn a_session_that_is_ended_elsewhere_ends_here_with_its_reason() {
     let Some(site) = Site::open().await else { return };
     let Some(browser) = Browser::open() else { return };
-    site.user("alice").await;
-    let tab = browser.tab(&Site::page(&site.www));
-    site.client(&tab);
-    log_in(&tab, "alice");
+    let tab = page_of_alice(&site, &browser, &site.www).await;
     let other = site.logged_in("alice").await;
     let body = json!({ "current_password": PASSWORD, "new_password": "quite another long one" });
     site.post_as(&other.access, "/change-password", body).await.must_be(200);
@@ -140,10 +143,7 @@ async fn a_wrong_password_is_sent_and_counted_once() {
 async fn an_expired_page_behind_nginx_comes_back_by_itself() {
     let Some(site) = Site::open().await else { return };
     let Some(browser) = Browser::open() else { return };
-    site.user("alice").await;
-    let tab = browser.tab(&Site::page(&site.www));
-    site.client(&tab);
-    log_in(&tab, "alice");
+    let tab = page_of_alice(&site, &browser, &site.www).await;
     let orders = format!("{}/orders?page=2", site.www);
     for expired in [false, true] {
         site.clock.advance(QUARTER);
