@@ -6,18 +6,7 @@ use crate::pages::{Fence, service_page};
 
 #[test]
 fn clients_without_the_package_log_in_refresh_and_log_out_as_the_guide_shows() {
-    let mut host = Host::new();
-    host.shell(
-        "mariadb -e 'create database portcullis'
-         portcullis migrate up
-         portcullis user create --email \"$ADMIN_EMAIL\" --first-name Root --last-name Tester \\
-             --verified --admin --password-env ADMIN_PASSWORD",
-        "setting up",
-    );
-    host.run(&Fence::command(
-        "systemctl start portcullis\n\
-         curl -fsS --retry 60 --retry-all-errors --retry-delay 1 \"$PORTCULLIS/readyz\"\n",
-    ));
+    let mut host = Host::serving();
     let page = service_page("clients.md");
     let blocks: Vec<Fence> = page.fences().into_iter().filter(|block| block.kind == "sh").collect();
     let [block] = &blocks[..] else { panic!("{} blocks of commands", blocks.len()) };

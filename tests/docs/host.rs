@@ -38,6 +38,23 @@ impl Host {
         host
     }
 
+    /// The service runs, and its administrator is there.
+    pub(crate) fn serving() -> Self {
+        let mut host = Self::new();
+        host.shell(
+            "mariadb -e 'create database portcullis'
+             portcullis migrate up
+             portcullis user create --email \"$ADMIN_EMAIL\" --first-name Root --last-name Tester \\
+                 --verified --admin --password-env ADMIN_PASSWORD",
+            "setting up",
+        );
+        host.run(&Fence::command(
+            "systemctl start portcullis\n\
+             curl -fsS --retry 60 --retry-all-errors --retry-delay 1 \"$PORTCULLIS/readyz\"\n",
+        ));
+        host
+    }
+
     fn settings(&self, port: u16) -> Vec<(String, String)> {
         let programs = binary_path().parent().expect("it lies in a folder").display();
         let home = self.directory.path();

@@ -18,18 +18,7 @@ fn page() -> Page {
 
 #[test]
 fn f_54_the_commands_of_the_troubleshooting_page_say_what_it_says() {
-    let mut host = Host::new();
-    host.shell(
-        "mariadb -e 'create database portcullis'
-         portcullis migrate up
-         portcullis user create --email \"$ADMIN_EMAIL\" --first-name Root --last-name Tester \\
-             --verified --admin --password-env ADMIN_PASSWORD",
-        "setting up",
-    );
-    host.run(&Fence::command(
-        "systemctl start portcullis\n\
-         curl -fsS --retry 60 --retry-all-errors --retry-delay 1 \"$PORTCULLIS/readyz\"\n",
-    ));
+    let mut host = Host::serving();
     let (access, refresh) = log_in(&host);
     host.set("TOKEN", &access);
     host.set("REFRESH", &refresh);
