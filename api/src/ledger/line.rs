@@ -30,6 +30,7 @@ use crate::settings::Stores;
 use super::belief::{Belief, Delivery, Doubt, LineId};
 use super::kept::Kept;
 use super::redis_fault::{breaks_line, unavailable};
+
 /// Connections to one life of Redis.
 pub(crate) struct Line {
     /// For questions.
