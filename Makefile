@@ -49,11 +49,11 @@ audit: install ## licences, bans, sources and advisories of our crates; the SQL 
 
 bench: install-bench ## ten minutes of measurements, written to benches/RESULTS.md
 	@cargo bench -p portcullis-benches --bench core -- --quick
-	@cargo run --quiet -p portcullis-benches --bin server
+	@cargo run --release --quiet -p portcullis-benches --bin server
 
 bench-long: install-bench ## the same, criterion at length, and ten million revoked tokens
 	@cargo bench -p portcullis-benches --bench core
-	@cargo run --quiet -p portcullis-benches --bin server -- module long service
+	@cargo run --release --quiet -p portcullis-benches --bin server -- module long process service
 
 db: install-demo ## describe the SQL anew (.sqlx/) after a query or a migration has changed
 	@cargo run --quiet -p portcullis-tests --no-default-features --bin queries

@@ -60,6 +60,7 @@ pub(crate) const NOOP: &str = "no-op module command";
 pub(crate) const CHECK: &str = "AUTH.CHECK, nothing revoked";
 pub(crate) const UNTIL: &str = "AUTH.CHECK … UNTIL";
 pub(crate) const HASHED: &str = "AUTH.CHECK, token is hashed";
+pub(crate) const UNTIL_HASHED: &str = "AUTH.CHECK … UNTIL, token is hashed";
 pub(crate) const ONE: &str = "AUTH.CHECK, any token, 1 revoked";
 pub(crate) const MANY: &str = "AUTH.CHECK, any token, many revoked";
 pub(crate) const EVALSHA: &str = "EVALSHA, same questions";
@@ -68,7 +69,7 @@ const HGET: &str = "HGET";
 
 /// All of them, in the order in which they are measured and shown: those that are compared follow
 /// each other, so that what disturbs one of them disturbs the other.
-pub(crate) const NAMES: [&str; 13] = [
+pub(crate) const NAMES: [&str; 14] = [
     EXISTS,
     GET,
     HGET,
@@ -76,6 +77,7 @@ pub(crate) const NAMES: [&str; 13] = [
     CHECK,
     UNTIL,
     HASHED,
+    UNTIL_HASHED,
     "AUTH.CHECK, DIGEST given",
     ONE,
     MANY,
@@ -163,7 +165,7 @@ fn prepare(redis: &Redis, many: usize) -> Result<Vec<Contender>> {
     let (hex, revoked) = (digest(7), format!("bl:{}", digest(7)));
     let session: &[&str] = &["SESSION", &id];
     let lua = ["EVALSHA", &script, "3", &revoked, "logout:1", "session:1", "1740000000", "1"];
-    let sent: [Vec<&str>; 13] = [
+    let sent: [Vec<&str>; 14] = [
         vec!["EXISTS", &revoked],
         vec!["GET", "logout:1"],
         vec!["HGET", "session:1", "expires"],
@@ -171,6 +173,7 @@ fn prepare(redis: &Redis, many: usize) -> Result<Vec<Contender>> {
         [&["AUTH.CHECK", "user:1", &token], session].concat(),
         [&["AUTH.CHECK", "user:1", &token], session, &["UNTIL"]].concat(),
         [&["AUTH.CHECK", "user:2", &token], session].concat(),
+        [&["AUTH.CHECK", "user:2", &token], session, &["UNTIL"]].concat(),
         [&["AUTH.CHECK", "user:2", "DIGEST", &hex], session].concat(),
         vec!["AUTH.CHECK", "one", &varying],
         vec!["AUTH.CHECK", "many", &varying],
