@@ -61,7 +61,7 @@ async fn must_be_admitted(app: &App, parts: &mut Parts, caller: &Caller) -> Resu
         return Ok(());
     }
     let Ok(client) = Client::from_request_parts(parts, app).await;
-    if app.gate.admits(&client, caller.user_id, &caller.session).await? {
+    if Box::pin(app.gate.admits(&client, caller.user_id, &caller.session)).await? {
         Ok(())
     } else {
         Err(Error::DeadToken)

@@ -55,22 +55,24 @@ impl Bearer {
         if let Ok(verdict) = &verdict {
             tracing::debug!(target: log::LEDGER_CHECK, user_id, ?verdict, "Redis judged");
         }
+        // Whatever asks MySQL is apart from what most checks carry along.
+        let must_live = || Box::pin(self.fallback.must_live(&caller, now));
         match verdict {
             Ok(Verdict::Ok) => {}
             Ok(Verdict::Revoked) => return Err(Error::DeadToken),
             Ok(Verdict::NoSession | Verdict::Idle) => {
-                self.fallback.must_live(&caller, now).await?;
+                must_live().await?;
                 repair::put_back_later(&self.ledgers, caller.user_id);
             }
             // Nothing is put back: a watermark in Redis never moves back.
-            Ok(Verdict::LoggedOut) => self.fallback.must_live(&caller, now).await?,
+            Ok(Verdict::LoggedOut) => must_live().await?,
             Err(cause) => {
                 tracing::debug!(target: log::CALLER, %cause, "Redis gave no verdict");
-                self.fallback.must_live(&caller, now).await?;
+                must_live().await?;
             }
         }
         if caller.role == Role::Admin {
-            caller.role = self.role(caller.user_id).await?;
+            caller.role = Box::pin(self.role(caller.user_id)).await?;
         }
         Ok(caller)
     }
