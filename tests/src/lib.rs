@@ -10,6 +10,7 @@
 
 mod ageing;
 mod build;
+mod certificate;
 mod chosen;
 #[cfg(feature = "service")]
 mod client;
@@ -31,6 +32,7 @@ mod wait;
 mod workspace;
 
 pub use build::{binary_path, module_path};
+pub use certificate::certificate;
 pub use chosen::chosen;
 #[cfg(feature = "service")]
 pub use client::{Answer, Client, Login, PASSWORD, send};

@@ -6,6 +6,7 @@ mod rights;
 mod silent;
 mod stops;
 mod storm;
+mod tls;
 
 use std::time::{Duration, Instant};
 
