@@ -11,8 +11,8 @@ use crate::proxy::Wound;
 use crate::stage::stage;
 use crate::talk::{agree, eventually, ready, status};
 
-/// What is kept would outlive any test.
-const LONG: Duration = Duration::from_secs(10);
+/// What is kept would outlive any test, and Redis is asked for a sign of life every five seconds.
+const LONG: Duration = Duration::from_secs(20);
 
 /// As the connection is called on which verdicts are kept.
 const NAME: &str = "name=portcullis-client";
@@ -36,12 +36,12 @@ fn asked(redis: &mut Connection) -> u64 {
 /// A live session whose verdict is kept by now, if verdicts are.
 async fn kept(auth: &Service, name: &str) -> Login {
     let login = auth.logged_in(name).await;
-    eventually("a connection keeps verdicts", async || {
-        !watches(&mut auth.redis.connection()).is_empty()
-    });
-    for _ in 0..3 {
+    let mut redis = auth.redis.connection();
+    eventually("nobody has to be asked for the verdict", async || {
+        let before = asked(&mut redis);
         assert_eq!(status(auth, &login).await, 200);
-    }
+        asked(&mut redis) == before && !watches(&mut redis).is_empty()
+    });
     login
 }
 
