@@ -50,5 +50,5 @@ pub use servers::{Server, servers};
 #[cfg(feature = "service")]
 pub use service::{Service, captured_log};
 pub use tell::tell;
-pub use wait::{free_port, wait_until};
+pub use wait::{free_port, wait_at_most, wait_until};
 pub use workspace::{Directory, target, workspace};

@@ -10,10 +10,16 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// Returns once `holds` says yes; panics with `what` when that takes a minute.
 #[track_caller]
-pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, holds: impl FnMut() -> bool) {
+    wait_at_most(DEADLINE, what, holds);
+}
+
+/// The same with another limit, for what waits long by its nature.
+#[track_caller]
+pub fn wait_at_most(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
-        assert!(started.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain until {what}");
+        assert!(started.elapsed() < limit, "waited {limit:?} in vain until {what}");
         sleep(PAUSE);
     }
 }

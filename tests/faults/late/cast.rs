@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::{EncodingKey, decode_header};
-use portcullis_tests::{Answer, Database, Login, Network, Process, Redis};
+use portcullis_tests::{Answer, Database, Login, Network, Process, Redis, wait_at_most};
 use redis::Connection;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, MySqlPool};
@@ -22,6 +22,9 @@ pub(crate) const OTHER_ROUTE: u8 = 1;
 pub(crate) const ADMIN: usize = 0;
 /// What a beginning with all that belongs to it has at least, and a question never has.
 const BEGINNING: u64 = 200;
+/// The kernel tries again after twice as long each time, from a pause that grows with the load of the
+/// machine.
+const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 /// The MySQL user of the instance that is cut off, by which its connections are known.
 const CUT_OFF: &str = "cut_off";
 
@@ -184,8 +187,9 @@ impl<'a> Cast<'a> {
     pub(crate) fn late_ones_arrive(&self, at_least: usize) -> usize {
         let before = self.begun();
         self.network.heal(ROUTE);
-        eventually("nothing is held any more", async || {
-            self.network.held(ROUTE).iter().all(|held| held.bytes == 0)
+        let is_gone = || self.network.held(ROUTE).iter().all(|held| held.bytes == 0);
+        tokio::task::block_in_place(|| {
+            wait_at_most(LONGEST_BACKOFF, "nothing is held any more", is_gone);
         });
         eventually("Redis has read it", async || self.network.unread(ROUTE) == 0);
         let late = self.begun() - before;
