@@ -1,10 +1,11 @@
 //! Redis as the rest of the module sees it: its functions, a command as it runs and what it
 //! answers, the clock, questions to other commands, streams, whether somebody vouches for what it
-//! holds, and which life of its ledgers it is in.
+//! holds, what is known of all its ledgers at once, and which life of them it is in.
 //!
 //! May use the plain types of `portcullis-core` and nothing else of ours. Knows no setting, no
 //! ledger and no command. What can be done without handing out a pointer of Redis's is done here.
 
+pub(crate) mod all_ledgers;
 pub(crate) mod allocator;
 pub(crate) mod arg;
 pub(crate) mod ask;

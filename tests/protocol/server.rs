@@ -251,7 +251,7 @@ impl Server {
         let token = TokenRef::Digest(Digest::from_bytes([0; 32]));
         let question = Question { token, session: Some(session), issued_ms: None };
         let Some(stored) = &self.data.ledger else {
-            return Some(question.verdict_without_ledger());
+            return Some(question.verdict_without_ledger(now.wall));
         };
         if !rules.has(Guard::Watermark) {
             let lives = stored.ledger.find(session).is_some();

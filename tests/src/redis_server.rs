@@ -167,9 +167,15 @@ impl Redis {
     /// Starts it again on the data, the socket and the port it had.
     #[track_caller]
     pub fn start_again(&mut self) {
+        self.try_start_again()
+            .unwrap_or_else(|log| panic!("redis-server ended at its second start:\n{log}"));
+    }
+
+    /// As [`Self::start_again`], for servers that may refuse; the error is what it logged.
+    #[track_caller]
+    pub fn try_start_again(&mut self) -> Result<(), String> {
         assert!(self.process.is_none(), "stop or kill it first");
         self.launch()
-            .unwrap_or_else(|log| panic!("redis-server ended at its second start:\n{log}"));
     }
 
     /// Makes it a replica and waits until it has the primary's data. Both need [`RedisOptions::tcp`].

@@ -1,4 +1,5 @@
-//! How a ledger is written down: in RDB files, in `DUMP` payloads, between servers.
+//! How a ledger is written down: in RDB files, in `DUMP` payloads, between servers. What is known of
+//! all ledgers at once is in `encoding/beside.rs`.
 //!
 //! A ledger is a row of **blocks**, so that a blacklist of any size is written and read in pieces:
 //!
@@ -20,10 +21,12 @@
 //! nothing: every length is checked against what is left, order and ranges are checked, and no
 //! memory is reserved because a number says so.
 
+mod beside;
 mod bytes;
 
 use core::fmt;
 
+pub use self::beside::{decode_all, encode_all};
 use self::bytes::{Bytes, in_range};
 use crate::ledger::Ledger;
 use crate::revoked::{Revocation, Row};

@@ -9,10 +9,12 @@ mod question;
 mod upkeep;
 
 use core::cmp::Ordering;
+use core::time::Duration;
 
 pub use self::upkeep::Relocate;
 use crate::revoked::{Revocation, Revoked, Row};
 use crate::session::{Facts, Session, State};
+use crate::verdict::is_covered;
 use crate::{Digest, Now, UnixMs};
 
 /// What one subject's key holds.
@@ -32,8 +34,23 @@ impl Ledger {
         Self { sessions: sessions.into_boxed_slice(), ..Self::default() }
     }
 
-    fn watermark_covers(&self, begun: UnixMs) -> bool {
-        self.watermark > UnixMs(0) && begun <= self.watermark
+    /// Its own watermark, or everybody's if that is later; 0 for none.
+    #[inline]
+    fn watermark_at(&self, now: impl Now) -> UnixMs {
+        self.watermark.max(now.watermark())
+    }
+
+    #[inline]
+    fn watermark_covers(&self, begun: UnixMs, now: impl Now) -> bool {
+        is_covered(begun, self.watermark_at(now))
+    }
+
+    /// The first instant after the watermark.
+    pub(crate) fn first_instant(&self, now: impl Now) -> UnixMs {
+        match self.watermark_at(now) {
+            UnixMs(0) => UnixMs(0),
+            watermark => watermark.plus(Duration::from_millis(1)),
+        }
     }
 
     // --- sessions ---
@@ -45,11 +62,12 @@ impl Ledger {
     }
 
     /// What a stored session is now. One that began at or before the watermark is dead, however it
-    /// came to be stored: it was replayed, or comes from a server that did not know this rule.
+    /// came to be stored: it was replayed, comes from a server that did not know this rule, or was
+    /// ended together with everybody's.
     #[must_use]
     pub fn state(&self, session: &Session, now: impl Now) -> State {
         match session.state(now) {
-            State::Live if self.watermark_covers(session.created) => State::LoggedOut,
+            State::Live if self.watermark_covers(session.created, now) => State::LoggedOut,
             state => state,
         }
     }
@@ -96,7 +114,7 @@ impl Ledger {
     pub fn end<'a>(
         &mut self,
         ids: impl IntoIterator<Item = &'a [u8]>,
-        now: UnixMs,
+        now: impl Now,
     ) -> Vec<(&'a [u8], State)> {
         let mut ids: Vec<&[u8]> = ids.into_iter().filter(|id| self.find(id).is_some()).collect();
         if ids.is_empty() {

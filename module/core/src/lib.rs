@@ -21,6 +21,7 @@
     )
 )]
 
+mod all_ledgers;
 mod claims;
 mod digest;
 pub mod encoding;
@@ -33,6 +34,7 @@ mod session;
 mod time;
 mod verdict;
 
+pub use all_ledgers::{AllLedgers, Mark};
 pub use claims::exp_ms;
 pub use digest::{Digest, jws_signing_input};
 pub use fence::{Beginning, Fence, FenceToken, LogOut, MonotonicMs, REMEMBERED_MS, TOKEN_LIFE_MS};
@@ -40,5 +42,5 @@ pub use ledger::{Ledger, Relocate};
 pub use requests::{Create, Created, LoggedOut, Refusal, Touched};
 pub use revoked::{Revocation, Row};
 pub use session::{Facts, Session, State};
-pub use time::{Now, UnixMs};
+pub use time::{Now, Present, UnixMs};
 pub use verdict::{Question, Standing, TokenRef, Verdict};

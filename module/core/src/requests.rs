@@ -8,7 +8,8 @@ use core::cmp::Ordering;
 use core::time::Duration;
 
 use crate::session::{Facts, Session, State};
-use crate::{Ledger, UnixMs};
+use crate::verdict::is_covered;
+use crate::{Ledger, Now, Present, UnixMs};
 
 /// How long an idle session is kept so that its holder hears `IDLE` and not `NO_SESSION`.
 const IDLE_KEPT: Duration = Duration::from_hours(1);
@@ -84,24 +85,30 @@ pub struct LoggedOut {
 
 impl Ledger {
     /// Begins or prolongs a session, atomically with the evictions that this takes.
-    pub fn create(&mut self, request: &Create<'_>, now: UnixMs) -> Result<Created, Refusal> {
-        if self.has_ended(request, now) {
+    pub fn create(
+        &mut self,
+        request: &Create<'_>,
+        present: impl Into<Present>,
+    ) -> Result<Created, Refusal> {
+        let present = present.into();
+        if self.has_ended(request, present) {
             return Err(Refusal::Ended);
         }
-        let first = self.first_instant();
+        let (now, first) = (present.now, self.first_instant(present));
         let asked = request.created.map(|at| if at > now { now.max(first) } else { at });
-        let known = self.find(request.id).filter(|it| self.is_live(it, now)).map(Session::facts);
+        let known =
+            self.find(request.id).filter(|it| self.is_live(it, present)).map(Session::facts);
         let is_new = known.is_none();
         let mut created = Created { is_new, ..Created::default() };
         if is_new {
-            let others = self.live_but(request.id, now).count();
+            let others = self.live_but(request.id, present).count();
             let stay = request.keep.unwrap_or(request.limit).saturating_sub(1);
             let excess = others.saturating_sub(stay);
             if excess > 0 && request.keep.is_none() {
                 return Err(Refusal::TooManySessions);
             }
-            created.evicted = self.first_to_go(request.id, excess, now);
-            created.forgotten = self.long_idle(request, now);
+            created.evicted = self.first_to_go(request.id, excess, present);
+            created.forgotten = self.long_idle(request, present);
         }
         let earlier = known.map_or(UnixMs(0), |it| it.seen);
         let session = Session::new(&Facts {
@@ -112,77 +119,90 @@ impl Ledger {
             expires: request.expires,
             idle_s: request.idle_s.or(known.map(|it| it.idle_s)).unwrap_or_default(),
         });
-        self.end(created.forgotten.iter().chain(&created.evicted).map(AsRef::as_ref), now);
+        self.end(created.forgotten.iter().chain(&created.evicted).map(AsRef::as_ref), present);
         self.put(&session.facts());
         Ok(created)
     }
 
     /// Whether that session began at or before the watermark. What is said of the future is taken
-    /// as now, which is always later.
+    /// as now, which is always later. But for the watermark of everybody, which may lie in the future
+    /// itself: whoever set it has compared it with what clocks that are ahead have said.
     #[must_use]
-    pub fn has_ended(&self, request: &Create<'_>, now: UnixMs) -> bool {
-        request.created.is_some_and(|at| at <= now && at < self.first_instant())
-    }
-
-    /// The first instant after the watermark.
-    fn first_instant(&self) -> UnixMs {
-        self.watermark().map_or(UnixMs(0), |at| at.plus(Duration::from_millis(1)))
+    pub fn has_ended(&self, request: &Create<'_>, present: impl Into<Present>) -> bool {
+        let present = present.into();
+        request.created.is_some_and(|at| {
+            is_covered(at, present.watermark)
+                || at <= present.now && at < self.first_instant(present)
+        })
     }
 
     /// Notes that a live session was used. An idle one is not revived.
-    pub fn touch_live(&mut self, id: &[u8], at: Option<UnixMs>, now: UnixMs) -> Touched {
-        if !self.find(id).is_some_and(|it| self.is_live(it, now)) {
+    pub fn touch_live(
+        &mut self,
+        id: &[u8],
+        at: Option<UnixMs>,
+        present: impl Into<Present>,
+    ) -> Touched {
+        let present = present.into();
+        if !self.find(id).is_some_and(|it| self.is_live(it, present)) {
             return Touched::Dead;
         }
-        let at = at.unwrap_or(now).min(now);
+        let at = at.unwrap_or(present.now).min(present.now);
         if self.touch(id, at) { Touched::To(at) } else { Touched::Unmoved }
     }
 
     /// Ends every session but one; without an exception this is a logout of everybody and is
     /// remembered by the watermark. With `at`, sessions begun after that instant stay: a logout
     /// that is delivered late must not end a login that came after it.
-    pub fn log_out(&mut self, at: Option<UnixMs>, except: Option<&[u8]>, now: UnixMs) -> LoggedOut {
+    pub fn log_out(
+        &mut self,
+        at: Option<UnixMs>,
+        except: Option<&[u8]>,
+        present: impl Into<Present>,
+    ) -> LoggedOut {
+        let present = present.into();
+        let now = present.now;
         // If the clock has stepped back, sessions may have begun after now. They end as well.
         let newest = self.sessions().iter().map(|it| it.created).max();
         let until = at.unwrap_or_else(|| newest.map_or(now, |newest| newest.max(now)));
         let ended = self.end_begun_until(until, except);
-        let live = ended.iter().filter(|it| self.is_live(it, now)).count();
+        let live = ended.iter().filter(|it| self.is_live(it, present)).count();
         let raised = except.is_none() && self.raise_watermark(until);
         LoggedOut { until, live, changed: raised || !ended.is_empty(), ended }
     }
 
     /// The live sessions, most recently seen first: the reverse of the order of eviction.
     #[must_use]
-    pub fn live_sessions(&self, now: UnixMs) -> Vec<&Session> {
-        let mut live: Vec<_> = self.live_but(&[], now).collect();
+    pub fn live_sessions(&self, present: impl Into<Present>) -> Vec<&Session> {
+        let mut live: Vec<_> = self.live_but(&[], present.into()).collect();
         live.sort_unstable_by(|one, other| eviction_order(other, one));
         live
     }
 
     /// The first `count` of the live sessions but `id` in the order of eviction.
-    fn first_to_go(&self, id: &[u8], count: usize, now: UnixMs) -> Vec<Box<[u8]>> {
+    fn first_to_go(&self, id: &[u8], count: usize, present: Present) -> Vec<Box<[u8]>> {
         if count == 0 {
             return Vec::new();
         }
-        let mut others: Vec<_> = self.live_but(id, now).collect();
+        let mut others: Vec<_> = self.live_but(id, present).collect();
         others.sort_unstable_by(|one, other| eviction_order(one, other));
         others.into_iter().take(count).map(|it| it.id().into()).collect()
     }
 
     /// The live sessions but `id`.
-    fn live_but<'a>(&'a self, id: &'a [u8], now: UnixMs) -> impl Iterator<Item = &'a Session> {
-        self.sessions().iter().filter(move |it| self.is_live(it, now) && it.id() != id)
+    fn live_but<'a>(&'a self, id: &'a [u8], present: Present) -> impl Iterator<Item = &'a Session> {
+        self.sessions().iter().filter(move |it| self.is_live(it, present) && it.id() != id)
     }
 
     /// A few sessions so long idle that nobody needs to hear `IDLE` any more. Where many are
     /// stored, any idle one counts, so that abandoned sessions cannot pile up.
-    fn long_idle(&self, request: &Create<'_>, now: UnixMs) -> Vec<Box<[u8]>> {
+    fn long_idle(&self, request: &Create<'_>, present: Present) -> Vec<Box<[u8]>> {
         let crowded = self.sessions().len() >= request.limit;
         let kept = if crowded { Duration::ZERO } else { IDLE_KEPT };
         let forgettable = |it: &&Session| {
-            self.state(it, now) == State::Idle
+            self.state(it, present) == State::Idle
                 && it.id() != request.id
-                && it.idle_since().is_some_and(|since| now >= since.plus(kept))
+                && it.idle_since().is_some_and(|since| present.has_reached(since.plus(kept)))
         };
         let forgotten = self.sessions().iter().filter(forgettable).take(FORGOTTEN_PER_REQUEST);
         forgotten.map(|it| it.id().into()).collect()

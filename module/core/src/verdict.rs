@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use crate::{Digest, UnixMs};
+use crate::{Digest, Now, UnixMs};
 
 /// Is this token still good?
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ pub enum Verdict {
     NoSession,
     /// The session was not used for longer than its idle limit.
     Idle,
-    /// Issued, or its session begun, at or before the watermark.
+    /// Issued, or its session begun, at or before the watermark, its own or everybody's.
     LoggedOut,
     /// This very token was revoked.
     Revoked,
@@ -77,17 +77,34 @@ impl Verdict {
 
 impl Question<'_> {
     /// The answer for a subject of whom nothing is known: no token of theirs was revoked, but a
-    /// session that nobody knows is no session.
+    /// session that nobody knows is no session, and what holds for everybody holds for them.
     #[must_use]
-    pub const fn verdict_without_ledger(&self) -> Verdict {
-        if self.session.is_some() { Verdict::NoSession } else { Verdict::Ok }
+    #[inline]
+    pub fn verdict_without_ledger(&self, now: impl Now) -> Verdict {
+        if self.session.is_some() {
+            return Verdict::NoSession;
+        }
+        let is_dead = self.issued().is_some_and(|issued| is_covered(issued, now.watermark()));
+        if is_dead { Verdict::LoggedOut } else { Verdict::Ok }
     }
 
     /// The same, which stands until something is written.
     #[must_use]
-    pub const fn standing_without_ledger(&self) -> Standing {
-        Standing { verdict: self.verdict_without_ledger(), until: UnixMs::MAX }
+    pub fn standing_without_ledger(&self, now: impl Now) -> Standing {
+        Standing { verdict: self.verdict_without_ledger(now), until: UnixMs::MAX }
     }
+
+    /// When the token says it was issued; what is negative is long ago.
+    #[inline]
+    pub(crate) fn issued(&self) -> Option<UnixMs> {
+        self.issued_ms.map(|ms| UnixMs(u64::try_from(ms).unwrap_or(0)))
+    }
+}
+
+/// Whether what began then is dead by a watermark; 0 is none.
+#[inline]
+pub(crate) const fn is_covered(begun: UnixMs, watermark: UnixMs) -> bool {
+    watermark.0 > 0 && begun.0 <= watermark.0
 }
 
 impl TokenRef<'_> {

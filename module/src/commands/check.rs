@@ -30,7 +30,7 @@ pub(crate) fn check(call: &Call<'_>) -> Reply {
             counters::count_digest(&question, verdict, ledger.holds_unexpired_digests(now));
             verdict
         }
-        Ok(None) => question.verdict_without_ledger(),
+        Ok(None) => question.verdict_without_ledger(call.quick_now()),
         Err(WrongType) => return counters::rejected(WRONG_TYPE),
     };
     counters::count(verdict);
@@ -41,15 +41,16 @@ pub(crate) fn check(call: &Call<'_>) -> Reply {
 /// ledgers this is. The time is exact, because what is kept is kept by it: one that was read before
 /// a script began would let a verdict live too long by as much.
 fn check_until(call: &Call<'_>, key: Arg<'_>, question: &Question<'_>) -> Reply {
-    let now = call.exact_now();
+    let present = call.exact_present();
+    let now = present.now;
     let standing = match ReadLedger::open(call, key) {
         Ok(Some(ledger)) => {
-            let standing = ledger.standing(question, now, ledger.gone());
+            let standing = ledger.standing(question, present, ledger.gone());
             let anything_revoked = ledger.holds_unexpired_digests(now);
             counters::count_digest(question, standing.verdict, anything_revoked);
             standing
         }
-        Ok(None) => question.standing_without_ledger(),
+        Ok(None) => question.standing_without_ledger(present),
         Err(WrongType) => return counters::rejected(WRONG_TYPE),
     };
     counters::count(standing.verdict);

@@ -6,7 +6,8 @@ use core::ptr;
 
 use redis_module::raw;
 
-use crate::commands::table::{ArgSpec, COMMANDS, Command, KEY, SESSION, SUBCOMMANDS};
+use crate::commands::arguments::{ArgSpec, KEY};
+use crate::commands::table::{COMMANDS, Command, SESSION, SUBCOMMANDS};
 use crate::server::ffi;
 
 /// The version in which every command here appeared.

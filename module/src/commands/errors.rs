@@ -46,6 +46,20 @@ pub(crate) const RUN_ID: Reply =
     Reply::Error(c"ERR this is not the run id of this server; read run_id from INFO server");
 /// A lease is too short or too long.
 pub(crate) const LEASE: Reply = Reply::Error(c"ERR PX must be 1 to 86400000 milliseconds");
+/// A mark is empty, too long, or cannot be shown on a line.
+pub(crate) const MARK: Reply =
+    Reply::Error(c"ERR MARK must be 1 to 255 printable ASCII characters");
+/// Somebody has set another mark since.
+pub(crate) const CHANGED: Reply = Reply::Error(
+    c"CHANGED the mark is not the one after IF; read portcullis_mark in INFO portcullis again",
+);
+/// A watermark of everybody lies where no session can be.
+pub(crate) const BEFORE: Reply = Reply::Error(
+    c"ERR BEFORE must be an instant in milliseconds, at most portcullis.max-ttl ahead",
+);
+/// Replicas cannot be told now, and must not be left with what is to be forgotten.
+pub(crate) const SLOT_LEAVES: Reply =
+    Reply::Error(c"TRYAGAIN a slot is leaving this node; forget after it has left");
 /// `AUTH.CONFIRM` was meant for an earlier life of this server's ledgers.
 pub(crate) const LIFE: Reply = Reply::Error(
     c"STALE the ledgers were replaced or the role has changed; bring them up to date again",

@@ -16,17 +16,21 @@ use redis_module::raw;
 
 use crate::ledger::{aof, digest, endings};
 use crate::server::allocator::{learn_sizes, usable};
-use crate::server::clock::now;
-use crate::server::confirmed;
+use crate::server::clock::present;
 use crate::server::ffi;
 use crate::server::open_key::OpenKey;
 use crate::server::streams::{Elements, Rdb, Rewrite};
+use crate::server::{all_ledgers, confirmed};
 use crate::{config, counters};
 
 /// Nine characters, as Redis wants; they are part of every RDB file and never change.
 const NAME: &CStr = c"authledgr";
-/// The newest callbacks used here are those of version 3; newer servers read older structures.
-const METHODS_VERSION: u64 = 4;
+/// The newest callback used here is one of version 5; older servers read of it what they know.
+const METHODS_VERSION: u64 = 5;
+
+/// When to say what is known of all ledgers at once.
+#[expect(clippy::cast_possible_truncation, reason = "it is 1")]
+const BEFORE_LEDGERS: c_int = raw::REDISMODULE_AUX_BEFORE_RDB as c_int;
 
 /// The registered type.
 static TYPE: AtomicPtr<raw::RedisModuleType> = AtomicPtr::new(ptr::null_mut());
@@ -41,9 +45,9 @@ pub(crate) fn register(ctx: ffi::Ctx) -> bool {
         mem_usage: None,
         digest: Some(digest_value),
         free: Some(free),
-        aux_load: None,
-        aux_save: None,
-        aux_save_triggers: 0,
+        aux_load: Some(aux_load),
+        aux_save: Some(aux_save),
+        aux_save_triggers: BEFORE_LEDGERS,
         free_effort: Some(free_effort),
         unlink: None,
         copy: Some(copy),
@@ -52,7 +56,7 @@ pub(crate) fn register(ctx: ffi::Ctx) -> bool {
         free_effort2: None,
         unlink2: None,
         copy2: None,
-        aux_save2: None,
+        aux_save2: Some(aux_save_if_any),
     };
     // SAFETY: called while the module loads; Redis copies name and methods.
     let kind =
@@ -140,6 +144,41 @@ fn refuse(rdb: Rdb, why: &str) -> *mut c_void {
     ptr::null_mut()
 }
 
+/// Redis 7.0 writes that this module has something to say before it asks what, so it says something.
+unsafe extern "C" fn aux_save(io: *mut raw::RedisModuleIO, _when: c_int) {
+    guarded((), || Rdb(io).save(&encoding::encode_all(&all_ledgers::known())));
+}
+
+/// Later servers write nothing where nothing is said, so that a server without this module can read
+/// the file.
+unsafe extern "C" fn aux_save_if_any(io: *mut raw::RedisModuleIO, _when: c_int) {
+    guarded((), || {
+        let all = all_ledgers::known();
+        if !all.is_empty() {
+            Rdb(io).save(&encoding::encode_all(&all));
+        }
+    });
+}
+
+unsafe extern "C" fn aux_load(io: *mut raw::RedisModuleIO, _version: c_int, _when: c_int) -> c_int {
+    guarded(ffi::ERR, || {
+        let rdb = Rdb(io);
+        let Some(block) = rdb.load() else { return ffi::ERR };
+        match encoding::decode_all(block.as_ref()) {
+            Ok(all) => {
+                all_ledgers::load(all);
+                ffi::OK
+            }
+            Err(damage) => {
+                rdb.warn(&format!(
+                    "the mark and the watermark of everybody cannot be read: {damage}"
+                ));
+                ffi::ERR
+            }
+        }
+    })
+}
+
 unsafe extern "C" fn aof_rewrite(io: *mut raw::RedisModuleIO, key: ffi::Str, value: *mut c_void) {
     guarded((), || {
         // SAFETY: ours, and nobody writes during this callback (see the file's head).
@@ -153,7 +192,7 @@ unsafe extern "C" fn digest_value(elements: *mut raw::RedisModuleDigest, value: 
     guarded((), || {
         // SAFETY: ours, and nobody writes during this callback (see the file's head).
         let ledger = unsafe { borrowed(value) };
-        digest::of_live(ledger, now(), &Elements(elements));
+        digest::of_live(ledger, present(), &Elements(elements));
     });
 }
 

@@ -5,10 +5,11 @@
 
 use core::ffi::CStr;
 
-use portcullis_core::{Ledger, UnixMs};
+use portcullis_core::{Ledger, Present, UnixMs};
 
 use crate::ledger::data_type;
 use crate::ledger::effect::Effect;
+use crate::server::all_ledgers;
 use crate::server::arg::Arg;
 use crate::server::call::Call;
 use crate::server::ffi;
@@ -142,7 +143,7 @@ impl<'a> WriteLedger<'a> {
         if self.key.expire_at(expires) { Stored::OtherEnd } else { Stored::AsLong }
     }
 
-    /// Drops a few entries that expired. Whoever replays goes by what it is told, not by its own
+    /// Drops a few entries that are over. Whoever replays goes by what it is told, not by its own
     /// clock, as Redis itself expires nothing while it replays: an entry that had not expired when
     /// this happened has kept the key alive, and what came next may rename or copy it.
     fn sweep_in_step(&mut self, now: UnixMs) -> Vec<Box<[u8]>> {
@@ -150,7 +151,7 @@ impl<'a> WriteLedger<'a> {
             self.sweep_replayed(now);
             return Vec::new();
         }
-        let swept = self.sweep(now);
+        let swept = self.sweep(Present { now, watermark: all_ledgers::watermark() });
         counters::SESSIONS_EXPIRED_SEEN.add(swept.len());
         swept
     }

@@ -7,12 +7,12 @@
 use core::ffi::{CStr, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use portcullis_core::UnixMs;
+use portcullis_core::{Present, UnixMs};
 use redis_module::raw;
 
 use crate::server::arg::Arg;
 use crate::server::ask;
-use crate::server::clock::{QuickNow, exact_now, now};
+use crate::server::clock::{QuickNow, exact_now, exact_present, now, present};
 use crate::server::ffi::{self, Ctx, Str};
 use crate::server::open_key::OpenKey;
 use crate::server::reply::Reply;
@@ -82,6 +82,12 @@ impl<'a> Call<'a> {
         now()
     }
 
+    /// The same, and what holds for every ledger then.
+    #[expect(clippy::unused_self, reason = "only a running command has a now")]
+    pub(crate) fn present(&self) -> Present {
+        present()
+    }
+
     /// The same, for a question.
     #[inline]
     #[expect(clippy::unused_self, reason = "only a running command has a now")]
@@ -93,6 +99,12 @@ impl<'a> Call<'a> {
     #[expect(clippy::unused_self, reason = "only a running command has a now")]
     pub(crate) fn exact_now(&self) -> UnixMs {
         exact_now()
+    }
+
+    /// The same, and what holds for every ledger then.
+    #[expect(clippy::unused_self, reason = "only a running command has a now")]
+    pub(crate) fn exact_present(&self) -> Present {
+        exact_present()
     }
 
     /// Where this command comes from.
@@ -127,6 +139,11 @@ impl<'a> Call<'a> {
         !(is_paused || self.is_in_cluster() && ask::is_slot_leaving(self.ctx))
     }
 
+    /// Whether its AOF is rewritten as commands, which tell of ledgers and of nothing else.
+    pub(crate) fn rewrites_as_commands(&self) -> bool {
+        ask::config(self.ctx, c"aof-use-rdb-preamble").as_deref() == Some(b"no")
+    }
+
     /// Whether this is an effect that already happened, elsewhere or earlier. Such a command obeys
     /// no client limit and never fails.
     pub(crate) fn is_replay(&self) -> bool {
@@ -156,12 +173,26 @@ impl<'a> Call<'a> {
 
     /// Sends an effect to replicas and to the AOF.
     pub(crate) fn replicate<'b>(&self, command: &CStr, args: impl IntoIterator<Item = &'b [u8]>) {
+        self.propagate(command, c"v", args);
+    }
+
+    /// Sends it to the AOF only.
+    pub(crate) fn log<'b>(&self, command: &CStr, args: impl IntoIterator<Item = &'b [u8]>) {
+        self.propagate(command, c"Rv", args);
+    }
+
+    fn propagate<'b>(
+        &self,
+        command: &CStr,
+        format: &CStr,
+        args: impl IntoIterator<Item = &'b [u8]>,
+    ) {
         // SAFETY: written once by `RedisModule_Init`, before any command can run.
         let Some(replicate) = (unsafe { raw::RedisModule_Replicate }) else { return };
         let mut strings = Strings::of(args);
         let (vector, count) = strings.as_vector();
-        // SAFETY: "v" announces a vector of strings and its length.
-        unsafe { replicate(self.ctx, command.as_ptr(), c"v".as_ptr(), vector, count) };
+        // SAFETY: "v" announces a vector of strings and its length, "R" nothing.
+        unsafe { replicate(self.ctx, command.as_ptr(), format.as_ptr(), vector, count) };
     }
 
     /// Says that a key changed, to `WATCH`, to client-side caches and to keyspace subscribers.

@@ -1,9 +1,9 @@
 //! What time it is, as the server sees it.
 
-use portcullis_core::{MonotonicMs, Now, UnixMs};
+use portcullis_core::{MonotonicMs, Now, Present, UnixMs};
 use redis_module::raw;
 
-use crate::server::ffi;
+use crate::server::{all_ledgers, ffi};
 
 /// Now. Servers since Redis 7.2 have read the clock already when a command begins.
 #[inline]
@@ -16,6 +16,16 @@ pub(crate) fn now() -> UnixMs {
         None => unsafe { ffi::clock_ms() },
     };
     UnixMs(u64::try_from(now_ms).unwrap_or(0))
+}
+
+/// Now, and what holds for every ledger.
+pub(crate) fn present() -> Present {
+    Present { now: now(), watermark: all_ledgers::watermark() }
+}
+
+/// The same at this moment, as [`exact_now`].
+pub(crate) fn exact_present() -> Present {
+    Present { now: exact_now(), watermark: all_ledgers::watermark() }
 }
 
 /// Now, read at this moment: not the instant at which a command, a script or a transaction began.
@@ -70,5 +80,10 @@ impl Now for QuickNow {
             Self::Tick(tick) if tick >= instant => true,
             Self::Tick(tick) => instant.0.abs_diff(tick.0) <= NEAR_MS && now() >= instant,
         }
+    }
+
+    #[inline]
+    fn watermark(self) -> UnixMs {
+        all_ledgers::watermark()
     }
 }

@@ -40,6 +40,7 @@ pub(crate) const ALL: &[Scenario] = &[
     row("idle", "the session went idle: not one OK later", silent::idle),
     row("key-expiry", "the key's own expiry: not one OK later", silent::key_expiry),
     row("swapped", "SWAPDB", silent::swapped),
+    row("everybody", "everybody was logged out at once", silent::everybody),
     row("doubtful", "the server must be confirmed and is not", silent::doubtful),
     row("promoted", "the server was a replica and is a primary again", silent::promoted),
     row("demoted", "the server took over what another one has", lives::demoted),

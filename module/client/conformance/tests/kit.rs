@@ -64,6 +64,7 @@ fn every_guard_that_is_taken_out_is_missed() {
         ("until", "idle"),
         ("until", "key-expiry"),
         ("life", "swapped"),
+        ("life", "everybody"),
         ("era", "lost"),
         ("errors", "forbidden"),
         ("errors", "doubtful"),

@@ -8,7 +8,7 @@ use crate::session::Facts;
 pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Bytes<'a> {
-    fn take(&mut self, length: u64) -> Result<&'a [u8], Damage> {
+    pub(super) fn take(&mut self, length: u64) -> Result<&'a [u8], Damage> {
         let length = usize::try_from(length).map_err(|_| Damage::Truncated)?;
         let (taken, left) = self.0.split_at_checked(length).ok_or(Damage::Truncated)?;
         self.0 = left;

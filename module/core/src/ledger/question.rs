@@ -38,7 +38,7 @@ impl Ledger {
     /// The verdict, and until when it stands if nothing is written. `gone` is the instant from
     /// which the whole ledger does not exist any more, whoever has set that.
     #[must_use]
-    pub fn standing(&self, question: &Question<'_>, now: UnixMs, gone: UnixMs) -> Standing {
+    pub fn standing(&self, question: &Question<'_>, now: impl Now, gone: UnixMs) -> Standing {
         let Judgement { verdict, session, revocation } = self.judge(question, now);
         let until = match verdict {
             Verdict::NoSession | Verdict::Idle => UnixMs::MAX,
@@ -68,8 +68,7 @@ impl Ledger {
                 Some(State::Expired) | None => return refusal(Verdict::NoSession),
             }
         }
-        let issued = question.issued_ms.map(|ms| UnixMs(u64::try_from(ms).unwrap_or(0)));
-        if issued.is_some_and(|issued| self.watermark_covers(issued)) {
+        if question.issued().is_some_and(|issued| self.watermark_covers(issued, now)) {
             return refusal(Verdict::LoggedOut);
         }
         let revocation = match &self.revoked {

@@ -3,11 +3,11 @@
 use core::time::Duration;
 
 use super::Ledger;
-use crate::UnixMs;
 use crate::revoked::Revoked;
 use crate::session::{Session, State};
+use crate::{Present, UnixMs};
 
-/// Expired sessions dropped by one write. More than one, so that they never pile up.
+/// Sessions that are over, dropped by one write. More than one, so that they never pile up.
 const SWEPT_PER_WRITE: usize = 2;
 /// How long a digest that expired is kept where its revocation was replayed: longer than clocks of
 /// primary and replica may differ, since the replica may be the next primary.
@@ -22,18 +22,22 @@ pub trait Relocate {
 }
 
 impl Ledger {
-    /// Drops a few entries that expired; each write does so, so that they never pile up. Answers
-    /// which sessions were among them: whoever replays what happened here has to be told, because
-    /// it drops none by itself.
-    pub fn sweep(&mut self, now: UnixMs) -> Vec<Box<[u8]>> {
+    /// Drops a few entries that expired, or that a watermark has ended; each write does so, so that
+    /// they never pile up. Answers which sessions were among them: whoever replays what happened here
+    /// has to be told, because it drops none by itself.
+    pub fn sweep(&mut self, present: impl Into<Present>) -> Vec<Box<[u8]>> {
+        let present = present.into();
+        let now = present.now;
         if let Some(revoked) = &mut self.revoked {
             revoked.sweep(now);
             if revoked.len() == 0 {
                 self.revoked = None;
             }
         }
-        let expired = |(_, it): &(usize, &Session)| it.state(now) == State::Expired;
-        let found = self.sessions.iter().enumerate().filter(expired).map(|(at, _)| at);
+        let is_over = |(_, it): &(usize, &Session)| {
+            matches!(self.state(it, present), State::Expired | State::LoggedOut)
+        };
+        let found = self.sessions.iter().enumerate().filter(is_over).map(|(at, _)| at);
         let found: Vec<_> = found.take(SWEPT_PER_WRITE).collect();
         self.edit_sessions(|sessions| {
             found.iter().rev().map(|at| sessions.remove(*at).id().into()).collect()
@@ -125,6 +129,25 @@ mod tests {
         assert_eq!(ledger.revoked_len(), 0);
         assert!(ledger.find(b"dead").is_none());
         assert!(ledger.find(b"idle").is_some() && ledger.find(b"live").is_some());
+    }
+
+    #[test]
+    fn sweeping_takes_what_a_watermark_has_ended_few_at_a_time() {
+        let begun = |id, at| Facts { created: UnixMs(at), expires: UnixMs(5_000), ..session(id) };
+        let mut ledger = ledger_with(&[
+            begun("a", 20),
+            begun("b", 1),
+            begun("c", 20),
+            begun("live", 21),
+            Facts { idle_s: 1, ..begun("idle", 20) },
+        ]);
+        let present = Present { now: UnixMs(2_000), watermark: UnixMs(20) };
+        assert!(ledger.sweep(UnixMs(2_000)).is_empty(), "nothing has ended them");
+        assert_eq!(ledger.sweep(present), [Box::from(*b"b"), Box::from(*b"a")]);
+        assert_eq!(ledger.sweep(present), [Box::from(*b"c")]);
+        assert!(ledger.sweep(present).is_empty());
+        let left: Vec<_> = ledger.sessions().iter().map(Session::id).collect();
+        assert_eq!(left, [b"idle".as_slice(), b"live"], "who is idle hears so for a while");
     }
 
     #[test]

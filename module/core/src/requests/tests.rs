@@ -183,6 +183,36 @@ fn a_logout_ends_what_began_before_the_clock_stepped_back() {
 }
 
 #[test]
+fn what_holds_for_everybody_holds_for_each_request() {
+    let mut ledger = Ledger::default();
+    for (id, now) in [("a", 10), ("b", 20)] {
+        evicted(&mut ledger, &new(id), now);
+    }
+    let present = Present { now: UnixMs(30), watermark: UnixMs(20) };
+    assert_eq!(ledger.touch_live(b"b", None, present), Touched::Dead);
+    assert!(ledger.live_sessions(present).is_empty());
+    let begun = |at| Create { created: Some(UnixMs(at)), ..new("s") };
+    assert_eq!(ledger.create(&begun(20), present), Err(Refusal::Ended));
+    let only = Create { keep: Some(1), ..begun(21) };
+    assert_eq!(ledger.create(&only, present).map(|it| it.evicted.len()), Ok(0));
+    // The same id again is a new session and not the dead one prolonged.
+    let again = Create { device: None, ..new("a") };
+    assert_eq!(ledger.create(&again, present).map(|it| it.is_new), Ok(true));
+    // A watermark ahead: what begins now begins after it.
+    let ahead = Present { now: UnixMs(40), watermark: UnixMs(90) };
+    for at in [40, 90] {
+        assert_eq!(ledger.create(&begun(at), ahead), Err(Refusal::Ended));
+    }
+    assert!(ledger.create(&new("late"), ahead).is_ok());
+    let late = ledger.live_sessions(ahead);
+    assert_eq!(
+        late.iter().map(|it| (it.id(), it.created)).collect::<Vec<_>>(),
+        [(b"late".as_slice(), UnixMs(91))]
+    );
+    assert_eq!(ledger.log_out(None, None, ahead).live, 1);
+}
+
+#[test]
 fn an_exception_keeps_one_and_sets_no_watermark() {
     let mut ledger = Ledger::default();
     evicted(&mut ledger, &new("a"), 1);

@@ -7,7 +7,8 @@ mod steps;
 use std::time::Duration;
 
 use portcullis_core::{
-    Create, Digest, Facts, Ledger, Question, Revocation, TokenRef, Touched, UnixMs, encoding,
+    Create, Digest, Facts, Ledger, Present, Question, Revocation, TokenRef, Touched, UnixMs,
+    encoding,
 };
 use proptest::prelude::*;
 
@@ -30,12 +31,17 @@ impl Pair {
             Step::End { id } => self.end(IDS[id]),
             Step::LogOut { at, except } => self.log_out(at, except.map(|id| IDS[id])),
             Step::Revoke { token, ttl } => self.revoke(token, self.now + ttl),
+            Step::EndEverybody { at } => self.model.everybody = self.model.everybody.max(at),
             Step::Reload => self.reload(),
             Step::Sweep => {
-                self.ledger.sweep(UnixMs(self.now));
+                self.ledger.sweep(self.present());
                 self.forget_expired();
             }
         }
+    }
+
+    fn present(&self) -> Present {
+        Present { now: UnixMs(self.now), watermark: UnixMs(self.model.everybody) }
     }
 
     fn create(&mut self, id: &'static str, wanted: Wanted) {
@@ -51,7 +57,7 @@ impl Pair {
             keep,
             limit: LIMIT,
         };
-        let outcome = self.ledger.create(&request, UnixMs(now));
+        let outcome = self.ledger.create(&request, self.present());
 
         let known = self.model.sessions.get(id).filter(|it| self.model.is_live(it, now)).cloned();
         let mut others = self.model.live(now);
@@ -104,7 +110,7 @@ impl Pair {
 
     fn touch(&mut self, id: &'static str, at: Option<u64>) {
         let now = self.now;
-        let outcome = self.ledger.touch_live(id.as_bytes(), at.map(UnixMs), UnixMs(now));
+        let outcome = self.ledger.touch_live(id.as_bytes(), at.map(UnixMs), self.present());
         let at = at.unwrap_or(now).min(now);
         let first = self.model.first();
         let live = |it: &&mut Session| it.live(now) && it.created >= first;
@@ -120,7 +126,7 @@ impl Pair {
     }
 
     fn end(&mut self, id: &'static str) {
-        let ended = self.ledger.end([id.as_bytes()], UnixMs(self.now));
+        let ended = self.ledger.end([id.as_bytes()], self.present());
         let known = self.model.sessions.remove(id);
         assert_eq!(
             matches!(ended[..], [(_, portcullis_core::State::Live)]),
@@ -131,7 +137,8 @@ impl Pair {
     fn log_out(&mut self, at: Option<u64>, except: Option<&'static str>) {
         let now = self.now;
         let at = at.map(|at| at.min(now));
-        let outcome = self.ledger.log_out(at.map(UnixMs), except.map(str::as_bytes), UnixMs(now));
+        let present = self.present();
+        let outcome = self.ledger.log_out(at.map(UnixMs), except.map(str::as_bytes), present);
         let newest = self.model.sessions.values().map(|it| it.created).max().unwrap_or(0);
         let until = at.unwrap_or(now.max(newest));
         let (mut ended, first) = (0, self.model.first());
@@ -177,10 +184,11 @@ impl Pair {
 
     /// A swept entry stays dead even if the clock steps back, so the model forgets what is gone.
     fn forget_expired(&mut self) {
-        let ledger = &self.ledger;
-        self.model
-            .sessions
-            .retain(|id, it| it.expires > self.now || ledger.find(id.as_bytes()).is_some());
+        let (ledger, now, first) = (&self.ledger, self.now, self.model.first());
+        self.model.sessions.retain(|id, it| {
+            let is_kept = it.expires > now && (it.created >= first || it.idle(now));
+            is_kept || ledger.find(id.as_bytes()).is_some()
+        });
         let kept: Vec<_> = ledger.revocations().map(|row| row.digest).collect();
         self.model
             .revoked
@@ -188,7 +196,7 @@ impl Pair {
     }
 
     fn compare(&self) {
-        let watermark = self.model.watermark.cast_signed();
+        let watermark = self.model.latest().cast_signed();
         for id in IDS.iter().map(|id| Some(*id)).chain([None]) {
             for (token, issued_ms) in (0..8).flat_map(|token| {
                 [None, Some(0), Some(3_000), Some(watermark)].map(|issued| (token, issued))
@@ -203,7 +211,7 @@ impl Pair {
         let session = id.map(str::as_bytes);
         let question = Question { token: TokenRef::Token(&[token]), session, issued_ms };
         assert_eq!(
-            self.ledger.verdict(&question, UnixMs(self.now)),
+            self.ledger.verdict(&question, self.present()),
             self.model.verdict(id, token, issued_ms, self.now),
             "{id:?} {token} {issued_ms:?} at {}",
             self.now
@@ -211,7 +219,7 @@ impl Pair {
     }
 
     fn compare_sessions(&self) {
-        let shown = self.ledger.live_sessions(UnixMs(self.now)).into_iter().map(|session| {
+        let shown = self.ledger.live_sessions(self.present()).into_iter().map(|session| {
             let it = session.facts();
             let times = (it.created.0, it.seen.0, it.expires.0, it.idle_s);
             (it.id.to_vec(), times, it.device.to_vec())

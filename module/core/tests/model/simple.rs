@@ -29,6 +29,8 @@ pub(crate) struct Model {
     pub(crate) sessions: BTreeMap<&'static str, Session>,
     pub(crate) revoked: BTreeMap<u8, u64>,
     pub(crate) watermark: u64,
+    /// The watermark of everybody.
+    pub(crate) everybody: u64,
 }
 
 impl Model {
@@ -38,7 +40,12 @@ impl Model {
 
     /// The first instant at which a session may begin.
     pub(crate) fn first(&self) -> u64 {
-        if self.watermark == 0 { 0 } else { self.watermark + 1 }
+        if self.latest() == 0 { 0 } else { self.latest() + 1 }
+    }
+
+    /// The watermark that counts.
+    pub(crate) fn latest(&self) -> u64 {
+        self.watermark.max(self.everybody)
     }
 
     pub(crate) fn live(&self, now: u64) -> Vec<&'static str> {
@@ -64,7 +71,7 @@ impl Model {
                 None => return Verdict::NoSession,
             }
         }
-        if issued_ms.is_some_and(|at| self.watermark > 0 && at <= self.watermark.cast_signed()) {
+        if issued_ms.is_some_and(|at| self.latest() > 0 && at <= self.latest().cast_signed()) {
             Verdict::LoggedOut
         } else if self.revoked.get(&token).is_some_and(|expires| now < *expires) {
             Verdict::Revoked

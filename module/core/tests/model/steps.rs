@@ -28,6 +28,9 @@ pub(crate) enum Step {
         at: Option<u64>,
         except: Option<usize>,
     },
+    EndEverybody {
+        at: u64,
+    },
     Revoke {
         token: u8,
         ttl: u64,
@@ -57,6 +60,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<(i64, Step)>> {
         1 => id.clone().prop_map(|id| Step::End { id }),
         1 => (option(ticks(0..18)), option(id)).prop_map(|(at, except)| Step::LogOut { at, except }),
         3 => (0_u8..8, ticks(0..18)).prop_map(|(token, ttl)| Step::Revoke { token, ttl }),
+        1 => ticks(0..18).prop_map(|at| Step::EndEverybody { at }),
         1 => Just(Step::Reload),
         1 => Just(Step::Sweep),
     ];

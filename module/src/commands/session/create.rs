@@ -54,14 +54,15 @@ pub(crate) fn create(call: &Call<'_>) -> Reply {
     reply_with_evicted(call, key, &created)
 }
 
-/// What a client asks for: the fence is asked first, then the watermark, then the limits.
+/// What a client asks for: the fence is asked first, then the watermarks, then the limits.
 fn begin(
     call: &Call<'_>,
     ledger: &mut Ledger,
     key: Arg<'_>,
     request: &Request<'_>,
 ) -> Result<Created, Reply> {
-    let (session, now) = (&request.session, call.now());
+    let (session, present) = (&request.session, call.present());
+    let now = present.now;
     let wording = |refusal| match refusal {
         Refusal::Stale => STALE,
         Refusal::Ended => ENDED,
@@ -72,11 +73,11 @@ fn begin(
         let beginning = Beginning { key: key.bytes(), id: session.id, created };
         endings::judge(call, token, &beginning).map_err(wording)?;
     }
-    if ledger.has_ended(session, now) {
+    if ledger.has_ended(session, present) {
         return Err(ENDED);
     }
     hold_to_limits(session, now)?;
-    ledger.create(session, now).map_err(wording)
+    ledger.create(session, present).map_err(wording)
 }
 
 fn reply_with_evicted(call: &Call<'_>, key: Arg<'_>, created: &Created) -> Reply {

@@ -15,7 +15,7 @@ use crate::server::reply::Reply;
 /// `AUTH.SESSION REVOKE key id [id …]`
 pub(crate) fn revoke(call: &Call<'_>) -> Reply {
     let (Some(key), Some(_)) = (call.arg(2), call.arg(3)) else { return Reply::WrongArity };
-    let now = call.now();
+    let present = call.present();
     let Ok(mut ledger) = WriteLedger::open(call, key) else {
         return counters::rejected(WRONG_TYPE);
     };
@@ -24,12 +24,12 @@ pub(crate) fn revoke(call: &Call<'_>) -> Reply {
     if !is_replay {
         endings::remember(key.bytes(), call.args_from(3).map(Arg::bytes));
     }
-    let ended = ledger.end(call.args_from(3).map(Arg::bytes), now);
+    let ended = ledger.end(call.args_from(3).map(Arg::bytes), present);
     let live = ended.iter().filter(|(_, state)| *state == State::Live).count();
     if let Some(ending) = Effect::revoke(ended.iter().map(|(id, _)| *id)) {
         counters::SESSIONS_REVOKED.add(if is_replay { 0 } else { live });
         ending.replicate(call, key);
-        ledger.settle(c"auth.session.revoke", now);
+        ledger.settle(c"auth.session.revoke", present.now);
     }
     Reply::count(live)
 }
@@ -37,8 +37,8 @@ pub(crate) fn revoke(call: &Call<'_>) -> Reply {
 /// `AUTH.SESSION REVOKEALL key [EXCEPT id] [AT ms]`
 pub(crate) fn revokeall(call: &Call<'_>) -> Reply {
     let Some(key) = call.arg(2) else { return Reply::WrongArity };
-    let now = call.now();
-    let (except, at) = match parse_revokeall(call, now) {
+    let present = call.present();
+    let (except, at) = match parse_revokeall(call, present.now) {
         Ok(options) => options,
         Err(refusal) => return counters::rejected(refusal),
     };
@@ -46,7 +46,7 @@ pub(crate) fn revokeall(call: &Call<'_>) -> Reply {
         return counters::rejected(WRONG_TYPE);
     };
 
-    let outcome = ledger.log_out(at, except, now);
+    let outcome = ledger.log_out(at, except, present);
     if !call.is_replay() {
         counters::SESSIONS_REVOKED.add(outcome.live);
         endings::remember(key.bytes(), outcome.ended.iter().map(Session::id));
@@ -54,7 +54,7 @@ pub(crate) fn revokeall(call: &Call<'_>) -> Reply {
     }
     if outcome.changed {
         Effect::revokeall(outcome.until, except).replicate(call, key);
-        ledger.settle(c"auth.session.revokeall", now);
+        ledger.settle(c"auth.session.revokeall", present.now);
     }
     Reply::count(outcome.live)
 }

@@ -13,13 +13,13 @@ pub(crate) fn get(call: &Call<'_>) -> Reply {
     let (Some(key), Some(id), None) = (call.arg(2), call.arg(3), call.arg(4)) else {
         return Reply::WrongArity;
     };
-    let now = call.now();
+    let present = call.present();
     let ledger = match ReadLedger::open(call, key) {
         Ok(Some(ledger)) => ledger,
         Ok(None) => return Reply::Nil,
         Err(WrongType) => return counters::rejected(WRONG_TYPE),
     };
-    match ledger.find(id.bytes()).filter(|session| ledger.is_live(session, now)) {
+    match ledger.find(id.bytes()).filter(|session| ledger.is_live(session, present)) {
         Some(session) => reply_session(call, session),
         None => Reply::Nil,
     }
@@ -28,12 +28,12 @@ pub(crate) fn get(call: &Call<'_>) -> Reply {
 /// `AUTH.SESSION LIST key`
 pub(crate) fn list(call: &Call<'_>) -> Reply {
     let (Some(key), None) = (call.arg(2), call.arg(3)) else { return Reply::WrongArity };
-    let now = call.now();
+    let present = call.present();
     let ledger = match ReadLedger::open(call, key) {
         Ok(ledger) => ledger,
         Err(WrongType) => return counters::rejected(WRONG_TYPE),
     };
-    let live = ledger.as_ref().map(|ledger| ledger.live_sessions(now)).unwrap_or_default();
+    let live = ledger.as_ref().map(|ledger| ledger.live_sessions(present)).unwrap_or_default();
     call.reply_array(live.len());
     for session in live {
         reply_session(call, session);

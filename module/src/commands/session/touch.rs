@@ -17,7 +17,7 @@ use crate::server::reply::Reply;
 /// `AUTH.SESSION TOUCH key id [AT ms]`
 pub(crate) fn touch(call: &Call<'_>) -> Reply {
     let (Some(key), Some(id)) = (call.arg(2), call.arg(3)) else { return Reply::WrongArity };
-    let now = call.now();
+    let present = call.present();
     let at = match parse_at(call, 4) {
         Ok(at) => at,
         Err(refusal) => return counters::rejected(refusal),
@@ -27,21 +27,21 @@ pub(crate) fn touch(call: &Call<'_>) -> Reply {
     };
 
     // By the clock that verdicts are kept by, which may be ahead of the one that this is judged by.
-    let exact = call.exact_now();
+    let exact = call.exact_present();
     let was_live = ledger.find(id.bytes()).is_some_and(|it| ledger.is_live(it, exact));
     let touched = if call.is_replay() {
         // It happened, even if the session looks idle by now.
-        let at = at.unwrap_or(now);
+        let at = at.unwrap_or(present.now);
         if ledger.touch(id.bytes(), at) { Touched::To(at) } else { Touched::Unmoved }
     } else {
-        ledger.touch_live(id.bytes(), at, now)
+        ledger.touch_live(id.bytes(), at, present)
     };
     if let Touched::To(at) = touched {
         Effect::touch(id.bytes(), at).replicate(call, key);
         if was_live {
-            ledger.settle_unseen(c"auth.session.touch", now);
+            ledger.settle_unseen(c"auth.session.touch", present.now);
         } else {
-            ledger.settle(c"auth.session.touch", now);
+            ledger.settle(c"auth.session.touch", present.now);
         }
     }
     Reply::Integer(i64::from(touched != Touched::Dead))

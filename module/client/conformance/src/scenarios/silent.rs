@@ -67,6 +67,17 @@ pub(crate) fn swapped(stage: &mut Stage) -> Played {
     stage.must_end_within_lease(&person, end)
 }
 
+/// One instant that counts for every ledger, and no key that anybody could be told of.
+pub(crate) fn everybody(stage: &mut Stage) -> Played {
+    let (run_id, person) = (run_id(stage)?, stage.someone()?);
+    let now = server_now_ms(stage)?;
+    stage.redis(&["AUTH.CONFIRM", &run_id, "BEFORE", &now])?;
+    let end = Instant::now();
+    let outcome = stage.must_end_within_lease(&person, end)?;
+    stage.someone()?;
+    Ok(outcome)
+}
+
 pub(crate) fn doubtful(stage: &mut Stage) -> Played {
     let person = stage.someone()?;
     stage.redis(&["CONFIG", "SET", "portcullis.require-confirm", "yes"])?;
@@ -95,6 +106,12 @@ pub(crate) fn promoted(stage: &mut Stage) -> Played {
     stage.must_know(&person)?;
     stage.redis(&["CONFIG", "SET", "portcullis.require-confirm", "no"])?;
     Ok(outcome)
+}
+
+fn server_now_ms(stage: &mut Stage) -> Result<String, Fault> {
+    let (seconds, micros): (u64, u64) =
+        redis::from_redis_value(stage.redis(&["TIME"])?).map_err(anyhow::Error::from)?;
+    Ok((seconds * 1000 + micros / 1000).to_string())
 }
 
 fn run_id(stage: &mut Stage) -> Result<String, Fault> {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ledger::tests::{ledger_with, session};
-use crate::{Digest, Facts, TokenRef};
+use crate::{Digest, Facts, Present, TokenRef};
 
 const TOKENS: [&[u8]; 3] = [b"t0", b"t1", b"t2"];
 
@@ -14,8 +14,12 @@ fn ask(session: Option<&'static str>, issued_ms: Option<i64>) -> Question<'stati
 }
 
 /// What is answered at an instant, by a ledger that is gone from another one on.
-fn verdict_at(ledger: &Ledger, question: &Question<'_>, gone: UnixMs, now: UnixMs) -> Verdict {
-    if now < gone { ledger.verdict(question, now) } else { question.verdict_without_ledger() }
+fn verdict_at(ledger: &Ledger, question: &Question<'_>, gone: UnixMs, now: Present) -> Verdict {
+    if now.now < gone {
+        ledger.verdict(question, now)
+    } else {
+        question.verdict_without_ledger(now)
+    }
 }
 
 fn until(ledger: &Ledger, question: &Question<'_>, now: u64, gone: u64) -> (Verdict, u64) {
@@ -66,10 +70,37 @@ fn what_only_a_write_changes_stands_for_ever() {
     let ever = UnixMs::MAX.0;
     assert_eq!(until(&ledger, &ask(Some("none"), None), 100, 5_000), (Verdict::NoSession, ever));
     assert_eq!(until(&ledger, &ask(Some("s"), None), 4_999, 5_000), (Verdict::Idle, ever));
-    let without = |question: Question<'_>| question.standing_without_ledger();
+    let without = |question: Question<'_>| question.standing_without_ledger(UnixMs(0));
     let (verdict, until) = (Verdict::NoSession, UnixMs::MAX);
     assert_eq!(without(ask(Some("s"), None)), Standing { verdict, until });
     assert_eq!(without(ask(None, Some(1))), Standing { verdict: Verdict::Ok, until });
+}
+
+#[test]
+fn what_everybody_began_until_an_instant_is_dead_with_a_ledger_and_without() {
+    let begun = |id, at| Facts { created: UnixMs(at), expires: UnixMs(5_000), ..session(id) };
+    let mut ledger = ledger_with(&[begun("old", 20), begun("new", 21)]);
+    let at = |watermark| Present { now: UnixMs(100), watermark: UnixMs(watermark) };
+    for (question, verdict) in [
+        (ask(Some("old"), None), Verdict::LoggedOut),
+        (ask(Some("new"), None), Verdict::Ok),
+        (ask(Some("new"), Some(20)), Verdict::LoggedOut),
+        (ask(None, Some(-1)), Verdict::LoggedOut),
+        (ask(None, Some(21)), Verdict::Ok),
+        (ask(None, None), Verdict::Ok),
+    ] {
+        assert_eq!(ledger.verdict(&question, at(20)), verdict);
+        if question.session.is_none() {
+            assert_eq!(question.verdict_without_ledger(at(20)), verdict);
+        }
+        let spared = if question.issued_ms == Some(-1) { Verdict::LoggedOut } else { Verdict::Ok };
+        assert_eq!(ledger.verdict(&question, at(1)), spared, "an earlier one");
+        assert_eq!(ledger.verdict(&question, at(0)), Verdict::Ok, "none");
+    }
+    assert_eq!(ask(Some("s"), Some(1)).verdict_without_ledger(at(20)), Verdict::NoSession);
+    // The later one of both counts.
+    ledger.raise_watermark(UnixMs(21));
+    assert_eq!(ledger.verdict(&ask(Some("new"), None), at(20)), Verdict::LoggedOut);
 }
 
 prop_compose! {
@@ -104,25 +135,28 @@ proptest! {
         issued_ms in prop::option::of(-100..5_000_i64),
         token in prop::sample::select(TOKENS.to_vec()),
         now in 0..6_000_u64,
+        everybody in 0..40_u64,
         left in prop::option::of(1..6_000_u64),
     ) {
         let question = Question { token: TokenRef::Token(token), ..ask(id, issued_ms) };
         let gone = left.map_or(UnixMs::MAX, |left| UnixMs(now + left));
-        let Standing { verdict, until } = ledger.standing(&question, UnixMs(now), gone);
-        prop_assert_eq!(verdict, ledger.verdict(&question, UnixMs(now)), "the plain answer");
+        let watermark = UnixMs(everybody.saturating_sub(20) * 100);
+        let at = |now| Present { now, watermark };
+        let Standing { verdict, until } = ledger.standing(&question, at(UnixMs(now)), gone);
+        prop_assert_eq!(verdict, ledger.verdict(&question, at(UnixMs(now))), "the plain answer");
         prop_assert!(until > UnixMs(now));
         // Everything happens at a whole tick, or is the end of the key.
         let ticks = (0..100).flat_map(|tick: u64| [tick * 100, tick * 100 + 99]).map(UnixMs);
         let last = UnixMs(until.0 - 1);
-        for at in ticks.chain([last]).filter(|at| UnixMs(now) <= *at && *at < until) {
-            let then = verdict_at(&ledger, &question, gone, at);
+        for then_at in ticks.chain([last]).filter(|at| UnixMs(now) <= *at && *at < until) {
+            let then = verdict_at(&ledger, &question, gone, at(then_at));
             let is_same = then == verdict
                 || (verdict, then) == (Verdict::Idle, Verdict::NoSession);
-            prop_assert!(is_same, "{:?} is {:?} at {:?}, before {:?}", verdict, then, at, until);
+            prop_assert!(is_same, "{:?} is {:?} at {:?} of {:?}", verdict, then, then_at, until);
         }
-        // Not a moment too early either, but for a key that goes and had nothing to say.
-        if until < UnixMs::MAX && (verdict, id) != (Verdict::Ok, None) {
-            prop_assert_ne!(verdict_at(&ledger, &question, gone, until), verdict);
+        // Not a moment too early either, but for a key that goes and had nothing else to say.
+        if until < UnixMs::MAX && question.verdict_without_ledger(at(until)) != verdict {
+            prop_assert_ne!(verdict_at(&ledger, &question, gone, at(until)), verdict);
         }
     }
 }
