@@ -13,6 +13,7 @@ mod cluster;
 mod confirm;
 mod create;
 mod damage;
+mod earlier;
 mod effects;
 mod everybody;
 mod fence;
