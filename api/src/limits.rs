@@ -32,6 +32,7 @@ use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
 use crate::ledger::ledgers::Ledgers;
 use crate::settings::{Limit, List, Network, Settings};
+use crate::tokens::secret::EmailToken;
 use account::{AccountLimits, Who};
 use counted::Counted;
 use exhausted::Exhausted;
@@ -133,6 +134,19 @@ impl Limiter {
     ) -> Result<Attempt, Throttled> {
         let email = &Spellings::of(email).canonical;
         let known_as = Some(session.as_str());
+        self.attempt_as(Who { email, ip: client.ip, device: &client.device, known_as }).await
+    }
+
+    /// The same of somebody who shows a link that was mailed to the account.
+    pub async fn attempt_with_link(
+        &self,
+        email: &str,
+        client: &Client,
+        link: &EmailToken,
+    ) -> Result<Attempt, Throttled> {
+        let email = &Spellings::of(email).canonical;
+        let digest = link.digest().to_hex();
+        let known_as = std::str::from_utf8(&digest).ok();
         self.attempt_as(Who { email, ip: client.ip, device: &client.device, known_as }).await
     }
 

@@ -107,6 +107,23 @@ async fn asking_again_replaces_what_was_asked_and_its_tokens() {
     assert_eq!(email(&auth, &alice).await, "second@example.com");
 }
 
+/// Who changes the password because somebody else is in the account must not leave them a way back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_password_takes_back_a_change_that_waits() {
+    let auth = Service::start().await;
+    let (thief, alice) = (auth.logged_in("alice").await, auth.logged_in("alice").await);
+    ask(&auth, &thief, "thief@example.com").await;
+    let tokens = ["alice", "thief"].map(|it| mailed_to(&auth, &format!("{it}@example.com")));
+    assert_eq!(confirm(&auth, &tokens[1]).await, (StatusCode::OK, json!(false)));
+    let body = json!({ "current_password": PASSWORD, "new_password": "four words of my own" });
+    let changed = auth.post_as(&alice.access, "/change-password", body).await.must_be(200);
+    for token in &tokens {
+        assert_eq!(confirm(&auth, token).await.0, 422);
+    }
+    let alice = Login { access: changed.text_at("/data/access/token"), ..alice };
+    assert_eq!(email(&auth, &alice).await, "alice@example.com");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_expires_and_a_disabled_user_changes_nothing() {
     let auth = Service::start().await;

@@ -84,6 +84,35 @@ async fn a_change_needs_the_current_password_and_a_good_new_one() {
     auth.log_in("alice").await.must_be(200);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_current_password_is_no_new_one_however_it_is_typed() {
+    let auth = Service::start().await;
+    let alice = auth.logged_in("alice").await;
+    let (composed, decomposed) = ("caf\u{e9} on the old gate", "cafe\u{301} on the old gate");
+    let changed = change(&auth, &alice.access, PASSWORD, composed).await.must_be(200);
+    let access = changed.text_at("/data/access/token");
+    for same in [composed, decomposed] {
+        let refused = change(&auth, &access, decomposed, same).await.must_be(422);
+        assert_eq!(refused.json["code"], "unacceptable");
+        assert_eq!(refused.json["errors"][0]["pointer"], "#/new_password");
+        assert_eq!(refused.json["errors"][0]["code"], "password_unchanged");
+    }
+    let wrong = change(&auth, &access, NEW, NEW).await.must_be(422);
+    assert_eq!(wrong.json["code"], "wrong_password", "nothing is told of a password by guessing");
+    assert!(auth.is_good(&access).await);
+    change(&auth, &access, composed, PASSWORD).await.must_be(200);
+}
+
+/// It would tell whoever has found a link what the password is that somebody has forgotten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_compares_the_new_password_with_no_other() {
+    let auth = Service::start().await;
+    auth.user("alice").await;
+    let token = reset_token(&auth, 0, "alice@example.com").await;
+    let body = json!({ "token": token, "new_password": PASSWORD });
+    auth.post("/reset-password", body).await.must_be(200);
+}
+
 async fn change(auth: &Service, access: &str, current: &str, new: &str) -> Answer {
     let body = json!({ "current_password": current, "new_password": new });
     auth.post_as(access, "/change-password", body).await

@@ -91,6 +91,77 @@ async fn r_39_every_fault_of_a_newcomer_is_named_with_its_place() {
     assert!(auth.mails().is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_is_proven_with_the_password_where_it_is_asked_for() {
+    let auth = Service::start().await;
+    auth.post("/register", newcomer("ada@example.com")).await.must_be(201);
+    let token = auth.mailed_token(0);
+    let prove = async |password: &str| {
+        auth.post("/verify-email", json!({ "token": token, "password": password })).await
+    };
+    let credentials = json!({ "email": "ada@example.com", "password": PASSWORD });
+    for wrong in ["", "not the one that was chosen"] {
+        let refused = prove(wrong).await.must_be(422);
+        assert_eq!(pointers(&refused), [("#/password".to_owned(), "wrong_password".to_owned())]);
+        assert_eq!(refused.json["code"], "unacceptable");
+        auth.post("/login-enhanced", credentials.clone()).await.must_be(401);
+    }
+    prove(PASSWORD).await.must_be(200);
+    prove("not the one that was chosen").await.must_be(422);
+    auth.post("/login-enhanced", credentials).await.must_be(200);
+    let ada = auth.user("ada").await;
+    let failed = auth.audit_trail(ada).await;
+    assert_eq!(failed.iter().filter(|event| *event == "authn_login_fail").count(), 5, "{failed:?}");
+}
+
+/// Guessing by way of a link has an end, and what strangers guess is not its holder's.
+#[tokio::test(flavor = "multi_thread")]
+async fn guessing_beside_a_link_is_limited_by_itself() {
+    let auth = Service::with(|settings| settings.limits.account_free_failures = 3).await;
+    auth.post("/register", newcomer("ada@example.com")).await.must_be(201);
+    let wrong = "not the one that was chosen";
+    let login = json!({ "email": "ada@example.com", "password": wrong });
+    let beside = json!({ "token": auth.mailed_token(0), "password": wrong });
+    for (path, body, refused) in [("/login-enhanced", login, 401), ("/verify-email", beside, 422)] {
+        for tries in 0.. {
+            let answer = auth.post(path, body.clone()).await;
+            if answer.status == 429 {
+                assert!(tries >= 3 && answer.headers.contains_key("retry-after"), "{answer:?}");
+                break;
+            }
+            assert!(answer.status == refused && tries < 10, "{tries}: {answer:?}");
+        }
+    }
+}
+
+/// Whoever registers with an address of somebody else, or has their account for a while, is out once its
+/// owner has chosen a password.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_takes_an_account_over_from_whoever_registered_with_the_address() {
+    let auth =
+        Service::with(|settings| settings.accounts.email_verification_required = false).await;
+    auth.post("/register", newcomer("ada@example.com")).await.must_be(201);
+    let squatter = auth.logged_in("ada").await;
+    auth.post_as(&squatter.access, "/change-email", json!({ "email": "mallory@example.com" }))
+        .await
+        .must_be(200);
+    auth.post("/forgot-password", json!({ "email": "ada@example.com" })).await.must_be(200);
+    auth.mails_are_out();
+    let mails = auth.mails();
+    let reset = mails.iter().position(|mail| mail.contains("Choose a new password")).unwrap();
+    let mine = "four words of my own choice";
+    let body = json!({ "token": auth.mailed_token(reset), "new_password": mine });
+    auth.post("/reset-password", body).await.must_be(200);
+
+    assert!(!auth.is_good(&squatter.access).await);
+    auth.refresh(&squatter.refresh).await.must_be(401);
+    auth.log_in("ada").await.must_be(401);
+    let waiting = "select count(*) from email_changes where user_id = ?";
+    assert_eq!(auth.count(waiting, squatter.user_id).await, 0, "nor does a change of address wait");
+    let body = json!({ "email": "ada@example.com", "password": mine });
+    auth.post("/login-enhanced", body).await.must_be(200);
+}
+
 fn newcomer(email: &str) -> Value {
     json!({
         "email": email, "password": PASSWORD, "first_name": "Ada", "last_name": "Lovelace",

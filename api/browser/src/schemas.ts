@@ -152,6 +152,7 @@ export interface components {
         };
         /** @description Body of `/verify-email`. */
         EmailProof: {
+            password?: components["schemas"]["Password"] | null;
             /** @description The token from the mail. */
             token: string;
         };
@@ -542,7 +543,7 @@ export interface components {
         PasswordChange: {
             /** @description The current password. */
             current_password: components["schemas"]["Password"];
-            /** @description 15 (`PASSWORD_MIN_LENGTH`) to 128 characters; common passwords are refused. */
+            /** @description 15 (`PASSWORD_MIN_LENGTH`) to 128 characters; common passwords and the current one are refused. */
             new_password: components["schemas"]["Password"];
         };
         /** @description Body of `/reset-password`. */

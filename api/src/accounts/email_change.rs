@@ -49,13 +49,7 @@ pub(crate) async fn ask(
     present: &str,
 ) -> sqlx::Result<()> {
     let Asked { user_id, session, new, now, lasts } = *asked;
-    if let Some(before) = new_address(tx, user_id).await? {
-        queue::take_back_all(tx, Kind::ConfirmNewEmail, &before).await?;
-        queue::take_back_all(tx, Kind::ConfirmOldEmail, present).await?;
-    }
-    for purpose in [Purpose::ConfirmOldEmail, Purpose::ConfirmNewEmail] {
-        email_token::withdraw(tx, user_id, purpose, now).await?;
-    }
+    withdraw(tx, user_id, present, now).await?;
     sqlx::query!(
         "replace into email_changes (user_id, session_id, new_email, created_at, expires_at)
          values (?, ?, ?, ?, ?)",
@@ -67,6 +61,23 @@ pub(crate) async fn ask(
     )
     .execute(tx)
     .await?;
+    Ok(())
+}
+
+/// Takes back what waits, with its tokens and mails. The user is held.
+pub(crate) async fn withdraw(
+    tx: &mut MySqlConnection,
+    user_id: u64,
+    present: &str,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let Some(new) = new_address(tx, user_id).await? else { return Ok(()) };
+    queue::take_back_all(tx, Kind::ConfirmNewEmail, &new).await?;
+    queue::take_back_all(tx, Kind::ConfirmOldEmail, present).await?;
+    for purpose in [Purpose::ConfirmOldEmail, Purpose::ConfirmNewEmail] {
+        email_token::withdraw(tx, user_id, purpose, now).await?;
+    }
+    sqlx::query!("delete from email_changes where user_id = ?", user_id).execute(tx).await?;
     Ok(())
 }
 

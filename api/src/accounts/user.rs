@@ -5,7 +5,7 @@ use serde::Deserialize;
 use sqlx::MySqlConnection;
 use utoipa::ToSchema;
 
-use crate::accounts::password::Passwords;
+use crate::accounts::password::{Passwords, Weakness};
 use crate::base::clock::Timestamp;
 use crate::base::email_address::{self, Spellings};
 use crate::base::error::{Error, Result, Violation};
@@ -158,8 +158,12 @@ pub(crate) fn fault_of_password(
     passwords: &Passwords,
     about: &[&str],
 ) -> Option<Violation> {
-    let weakness = passwords.acceptable(password, about).err()?;
-    Some(Violation::new(field, weakness.code(), weakness.to_string()))
+    passwords.acceptable(password, about).err().map(|weakness| fault_of(field, weakness))
+}
+
+/// What is wrong with a value because of this.
+pub(crate) fn fault_of(field: &str, weakness: Weakness) -> Violation {
+    Violation::new(field, weakness.code(), weakness.to_string())
 }
 
 /// The account that somebody means who asks for a link: that with the canonical form of the address,
@@ -173,6 +177,26 @@ pub async fn addressed(store: &Store, given: &str) -> Result<String> {
     }
     let older = sqlx::query_scalar!("select email from users where email = ?", typed);
     Ok(older.fetch_optional(&store.pool).await?.unwrap_or(email))
+}
+
+/// What a password of a user is compared with, and what it must not be made of.
+pub(crate) struct Credentials {
+    pub(crate) email: String,
+    pub(crate) first_name: String,
+    pub(crate) last_name: String,
+    pub(crate) password_hash: String,
+}
+
+/// Those of an active user.
+pub(crate) async fn credentials(store: &Store, user_id: u64) -> sqlx::Result<Option<Credentials>> {
+    sqlx::query_as!(
+        Credentials,
+        "select email, first_name, last_name, password_hash from users
+          where id = ? and is_active",
+        user_id,
+    )
+    .fetch_optional(&store.pool)
+    .await
 }
 
 /// The language that a user, known by number or else by address, wants mails in; none, if nobody said.

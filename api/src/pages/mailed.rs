@@ -23,8 +23,8 @@ struct Asked {
 const VERIFY: Asked = Asked {
     template: "verify-email",
     endpoint: "/verify-email",
-    fields: &["token"],
-    again: &["token"],
+    fields: &["token", "password"],
+    again: &["token", "email"],
     next: "/login?done=verified",
 };
 const RESEND: Asked = Asked {
@@ -61,9 +61,25 @@ pub(super) async fn verify_form(visit: Visit) -> Response {
     VERIFY.shown(visit)
 }
 
-/// `POST /verify-email`.
-pub(super) async fn verify(visit: Visit, form: Form) -> Response {
-    VERIFY.sent(visit, &form).await
+/// `POST /verify-email`, with the password, because somebody else may have chosen it; and so whoever knows
+/// it need not enter it again to log in.
+pub(super) async fn verify(mut visit: Visit, form: Form) -> Response {
+    if let Err(refusal) = visit.must_be_meant(&form) {
+        return refusal.into_response();
+    }
+    let mut proof = form.body(VERIFY.fields);
+    proof["password"] = form.field("password").into();
+    let answer = visit.call(Method::POST, VERIFY.endpoint, Some(&proof)).await;
+    if !answer.status.is_success() {
+        let shown = VERIFY.again(&mut visit, &form, &answer);
+        return visit.comes_to(Ok(shown));
+    }
+    let mut body = form.body(&["email", "password"]);
+    body["mode"] = "cookie".into();
+    let login = visit.call(Method::POST, "/login-enhanced", Some(&body)).await;
+    let page = if login.status.is_success() { "/sessions?done=welcome" } else { VERIFY.next };
+    let shown = visit.leads_to(page);
+    visit.comes_to(Ok(shown))
 }
 
 /// `POST /resend-verification`.

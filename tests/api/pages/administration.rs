@@ -75,7 +75,8 @@ async fn the_overview_tells_how_the_service_is_and_what_logging_everybody_out_co
     Browser::new(&auth).log_in("nobody").await.must_be(422);
     let page = root.open("/account/admin").await.must_be(200);
     assert!(page.element("<tr data-service=\"redis\">", "</tr>").contains("connected"), "{page:?}");
-    assert!(page.text().contains("This ends 2 sessions of 2 users"), "{page:?}");
+    let cost = "Sessions that end: 2. Users who have to log in again: 2.";
+    assert!(page.text().contains(cost), "{page:?}");
     assert_eq!(page.text().matches("class=\"failed\"").count(), 24, "one bar an hour");
     let last = page.text().rsplit("<g><title>").find(|it| it.contains("succeeded")).unwrap();
     assert!(last.contains("2 succeeded, 1 failed"), "{last}");

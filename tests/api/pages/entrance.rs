@@ -2,8 +2,9 @@
 
 use portcullis_api::settings::Limit;
 use portcullis_tests::PASSWORD;
+use reqwest::Method;
 
-use super::{Browser, plain, service, with};
+use super::{Browser, Page, plain, service, with};
 
 const ADA: [(&str, &str); 4] = [
     ("first_name", "Ada"),
@@ -28,10 +29,9 @@ async fn somebody_registers_proves_the_address_and_logs_in_by_forms_alone() {
     assert!(auth.mails()[0].contains(&link), "{}", auth.mails()[0]);
     let page = browser.open(&format!("/account/verify-email?token={token}")).await.must_be(200);
     browser.log_in("ada").await.must_be(422);
-    let verified = browser.send(&page, "verify", &[]).await;
-    browser.follow(&verified).await.must_be(200).must_say("data-code=\"verified\"");
-    let sessions = browser.log_in("ada").await.must_lead_to("/account/sessions");
-    let sessions = browser.follow(&sessions).await.must_be(200);
+    let given = [("email", "ada@example.com"), ("password", PASSWORD)];
+    let verified = browser.send(&page, "verify", &given).await;
+    let sessions = browser.follow(&verified).await.must_be(200).must_say("data-code=\"welcome\"");
     assert!(
         sessions.text().contains("Firefox on Linux") && sessions.text().contains("This device")
     );
@@ -150,12 +150,71 @@ async fn a_second_click_on_a_link_and_a_pasted_code_work() {
     browser.send(&register, "register", &ADA).await;
     let code = format!(" {} ", auth.mailed_token(0));
     let page = browser.open("/account/verify-email").await.must_be(200);
-    for _ in 0..2 {
-        let sent = browser.send(&page, "verify", &[("token", &code)]).await;
-        sent.must_lead_to("/account/login?done=verified");
-    }
-    let resent = browser.send(&page, "resend", &[("email", "ada@example.com")]).await;
+    let resent = resend(&mut browser, &page, "ada@example.com").await;
     resent.must_lead_to("/account/verify-email?done=mailed");
-    let nothing = browser.send(&page, "verify", &[("token", "nonsense")]).await.must_be(422);
+    resend(&mut browser, &page, "ada").await.must_be(422).must_say("id=\"email-fault\"");
+    for _ in 0..2 {
+        let mut elsewhere = Browser::new(&auth);
+        let page = elsewhere.open("/account/verify-email").await;
+        let sent = elsewhere.send(&page, "verify", &given(&code, "ada@example.com")).await;
+        sent.must_lead_to("/account/sessions?done=welcome");
+    }
+    // The address is proven, only whose password that is cannot be told.
+    let other = given(&code, "eda@example.com");
+    let sent = browser.send(&page, "verify", &other).await;
+    sent.must_lead_to("/account/login?done=verified");
+    let nothing = given("nonsense", "ada@example.com");
+    let nothing = browser.send(&page, "verify", &nothing).await.must_be(422);
     assert!(nothing.text().contains("id=\"token-fault\""), "{nothing:?}");
+}
+
+/// What the page for a code is filled in with.
+fn given<'a>(code: &'a str, email: &'a str) -> [(&'static str, &'a str); 3] {
+    [("token", code), ("email", email), ("password", PASSWORD)]
+}
+
+/// The other button of the page for a code.
+async fn resend(browser: &mut Browser<'_>, page: &Page, email: &str) -> Page {
+    let path = "/account/resend-verification";
+    let button = page.element("<button name=\"resend\"", ">");
+    assert_eq!(super::attribute(button, "formaction"), path);
+    let mut sent = page.form("verify").hidden;
+    sent.push(("email".to_owned(), email.to_owned()));
+    let request = browser.request(Method::POST, path).form(&sent);
+    browser.sent(request, path).await
+}
+
+/// Whoever registers with an address of somebody else has chosen the password, and waits for a click.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_opens_an_account_for_whoever_registered_with_their_address() {
+    let auth = service().await;
+    let mut mallory = Browser::new(&auth);
+    let register = mallory.open("/account/register").await;
+    mallory.send(&register, "register", &ADA).await.must_be(303);
+    let token = auth.mailed_token(0);
+    assert!(auth.mails()[0].contains("If it was not you, confirm nothing"), "{}", auth.mails()[0]);
+
+    // Ada has just registered as well, and takes the mail for the answer to that.
+    let mine = "four words of my own choice";
+    let mut ada = Browser::new(&auth);
+    let register = ada.open("/account/register").await;
+    let fields = [ADA[0], ADA[1], ADA[2], ("password", mine)];
+    ada.send(&register, "register", &fields).await.must_be(303);
+    let page = ada.open(&format!("/account/verify-email?token={token}")).await.must_be(200);
+    let given = [("email", "ada@example.com"), ("password", mine)];
+    let refused = ada.send(&page, "verify", &given).await.must_be(422);
+    assert!(refused.text().contains("id=\"password-fault\""), "{refused:?}");
+    assert!(refused.text().contains("href=\"&#x2f;account/forgot-password\""), "{refused:?}");
+    let empty = ada.send(&page, "verify", &[("email", "ada@example.com")]).await.must_be(422);
+    assert!(empty.text().contains("id=\"password-fault\""), "{empty:?}");
+    mallory.log_in("ada").await.must_be(422);
+
+    let forgot = ada.open("/account/forgot-password").await;
+    ada.send(&forgot, "forgot", &[("email", "ada@example.com")]).await.must_be(303);
+    let link = format!("/account/reset-password?token={}", auth.mailed_token(1));
+    let reset = ada.open(&link).await;
+    ada.send(&reset, "reset", &[("new_password", mine)]).await.must_be(303);
+    mallory.log_in("ada").await.must_be(422);
+    let login = ada.open("/account/login").await;
+    ada.send(&login, "login", &given).await.must_lead_to("/account/sessions");
 }

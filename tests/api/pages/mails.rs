@@ -24,7 +24,7 @@ async fn mails_are_in_the_language_of_whoever_registered() {
     auth.mails_are_out();
     let mail = auth.mails().remove(0);
     assert!(mail.contains("multipart/alternative") && mail.contains("text/html"), "{mail}");
-    assert!(mail.contains("Willkommen bei Portcullis."), "{mail}");
+    assert!(mail.contains("Jemand, vermutlich Sie, hat sich"), "{mail}");
     let locale: String =
         sqlx::query_scalar("select locale from users where email = 'heidi@example.com'")
             .fetch_one(auth.db())

@@ -63,6 +63,9 @@ async fn a_password_is_changed_and_the_page_says_what_ends() {
     let weak = [("current_password", PASSWORD), ("new_password", "alice")];
     let page = browser.send(&page, "password-form", &weak).await.must_be(422);
     assert!(page.text().contains("id=\"new_password-fault\""), "{page:?}");
+    let same = [("current_password", PASSWORD), ("new_password", PASSWORD)];
+    let page = browser.send(&page, "password-form", &same).await.must_be(422);
+    assert!(page.element("id=\"new_password-fault\">", "</p>").contains("is the current password"));
     let right = [("current_password", PASSWORD), ("new_password", new)];
     let changed = browser.send(&page, "password-form", &right).await;
     browser.follow(&changed).await.must_be(200).must_say("data-code=\"password_changed\"");

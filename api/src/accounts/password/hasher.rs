@@ -68,6 +68,20 @@ impl Passwords {
         policy::judge(password, self.shortest, &[about, &[&self.app_name]].concat())
     }
 
+    /// The same for one that takes the place of another, which has been checked: who changes a password
+    /// because somebody knows it must not believe to have done so and still have it.
+    pub fn acceptable_after(
+        &self,
+        current: &Password,
+        new: &Password,
+        about: &[&str],
+    ) -> Result<(), Weakness> {
+        if bytes(current.expose()) == bytes(new.expose()) {
+            return Err(Weakness::Unchanged);
+        }
+        self.acceptable(new, about)
+    }
+
     /// Hashes a new password, as a PHC string.
     pub async fn hash(&self, password: Password) -> Result<String, Fault> {
         let (argon2, old, salt) = (self.argon2.clone(), self.old.clone(), self.random.bytes());

@@ -28,6 +28,9 @@ pub enum Weakness {
     /// One of the first that anybody tries.
     #[error("is one of the passwords attackers try first; choose several unrelated words")]
     TooCommon,
+    /// The one that is to be replaced.
+    #[error("is the current password; choose another one")]
+    Unchanged,
     /// Made of the user's or the product's name.
     #[error("must not be based on your name, your e-mail address or the name of this service")]
     TooPersonal,
@@ -41,6 +44,7 @@ impl Weakness {
             Self::TooShort(_) => "password_too_short",
             Self::TooLong => "password_too_long",
             Self::TooCommon => "password_too_common",
+            Self::Unchanged => "password_unchanged",
             Self::TooPersonal => "password_too_personal",
         }
     }

@@ -9,9 +9,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::accounts::email_change;
 use crate::accounts::email_token;
 use crate::accounts::password::Known;
-use crate::accounts::user::fault_of_password;
+use crate::accounts::user::{credentials, fault_of};
 use crate::base::client::Client;
 use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
@@ -38,7 +39,7 @@ use crate::tokens::secret::Password;
 pub struct Request {
     /// The current password.
     current_password: Password,
-    /// 15 (`PASSWORD_MIN_LENGTH`) to 128 characters; common passwords are refused.
+    /// 15 (`PASSWORD_MIN_LENGTH`) to 128 characters; common passwords and the current one are refused.
     new_password: Password,
 }
 
@@ -62,7 +63,7 @@ pub async fn change_password(
     Body(request): Body<Request>,
 ) -> Result<Response> {
     must_have_logged_in_lately(&app, &caller)?;
-    let user = user(&app, caller.user_id).await?;
+    let user = credentials(&app.store, caller.user_id).await?.ok_or(Error::DeadToken)?;
     let passwords = app.passwords.with_place(Known::Yes)?;
     let attempt = app.limits.attempt_in_session(&user.email, &client, &caller.session).await?;
     let given = request.current_password;
@@ -75,8 +76,8 @@ pub async fn change_password(
     app.limits.succeeded(&attempt).await;
     let about = [user.email.as_str(), &user.first_name, &user.last_name];
     let new = request.new_password;
-    if let Some(fault) = fault_of_password("new_password", &new, &app.passwords, &about) {
-        return Err(Error::Unacceptable(vec![fault]));
+    if let Err(weakness) = passwords.acceptable_after(&given, &new, &about) {
+        return Err(Error::Unacceptable(vec![fault_of("new_password", weakness)]));
     }
     let hash = passwords.hash(new).await?;
     let mut compared = user.password_hash;
@@ -144,6 +145,8 @@ async fn change(
     .execute(&mut *deed.tx)
     .await?;
     email_token::withdraw_resets(&mut deed.tx, caller.user_id, email, now).await?;
+    // Somebody else may have asked for it.
+    email_change::withdraw(&mut deed.tx, caller.user_id, email, now).await?;
     deed.end_all(Reason::PasswordChange).await?;
     let mail = Caused::notice(Kind::PasswordChanged, caller.user_id, email, Scene::of(client));
     app.mails.put(&mut deed.tx, now, mail).await?;
@@ -154,23 +157,4 @@ async fn change(
         Event::of(What::PasswordChanged, caller.user_id).in_session(opened.session.as_str());
     let propagation = deed.commit(event).await?;
     Ok(Checked::Done(Changed { role: held.role, now, opened, propagation }))
-}
-
-struct User {
-    email: String,
-    first_name: String,
-    last_name: String,
-    password_hash: String,
-}
-
-async fn user(app: &App, user_id: u64) -> Result<User> {
-    sqlx::query_as!(
-        User,
-        "select email, first_name, last_name, password_hash from users
-          where id = ? and is_active",
-        user_id,
-    )
-    .fetch_optional(&app.store.pool)
-    .await?
-    .ok_or(Error::DeadToken)
 }

@@ -13,7 +13,7 @@ use crate::accounts::email_token::Purpose;
 use crate::accounts::password::Known;
 use crate::accounts::user::{self, Newcomer};
 use crate::base::client::Client;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, Result, Violation};
 use crate::base::language::Language;
 use crate::http::answer::Success;
 use crate::http::body::{Body, pasted};
@@ -23,7 +23,7 @@ use crate::mail::Kind;
 use crate::mail::queue::Caused;
 use crate::store::audit::{self, Event, What};
 use crate::store::held_rows as held;
-use crate::tokens::secret::EmailToken;
+use crate::tokens::secret::{EmailToken, Password};
 
 const PURPOSE: Purpose = Purpose::VerifyEmail;
 
@@ -65,6 +65,9 @@ pub struct Proof {
     #[serde(deserialize_with = "pasted")]
     #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
     token: String,
+    /// The account's password. Ask for it: somebody else may have registered with this address, and then
+    /// a click on a link in a mail would open an account whose password they have chosen.
+    password: Option<Password>,
 }
 
 /// `POST /verify-email`: the token from the mail. Links are clicked twice, and scanners of mail are
@@ -73,6 +76,9 @@ pub struct Proof {
     post, path = "/verify-email", tag = "Accounts",
     summary = "Verifies the address with the token from the mail",
     request_body = Proof,
+    description = "With `password`, both are needed: who reads the mail and who chose the password are \
+                   then the same person. Whoever does not know it can choose another by mail, which \
+                   verifies the address as well.",
     responses((
         status = 200,
         description = "The address is verified, by this request or before",
@@ -86,9 +92,37 @@ pub async fn verify_email(
     Body(proof): Body<Proof>,
 ) -> Result<Success> {
     let token = mailed::token(&app, &client, &proof.token, PURPOSE).await?;
+    if let Some(password) = proof.password {
+        must_be_the_password(&app, &client, &token, password).await?;
+    }
     app.store.repeat(|| prove(&app, &client, &token)).await?;
     Ok(Success::message("Email verified. You can log in now."))
 }
+
+/// Refuses whoever reads the mail of an account that is not theirs, or is theirs under a password that
+/// somebody else has chosen.
+async fn must_be_the_password(
+    app: &App,
+    client: &Client,
+    token: &EmailToken,
+    given: Password,
+) -> Result<()> {
+    let user_id = email_token::owner(&app.store, token, PURPOSE).await?;
+    let user = user::credentials(&app.store, user_id).await?.ok_or(Error::DeadEmailToken)?;
+    let passwords = app.passwords.with_place(Known::Yes)?;
+    let attempt = app.limits.attempt_with_link(&user.email, client, token).await?;
+    let checked = passwords.check(Some(&user.password_hash), given).await;
+    if app.limits.outcome(&attempt, client, checked).await?.matches {
+        app.limits.succeeded(&attempt).await;
+        return Ok(());
+    }
+    let event = Event { user_id: Some(user_id), ..Event::anonymous(What::LoginFailed) };
+    audit::record_alone(&app.store.pool, client, app.clock.now(), event).await?;
+    Err(Error::Unacceptable(vec![Violation::new("password", "wrong_password", NOT_THE_PASSWORD)]))
+}
+
+const NOT_THE_PASSWORD: &str = "is not the password of this account; if you do not know it, perhaps because \
+    somebody else registered with your address, choose another with a mail of /forgot-password";
 
 async fn prove(app: &App, client: &Client, token: &EmailToken) -> Result<()> {
     let now = app.clock.now();

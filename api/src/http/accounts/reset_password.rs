@@ -6,6 +6,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::accounts::email_change;
 use crate::accounts::email_token;
 use crate::accounts::email_token::Purpose;
 use crate::accounts::password::Known;
@@ -123,6 +124,8 @@ async fn set(
     let mut deed = Deed::within(tx, &app.ledgers, client, user_id).at(at);
     email_token::use_up(&mut deed.tx, token, PURPOSE, at).await?;
     email_token::withdraw_resets(&mut deed.tx, user_id, &owner.email, at).await?;
+    // Somebody else may have asked for it.
+    email_change::withdraw(&mut deed.tx, user_id, &owner.email, at).await?;
     sqlx::query!(
         "update users
             set password_hash = ?, email_verified_at = coalesce(email_verified_at, ?),
