@@ -14,6 +14,7 @@ pub(crate) mod connections;
 pub mod cookies;
 pub(crate) mod cors;
 pub mod health;
+mod held_sessions;
 mod mailed;
 mod oauth_error;
 pub mod openapi;

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use crate::browser::{Browser, NAMES};
 use crate::site::{Account, own, site};
 
-const LOGOUTS: [&str; 2] = ["/logout", "/logout-all-devices"];
+pub(crate) const LOGOUTS: [&str; 2] = ["/logout", "/logout-all-devices"];
 
 /// What the browser is told to do with the cookies of a session.
-fn clears(answer: &Answer) -> bool {
+pub(crate) fn clears(answer: &Answer) -> bool {
     let lines = answer.headers.get_all("set-cookie").iter();
     let lines: Vec<&str> = lines.map(|line| line.to_str().unwrap()).collect();
     let cleared = |name: &&str| {

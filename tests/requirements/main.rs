@@ -14,6 +14,7 @@ mod forged;
 mod hostile;
 mod leaving;
 mod limits;
+mod mixed_cookies;
 mod our_pages;
 mod passwords;
 mod records;

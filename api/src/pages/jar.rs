@@ -2,12 +2,13 @@
 //! out with the page.
 
 use axum::http::header::{COOKIE, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, Method};
 
-use crate::http::cookies::{self, ACCESS, DEVICE, REFRESH};
+use crate::http::cookies::{self, ACCESS, DEVICE, OLD, REFRESH};
 
-/// The cookies that the API is sent: ours, and not that of its older login.
-const COOKIES: [&str; 3] = [ACCESS, REFRESH, DEVICE];
+/// The cookies that the API is sent. That of its older login would open what only looks; with changes it
+/// opens nothing, but a login and a logout end its session with the others.
+const COOKIES: [&str; 4] = [ACCESS, REFRESH, DEVICE, OLD];
 
 /// The cookies of one visit.
 pub(super) struct Jar {
@@ -33,9 +34,9 @@ impl Jar {
     }
 
     /// As the API is sent it.
-    pub(super) fn send(&self, headers: &mut HeaderMap) {
-        let pairs: Vec<_> =
-            self.inside.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    pub(super) fn send(&self, method: &Method, headers: &mut HeaderMap) {
+        let sent = self.inside.iter().filter(|(name, _)| *name != OLD || !method.is_safe());
+        let pairs: Vec<_> = sent.map(|(name, value)| format!("{name}={value}")).collect();
         headers.extend(HeaderValue::try_from(pairs.join("; ")).ok().map(|pairs| (COOKIE, pairs)));
     }
 
@@ -106,8 +107,11 @@ mod tests {
         }
         assert!(jar.keep_all(&answer) && jar.has_access() && !jar.has_refresh());
         let mut sent = HeaderMap::new();
-        jar.send(&mut sent);
+        jar.send(&Method::GET, &mut sent);
         assert_eq!(sent[COOKIE], "__Host-access=third", "nothing of the older login");
+        let mut sent = HeaderMap::new();
+        jar.send(&Method::POST, &mut sent);
+        assert_eq!(sent[COOKIE], "jwt=old; __Host-access=third", "which a logout ends as well");
         let mut out = HeaderMap::new();
         jar.hand_out(&mut out);
         let out: Vec<_> = out.get_all(SET_COOKIE).iter().collect();

@@ -238,15 +238,17 @@ async fn f_26_a_login_leads_to_our_pages_and_to_listed_ones_only() {
         "https://shop.example.com.evil.example/",
         "https://shop.example.com@evil.example/",
         "/\t/evil.example\r\nSet-Cookie: a=b",
+        "/..//evil.example",
+        "/%2e%2E//evil.example",
+        "/a/.//../..//evil.example",
+        "/account/login/../..//evil.example",
         "data:text/html,x",
     ] {
         let mut browser = Browser::new(&auth);
         let login = browser.open("/account/login").await;
         let given = [("email", "alice@example.com"), ("password", PASSWORD), ("return_to", wanted)];
         let back = browser.send(&login, "login", &given).await;
-        let to = back.answer.header("location").to_owned();
-        let is_here = to == "/account/sessions" || to.starts_with("/%09/evil.example%0D%0A");
-        assert!(is_here, "{wanted}: {to}");
+        assert_eq!(back.answer.header("location"), "/account/sessions", "{wanted}");
         assert!(browser.cookies.contains_key("__Host-access"));
     }
     let mut browser = Browser::new(&auth);
@@ -286,6 +288,11 @@ async fn a_token_of_the_older_login_opens_no_page() {
     let body = serde_json::json!({ "email": "alice@example.com", "password": PASSWORD });
     let login = auth.post("/login", body).await.must_be(200);
     let mut browser = Browser::new(&auth);
-    browser.cookies.insert("jwt".to_owned(), login.text_at("/token"));
+    let old = login.text_at("/token");
+    browser.cookies.insert("jwt".to_owned(), old.clone());
     assert_eq!(browser.open("/account/sessions").await.answer.status, 303);
+    assert!(auth.is_good(&old).await);
+    // But it is the browser's as well, and ends with what takes its place.
+    browser.log_in("alice").await.must_be(303);
+    assert!(!browser.cookies.contains_key("jwt") && !auth.is_good(&old).await);
 }

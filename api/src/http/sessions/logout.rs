@@ -17,6 +17,7 @@ use crate::http::answer::Success;
 use crate::http::body::{OptionalBody, pasted_if_any};
 use crate::http::caller::{is_of_ours, must_name_no_other};
 use crate::http::cookies::{self, forget};
+use crate::http::held_sessions::in_cookies;
 use crate::http::our_pages;
 use crate::ledger::change::Propagation;
 use crate::limits::Scope;
@@ -134,6 +135,11 @@ impl Leaving<'_> {
     async fn by(&self, caller: Result<Caller>, request: &Request) -> Result<Response> {
         let Self { app, client, .. } = *self;
         let leaver = self.leaver(caller, request.refresh_token.as_deref()).await?;
+        let is_of_another =
+            request.session_id.as_deref().is_some_and(|it| it != leaver.session.as_str());
+        if request.logout_all == Some(true) || !is_of_another {
+            self.end_the_others_in_cookies(&leaver).await?;
+        }
         if request.logout_all == Some(true) {
             let (ended, propagation) =
                 log_out_everywhere::end(&app.ledgers, client, &leaver).await?;
@@ -150,6 +156,18 @@ impl Leaving<'_> {
         let done = Success::message("Successfully logged out").propagated(propagation);
         let own = session == leaver.session;
         Ok(if own { (forget(app), done).into_response() } else { done.into_response() })
+    }
+
+    /// A logout clears the cookies of the browser, whosever they are: no session is to outlive its own.
+    async fn end_the_others_in_cookies(&self, leaver: &Leaver) -> Result<()> {
+        let held = in_cookies(self.app, self.headers).await?;
+        for other in held.iter().filter(|held| held.session != leaver.session) {
+            match self.app.store.repeat(|| self.end(other, &other.session)).await {
+                Ok(_) | Err(Error::NoSuchSession | Error::DeadRefreshToken) => {}
+                Err(outage) => return Err(outage),
+            }
+        }
+        Ok(())
     }
 
     /// Who leaves. A live access token says so, and otherwise a refresh token.

@@ -119,7 +119,7 @@ impl Visit {
         if body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        self.jar.send(headers);
+        self.jar.send(method, headers);
         let csrf = self.csrf.as_ref().and_then(|token| HeaderValue::try_from(token).ok());
         headers.extend(csrf.map(|token| (HeaderName::from_static("x-csrf-token"), token)));
         request

@@ -1,6 +1,6 @@
 //! From a password to a session.
 
-use axum::http::{HeaderMap, Method};
+use axum::http::HeaderMap;
 
 use super::account::{Attempted, Stored, check_again, check_password, refused};
 use crate::App;
@@ -10,19 +10,18 @@ use crate::base::clock::Timestamp;
 use crate::base::error::Result;
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
-use crate::http::caller::token_in;
+use crate::http::caller::bearer;
 use crate::http::cookies;
+use crate::http::held_sessions::in_cookies;
 use crate::ledger::change::Propagation;
 use crate::ledger::fence::Fence;
 use crate::mail::queue::Caused;
 use crate::mail::{Kind, Scene};
 use crate::sessions::deed::Deed;
 use crate::sessions::ending::Reason;
-use crate::sessions::family::Family;
 use crate::sessions::opening::Opened;
 use crate::store::audit::{Event, What};
 use crate::store::held_rows::{self as held, Checked};
-use crate::tokens::secret::RefreshToken;
 
 /// A login that is done.
 pub(super) struct Begun {
@@ -47,7 +46,7 @@ pub(super) async fn begin(
     let (Some(mut user), fence) = (checked?, fence.ok()) else { return Ok(None) };
     let cookie = cookies::value(headers, cookies::DEVICE);
     let asked = Asked {
-        presented: presented_session(app, headers, user.id).await,
+        presented: presented_sessions(app, headers, user.id).await,
         fence,
         may_be_news: app.settings.accounts.notify_new_device
             && !app.limits.knows(&user.email, cookie),
@@ -72,13 +71,13 @@ pub(super) async fn begin(
 
 /// What is known of a login before its session begins.
 struct Asked {
-    presented: Option<SessionId>,
+    presented: Vec<SessionId>,
     fence: Option<Fence>,
     /// Whether the owner may have to be told of it.
     may_be_news: bool,
 }
 
-/// Begins a session in place of the one that the client may still hold, and tells when it began;
+/// Begins a session in place of those that the client may still hold, and tells when it began;
 /// none, if the user may not log in any more.
 async fn begin_session(
     app: &App,
@@ -98,8 +97,8 @@ async fn begin_session(
     }
     let deed = Deed::within(tx, &app.ledgers, client, user.id);
     let mut deed = deed.behind(asked.fence.clone());
-    if let Some(old) = &asked.presented {
-        deed.end(std::slice::from_ref(old), Reason::Replaced).await?;
+    if !asked.presented.is_empty() {
+        deed.end(&asked.presented, Reason::Replaced).await?;
     }
     let now = deed.at;
     if asked.may_be_news && new_device::is_new(&mut deed.tx, user.id, client, now).await? {
@@ -112,16 +111,17 @@ async fn begin_session(
     Ok(Checked::Done(Some((held.role, now, opened, propagation))))
 }
 
-/// The session of a token that came with the login, if it is the same user's.
-async fn presented_session(app: &App, headers: &HeaderMap, user_id: u64) -> Option<SessionId> {
-    // The old cookie counts here whatever the method, because it is only ever ended.
-    if let Ok(token) = token_in(app, headers, &Method::GET)
-        && let Ok(caller) = app.bearer.authenticate(token.token).await
+/// The sessions of the tokens that came with the login, as far as they are the same user's.
+async fn presented_sessions(app: &App, headers: &HeaderMap, user_id: u64) -> Vec<SessionId> {
+    let mut presented = in_cookies(app, headers).await.unwrap_or_default();
+    if let Ok(Some(token)) = bearer(headers)
+        && let Ok(caller) = app.bearer.check(token).await
     {
-        return (caller.user_id == user_id).then_some(caller.session);
+        presented.push(caller.into());
     }
-    // A browser drops the access token first.
-    let token = RefreshToken::parse(cookies::value(headers, cookies::REFRESH)?)?;
-    let family = Family::of(&app.store, &app.refresh_keys, &token).await.ok()??;
-    (family.user_id == user_id).then_some(family.session)
+    let own = presented.into_iter().filter(|held| held.user_id == user_id);
+    let mut own: Vec<SessionId> = own.map(|held| held.session).collect();
+    own.sort_unstable();
+    own.dedup();
+    own
 }

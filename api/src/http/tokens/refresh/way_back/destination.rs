@@ -12,7 +12,7 @@ use percent_encoding::{
 use crate::App;
 use crate::settings::Origin;
 
-/// What no URL has; some of it browsers leave out, or take for something else.
+/// What no URL has.
 const NOT_IN_URLS: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\');
 /// What would end a value of a query, or begin an escape.
 const NOT_IN_VALUES: &AsciiSet =
@@ -42,11 +42,9 @@ impl<'a> Home<'a> {
     /// The page that a query names, the front page if it names none; nothing if it is a stranger's.
     pub(super) fn page(&self, query: &str) -> Option<String> {
         let wanted = wanted(query);
-        let is_ours = match wanted.strip_prefix('/') {
-            // Two slashes begin another host, and a backslash is as good as a slash.
-            Some(path) => !path.starts_with(['/', '\\']),
-            None => origin(&wanted).is_some_and(|origin| self.has(&origin)),
-        };
+        let is_ours =
+            wanted.starts_with('/') || origin(&wanted).is_some_and(|origin| self.has(&origin));
+        let is_ours = is_ours && is_plain(path_of(&wanted));
         is_ours.then(|| utf8_percent_encode(&wanted, NOT_IN_URLS).to_string())
     }
 
@@ -109,6 +107,27 @@ fn wanted(query: &str) -> Cow<'_, str> {
     "/".into()
 }
 
+/// What stands behind the origin of a web address, without query and fragment.
+fn path_of(wanted: &str) -> &str {
+    let end = wanted.find(['?', '#']).unwrap_or(wanted.len());
+    let (before, _) = wanted.split_at(end);
+    let host = before.split_once("://").filter(|_| !before.starts_with('/'));
+    host.map_or(before, |(_, rest)| rest.split_at(rest.find('/').unwrap_or(rest.len())).1)
+}
+
+/// Whether everybody who reads a path reads the same one. Two slashes begin another host, browsers take a
+/// backslash for a slash and leave tabs and line feeds out, and dots that are followed leave a path that
+/// begins as they like: `/..//host` becomes `//host`.
+fn is_plain(path: &str) -> bool {
+    let is_dots = |segment: &str| {
+        let segment = segment.to_ascii_lowercase().replace("%2e", ".");
+        segment == "." || segment == ".."
+    };
+    !path.starts_with("//")
+        && !path.contains(|letter: char| letter == '\\' || letter.is_control())
+        && !path.split('/').any(is_dots)
+}
+
 /// The origin of a web address; what has a user's name in it, or anything else odd, has none.
 fn origin(url: &str) -> Option<Origin> {
     let (scheme, rest) = url.split_once("://")?;
@@ -141,8 +160,15 @@ mod tests {
     #[case("rd=%2Forders%3Fpage%3D2%26sort%3Dname&x=1", "/orders?page=2&sort=name")]
     #[case("rd=/a%20b%2F", "/a%20b%2F")]
     #[case("rd=/gr\u{fc}n%0d%0a", "/gr%C3%BCn%0d%0a")]
-    #[case("rd=%2Fa%0D%0ASet-Cookie: x", "/a%0D%0ASet-Cookie:%20x")]
-    #[case("rd=/\t/evil.example", "/%09/evil.example")]
+    #[case("rd=%2Fa?b=%0D%0ASet-Cookie: x", "/a?b=%0D%0ASet-Cookie:%20x")]
+    #[case("rd=/a//b", "/a//b")]
+    #[case(
+        "rd=/proxy/https://example.com/..x/.well-known/a...",
+        "/proxy/https://example.com/..x/.well-known/a..."
+    )]
+    #[case("rd=/orders?from=/..//a&x=\\", "/orders?from=/..//a&x=%5C")]
+    #[case("rd=/orders#/../b", "/orders#/../b")]
+    #[case("rd=https://app.example.com/a//b?c=/../d", "https://app.example.com/a//b?c=/../d")]
     #[case("rd=https://app.example.com/orders", "https://app.example.com/orders")]
     #[case("rd=http://APP.example.com:80/orders", "http://APP.example.com:80/orders")]
     #[case("rd=https%3A%2F%2Fapp.example.com", "https://app.example.com")]
@@ -158,6 +184,25 @@ mod tests {
     #[case("rd=/\\evil.example")]
     #[case("rd=%2F%2Fevil.example")]
     #[case("rd=%2F%5Cevil.example")]
+    #[case("rd=/\t/evil.example")]
+    #[case("rd=%2F%09%2Fevil.example")]
+    #[case("rd=%2F%0A%2Fevil.example")]
+    #[case("rd=%2Fa%0D%0ASet-Cookie: x")]
+    #[case("rd=/..//evil.example")]
+    #[case("rd=/.//evil.example")]
+    #[case("rd=/a/..//evil.example")]
+    #[case("rd=/a/../..//evil.example")]
+    #[case("rd=/%2e%2E//evil.example")]
+    #[case("rd=/.%2e//evil.example")]
+    #[case("return_to=%2F%252e%252e%2F%2Fevil.example")]
+    #[case("rd=/a/\\..//evil.example")]
+    #[case("rd=/a/..")]
+    #[case("rd=/..")]
+    #[case("rd=/../?x")]
+    #[case("rd=https://app.example.com//evil.example")]
+    #[case("rd=https://app.example.com/..//evil.example")]
+    #[case("rd=https://app.example.com\\@evil.example/")]
+    #[case("rd=https://app.example.com/a\\..\\b")]
     #[case("rd=https://evil.example/")]
     #[case("rd=https:evil.example")]
     #[case("rd=https:/evil.example")]
