@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{OriginalUri, Request, State};
 use axum::http::header::{
     CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, WWW_AUTHENTICATE,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -71,6 +71,7 @@ fn routes(pages: &Pages) -> Router<App> {
         .route("/admin/audit", get(trail::shown))
         .layer(middleware::from_fn_with_state(pages.clone(), in_time))
         .route("/assets/{name}", get(files::file))
+        .fallback(elsewhere)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed);
     let front = format!("{}/sessions", pages.base);
     let password = format!("{}/password", pages.base);
@@ -81,6 +82,16 @@ fn routes(pages: &Pages) -> Router<App> {
         .route("/.well-known/change-password", to(password))
         .nest(&pages.base, below)
         .with_state(pages.clone())
+}
+
+/// Whoever writes a slash behind a page means the page. Everything else is not there.
+async fn elsewhere(OriginalUri(uri): OriginalUri, method: Method) -> Response {
+    let page = uri.path().trim_end_matches('/');
+    if !method.is_safe() || page.len() == uri.path().len() {
+        return Error::NotFound.into_response();
+    }
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    see_other(&format!("{page}{query}"))
 }
 
 /// Gives up a little before the request as a whole is given up.

@@ -107,6 +107,34 @@ async fn an_operator_moves_the_pages_renames_them_or_has_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_slash_behind_a_page_leads_to_the_page_and_what_is_none_is_a_page_all_the_same() {
+    let auth = service().await;
+    let mut browser = Browser::of(&auth, "alice").await;
+    for (typed, page) in [
+        ("/account/", "/account/sessions"),
+        ("/account//", "/account"),
+        ("/account/login/", "/account/login"),
+        ("/account/profile//", "/account/profile"),
+        ("/account/profile/export/", "/account/profile/export"),
+        ("/account/admin/", "/account/admin"),
+        ("/account/admin/users/", "/account/admin/users"),
+        ("/account/admin/users/7/", "/account/admin/users/7"),
+        ("/account/login/?return_to=/orders&lang=de", "/account/login?return_to=/orders&lang=de"),
+        ("/account//evil.example/", "/account//evil.example"),
+    ] {
+        browser.open(typed).await.must_lead_to(page);
+        let head = send(browser.request(Method::HEAD, typed)).await.must_be(303);
+        assert_eq!(head.header("location"), page);
+    }
+    for nothing in ["/account/nothing", "/account/login/more", "/account//evil.example"] {
+        browser.open(nothing).await.must_be(404).must_say("data-code=\"not_found\"");
+    }
+    let form = browser.request(Method::POST, "/account/logout/").form(&[("a", "b")]);
+    send(form).await.must_be(404);
+    browser.open("/account/profile").await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_refused_below_the_pages_is_a_page() {
     let auth = service().await;
     let browser = Browser::new(&auth);
