@@ -5,37 +5,13 @@ import { idleTimer } from './idle.js';
 import { isPage, joinTabs, onWaking, type News } from './tabs.js';
 import type { Client, LoggedOut, Options, Pass, Sessions, Snapshot, TokenPair } from './types.js';
 import { tokensOf, vault, type Tokens } from './vault.js';
+import { canRepeat, isMendable, request, SAFE, unlessAborted } from './wire.js';
 
 const PATH = '/api/v1/auth';
 /** Nobody waits longer for a refresh. */
 const DEADLINE = 15_000;
 /** Why a refresh is given up that nobody needs any more. */
 const LEFT = 'left';
-const SAFE = ['GET', 'HEAD', 'OPTIONS'];
-
-/** A request of ours; nobody of ours answers with a redirection, and what is cached is not wanted. */
-const request = (method: string, body?: unknown, headers = {}): RequestInit => ({
-  method,
-  headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
-  body: JSON.stringify(body) ?? null,
-  redirect: 'error',
-  cache: 'no-store',
-});
-
-/** Whether a body can be sent a second time. */
-const canRepeat = (body: unknown) =>
-  body == null ||
-  typeof body === 'string' ||
-  ArrayBuffer.isView(body) ||
-  [ArrayBuffer, Blob, FormData, URLSearchParams].some((kind) => body instanceof kind);
-
-/** Whether a new access token would help, going by the refusal. Proxies do not always say why. */
-const isMendable = async (answer: Response) => {
-  if (answer.status !== 401) return false;
-  const { code } = await problemOf(answer);
-  const said = code ?? /error="(\w+)"/.exec(answer.headers.get('www-authenticate') ?? '')?.[1] ?? 'no_token';
-  return said === 'invalid_token' || said === 'no_token';
-};
 
 /** Makes a client; one for a page is enough. */
 export const createClient = (options: Options): Client => {
@@ -356,7 +332,7 @@ export const createClient = (options: Options): Client => {
         return told;
       }),
     register: (body) => open('/register', body),
-    verifyEmail: (token) => open('/verify-email', { token }),
+    verifyEmail: (token, password) => open('/verify-email', { token, password }),
     resendVerification: (email) => open('/resend-verification', { email }),
     forgotPassword: (email) => open('/forgot-password', { email }),
     resetPassword: (body) => open('/reset-password', body),
@@ -419,9 +395,3 @@ export const createClient = (options: Options): Client => {
   };
   return client;
 };
-
-/** The same, but whoever gives a call up does not wait for it; what others wait for goes on. */
-const unlessAborted = <T>(work: Promise<T>, signal?: AbortSignal | null): Promise<T> =>
-  signal
-    ? Promise.race([work, new Promise<T>((_, failed) => signal.addEventListener('abort', () => failed(signal.reason), { once: true }))])
-    : work;

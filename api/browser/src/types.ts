@@ -75,7 +75,8 @@ export interface Pass {
 export interface Client {
   login(body: LoginRequest): Promise<LoggedIn>;
   register(body: Newcomer): Promise<void>;
-  verifyEmail(token: string): Promise<void>;
+  /** With the password, nobody confirms an account for whoever registered with their address. */
+  verifyEmail(token: string, password?: string): Promise<void>;
   resendVerification(email: string): Promise<void>;
   forgotPassword(email: string): Promise<void>;
   resetPassword(body: PasswordReset): Promise<void>;

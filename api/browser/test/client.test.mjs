@@ -29,6 +29,24 @@ test('ten calls at once with a dead token: one refresh, each call sent once more
   assert.equal(service.count('/me'), 20);
 });
 
+test('refreshes that are asked for at once are one', async () => {
+  const { service, client } = await loggedIn();
+  await Promise.all([client.refresh(), client.refresh(), client.refresh()]);
+  assert.deepEqual(service.log, ['POST /refresh 200']);
+  await client.refresh();
+  assert.equal(service.count('/refresh'), 2, 'and the next one is another');
+});
+
+test('ten calls at once whose one refresh is lost are told so, and the service was asked once', async () => {
+  const { service, client, ends } = await loggedIn();
+  service.age();
+  service.instead['/refresh'] = [lost];
+  const faults = await Promise.all(Array.from({ length: 10 }, () => client.me().catch((fault) => fault)));
+  assert.deepEqual(new Set(faults.map((fault) => fault.code)), new Set(['network']));
+  assert.equal(service.count('/refresh'), 1);
+  assert.deepEqual([ends, client.snapshot().status], [[], 'in']);
+});
+
 test('a call that was refused before another had refreshed does not refresh again', async () => {
   const { service, client } = await loggedIn();
   service.age();
@@ -389,6 +407,13 @@ test('settings that cannot be meant are refused at once', () => {
   assert.throws(() => createClient({ base: BASE, mode: 'jwt' }), TypeError);
   assert.throws(() => createClient({ base: 'javascript:alert(1)', mode: 'cookie' }), TypeError);
   assert.throws(() => createClient({ mode: 'cookie' }), TypeError, 'there is no page here');
+});
+
+test('an address is confirmed with the password where a page has asked for it', async () => {
+  const service = new FakeService();
+  const client = createClient({ base: BASE, mode: 'bearer', fetch: service.fetch });
+  for (const more of [[], ['secret']]) await client.verifyEmail('t', ...more).catch(() => {});
+  assert.deepEqual(service.sent.map(({ body }) => JSON.parse(body)), [{ token: 't' }, { token: 't', password: 'secret' }]);
 });
 
 test('a base below a path is kept, a slash at its end does not count', async () => {

@@ -106,11 +106,22 @@ test('an outage at the end is no end', (t) =>
     assert.equal(ends[0]?.by, 'idle');
   }));
 
+/** What fits into 31 bits of milliseconds; a timer that is set for longer fires at once. */
+const FURTHEST = 2 ** 31 - 1;
+
 test('a limit that is further away than timers reach is no limit that has passed', (t) =>
   idling(t, async ({ service, client, warnings, ends, pass }) => {
+    const { setTimeout: later } = globalThis;
+    const set = [];
+    globalThis.setTimeout = (tell, ms = 0, ...more) => {
+      set.push(ms);
+      return later(tell, ms > FURTHEST ? 1 : ms, ...more);
+    };
     service.idle = 60 * 24 * 60 * MINUTE;
     await Promise.all([client.stay(), pass(0)]);
     await pass(MINUTE);
     await pass(60 * MINUTE);
+    globalThis.setTimeout = later;
     assert.deepEqual([warnings, ends], [[], []]);
+    assert.ok(set.length > 0 && Math.max(...set) <= FURTHEST, `a timer was set for ${Math.max(...set)} ms`);
   }));

@@ -61,15 +61,50 @@ test('a logout is heard through storage alone', async () => {
   undo.forEach((it) => it());
 });
 
-test('a lease that its tab has left behind, or that is no lease, keeps nobody waiting', async () => {
+const TURN = `portcullis:${API}:turn`;
+const holder = () => JSON.parse(items.get(TURN) ?? '{}').id;
+
+test('a lease that its tab has left behind, or that is no lease, is taken over', async () => {
   const undo = withLocks(undefined);
-  for (const left of [JSON.stringify({ id: 'x', until: Date.now() - 1 }), JSON.stringify({ id: 'x', until: Date.now() + 1e9 }), 'garbage', '7']) {
+  const inDays = Date.now() + 1e9;
+  for (const left of [JSON.stringify({ id: 'x', until: Date.now() - 1 }), JSON.stringify({ id: 'x', until: inDays }), 'garbage', '7']) {
     await withTabs(1, async (service, [client]) => {
-      items.set(`portcullis:${API}:turn`, left);
+      let during;
+      service.instead['/refresh'] = [() => {
+        during = holder();
+        return new Response(JSON.stringify({ status: 'success', data: service.pair() }));
+      }];
+      items.set(TURN, left);
       await client.me();
       assert.equal(service.count('/refresh'), 1);
+      assert.ok(during && during !== 'x', `${left}: it went on without a lease: ${during}`);
+      assert.equal(items.has(TURN), false, 'and gave it back');
     });
   }
+  undo();
+});
+
+test('of two tabs that find no lease at once, the one whose lease is overwritten waits for the other', async () => {
+  const undo = withLocks(undefined);
+  await withTabs(1, async (service, [client]) => {
+    const other = { id: 'the other tab', until: Date.now() + 20_000 };
+    const { setItem } = localStorage;
+    let written = 0;
+    // Processes of a browser see each other's storage a little late: the other one has written as well.
+    localStorage.setItem = (key, value) => {
+      setItem(key, value);
+      if (key === TURN && (written += 1) === 1) queueMicrotask(() => items.set(TURN, JSON.stringify(other)));
+    };
+    const told = client.me();
+    await until(() => written > 0 && holder() === other.id);
+    // Long enough for several looks at whose turn it is.
+    await new Promise((done) => setTimeout(done, 400));
+    assert.equal(service.count('/refresh'), 0, 'it is the turn of the other');
+    items.delete(TURN);
+    await told;
+    localStorage.setItem = setItem;
+    assert.deepEqual([service.count('/refresh'), written], [1, 2]);
+  });
   undo();
 });
 
