@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicI64, Ordering};
 use core::time::Duration;
 
 use crate::server::load::LoadArg;
-use crate::server::{ffi, life};
+use crate::server::{abilities, ffi, life};
 
 const YEARS_10_S: i64 = 315_360_000;
 const DAYS_400_S: i64 = 34_560_000;
@@ -112,6 +112,7 @@ pub(crate) fn register(ctx: ffi::Ctx, args: &[LoadArg]) -> Result<(), String> {
     }
     // SAFETY: `ctx` is that of the load.
     let status = unsafe { ffi::load_configs(ctx) };
+    abilities::need_confirmation(requires_confirm());
     (status == ffi::OK).then_some(()).ok_or_else(|| {
         "the server refused a portcullis.* setting; the line above says which".to_owned()
     })
@@ -208,6 +209,7 @@ unsafe extern "C" fn set_switch(
     if before != i64::from(value) && core::ptr::eq(setting, &raw const REQUIRE_CONFIRM) {
         // What was answered by the other rule is not to be kept.
         life::rise();
+        abilities::need_confirmation(value != 0);
     }
     ffi::OK
 }

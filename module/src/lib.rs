@@ -34,7 +34,7 @@ use redis_module::raw;
 
 use crate::commands::docs;
 use crate::ledger::data_type;
-use crate::server::{ask, ffi, load, reply};
+use crate::server::{abilities, ask, ffi, load, reply};
 
 /// Memory comes from Redis, so that `INFO memory` and `maxmemory` see it.
 #[global_allocator]
@@ -45,8 +45,6 @@ const NAME: &CStr = c"portcullis";
 const VERSION: c_int = 100;
 /// The oldest server that has all that is needed.
 const OLDEST_SERVER: c_int = 0x0007_0000;
-/// Without it Valkey 9 refuses `CLUSTER MIGRATESLOTS`. Redis may give this bit another meaning.
-const VALKEY_HANDLE_ATOMIC_SLOT_MIGRATION: u32 = 1 << 5;
 
 /// Called by Redis when the module is loaded.
 ///
@@ -95,7 +93,7 @@ fn refuse_unfit_server() -> Result<(), String> {
 }
 
 fn register(ctx: ffi::Ctx, args: &[load::LoadArg]) -> Result<(), String> {
-    declare_abilities(ctx);
+    abilities::begin(ctx);
     if !data_type::register(ctx) {
         return Err("the server refused the data type authledgr".to_owned());
     }
@@ -106,17 +104,6 @@ fn register(ctx: ffi::Ctx, args: &[load::LoadArg]) -> Result<(), String> {
     reply::prepare_ok(ctx);
     warn_of_forgetting(ctx);
     Ok(())
-}
-
-fn declare_abilities(ctx: ffi::Ctx) {
-    let mut abilities = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS
-        | raw::REDISMODULE_OPTION_NO_IMPLICIT_SIGNAL_MODIFIED
-        | raw::REDISMODULE_OPTIONS_HANDLE_REPL_ASYNC_LOAD;
-    if ffi::server_field(ctx, c"valkey_version").is_some() {
-        abilities |= VALKEY_HANDLE_ATOMIC_SLOT_MIGRATION;
-    }
-    // SAFETY: `ctx` is that of the load.
-    unsafe { ffi::set_module_options(ctx, abilities.cast_signed()) };
 }
 
 /// A server that evicts or forgets ledgers brings revoked tokens back to life.

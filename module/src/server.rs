@@ -1,10 +1,12 @@
 //! Redis as the rest of the module sees it: its functions, a command as it runs and what it
 //! answers, the clock, questions to other commands, streams, whether somebody vouches for what it
-//! holds, what is known of all its ledgers at once, and which life of them it is in.
+//! holds, what is known of all its ledgers at once, which life of them it is in, and what may be done
+//! with them.
 //!
 //! May use the plain types of `portcullis-core` and nothing else of ours. Knows no setting, no
 //! ledger and no command. What can be done without handing out a pointer of Redis's is done here.
 
+pub(crate) mod abilities;
 pub(crate) mod all_ledgers;
 pub(crate) mod allocator;
 pub(crate) mod arg;

@@ -35,6 +35,9 @@ fn f_57_a_slot_leaves_while_confirmations_come_in() {
         let replica = cluster.replica_of(from, &options);
         let (mut source, mut target) = (talk::to(from), talk::to(to));
         source.say("AUTH.SESSION CREATE {user}:1 s EX 900");
+        confirm(&mut source);
+        // Or it would not take a slot without being confirmed itself.
+        assert_eq!(target.say("CONFIG SET portcullis.require-confirm no"), "OK");
 
         assert_eq!(source.say("DEBUG SLOTMIGRATION PREVENT-PAUSE 1"), "OK");
         let slot = source.say("CLUSTER KEYSLOT {user}:1");
@@ -59,5 +62,51 @@ fn f_57_a_slot_leaves_while_confirmations_come_in() {
         assert!(!is_confirmed(to), "a confirmation left with the slot");
         wait_until("the replica is confirmed", || is_confirmed(&replica));
         assert_eq!(target.say("EXISTS {user}:1"), "1");
+    });
+}
+
+/// Commands do not tell whether anybody vouches for the server that they come from.
+#[test]
+fn a_slot_moves_in_one_step_only_between_servers_that_are_confirmed() {
+    on_each_server(|server| {
+        if !server.is_valkey() || server.version() < (9, 0) {
+            return;
+        }
+        let options = Redis::options().server(server);
+        let options = options.module_arguments(&["require-confirm", "yes"]);
+        let cluster = Cluster::start(&options);
+        let from = cluster.node_of("{user}:1");
+        let to = cluster.nodes.iter().find(|node| node.port() != from.port()).expect("another");
+        let (mut source, mut target) = (talk::to(from), talk::to(to));
+        source.say("AUTH.SESSION CREATE {user}:1 s EX 900");
+        let slot = source.say("CLUSTER KEYSLOT {user}:1");
+        let there = target.say("CLUSTER MYID");
+        let move_it = format!("CLUSTER MIGRATESLOTS SLOTSRANGE {slot} {slot} NODE {there}");
+
+        let told = source.say(&move_it);
+        assert_ne!(told, "OK", "nobody vouches for what would leave");
+        confirm(&mut source);
+        source.say("FLUSHALL");
+        source.say("AUTH.SESSION CREATE {user}:1 s EX 900");
+        assert_eq!(source.say(&move_it), told, "nobody does any more");
+        let run_id = source.info("server", "run_id");
+        assert_eq!(source.say(&format!("AUTH.CONFIRM {run_id} PX 1")), "OK");
+        assert_eq!(source.say("DEBUG SLEEP 0.1"), "OK");
+        assert_eq!(source.say(&move_it), told, "it has ended, though nobody asked");
+
+        confirm(&mut source);
+        confirm(&mut target);
+        assert_eq!(source.say(&move_it), "OK");
+        wait_until("the slot has left", || migration(&mut source) == "success");
+        assert_eq!(target.say("AUTH.CHECK {user}:1 t SESSION s"), "OK");
+        assert!(is_confirmed(to));
+
+        // Where nobody has to confirm anything, nothing is lacking.
+        target.say("CONFIG SET portcullis.require-confirm no");
+        target.say("SWAPDB 0 0");
+        let back = source.say("CLUSTER MYID");
+        let told =
+            target.say(&format!("CLUSTER MIGRATESLOTS SLOTSRANGE {slot} {slot} NODE {back}"));
+        assert_eq!(told, "OK");
     });
 }

@@ -92,6 +92,9 @@ pub(crate) fn confirm(call: &Call<'_>) -> Reply {
     if origin != Origin::Log {
         if !options.notes {
             confirmed::set(options.lease);
+            if let Some(lease) = options.lease {
+                look_at_its_end(call.ctx(), lease);
+            }
         }
         tell_replicas(call, || run_id.bytes().to_vec());
     }
@@ -229,6 +232,18 @@ pub(crate) fn log_again_soon(ctx: ffi::Ctx) {
         TO_LOG.store(true, Ordering::Relaxed);
         set_timer(ctx, 0);
     }
+}
+
+/// Whoever asks sees that a lease has ended; a server that nobody asks must not let its slots leave either.
+fn look_at_its_end(ctx: ffi::Ctx, lease: Duration) {
+    let ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX).saturating_add(1);
+    // SAFETY: `ctx` is that of a command; the timer needs no data.
+    unsafe { ffi::create_timer(ctx, ms, Some(lease_may_be_over), core::ptr::null_mut()) };
+}
+
+unsafe extern "C" fn lease_may_be_over(_ctx: ffi::Ctx, _data: *mut c_void) {
+    // Looking is enough, and if the lease was renewed nothing happens.
+    let _ = confirmed::is_confirmed();
 }
 
 /// Sets the timer, unless it is set.

@@ -1,8 +1,8 @@
 //! Whether somebody vouches for what this server holds, and for how long. What makes it so, and what
 //! makes it void, is the table at the head of `commands/confirm.rs`; here it is only kept.
 //!
-//! A confirmation may be a lease. Its end passes unseen, so it is looked at whenever somebody asks;
-//! whoever keeps an answer was told of it beforehand.
+//! A confirmation may be a lease. Its end passes unseen, so it is looked at whenever somebody asks, and by a
+//! timer; whoever keeps an answer was told of it beforehand.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
@@ -10,7 +10,7 @@ use core::time::Duration;
 use portcullis_core::UnixMs;
 
 use crate::server::clock::monotonic_now;
-use crate::server::life;
+use crate::server::{abilities, life};
 
 static CONFIRMED: AtomicBool = AtomicBool::new(false);
 /// When the lease ends, by the clock that nobody can set.
@@ -53,6 +53,7 @@ pub(crate) fn set(lease: Option<Duration>) {
     let end = lease.map_or(NO_END, |lease| monotonic_now().0.saturating_add(ms(lease)));
     let before = END_MS.swap(end, Ordering::Relaxed);
     CONFIRMED.store(true, Ordering::Relaxed);
+    abilities::are_confirmed(true);
     if was_confirmed && end < before {
         life::rise();
     }
@@ -62,5 +63,6 @@ pub(crate) fn set(lease: Option<Duration>) {
 pub(crate) fn void() {
     CONFIRMED.store(false, Ordering::Relaxed);
     END_MS.store(NO_END, Ordering::Relaxed);
+    abilities::are_confirmed(false);
     life::rise();
 }

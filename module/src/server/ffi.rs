@@ -84,6 +84,7 @@ functions! {
     create_subcommand = RedisModule_CreateSubcommand(parent: *mut raw::RedisModuleCommand, name: *const c_char, run: raw::RedisModuleCmdFunc, flags: *const c_char, first: c_int, last: c_int, step: c_int) -> c_int;
     set_command_info = RedisModule_SetCommandInfo(command: *mut raw::RedisModuleCommand, info: *const raw::RedisModuleCommandInfo) -> c_int;
     create_data_type = RedisModule_CreateDataType(ctx: Ctx, name: *const c_char, version: c_int, methods: *mut raw::RedisModuleTypeMethods) -> *mut raw::RedisModuleType;
+    detached_context = RedisModule_GetDetachedThreadSafeContext(ctx: Ctx) -> Ctx;
     set_module_options = RedisModule_SetModuleOptions(ctx: Ctx, options: c_int);
     register_number = RedisModule_RegisterNumericConfig(ctx: Ctx, name: *const c_char, default: c_longlong, flags: core::ffi::c_uint, min: c_longlong, max: c_longlong, get: raw::RedisModuleConfigGetNumericFunc, set: raw::RedisModuleConfigSetNumericFunc, apply: raw::RedisModuleConfigApplyFunc, data: *mut c_void) -> c_int;
     load_configs = RedisModule_LoadConfigs(ctx: Ctx) -> c_int;
