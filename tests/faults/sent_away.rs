@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::{join_all, join3};
-use portcullis_tests::{Login, Service, captured_log, send, tell};
+use portcullis_tests::{Login, Running, Service, captured_log, running, send, tell};
 use reqwest::Method;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Executor as _, Row as _};
+use sqlx::{AssertSqlSafe, Executor as _};
 
 use crate::endpoints::{Called, ENDPOINTS, Endpoint, INTROSPECTOR, LOGOUT_EVERYONE, Person};
 use crate::talk::{agree, eventually};
@@ -223,9 +223,9 @@ async fn f_55_a_logout_that_lost_a_deadlock_is_done_all_the_same() {
     let logout = auth.request(Method::POST, "/logout-all-devices").bearer_auth(&alice.access);
     let going = tokio::spawn(send(logout));
     eventually("the logout waits for the session", async || {
-        let told = sqlx::query("show processlist").fetch_all(auth.db()).await.unwrap();
-        let running = told.iter().filter_map(|row| row.get::<Option<String>, _>("Info"));
-        running.into_iter().any(|it| it.starts_with("update users u straight_join user_sessions"))
+        let waits =
+            |it: &Running| it.statement.starts_with("update users u straight_join user_sessions");
+        running(auth.db()).await.iter().any(waits)
     });
     let user = "select id from users where id = ? for update";
     sqlx::query(user).bind(alice.user_id).execute(&mut *tx).await.unwrap();

@@ -24,6 +24,8 @@ mod node;
 mod process;
 mod queries;
 mod redis_server;
+#[cfg(feature = "service")]
+mod running;
 mod servers;
 #[cfg(feature = "service")]
 mod service;
@@ -46,6 +48,8 @@ pub use node::{NodePart, browser_package, skipped};
 pub use process::{Process, find_program};
 pub use queries::{DATABASE, Queries, committed_queries, described_queries};
 pub use redis_server::{Redis, RedisOptions};
+#[cfg(feature = "service")]
+pub use running::{Running, running};
 pub use servers::{Server, servers};
 #[cfg(feature = "service")]
 pub use service::{Service, captured_log};

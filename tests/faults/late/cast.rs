@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::{EncodingKey, decode_header};
-use portcullis_tests::{Answer, Database, Login, Network, Process, Redis, wait_at_most};
+use portcullis_tests::{Answer, Database, Login, Network, Process, Redis, running, wait_at_most};
 use redis::Connection;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, MySqlPool};
@@ -26,7 +26,7 @@ const BEGINNING: u64 = 200;
 /// machine.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 /// The MySQL user of the instance that is cut off, by which its connections are known.
-const CUT_OFF: &str = "cut_off";
+pub(crate) const CUT_OFF: &str = "cut_off";
 
 /// A session, and the user it is of.
 #[derive(Clone, Copy)]
@@ -210,14 +210,10 @@ impl<'a> Cast<'a> {
 
     /// MySQL ends the sessions of the instance that is cut off, as it does with whoever is silent.
     pub(crate) async fn mysql_lets_go(&self) {
-        let theirs = format!(
-            "select cast(id as unsigned) from information_schema.processlist where user = '{CUT_OFF}' and db = database()"
-        );
-        let ids: Vec<u64> =
-            sqlx::query_scalar(AssertSqlSafe(theirs)).fetch_all(&self.db).await.unwrap();
-        for id in ids {
+        for theirs in running(&self.db).await.iter().filter(|it| it.user == CUT_OFF) {
             // It may have ended by itself.
-            drop(sqlx::query(AssertSqlSafe(format!("kill {id}"))).execute(&self.db).await);
+            let kill = format!("kill {}", theirs.id);
+            drop(sqlx::query(AssertSqlSafe(kill)).execute(&self.db).await);
         }
     }
 

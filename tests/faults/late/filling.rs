@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use portcullis_tests::{Login, Network, Process};
+use portcullis_tests::{Login, Network, Process, Running, running};
 use sqlx::{Connection as _, Executor as _, MySqlConnection};
 
-use super::cast::{ADMIN, Cast, ROUTE, Whose};
+use super::cast::{ADMIN, CUT_OFF, Cast, ROUTE, Whose};
 use super::tally::Tally;
 use crate::sizes::populate;
 use crate::talk::eventually;
@@ -97,9 +97,8 @@ async fn cut_off_while_filling(cast: &Cast<'_>, sessions: &[(u64, String)]) {
     holder.execute("start transaction").await.unwrap();
     holder.execute(sqlx::AssertSqlSafe(hold)).await.unwrap();
     redis::cmd("FLUSHALL").exec(&mut cast.redis.connection()).unwrap();
-    let reading = "select count(*) from information_schema.processlist
-                    where user = 'cut_off' and db = database() and info like '%in share mode%'";
-    eventually("sessions are read", async || cast.number(reading).await > 0);
+    let reads = |it: &Running| it.user == CUT_OFF && it.statement.contains("in share mode");
+    eventually("sessions are read", async || running(&cast.db).await.iter().any(reads));
     cast.network.cut(ROUTE);
     holder.execute("commit").await.unwrap();
     eventually("sessions are on their way", async || {

@@ -1,5 +1,6 @@
 //! A login that waits in MySQL, just before its transaction, until the test lets it go on.
 
+use portcullis_tests::{Running, running};
 use reqwest::{RequestBuilder, Response};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, MySqlConnection, MySqlPool};
 use tokio::task::JoinHandle;
@@ -19,13 +20,12 @@ pub(super) async fn held_up(db: &MySqlPool, user_id: u64, login: RequestBuilder)
     holder.execute("start transaction").await.unwrap();
     holder.execute(AssertSqlSafe(hold)).await.unwrap();
     let login = tokio::spawn(login.send());
-    // Seen in the list of queries: MySQL shows its locks anew only to whoever asks seldom.
-    let waiting = "select count(*) from information_schema.processlist
-                    where db = database() and info like '%from users%for update%'
-                      and id <> connection_id()";
-    eventually("the login waits for its user", async || {
-        sqlx::query_scalar::<_, i64>(waiting).fetch_one(db).await.unwrap() > 0
-    });
+    // Seen in the list of statements: MySQL shows its locks anew only to whoever asks seldom.
+    let waits = |it: &Running| {
+        let (of, rest) = it.statement.split_once("from users").unwrap_or_default();
+        !of.is_empty() && rest.contains("for update")
+    };
+    eventually("the login waits for its user", async || running(db).await.iter().any(waits));
     HeldUp { holder, login }
 }
 
