@@ -30,11 +30,15 @@ fn the_removal_script_deletes_every_ledger_and_a_server_without_the_module_has_t
         tell(&mut connection, &format!("AUTH.CONFIRM {run_id} MARK mark BEFORE 1795305000500"));
         for database in [1, 0] {
             select(&mut connection, database);
-            let mut fill = redis::pipe();
+            let mut ledgers = redis::pipe();
             for subject in 0..SUBJECTS {
-                fill.cmd("AUTH.SESSION").arg("REVOKEALL").arg(format!("user:{subject}")).ignore();
+                ledgers
+                    .cmd("AUTH.SESSION")
+                    .arg("REVOKEALL")
+                    .arg(format!("user:{subject}"))
+                    .ignore();
             }
-            fill.cmd("SET").arg("other").arg(1).ignore().exec(&mut connection).unwrap();
+            ledgers.cmd("SET").arg("other").arg(1).ignore().exec(&mut connection).unwrap();
         }
 
         let path = redis_cli_of(&redis);

@@ -93,8 +93,8 @@ fn serve(mut replica: TcpStream, snapshot: &[u8], stream: &[u8]) -> std::io::Res
             ["REPLCONF", ..] => replica.write_all(b"+OK\r\n")?,
             ["PSYNC", ..] => {
                 let id = "0123456789abcdef0123456789abcdef01234567";
-                let head = format!("+FULLRESYNC {id} 0\r\n${}\r\n", snapshot.len());
-                replica.write_all(&[head.as_bytes(), snapshot, stream].concat())?;
+                let begin = format!("+FULLRESYNC {id} 0\r\n${}\r\n", snapshot.len());
+                replica.write_all(&[begin.as_bytes(), snapshot, stream].concat())?;
             }
             _ => replica.write_all(b"-ERR not known here\r\n")?,
         }

@@ -126,7 +126,11 @@ fn a_mark_is_lost_with_the_ledgers_it_speaks_of_here_and_on_replicas() {
             assert_eq!((mark(&mut talk), mark(&mut follower)), ("m".into(), "m".into()));
             assert_eq!(talk.say(event), "OK");
             assert_eq!(talk.say("WAIT 1 60000"), "1");
-            assert_eq!((mark(&mut talk), mark(&mut follower)), ("".into(), "".into()), "{event}");
+            assert_eq!(
+                (mark(&mut talk), mark(&mut follower)),
+                (String::new(), String::new()),
+                "{event}"
+            );
         }
     });
 }
