@@ -1,6 +1,8 @@
 //! `AUTH.SESSION CREATE`: begins a session, or prolongs a live one.
 
-use portcullis_core::{Beginning, Create, Created, Facts, FenceToken, Ledger, Refusal, UnixMs};
+use portcullis_core::{
+    Beginning, Create, Created, Facts, FenceToken, Ledger, Present, Refusal, UnixMs,
+};
 
 use crate::commands::errors::{
     CREATE_EXPIRE, DEVICE, ENDED, FENCE, ID, INTEGER, MAX, NO_FENCE, STALE, SYNTAX, TOO_MANY,
@@ -34,7 +36,9 @@ pub(crate) fn create(call: &Call<'_>) -> Reply {
         ledger.put(&replayed(&request.session, moment.now));
         Created::default()
     } else {
-        match begin(call, &mut ledger, key, &request) {
+        // One reading of the clock, or what is short would be over before it has begun.
+        let present = Present { now: moment.now, ..call.present() };
+        match begin(call, &mut ledger, key, &request, present) {
             Ok(created) => created,
             Err(refusal) => return counters::rejected(refusal),
         }
@@ -60,9 +64,9 @@ fn begin(
     ledger: &mut Ledger,
     key: Arg<'_>,
     request: &Request<'_>,
+    present: Present,
 ) -> Result<Created, Reply> {
-    let (session, present) = (&request.session, call.present());
-    let now = present.now;
+    let (session, now) = (&request.session, present.now);
     let wording = |refusal| match refusal {
         Refusal::Stale => STALE,
         Refusal::Ended => ENDED,
