@@ -77,6 +77,12 @@ aarch64: install-aarch64 ## the module, compiled for aarch64 and loaded into a r
 docs: install-docs ## the documents as a site, links checked, in target/docs
 	@package/docs
 
+pictures: install ## the pictures of the pages in README.md, taken anew
+	@cargo build -p portcullis-module
+	@cargo build -p portcullis-api
+	@cargo test -p portcullis-tests --test browser the_pictures_of_the_readme
+	@mkdir -p api/docs/pictures && cp "$${CARGO_TARGET_DIR:-target}"/screenshots/readme/*.webp api/docs/pictures/
+
 clean: ## remove everything that was built or started here
 	@cargo clean
 
@@ -98,4 +104,4 @@ install-bench:
 install-package install-trial install-images install-aarch64 install-docs: install-%:
 	@tests/install $*
 
-.PHONY: help demo run test test-mysql test-long fuzz lint audit bench bench-long db clean install built-demo install-demo install-bench package package-test reproduce images aarch64 docs install-package install-trial install-images install-aarch64 install-docs
+.PHONY: help demo run test test-mysql test-long fuzz lint audit bench bench-long db clean install built-demo install-demo install-bench package package-test reproduce images aarch64 docs pictures install-package install-trial install-images install-aarch64 install-docs

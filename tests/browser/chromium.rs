@@ -221,6 +221,16 @@ impl Tab<'_> {
         self.ask("type", json!({ "texts": texts }));
     }
 
+    /// Presses keys by their names: `Tab`, `Enter`, `Space`, `Shift+Tab`.
+    pub(crate) fn keys(&self, keys: &[&str]) {
+        self.ask("keys", json!({ "keys": keys }));
+    }
+
+    /// Goes on with Tab to something, as people do; whatever has the focus on the way must be seen.
+    pub(crate) fn walk_to(&self, selector: &str) {
+        self.ask("walk", json!({ "selector": selector, "most": 80 }));
+    }
+
     pub(crate) fn click(&self, selector: &str) {
         self.ask("click", json!({ "selector": selector }));
     }
@@ -255,11 +265,13 @@ impl Tab<'_> {
         );
     }
 
-    /// Keeps a picture of it under `target/`.
+    /// Keeps a picture of it under `target/`, as PNG unless the name says otherwise.
     pub(crate) fn shot(&self, name: &str) {
-        let folder = portcullis_tests::target().join("screenshots");
-        std::fs::create_dir_all(&folder).expect("target/ is writable");
-        self.ask("shot", json!({ "file": folder.join(format!("{name}.png")) }));
+        let file = if name.contains('.') { name.to_owned() } else { format!("{name}.png") };
+        self.ask(
+            "shot",
+            json!({ "file": portcullis_tests::target().join("screenshots").join(file) }),
+        );
     }
 
     /// What axe finds serious or worse.

@@ -2,7 +2,8 @@
 // answered by a line with the same `id` and a `value` or a `fault`. Ends, and Chromium with it, when nobody
 // has anything to say any more.
 
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
 
@@ -50,6 +51,34 @@ const run = (page, script, given) =>
     [script, given ?? null],
   );
 
+const plain = (page, path) => page.screenshot({ path, fullPage: true }).then(() => null);
+/** A picture for a page of text: Playwright itself makes none of this kind. */
+const small = async (page, path) => {
+  const { scrollWidth: width, scrollHeight: height } = await page.evaluate(() => {
+    const { scrollWidth, scrollHeight } = document.documentElement;
+    return { scrollWidth, scrollHeight };
+  });
+  const session = await page.context().newCDPSession(page);
+  const clip = { x: 0, y: 0, width, height, scale: 1 };
+  const { data } = await session.send('Page.captureScreenshot', { format: 'webp', quality: 80, captureBeyondViewport: true, clip });
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, Buffer.from(data, 'base64'));
+  await session.detach();
+};
+
+/** What has the focus, and why that cannot be seen, if so. */
+const focused = (selector) => {
+  const it = document.activeElement;
+  const what = it.id || it.name || it.dataset.nav || it.textContent.trim().slice(0, 30) || it.localName;
+  if (it === document.body) return { is: selector === 'body', what: 'body' };
+  const { outlineStyle, outlineWidth } = getComputedStyle(it);
+  const { top, bottom, left, right, width, height } = it.getBoundingClientRect();
+  const isDrawn = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
+  const isInside = bottom > 0 && top < innerHeight && right > 0 && left < innerWidth && width > 1 && height > 1;
+  const hidden = !isDrawn ? `${what} has no outline` : !isInside ? `${what} is outside of the window` : undefined;
+  return { is: it.matches(selector), what, hidden };
+};
+
 const orders = {
   async profile({ name, options }) {
     profiles.set(name, await browser.newContext({ ...options, ignoreHTTPSErrors: false }));
@@ -87,7 +116,24 @@ const orders = {
       else await keyboard.type(text);
     }
   },
-  shot: ({ tab, file }) => tabs.get(tab).page.screenshot({ path: file, fullPage: true }).then(() => null),
+  async keys({ tab, keys }) {
+    for (const key of keys) await tabs.get(tab).page.keyboard.press(key);
+  },
+  // Goes on with Tab until something like this has the focus; all that has it on the way must be seen.
+  async walk({ tab, selector, most }) {
+    const { page } = tabs.get(tab);
+    const way = [];
+    await page.waitForLoadState();
+    while (way.length < most) {
+      await page.keyboard.press('Tab');
+      const stop = await page.evaluate(focused, selector);
+      way.push(stop.what);
+      if (stop.hidden) throw new Error(`the focus cannot be seen: ${stop.hidden}: ${way.join(' > ')}`);
+      if (stop.is) return way;
+    }
+    throw new Error(`no ${selector} in ${most} steps: ${way.join(' > ')}`);
+  },
+  shot: ({ tab, file }) => (file.endsWith('.webp') ? small : plain)(tabs.get(tab).page, file),
   // Into a world of its own, so that no policy of the page stands in the way.
   async axe({ tab }) {
     const { page } = tabs.get(tab);

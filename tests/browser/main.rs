@@ -6,9 +6,12 @@
 mod certificate;
 mod chromium;
 mod guide;
+mod keyboard;
+mod narrow;
 mod outages;
 mod package;
 mod pages;
+mod pictures;
 mod samples;
 mod servers;
 mod site;

@@ -3,20 +3,22 @@
 use std::time::Duration;
 
 use portcullis_tests::{Database, PASSWORD};
+use reqwest::Url;
 use serde_json::{Value, json};
 
 use crate::chromium::{Browser, Tab};
 use crate::site::Site;
 use crate::users::QUARTER;
 
-async fn site() -> Option<Site> {
+/// A site whose mails and logins lead to the service's own pages, with alice.
+pub(crate) async fn site() -> Option<Site> {
     let site = Site::with(|settings| settings.accounts.frontend_url.clear()).await?;
     site.user("alice").await;
     Some(site)
 }
 
 /// Fills the login form in and sends it.
-fn log_in(tab: &Tab<'_>, name: &str, password: &str) {
+pub(crate) fn log_in(tab: &Tab<'_>, name: &str, password: &str) {
     tab.fill("#login [name=email]", &format!("{name}@example.com"));
     tab.fill("#login [name=password]", password);
     tab.click("#login button[name=login]");
@@ -38,7 +40,8 @@ fn look(tab: &Tab<'_>, name: &str) {
     tab.shot(name);
 }
 
-const OPEN: [&str; 6] = [
+/// Pages for whoever is not logged in.
+pub(crate) const OPEN: [&str; 6] = [
     "login",
     "register",
     "verify-email",
@@ -46,8 +49,10 @@ const OPEN: [&str; 6] = [
     "forgot-password",
     "reset-password?token=x",
 ];
-const OWN: [&str; 3] = ["sessions", "password", "profile"];
-const ADMIN: [&str; 3] = ["admin", "admin/users", "admin/audit"];
+/// Pages of somebody's own account.
+pub(crate) const OWN: [&str; 3] = ["sessions", "password", "profile"];
+/// Pages of administrators, beside those about one user.
+pub(crate) const ADMIN: [&str; 3] = ["admin", "admin/users", "admin/audit"];
 
 /// Every page, in one language and one colour scheme.
 async fn every_page(language: &str, scheme: &str) {
@@ -127,6 +132,51 @@ async fn who_comes_to_a_guarded_page_logs_in_and_is_there() {
     log_in(&tab, "alice", PASSWORD);
     tab.is_at(r"/orders\?page=2$");
     assert_eq!(tab.text("h1"), "Orders");
+}
+
+/// Addresses that look like paths of ours, and are read as another host by somebody.
+const ELSEWHERE: [&str; 12] = [
+    "//evil.shop.test/",
+    "/\\evil.shop.test/",
+    "/\t/evil.shop.test/",
+    "/..//evil.shop.test/",
+    "/%2e%2E//evil.shop.test/",
+    "/account/..//evil.shop.test/",
+    "/account/login/../..//evil.shop.test/",
+    "/.//evil.shop.test/",
+    "https:evil.shop.test/",
+    "https://evil.shop.test/",
+    "https://www.shop.test@evil.shop.test/",
+    "javascript:document.title='evil'",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_form_and_no_link_of_ours_leads_to_another_origin() {
+    let Some(site) = site().await else { return };
+    let Some(browser) = Browser::open() else { return };
+    let login = |wanted: &str| {
+        let page = format!("{}/account/login", site.www);
+        Url::parse_with_params(&page, [("return_to", wanted)]).unwrap().to_string()
+    };
+    let stays = |tab: &Tab<'_>, wanted: &str| {
+        tab.is_at("/account/sessions$");
+        assert!(tab.url().starts_with(&site.www), "{wanted}: {}", tab.url());
+    };
+    let tab = browser.tab(&login(ELSEWHERE[3]));
+    // So it is read where it is followed, which is why none with dots is.
+    let read = "return new URL('/..//evil.shop.test/', location).pathname";
+    assert_eq!(tab.run(read), "//evil.shop.test/");
+    for wanted in ELSEWHERE {
+        tab.go(&login(wanted));
+        log_in(&tab, "alice", PASSWORD);
+        stays(&tab, wanted);
+        // Whoever is logged in already is led on at once.
+        tab.go(&login(wanted));
+        stays(&tab, wanted);
+        tab.click("#logout button[name=logout]");
+        tab.is_at("/account/login");
+    }
+    assert_eq!(tab.faults(), json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 mod dependencies;
 mod installation;
 mod packages;
+mod pictures;
 mod queries;
 mod requirements;
 mod results;

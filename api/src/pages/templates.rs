@@ -75,6 +75,7 @@ fn environment<T: Serialize>(
             texts::text(language, &format!("{kind}.{code}")).unwrap_or(otherwise).to_owned()
         },
     );
+    environment.add_function("device", move |info: Value| device(language, &info));
     environment.add_filter("instant", instant);
     environment.add_filter("urlencoded", in_query);
     Ok(environment)
@@ -89,6 +90,15 @@ fn translated(language: Language, key: &str, values: &Kwargs) -> Result<String, 
     texts::filled(language, key, &given).ok_or_else(|| {
         Error::new(ErrorKind::InvalidOperation, format!("no text {key} for these values"))
     })
+}
+
+/// What a session is called by the device that it began on.
+fn device(language: Language, info: &Value) -> Result<String, Error> {
+    let part = |name: &str| Ok::<_, Error>((name.to_owned(), info.get_attr(name)?.to_string()));
+    let known = [part("browser")?, part("os")?];
+    let is_unknown = known.iter().all(|(_, value)| value == "Unknown");
+    let key = if is_unknown { "sessions.unknown" } else { "sessions.device" };
+    texts::filled(language, key, &known).ok_or_else(|| ErrorKind::InvalidOperation.into())
 }
 
 /// `2026-01-31 12:00 UTC`, of what the API writes; script shows it in the reader's own time.

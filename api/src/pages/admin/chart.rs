@@ -52,6 +52,11 @@ pub(super) fn bars(rows: &Value, label: &str, lower: &str, upper: &str) -> Vec<B
     bars
 }
 
+/// What the highest bar stands for.
+pub(super) fn highest(bars: &[Bar]) -> u64 {
+    bars.iter().map(|bar| bar.lower + bar.upper).max().unwrap_or_default()
+}
+
 /// A tenth is as fine as can be seen.
 fn round(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
@@ -70,7 +75,7 @@ mod tests {
             { "at": "two", "good": 1, "bad": 0 },
         ]);
         let bars = bars(&rows, "at", "good", "bad");
-        assert_eq!(bars.len(), 2);
+        assert_eq!((bars.len(), highest(&bars)), (2, 4));
         assert_eq!((bars[0].upper_y, bars[0].upper_height), (0.0, 25.0));
         assert_eq!((bars[0].lower_y, bars[0].lower_height), (25.0, 75.0));
         assert_eq!((bars[1].x, bars[1].width), (264.0, 192.0));

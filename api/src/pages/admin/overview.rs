@@ -23,9 +23,11 @@ async fn page(visit: &mut Visit, status: StatusCode, problem: Option<Problem>) -
     let revoked = revoked.data();
     // Whether all is well or not, the answer names each part.
     let health = visit.call(Method::GET, "/health", None).await.json;
+    let logins = chart::bars(&overview["logins"], "at", "succeeded", "failed");
     let own = json!({
         "overview": overview,
-        "logins": chart::bars(&overview["logins"], "at", "succeeded", "failed"),
+        "busiest": chart::highest(&logins),
+        "logins": logins,
         "services": health["services"],
         "revoked": revoked,
         "reasons": chart::bars(&listed(&revoked["by_reason"]), "name", "count", "none"),
