@@ -80,8 +80,10 @@ async fn f_51_what_the_module_counts_is_typed_as_a_counter_and_keeps_its_name() 
         .filter_map(|line| line.strip_prefix("# TYPE portcullis_ledger_")?.split_once(' '))
         .collect();
     assert!(kinds.len() > 12, "{kinds:?}");
+    let states =
+        ["before", "check_life", "confirmed", "fence_endings", "lease_ms", "require_confirm"];
     for (name, kind) in kinds {
-        let is_state = ["confirmed", "fence_endings"].contains(&name);
+        let is_state = states.contains(&name);
         assert_eq!(kind, if is_state { "gauge" } else { "counter" }, "{name}");
     }
     assert_eq!(value(&text, "portcullis_ledger_sessions_created"), "1");

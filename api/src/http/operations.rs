@@ -96,7 +96,9 @@ async fn ledgers(app: &App) -> Option<String> {
 
 /// What the module tells as it is now. All else it counts from its server's start on.
 fn kind(name: &str) -> &'static str {
-    if ["confirmed", "fence_endings"].contains(&name) { "gauge" } else { "counter" }
+    const GAUGES: [&str; 6] =
+        ["before", "check_life", "confirmed", "fence_endings", "lease_ms", "require_confirm"];
+    if GAUGES.contains(&name) { "gauge" } else { "counter" }
 }
 
 fn lines(name: &str, kind: &str, help: &str, value: impl Display) -> String {
@@ -111,7 +113,7 @@ fn numbers(info: &str) -> impl Iterator<Item = (&str, f64)> {
         let (name, value) = line.trim().strip_prefix("portcullis_")?.split_once(':')?;
         Some((name, value.parse().ok()?))
     });
-    named.filter(|(name, _)| *name != "fence_life")
+    named.filter(|(name, _)| !["fence_life", "mark"].contains(name))
 }
 
 #[cfg(test)]
@@ -120,8 +122,9 @@ mod tests {
 
     #[test]
     fn what_the_module_says_becomes_numbers() {
-        let info =
-            "# portcullis\r\nportcullis_checks_ok:7\r\nportcullis_version:0.1.0\r\nother:1\r\n";
-        assert_eq!(numbers(info).collect::<Vec<_>>(), [("checks_ok", 7.0)]);
+        let info = "# portcullis\r\nportcullis_checks_ok:7\r\nportcullis_version:0.1.0\r\nother:1\r\n\
+             portcullis_mark:8\r\nportcullis_lease_ms:9\r\n";
+        let told: Vec<_> = numbers(info).map(|(name, number)| (kind(name), name, number)).collect();
+        assert_eq!(told, [("counter", "checks_ok", 7.0), ("gauge", "lease_ms", 9.0)]);
     }
 }
