@@ -6,6 +6,7 @@
 use std::ops::Deref;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use portcullis_api::settings::Settings;
 use portcullis_tests::{Answer, Client, Login, PASSWORD, Service, tell};
@@ -91,6 +92,13 @@ pub(crate) fn skip(reason: &str) {
 }
 
 impl Site {
+    /// What begins after this is younger: our own service's clock stands unless it is moved.
+    pub(crate) fn a_moment_passes(&self) {
+        if matches!(self.people, People::Own(_)) {
+            OWN.service.clock.advance(Duration::from_millis(1));
+        }
+    }
+
     /// Where operators look; none if nobody said.
     pub(crate) fn operations(&self) -> Option<String> {
         match self.people {
