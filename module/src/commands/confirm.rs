@@ -36,7 +36,7 @@
 //! file replicates outside a client's command, which the server itself holds back meanwhile.
 
 use core::ffi::c_void;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 
 use portcullis_core::{Mark, UnixMs};
@@ -58,6 +58,9 @@ static TO_TELL: AtomicBool = AtomicBool::new(false);
 static TO_LOG: AtomicBool = AtomicBool::new(false);
 /// Whether the watermark has moved since replicas were told.
 static HAS_MOVED: AtomicBool = AtomicBool::new(false);
+/// The timer for the end of a lease. Its number is the instant of its end, so never 0.
+static LEASE_TIMER: AtomicU64 = AtomicU64::new(NO_TIMER);
+const NO_TIMER: u64 = 0;
 /// Milliseconds until it looks again whether they may be told.
 const LOOK_AGAIN_MS: i64 = 100;
 
@@ -235,14 +238,22 @@ pub(crate) fn log_again_soon(ctx: ffi::Ctx) {
 }
 
 /// Whoever asks sees that a lease has ended; a server that nobody asks must not let its slots leave either.
+/// Only the newest lease can end, so there is one timer, however often it is renewed.
 fn look_at_its_end(ctx: ffi::Ctx, lease: Duration) {
     let ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX).saturating_add(1);
     // SAFETY: `ctx` is that of a command; the timer needs no data.
-    unsafe { ffi::create_timer(ctx, ms, Some(lease_may_be_over), core::ptr::null_mut()) };
+    let timer =
+        unsafe { ffi::create_timer(ctx, ms, Some(lease_may_be_over), core::ptr::null_mut()) };
+    let earlier = LEASE_TIMER.swap(timer, Ordering::Relaxed);
+    if earlier != NO_TIMER {
+        // SAFETY: as above; it was set here and has not run, or that would have been noted.
+        unsafe { ffi::stop_timer(ctx, earlier, core::ptr::null_mut()) };
+    }
 }
 
 unsafe extern "C" fn lease_may_be_over(_ctx: ffi::Ctx, _data: *mut c_void) {
-    // Looking is enough, and if the lease was renewed nothing happens.
+    LEASE_TIMER.store(NO_TIMER, Ordering::Relaxed);
+    // Looking is enough.
     let _ = confirmed::is_confirmed();
 }
 

@@ -108,6 +108,7 @@ functions! {
     reply_text = RedisModule_CallReplyStringPtr(reply: *mut raw::RedisModuleCallReply, length: *mut usize) -> *const c_char;
     subscribe = RedisModule_SubscribeToServerEvent(ctx: Ctx, event: raw::RedisModuleEvent, run: raw::RedisModuleEventCallback) -> c_int;
     create_timer = RedisModule_CreateTimer(ctx: Ctx, period_ms: raw::mstime_t, run: raw::RedisModuleTimerProc, data: *mut c_void) -> raw::RedisModuleTimerID;
+    stop_timer = RedisModule_StopTimer(ctx: Ctx, timer: raw::RedisModuleTimerID, data: *mut *mut c_void) -> c_int;
     server_info = RedisModule_GetServerInfo(ctx: Ctx, section: *const c_char) -> *mut raw::RedisModuleServerInfoData;
     info_field = RedisModule_ServerInfoGetFieldC(info: *mut raw::RedisModuleServerInfoData, name: *const c_char) -> *const c_char;
     free_info = RedisModule_FreeServerInfo(ctx: Ctx, info: *mut raw::RedisModuleServerInfoData);
