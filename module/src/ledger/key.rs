@@ -5,13 +5,13 @@
 
 use core::ffi::CStr;
 
-use portcullis_core::{Ledger, Present, UnixMs};
+use portcullis_core::{Ledger, UnixMs};
 
 use crate::ledger::data_type;
 use crate::ledger::effect::Effect;
-use crate::server::all_ledgers;
 use crate::server::arg::Arg;
 use crate::server::call::Call;
+use crate::server::clock::present_at;
 use crate::server::ffi;
 use crate::server::open_key::OpenKey;
 use crate::{config, counters};
@@ -151,7 +151,7 @@ impl<'a> WriteLedger<'a> {
             self.sweep_replayed(now);
             return Vec::new();
         }
-        let swept = self.sweep(Present { now, watermark: all_ledgers::watermark() });
+        let swept = self.sweep(present_at(now));
         counters::SESSIONS_EXPIRED_SEEN.add(swept.len());
         swept
     }

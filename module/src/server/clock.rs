@@ -20,12 +20,17 @@ pub(crate) fn now() -> UnixMs {
 
 /// Now, and what holds for every ledger.
 pub(crate) fn present() -> Present {
-    Present { now: now(), watermark: all_ledgers::watermark() }
+    present_at(now())
 }
 
 /// The same at this moment, as [`exact_now`].
 pub(crate) fn exact_present() -> Present {
-    Present { now: exact_now(), watermark: all_ledgers::watermark() }
+    present_at(exact_now())
+}
+
+/// The same at an instant that was read before.
+pub(crate) fn present_at(now: UnixMs) -> Present {
+    Present { now, watermark: all_ledgers::watermark() }
 }
 
 /// Now, read at this moment: not the instant at which a command, a script or a transaction began.

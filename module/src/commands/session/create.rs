@@ -15,6 +15,7 @@ use crate::ledger::endings;
 use crate::ledger::key::WriteLedger;
 use crate::server::arg::Arg;
 use crate::server::call::Call;
+use crate::server::clock::present_at;
 use crate::server::reply::Reply;
 use crate::{config, counters};
 
@@ -37,8 +38,7 @@ pub(crate) fn create(call: &Call<'_>) -> Reply {
         Created::default()
     } else {
         // One reading of the clock, or what is short would be over before it has begun.
-        let present = Present { now: moment.now, ..call.present() };
-        match begin(call, &mut ledger, key, &request, present) {
+        match begin(call, &mut ledger, key, &request, present_at(moment.now)) {
             Ok(created) => created,
             Err(refusal) => return counters::rejected(refusal),
         }
