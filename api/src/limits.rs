@@ -122,7 +122,7 @@ impl Limiter {
     ) -> Result<Attempt, Throttled> {
         let email = &Spellings::of(email).canonical;
         let known_as = device_cookie.filter(|cookie| self.accounts.knows(email, cookie));
-        self.attempt_as(Who { email, ip: client.ip, device: &client.device, known_as }).await
+        self.attempt_as(email, client, known_as).await
     }
 
     /// The same of somebody who is logged in already: no stranger's failures count against them.
@@ -132,9 +132,7 @@ impl Limiter {
         client: &Client,
         session: &SessionId,
     ) -> Result<Attempt, Throttled> {
-        let email = &Spellings::of(email).canonical;
-        let known_as = Some(session.as_str());
-        self.attempt_as(Who { email, ip: client.ip, device: &client.device, known_as }).await
+        self.attempt_as(&Spellings::of(email).canonical, client, Some(session.as_str())).await
     }
 
     /// The same of somebody who shows a link that was mailed to the account.
@@ -144,13 +142,18 @@ impl Limiter {
         client: &Client,
         link: &EmailToken,
     ) -> Result<Attempt, Throttled> {
-        let email = &Spellings::of(email).canonical;
         let digest = link.digest().to_hex();
         let known_as = std::str::from_utf8(&digest).ok();
-        self.attempt_as(Who { email, ip: client.ip, device: &client.device, known_as }).await
+        self.attempt_as(&Spellings::of(email).canonical, client, known_as).await
     }
 
-    async fn attempt_as(&self, who: Who<'_>) -> Result<Attempt, Throttled> {
+    async fn attempt_as(
+        &self,
+        email: &str,
+        client: &Client,
+        known_as: Option<&str>,
+    ) -> Result<Attempt, Throttled> {
+        let who = Who { email, ip: client.ip, device: &client.device, known_as };
         let attempt = self.accounts.attempt(&self.store, &who).await;
         if !self.unlimited.cover(who.ip) {
             self.accounts.admit(&self.store, &attempt).await?;
