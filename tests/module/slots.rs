@@ -1,6 +1,6 @@
 //! Confirmations while slots leave in one step, as Valkey 9 moves them.
 
-use portcullis_tests::{Cluster, Redis, wait_until};
+use portcullis_tests::{Cluster, Redis, RedisOptions, Server, wait_until};
 
 use crate::on_each_server;
 use crate::talk::{self, Talk};
@@ -21,17 +21,34 @@ fn migration(talk: &mut Talk) -> String {
     state.unwrap_or_default().to_owned()
 }
 
+/// Nodes that want to be confirmed, where slots can leave in one step.
+fn strict_cluster(server: &Server) -> Option<(Cluster, RedisOptions)> {
+    if !server.is_valkey() || server.version() < (9, 0) {
+        return None;
+    }
+    let options = Redis::options().server(server);
+    let options = options.module_arguments(&["require-confirm", "yes"]);
+    Some((Cluster::start(&options), options))
+}
+
+/// The node that has the user's ledger, and one that has not.
+fn of_the_user_and_another(cluster: &Cluster) -> (&Redis, &Redis) {
+    let from = cluster.node_of("{user}:1");
+    let to = cluster.nodes.iter().find(|node| node.port() != from.port()).expect("another");
+    (from, to)
+}
+
+/// What the source is told to have the user's slot leave in one step.
+fn moving(source: &mut Talk, target: &mut Talk) -> String {
+    let (slot, there) = (source.say("CLUSTER KEYSLOT {user}:1"), target.say("CLUSTER MYID"));
+    format!("CLUSTER MIGRATESLOTS SLOTSRANGE {slot} {slot} NODE {there}")
+}
+
 #[test]
 fn f_57_a_slot_leaves_while_confirmations_come_in() {
     on_each_server(|server| {
-        if !server.is_valkey() || server.version() < (9, 0) {
-            return;
-        }
-        let options = Redis::options().server(server);
-        let options = options.module_arguments(&["require-confirm", "yes"]);
-        let cluster = Cluster::start(&options);
-        let from = cluster.node_of("{user}:1");
-        let to = cluster.nodes.iter().find(|node| node.port() != from.port()).expect("another");
+        let Some((cluster, options)) = strict_cluster(server) else { return };
+        let (from, to) = of_the_user_and_another(&cluster);
         let replica = cluster.replica_of(from, &options);
         let (mut source, mut target) = (talk::to(from), talk::to(to));
         source.say("AUTH.SESSION CREATE {user}:1 s EX 900");
@@ -40,11 +57,8 @@ fn f_57_a_slot_leaves_while_confirmations_come_in() {
         assert_eq!(target.say("CONFIG SET portcullis.require-confirm no"), "OK");
 
         assert_eq!(source.say("DEBUG SLOTMIGRATION PREVENT-PAUSE 1"), "OK");
-        let slot = source.say("CLUSTER KEYSLOT {user}:1");
-        let there = target.say("CLUSTER MYID");
-        let told =
-            source.say(&format!("CLUSTER MIGRATESLOTS SLOTSRANGE {slot} {slot} NODE {there}"));
-        assert_eq!(told, "OK");
+        let move_it = moving(&mut source, &mut target);
+        assert_eq!(source.say(&move_it), "OK");
         confirm(&mut source);
         assert!(is_confirmed(from), "a confirmation counts at once where it was said");
         wait_until("the slot could leave", || migration(&mut source) == "waiting-to-pause");
@@ -69,19 +83,11 @@ fn f_57_a_slot_leaves_while_confirmations_come_in() {
 #[test]
 fn a_slot_moves_in_one_step_only_between_servers_that_are_confirmed() {
     on_each_server(|server| {
-        if !server.is_valkey() || server.version() < (9, 0) {
-            return;
-        }
-        let options = Redis::options().server(server);
-        let options = options.module_arguments(&["require-confirm", "yes"]);
-        let cluster = Cluster::start(&options);
-        let from = cluster.node_of("{user}:1");
-        let to = cluster.nodes.iter().find(|node| node.port() != from.port()).expect("another");
+        let Some((cluster, _)) = strict_cluster(server) else { return };
+        let (from, to) = of_the_user_and_another(&cluster);
         let (mut source, mut target) = (talk::to(from), talk::to(to));
         source.say("AUTH.SESSION CREATE {user}:1 s EX 900");
-        let slot = source.say("CLUSTER KEYSLOT {user}:1");
-        let there = target.say("CLUSTER MYID");
-        let move_it = format!("CLUSTER MIGRATESLOTS SLOTSRANGE {slot} {slot} NODE {there}");
+        let move_it = moving(&mut source, &mut target);
 
         let told = source.say(&move_it);
         assert_ne!(told, "OK", "nobody vouches for what would leave");
@@ -104,9 +110,7 @@ fn a_slot_moves_in_one_step_only_between_servers_that_are_confirmed() {
         // Where nobody has to confirm anything, nothing is lacking.
         target.say("CONFIG SET portcullis.require-confirm no");
         target.say("SWAPDB 0 0");
-        let back = source.say("CLUSTER MYID");
-        let told =
-            target.say(&format!("CLUSTER MIGRATESLOTS SLOTSRANGE {slot} {slot} NODE {back}"));
-        assert_eq!(told, "OK");
+        let back = moving(&mut target, &mut source);
+        assert_eq!(target.say(&back), "OK");
     });
 }
