@@ -66,11 +66,11 @@ pub async fn bring_into_form(store: &Store) -> sqlx::Result<Report> {
 
 /// Whoever has the new address already, in which case nothing is done.
 async fn rename(store: &Store, user_id: u64, from: &str, to: &str) -> sqlx::Result<Option<u64>> {
-    let renamed =
+    let rename = || {
         sqlx::query!("update users set email = ? where id = ? and email = ?", to, user_id, from)
             .execute(&store.pool)
-            .await;
-    match renamed {
+    };
+    match store.repeat_beside(rename).await {
         Ok(_) => Ok(None),
         Err(sqlx::Error::Database(cause)) if cause.is_unique_violation() => {
             let owner = sqlx::query_scalar!("select id from users where email = ?", to);

@@ -154,27 +154,33 @@ impl Queue {
 
     /// Takes a mail until then; false if another instance was faster.
     pub(crate) async fn lease(&self, mail: &mut Waiting, until: Timestamp) -> sqlx::Result<bool> {
-        let taken = sqlx::query!(
-            "update mails set tries = tries + 1, next_try_at = ?
-              where id = ? and tries = ? and settled_at is null",
-            until,
-            mail.id,
-            mail.tries,
-        );
-        let taken = self.store.in_time(taken.execute(&self.store.pool)).await?;
+        let take = || {
+            let taken = sqlx::query!(
+                "update mails set tries = tries + 1, next_try_at = ?
+                  where id = ? and tries = ? and settled_at is null",
+                until,
+                mail.id,
+                mail.tries,
+            );
+            self.store.in_time(taken.execute(&self.store.pool))
+        };
+        let taken = self.store.repeat_beside(take).await?;
         mail.tries += 1;
         Ok(taken.rows_affected() > 0)
     }
 
     /// Puts a mail off, unless somebody else has it by now.
     pub(crate) async fn put_off(&self, mail: &Waiting, until: Timestamp) -> sqlx::Result<()> {
-        let put_off = sqlx::query!(
-            "update mails set next_try_at = ? where id = ? and tries = ? and settled_at is null",
-            until,
-            mail.id,
-            mail.tries,
-        );
-        self.store.in_time(put_off.execute(&self.store.pool)).await.map(drop)
+        let put_off = || {
+            let put_off = sqlx::query!(
+                "update mails set next_try_at = ? where id = ? and tries = ? and settled_at is null",
+                until,
+                mail.id,
+                mail.tries,
+            );
+            self.store.in_time(put_off.execute(&self.store.pool))
+        };
+        self.store.repeat_beside(put_off).await.map(drop)
     }
 
     /// Writes down what became of a mail, whoever has it by now.
@@ -184,25 +190,31 @@ impl Queue {
         outcome: Outcome,
         now: Timestamp,
     ) -> sqlx::Result<()> {
-        let settled = sqlx::query!(
-            "update mails set settled_at = ?, outcome = ?, scene = null
-              where id = ? and settled_at is null",
-            now,
-            outcome.as_str(),
-            mail.id,
-        );
-        self.store.in_time(settled.execute(&self.store.pool)).await.map(drop)
+        let settle = || {
+            let settled = sqlx::query!(
+                "update mails set settled_at = ?, outcome = ?, scene = null
+                  where id = ? and settled_at is null",
+                now,
+                outcome.as_str(),
+                mail.id,
+            );
+            self.store.in_time(settled.execute(&self.store.pool))
+        };
+        self.store.repeat_beside(settle).await.map(drop)
     }
 
     /// Takes back a mail that nobody wants; nothing of it is kept, least of all an address that has no
     /// account.
     pub(crate) async fn take_back(&self, mail: &Waiting) -> sqlx::Result<()> {
-        let gone = sqlx::query!(
-            "delete from mails where id = ? and tries = ? and settled_at is null",
-            mail.id,
-            mail.tries,
-        );
-        self.store.in_time(gone.execute(&self.store.pool)).await.map(drop)
+        let take_back = || {
+            let gone = sqlx::query!(
+                "delete from mails where id = ? and tries = ? and settled_at is null",
+                mail.id,
+                mail.tries,
+            );
+            self.store.in_time(gone.execute(&self.store.pool))
+        };
+        self.store.repeat_beside(take_back).await.map(drop)
     }
 }
 

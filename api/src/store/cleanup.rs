@@ -15,10 +15,8 @@ use sqlx::{MySqlConnection, MySqlPool};
 use super::lock::lock;
 use super::{database, erasure};
 use crate::base::clock::Timestamp;
-use crate::base::log_targets as log;
-use crate::metrics;
 use crate::settings::Settings;
-use crate::store::transaction::{REPETITIONS, was_sent_away};
+use crate::store::transaction::Repetitions;
 use months::Left;
 
 /// A revocation is kept this much longer than its token, whatever leeway anybody grants.
@@ -119,19 +117,11 @@ macro_rules! in_batches {
     ($db:expr, $batch:expr, $sql:literal, $until:expr) => {{
         let mut total = 0;
         loop {
-            let mut repetitions = 0;
+            let mut repetitions = Repetitions::within(PATIENCE);
             let done = loop {
                 let deleted = sqlx::query!($sql, $until, $batch).execute(&mut *$db);
                 match database::time(PATIENCE, deleted).await {
-                    Err(cause) if repetitions < REPETITIONS && was_sent_away(&cause) => {
-                        tracing::debug!(
-                            target: log::CLEANUP,
-                            %cause,
-                            "a batch gave way to a request; it is run again"
-                        );
-                        metrics::transaction_repeated();
-                        repetitions += 1;
-                    }
+                    Err(cause) if repetitions.may_follow(&cause) => {}
                     deleted => break deleted?.rows_affected(),
                 }
             };

@@ -10,6 +10,7 @@ use std::time::Duration;
 use sqlx::MySqlConnection;
 
 use super::database::{self, Store};
+use super::transaction::Repetitions;
 use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
 
@@ -33,12 +34,15 @@ pub(crate) async fn delete_user(tx: &mut MySqlConnection, user_id: u64) -> sqlx:
 
 /// Strips what the transaction has left.
 pub(crate) async fn strip_the_rest(store: &Store, user_id: u64) {
-    let strip = async || -> sqlx::Result<()> {
+    let strip = async || -> sqlx::Result<u64> {
         let mut db = store.pool.acquire().await?;
-        while store.in_time(strip(&mut db, user_id)).await? > 0 {}
+        store.in_time(strip(&mut db, user_id)).await
+    };
+    let all = async || -> sqlx::Result<()> {
+        while store.repeat_beside(|| strip()).await? > 0 {}
         Ok(())
     };
-    if let Err(cause) = strip().await {
+    if let Err(cause) = all().await {
         tracing::warn!(
             target: log::CLEANUP,
             user_id,
@@ -56,7 +60,15 @@ pub(super) async fn sweep(db: &mut MySqlConnection, since: Timestamp) -> sqlx::R
         since,
     );
     for user_id in database::time(PATIENCE, deleted.fetch_all(&mut *db)).await? {
-        while database::time(PATIENCE, strip(db, user_id)).await? > 0 {}
+        let mut repetitions = Repetitions::within(PATIENCE);
+        loop {
+            match database::time(PATIENCE, strip(db, user_id)).await {
+                Ok(0) => break,
+                Ok(_) => repetitions = Repetitions::within(PATIENCE),
+                Err(cause) if repetitions.may_follow(&cause) => {}
+                Err(cause) => return Err(cause),
+            }
+        }
     }
     Ok(())
 }

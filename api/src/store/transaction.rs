@@ -24,7 +24,7 @@ use crate::metrics;
 use crate::store::database::Store;
 
 /// How often a transaction that was sent away is run again.
-pub(crate) const REPETITIONS: u32 = 3;
+const REPETITIONS: u32 = 3;
 
 impl Store {
     /// Begins a transaction on a connection from the pool.
@@ -40,10 +40,23 @@ impl Store {
     {
         repeat_within(self.answer_deadline, work).await
     }
+
+    /// The same for what no request waits for, be it one statement alone.
+    pub(crate) async fn repeat_beside<T, F>(&self, mut work: impl FnMut() -> F) -> sqlx::Result<T>
+    where
+        F: Future<Output = sqlx::Result<T>>,
+    {
+        let mut repetitions = Repetitions::within(self.answer_deadline);
+        loop {
+            match work().await {
+                Err(cause) if repetitions.may_follow(&cause) => {}
+                outcome => return outcome,
+            }
+        }
+    }
 }
 
-/// The same for whoever has another deadline. Nothing is begun that would be cut short: the server
-/// does not hear of that at once, and goes on waiting for locks that nobody wants any more.
+/// The same for whoever has another deadline.
 pub(crate) async fn repeat_within<T, E: Into<Error>, F>(
     limit: Duration,
     mut work: impl FnMut() -> F,
@@ -51,32 +64,58 @@ pub(crate) async fn repeat_within<T, E: Into<Error>, F>(
 where
     F: Future<Output = std::result::Result<T, E>>,
 {
-    let begun = Instant::now();
-    let mut left = REPETITIONS;
+    let mut repetitions = Repetitions::within(limit);
     loop {
-        let this = Instant::now();
-        let outcome = work().await.map_err(Into::into);
-        let has_time = begun.elapsed() + this.elapsed() < limit;
-        match outcome {
-            Err(Error::Database(cause)) if left > 0 && has_time && was_sent_away(&cause) => {
-                left -= 1;
-                metrics::transaction_repeated();
-                tracing::debug!(
-                    target: log::TRANSACTION,
-                    %cause,
-                    left,
-                    "MySQL sent a transaction away; it is run again"
-                );
-            }
+        match work().await.map_err(Into::into) {
+            Err(Error::Database(cause)) if repetitions.may_follow(&cause) => {}
             outcome => return outcome,
         }
     }
 }
 
+/// How often a transaction may still be run again, for whoever has to write the loop down. Nothing is
+/// begun that would be cut short: the server does not hear of that at once, and goes on waiting for
+/// locks that nobody wants any more.
+pub(crate) struct Repetitions {
+    left: u32,
+    limit: Duration,
+    begun: Instant,
+    /// When it was last begun.
+    last: Instant,
+}
+
+impl Repetitions {
+    /// It begins now and has so long in all.
+    pub(crate) fn within(limit: Duration) -> Self {
+        let now = Instant::now();
+        Self { left: REPETITIONS, limit, begun: now, last: now }
+    }
+
+    /// Whether it is to be run again after this; if so it begins now.
+    pub(crate) fn may_follow(&mut self, cause: &sqlx::Error) -> bool {
+        let now = Instant::now();
+        let has_time = (now - self.begun) + (now - self.last) < self.limit;
+        if self.left == 0 || !has_time || !was_sent_away(cause) {
+            return false;
+        }
+        self.left -= 1;
+        self.last = now;
+        metrics::transaction_repeated();
+        tracing::debug!(
+            target: log::TRANSACTION,
+            %cause,
+            left = self.left,
+            "MySQL sent a transaction away; it is run again"
+        );
+        true
+    }
+}
+
 /// Whether MySQL has given the transaction up for another's sake, so that it may be run again.
 pub(crate) fn was_sent_away(error: &sqlx::Error) -> bool {
-    /// A deadlock, and a lock that was waited for too long.
-    const NUMBERS: [u16; 2] = [1213, 1205];
+    /// A deadlock, a lock that was waited for too long, and what group replication says at a commit
+    /// if another server was faster.
+    const NUMBERS: [u16; 3] = [1213, 1205, 3101];
     /// A conflict that was seen only at the commit, as a cluster does.
     const SERIALIZATION_FAILURE: &str = "40001";
     error.as_database_error().is_some_and(|cause| {

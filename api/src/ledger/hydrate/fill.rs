@@ -15,6 +15,7 @@ use crate::ledger::fence::Fence;
 use crate::ledger::redis_time::redis_now;
 use crate::ledger::session_row::SessionRow;
 use crate::store::standing::standing;
+use crate::store::transaction::was_sent_away;
 
 /// How often one batch is begun anew before the whole work is.
 const MEETINGS: usize = 20;
@@ -96,9 +97,9 @@ impl Work<'_> {
                 ));
             }
             let refused = self.try_tell(pipeline).await?;
-            within(self.db.execute("commit")).await?;
+            let were_held = self.let_go().await?;
             let is_stale = refused.as_ref().is_some_and(|refusal| refusal.code() == "STALE");
-            if is_stale && batch > 1 {
+            if (is_stale || !were_held) && batch > 1 {
                 batch = batch.div_ceil(2).min(BATCH / 2);
                 continue;
             }
@@ -145,14 +146,20 @@ impl Work<'_> {
             ))
             .fetch_all(&mut *self.db);
             match within(asked).await {
-                Err(Fault::Database(cause)) if is_deadlock(&cause) => {}
+                Err(Fault::Database(cause)) if was_sent_away(&cause) => {}
                 held => return held,
             }
         }
         Err(Fault::Late)
     }
-}
 
-fn is_deadlock(cause: &sqlx::Error) -> bool {
-    cause.as_database_error().is_some_and(|cause| cause.code().as_deref() == Some("40001"))
+    /// False if they were not held until now: a node of a group takes locks away for what was
+    /// committed at another. Then the fence alone has kept out what ended meanwhile, which it does.
+    async fn let_go(&mut self) -> Result<bool, Fault> {
+        match within(self.db.execute("commit")).await {
+            Ok(_) => Ok(true),
+            Err(Fault::Database(cause)) if was_sent_away(&cause) => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
 }

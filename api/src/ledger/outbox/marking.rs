@@ -44,9 +44,11 @@ pub(crate) async fn mark_now(ledgers: &Ledgers) {
 }
 
 async fn mark(ledgers: &Ledgers, told: &[u64]) -> sqlx::Result<()> {
-    let marked = async {
-        let mut db = ledgers.store.pool.acquire().await?;
-        reading::mark(&mut db, told, ledgers.clock.now()).await
+    let mark = || {
+        ledgers.store.in_time(async {
+            let mut db = ledgers.store.pool.acquire().await?;
+            reading::mark(&mut db, told, ledgers.clock.now()).await
+        })
     };
-    ledgers.store.in_time(marked).await
+    ledgers.store.repeat_beside(mark).await
 }

@@ -15,6 +15,7 @@ use super::refusing_users::Refused;
 use crate::base::log_targets as log;
 use crate::ledger::change::Propagation;
 use crate::ledger::ledgers::Ledgers;
+use crate::store::transaction::Repetitions;
 
 /// How many waiting rows are read at a time.
 const PAGE: u32 = 500;
@@ -94,7 +95,17 @@ async fn deliver(ledgers: &Ledgers, users: &[u64]) -> usize {
     if users.is_empty() || ledgers.lines.any().is_err() {
         return users.len();
     }
-    let delivered = tokio::time::timeout(ledgers.stores_deadline * 2, try_deliver(ledgers, users));
+    let limit = ledgers.stores_deadline * 2;
+    let delivered = tokio::time::timeout(limit, async {
+        let mut repetitions = Repetitions::within(limit);
+        loop {
+            match try_deliver(ledgers, users).await {
+                // Another node's instance has told the same rows and marked them first.
+                Err(Undelivered::Database(cause)) if repetitions.may_follow(&cause) => {}
+                outcome => return outcome,
+            }
+        }
+    });
     delivered.await.unwrap_or(Err(Undelivered::Late)).unwrap_or_else(|cause| {
         tracing::warn!(
             target: log::OUTBOX_WORKER,
