@@ -103,6 +103,22 @@ async fn f_45_nothing_is_asked_of_mysql_that_it_has_given_notice_of() {
     }
 }
 
+/// MySQL knows no such word, and MariaDB does although it is in no group.
+#[tokio::test]
+async fn every_connection_waits_for_what_other_nodes_of_a_group_have_committed() {
+    let auth = Service::start().await;
+    for _ in 0..3 {
+        let mut db = auth.db().acquire().await.unwrap();
+        db.close_on_drop();
+        let waits = sqlx::query_scalar::<_, u64>("select cast(@@wsrep_sync_wait as unsigned)");
+        let waits = waits.fetch_one(&mut *db).await;
+        match DatabaseKind::chosen() {
+            DatabaseKind::MariaDb => assert_eq!(waits.unwrap(), 1),
+            DatabaseKind::MySql => assert!(waits.is_err_and(|it| it.to_string().contains("1193"))),
+        }
+    }
+}
+
 /// Both ways.
 async fn take_the_steps_again(server: &Database) {
     let db = MySqlPool::connect(&server.fresh_database("steps")).await.unwrap();

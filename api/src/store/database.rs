@@ -7,6 +7,10 @@
 //!     a connection goes back to the pool only if it answers in time, and outside a transaction
 //!                  (`transaction.rs`)
 //!     the server   ends a session that has gone silent, and gives its locks back
+//!
+//! A node of a group that commits everywhere (Galera) may lag behind the others. Whatever is decided
+//! here rests on what was read, so there a read or a transaction waits until the node has heard of all
+//! that was committed before; a node that does not hear of it in time is an outage and no answer.
 
 use std::io;
 use std::time::Duration;
@@ -18,11 +22,19 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySqlPool};
 
 use crate::settings::Stores;
+use crate::store::told::number;
 
 /// How long an unused connection is kept.
 const KEPT: Duration = Duration::from_secs(10);
 /// After how much silence the server ends a session: longer than any is kept unused.
 const SILENT_S: u64 = 30;
+
+/// Reads, and transactions at their beginning, wait for what other nodes have committed before. Said
+/// once a connection: a server that is no node of a group does nothing about it, and one that cannot be
+/// does not know the word.
+const READ_WHAT_ALL_COMMITTED: &str = "set session wsrep_sync_wait = 1";
+/// MySQL's number for a word it does not know.
+const UNKNOWN_VARIABLE: u16 = 1193;
 
 /// MySQL, and how long it may take; a clone is the same.
 #[derive(Clone)]
@@ -73,7 +85,10 @@ fn pool(stores: &Stores) -> anyhow::Result<MySqlPool> {
                 for setting in settings {
                     connection.execute(AssertSqlSafe(setting)).await?;
                 }
-                Ok(())
+                match connection.execute(READ_WHAT_ALL_COMMITTED).await {
+                    Err(cause) if number(&cause) != Some(UNKNOWN_VARIABLE) => Err(cause),
+                    Ok(_) | Err(_) => Ok(()),
+                }
             })
         })
         .test_before_acquire(false)

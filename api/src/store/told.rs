@@ -46,6 +46,10 @@ fn meaning(number: u16) -> Option<&'static str> {
         1040 | 1203 | 1226 => {
             "MySQL has no connection left: raise its max_connections, or lower DB_POOL_SIZE"
         }
+        1047 => {
+            "this node takes no part in its group: see why it has left the others (`show status like \
+             'wsrep_%'`), or set DATABASE_URL, or DB_HOST, to one that does"
+        }
         1290 | 1836 | 3100 => {
             "this MySQL only reads: set DATABASE_URL, or DB_HOST, to the server that takes changes"
         }
