@@ -67,11 +67,10 @@ pub async fn clean(
     settings: &Settings,
     now: Timestamp,
 ) -> sqlx::Result<Option<Deleted>> {
-    let Some(mut connection) = lock(db, "cleanup").await? else { return Ok(None) };
-    let deleted = delete_all(&mut connection, settings, now).await;
-    // A MySQL that speaks TLS may be gone before the last word, which then cannot be said.
-    drop(connection.close().await);
-    deleted.map(Some)
+    let Some(mut held) = lock(db, "cleanup").await? else { return Ok(None) };
+    let deleted = held.lease.keep(delete_all(&mut held.db, settings, now)).await;
+    held.release().await;
+    deleted.transpose()
 }
 
 async fn delete_all(

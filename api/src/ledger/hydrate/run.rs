@@ -9,7 +9,7 @@ use crate::ledger::ledgers::Ledgers;
 use crate::ledger::outbox::position::position;
 use crate::ledger::redis_time::redis_now;
 use crate::ledger::sentinel::{self, Confirmation, Mark, Sight};
-use crate::store::lock::lock;
+use crate::store::lock::{Held, lock};
 
 /// How much is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub async fn bring_up_to_date(
     report: &(dyn Fn(&Counts) + Send + Sync),
 ) -> Result<Option<Counts>, Fault> {
     let locked = tokio::time::timeout(PATIENCE, lock(&ledgers.store.pool, "hydrate"));
-    let db = locked.await.map_err(|_| Fault::Late)??.ok_or(Fault::Elsewhere)?;
+    let held = locked.await.map_err(|_| Fault::Late)??.ok_or(Fault::Elsewhere)?;
     let lines = &ledgers.lines;
     // What waits in the outbox is delivered on the line.
     lines.connect().await?;
@@ -57,11 +57,11 @@ pub async fn bring_up_to_date(
     if !sight.is_primary() {
         return Err(Fault::Replica);
     }
+    let Held { db, lease } = held;
     let mut work = Work { ledgers, db, redis, counts: Counts::default(), report };
-    let done = Box::pin(work.run(&sight, extent)).await;
-    // As after a cleanup: the work is done, however the connection ends.
-    drop(work.db.close().await);
-    done.map(Some)
+    let done = Box::pin(lease.keep(work.run(&sight, extent))).await;
+    Held { db: work.db, lease }.release().await;
+    done.unwrap_or(Err(Fault::Elsewhere)).map(Some)
 }
 
 impl Work<'_> {

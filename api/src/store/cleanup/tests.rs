@@ -171,7 +171,7 @@ async fn c_19_bug_31_two_instances_never_clean_at_once_and_the_lock_comes_back()
     let db = database("cleanup_lock").await;
     let held = lock(&db, "cleanup").await.unwrap().unwrap();
     assert_eq!(clean(&db, &settings(), NOW).await.unwrap(), None);
-    held.close().await.unwrap();
+    held.release().await;
     for _ in 0..2 {
         timeout(Duration::from_mins(1), cleaned(&db)).await.unwrap();
     }

@@ -1,0 +1,3 @@
+alter table users drop column ledger_version;
+
+drop table leases;
