@@ -69,7 +69,7 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
     let (digest, reference): (String, String) =
         sqlx::query_as(token).bind(alice.user_id).fetch_one(auth.db()).await.unwrap();
     let (digest, reference) = (digest.as_str(), reference.as_str());
-    let statements: [(&str, &[&str]); 21] = [
+    let statements: [(&str, &[&str]); 22] = [
         (
             "select id, email, password_hash, first_name, last_name, is_active",
             &["'alice@example.com'", "'alice@example.com'", "'alice@example.com'"],
@@ -94,10 +94,8 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
             r#"session_id as "session: SessionId" from refresh_tokens where reference = ?"#,
             &[reference, "0"],
         ),
-        (
-            "set tokens_valid_after = greatest(coalesce(tokens_valid_after, ?), ?) where id =",
-            &[NOW, NOW, user],
-        ),
+        ("users set ledger_version = ledger_version + 1 where id =", &[user]),
+        ("?), ledger_version = ledger_version + 1 where id =", &[NOW, NOW, user]),
         ("s.ended_reason = ?, t.revoked_at = ?", &[NOW, "'logout'", NOW, user, session]),
         ("refresh_tokens.expires_at)", &[NOW, "'logout'", "'{}'", "''", session, NOW]),
         (
@@ -144,7 +142,7 @@ fn of_mails(alice: &Login) -> Vec<String> {
 /// The statements of cleanup, outbox, hydration, written down activity and a logout of everyone.
 fn of_the_background() -> Vec<String> {
     let id = "'session_5'";
-    let statements: [(&str, &[&str]); 23] = [
+    let statements: [(&str, &[&str]); 24] = [
         ("delete from refresh_tokens where expires_at", &[LONG_AGO, "1000"]),
         ("delete from user_sessions where expires_at", &[LONG_AGO, "1000"]),
         ("delete from token_blacklist_enhanced where", &[LONG_AGO, "1000"]),
@@ -167,6 +165,7 @@ fn of_the_background() -> Vec<String> {
         ("id > ? and token_expiry > ? and token_type", &["880", NOW, "1000"]),
         ("where s.id > ? and s.is_active", &[id, NOW, "1000"]),
         ("from revocation_outbox where id > ? order by id", &["880", "1000"]),
+        (r#"delivered_at as "at!: Timestamp""#, &[NOW, NOW, "880", "890", "1000"]),
         ("select id from users where id > ? order by id limit ? for update", &["880", "500"]),
         ("select distinct user_id from user_sessions", &["880", "890", "7"]),
         ("json_arrayagg(id)", &["'[]'", NOW, "880", "890", "7"]),

@@ -31,7 +31,7 @@ async fn the_frequent_requests_ask_mysql_no_more_than_they_must() {
     let login = asked(&mysql, &auth, auth.log_in("alice")).await;
     assert_eq!(
         login.join(" "),
-        "select BEGIN select select insert insert insert insert COMMIT select select"
+        "select BEGIN select update select insert insert insert insert COMMIT select select"
     );
 
     let refresh = asked(&mysql, &auth, auth.refresh(&alice.refresh)).await;

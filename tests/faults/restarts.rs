@@ -109,3 +109,25 @@ async fn who_logs_in_again_by_a_fast_clock_is_there_again_after_a_wipe() {
     eventually("the ledger has the session", async || ask(&auth, &after) == "OK");
     assert_eq!(ask(&auth, &before), "NO_SESSION");
 }
+
+/// As in a group of servers, where nobody sees which numbers are taken at another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_committed_behind_the_mark_is_told_again_as_well() {
+    let mut auth = on(confirming().tcp().start()).await;
+    let people = logins(&auth, 2).await;
+    let newest = "select cast(max(id) as signed) from revocation_outbox where id > ?";
+    let newest = auth.count(newest, 0).await;
+    let key = "portcullis:sentinel:user:";
+    let mut redis = auth.redis.connection();
+    let mark: String = redis::cmd("GET").arg(key).query(&mut redis).unwrap();
+    let [run_id, _, at] = mark.split(' ').collect::<Vec<_>>()[..] else { panic!("{mark}") };
+    let ahead = format!("{run_id} {} {at}", newest + 1);
+    redis::cmd("SET").arg(key).arg(ahead).exec(&mut redis).unwrap();
+    redis::cmd("SAVE").exec(&mut redis).unwrap();
+    assert!(log_out(&auth, &people[0]).await);
+    auth.redis.kill();
+    auth.redis.start_again();
+    ready(&auth);
+    assert_eq!(ask(&auth, &people[0]), "NO_SESSION");
+    assert_eq!(ask(&auth, &people[1]), "OK");
+}

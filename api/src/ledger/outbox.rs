@@ -21,7 +21,7 @@ pub(crate) mod worker;
 pub(crate) mod writing;
 
 pub(crate) use delivery::{Decided, commit};
-pub(super) use reading::doubt_waiting;
+pub(super) use reading::{doubt_waiting, mark};
 pub use worker::deliver_waiting;
 pub(crate) use worker::{deliver_due, deliver_everybodys};
 pub use writing::add;

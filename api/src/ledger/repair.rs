@@ -19,6 +19,7 @@ use super::session_row::SessionRow;
 use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
+use crate::store::held_rows;
 use crate::store::standing::standing;
 
 /// Looks into it behind the answer. If that is lost, the user's next request finds the same.
@@ -28,7 +29,7 @@ pub(crate) fn put_back_later(ledgers: &Ledgers, user_id: u64) {
     }
     let own = ledgers.clone();
     ledgers.background.do_later(async move {
-        match put_back(&own, user_id).await {
+        match own.store.repeat_beside(|| put_back(&own, user_id)).await {
             Ok(true) => tracing::warn!(
                 target: log::REPAIR,
                 user_id,
@@ -53,6 +54,7 @@ async fn put_back(ledgers: &Ledgers, user_id: u64) -> sqlx::Result<bool> {
     marking::mark_now(ledgers).await;
     let now = ledgers.clock.now();
     let mut tx = ledgers.store.begin().await?;
+    held_rows::raise_version(&mut tx, user_id).await?;
     let held = sqlx::query!(
         r#"select tokens_valid_after as "watermark: Timestamp",
                   exists (select 1 from revocation_outbox o

@@ -3,7 +3,8 @@
 //!
 //! Locks are taken in one order everywhere: user, sessions, refresh tokens. Whatever changes an
 //! indexed column of a session locks its user too, because of the foreign key; so statements that
-//! change a session name its user first.
+//! change a session name its user first. Whatever ends something raises the user's version, which does
+//! in a group of servers what the lock does in one (`store/held_rows.rs`).
 
 use serde::Serialize;
 use sqlx::MySqlConnection;
@@ -141,7 +142,8 @@ pub(super) async fn end_all(
 ) -> sqlx::Result<Ended> {
     sqlx::query!(
         "update users
-            set tokens_valid_after = greatest(coalesce(tokens_valid_after, ?), ?)
+            set tokens_valid_after = greatest(coalesce(tokens_valid_after, ?), ?),
+                ledger_version = ledger_version + 1
           where id = ?",
         ending.at,
         ending.at,
@@ -213,7 +215,8 @@ pub(super) async fn end_session(
         "update users u straight_join user_sessions s on s.user_id = u.id
                 left join refresh_tokens t
                        on t.session_id = s.id and t.spent_at is null and t.revoked_at is null
-            set s.is_active = false, s.ended_at = ?, s.ended_reason = ?, t.revoked_at = ?
+            set u.ledger_version = u.ledger_version + 1,
+                s.is_active = false, s.ended_at = ?, s.ended_reason = ?, t.revoked_at = ?
           where u.id = ? and s.id = ? and s.is_active",
         ending.at,
         ending.reason.as_str(),

@@ -9,6 +9,7 @@ use crate::base::clock::Timestamp;
 use crate::ledger::change::Change;
 use crate::metrics;
 use crate::settings::LONGEST_LEEWAY;
+use crate::store::held_rows as held;
 use crate::store::transaction::Transaction;
 
 /// Until nobody takes a token any more, whatever leeway they grant.
@@ -23,6 +24,7 @@ pub(super) async fn revoke_token(
     ending: Ending<'_>,
     changes: &mut Vec<Change>,
 ) -> sqlx::Result<()> {
+    held::raise_version(tx, caller.user_id).await?;
     let expires_at = dies_at(caller);
     sqlx::query!(
         "insert into token_blacklist_enhanced

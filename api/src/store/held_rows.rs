@@ -4,6 +4,10 @@
 //!
 //! Rows are held in one order everywhere, each by its key: users by their ids, then sessions, then
 //! what hangs on them.
+//!
+//! A lock of one server holds nobody who is connected to another, where a group of servers takes changes
+//! (Galera): there only what two transactions change counts, and of two that change the same row the one
+//! that commits later is run again. So whoever holds a user raises their version.
 
 use std::collections::BTreeSet;
 
@@ -52,16 +56,15 @@ pub(crate) async fn must_leave_an_administrator(
     if person.role != Role::Admin || !person.may_log_in(unverified_may) {
         return Ok(());
     }
-    let others = sqlx::query_scalar!(
-        "select id from users
-          where role = 'admin' and is_active and (email_verified_at is not null or ?) and id <> ?
-            for update",
+    let others = sqlx::query!(
+        "update users set ledger_version = ledger_version + 1
+          where role = 'admin' and is_active and (email_verified_at is not null or ?) and id <> ?",
         unverified_may,
         user_id,
     )
-    .fetch_all(tx)
+    .execute(tx)
     .await?;
-    if others.is_empty() { Err(Error::LastAdmin) } else { Ok(()) }
+    if others.rows_affected() == 0 { Err(Error::LastAdmin) } else { Ok(()) }
 }
 
 /// What became of a deed that a password was checked for.
@@ -72,17 +75,30 @@ pub(crate) enum Checked<T> {
     Replaced(String),
 }
 
+/// Puts what this transaction does to a user in order with all else that is done to them, on whichever
+/// servers.
+pub(crate) async fn raise_version(tx: &mut MySqlConnection, user_id: u64) -> sqlx::Result<()> {
+    sqlx::query!("update users set ledger_version = ledger_version + 1 where id = ?", user_id)
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
 /// Holds a user's row, so that what is done to one user is done one after the other.
 pub(crate) async fn user(tx: &mut MySqlConnection, user_id: u64) -> sqlx::Result<Option<User>> {
-    sqlx::query_as!(
+    let held = sqlx::query_as!(
         User,
         r#"select password_hash, role as "role: Role", is_active as "is_active: bool",
                   (email_verified_at is not null) as "email_is_verified!: bool",
                   tokens_valid_after as "watermark: Timestamp" from users where id = ? for update"#,
         user_id,
     )
-    .fetch_optional(tx)
-    .await
+    .fetch_optional(&mut *tx)
+    .await?;
+    if held.is_some() {
+        raise_version(tx, user_id).await?;
+    }
+    Ok(held)
 }
 
 /// Holds a caller with their session; refuses one who was disabled or logged out meanwhile.

@@ -6,14 +6,20 @@
 //! ended is also named.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use redis::Pipeline;
-use sqlx::MySql;
 use sqlx::types::Json;
 
-use super::work::{BATCH, Fault, Work, within};
+use super::work::{BATCH, Fault, PATIENCE, Work, within};
 use crate::base::clock::Timestamp;
 use crate::ledger::change::Change;
+use crate::ledger::outbox::mark;
+use crate::ledger::sentinel::Mark;
+use crate::store::transaction::Repetitions;
+
+/// How far the clocks of two hosts may be apart.
+const SKEW: Duration = Duration::from_mins(1);
 
 impl Work<'_> {
     /// Tells the endings of all rows after `from` and of those that waited, which then are done. No
@@ -40,6 +46,41 @@ impl Work<'_> {
             self.tell_endings_of(rows.collect(), before_sessions).await?;
             if is_last {
                 self.mark_delivered(waiting).await?;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Tells the endings of rows up to `until` that Redis had not confirmed by the time of the mark. In a
+    /// group of servers nobody sees all numbers that are taken, so a row may have been committed behind
+    /// the mark.
+    pub(super) async fn tell_late_endings(
+        &mut self,
+        mark: &Mark,
+        until: u64,
+        before_sessions: Timestamp,
+    ) -> Result<(), Fault> {
+        let (mut at, mut after) = (mark.at.minus(SKEW), 0);
+        loop {
+            let asked = sqlx::query!(
+                r#"select id, user_id, delivered_at as "at!: Timestamp",
+                          change_set as "changes: Json<Vec<Change>>"
+                     from revocation_outbox force index (idx_outbox_delivered_at)
+                    where (delivered_at > ? or (delivered_at = ? and id > ?)) and id <= ?
+                    order by delivered_at, id limit ?"#,
+                at,
+                at,
+                after,
+                until,
+                BATCH,
+            )
+            .fetch_all(&mut *self.db);
+            let rows = within(asked).await?;
+            let is_last = rows.len() < BATCH as usize;
+            (at, after) = rows.last().map_or((at, after), |last| (last.at, last.id));
+            let rows = rows.into_iter().map(|row| (row.user_id, row.changes.0));
+            self.tell_endings_of(rows.collect(), before_sessions).await?;
+            if is_last {
                 return Ok(());
             }
         }
@@ -103,17 +144,14 @@ impl Work<'_> {
     /// What these rows say has been told by now, in one way or another.
     async fn mark_delivered(&mut self, waiting: &[u64]) -> Result<(), Fault> {
         for ids in waiting.chunks(BATCH as usize) {
-            let mut update =
-                sqlx::QueryBuilder::<MySql>::new("update revocation_outbox set delivered_at = ");
-            update
-                .push_bind(self.ledgers.clock.now())
-                .push(" where delivered_at is null and id in (");
-            let mut list = update.separated(", ");
-            for id in ids {
-                list.push_bind(id);
+            let mut repetitions = Repetitions::within(PATIENCE);
+            loop {
+                let now = self.ledgers.clock.now();
+                match within(mark(&mut self.db, ids, now)).await {
+                    Err(Fault::Database(cause)) if repetitions.may_follow(&cause) => {}
+                    marked => break marked?,
+                }
             }
-            update.push(")");
-            within(update.build().execute(&mut *self.db)).await?;
         }
         Ok(())
     }

@@ -86,8 +86,11 @@ impl Work<'_> {
         self.fill_revocations(now).await?;
         let before_sessions = redis_now(&mut self.redis).await?.minus(Duration::from_millis(1));
         self.fill_sessions(now).await?;
-        let from = known.map_or(newest, |mark| mark.position.min(newest));
+        let from = known.as_ref().map_or(newest, |mark| mark.position.min(newest));
         self.tell_endings(from, &waiting, before_sessions).await?;
+        if let Some(mark) = &known {
+            self.tell_late_endings(mark, from, before_sessions).await?;
+        }
         self.tell_waiting(before_sessions).await?;
         self.confirm(sight, &mark).await?;
         tracing::info!(

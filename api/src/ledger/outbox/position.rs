@@ -5,6 +5,9 @@
 //! order of their numbers, since a transaction may take its number early and commit late. So a row
 //! counts only if it was the newest some while ago (numbers that were taken by then have become
 //! rows) and if nobody holds a row up to it (a transaction that is still open does).
+//!
+//! In a group of servers nobody sees who holds what at another. There a row may be committed behind the
+//! mark, and what Redis has confirmed since the mark is told again by that time (`hydrate/endings.rs`).
 
 use std::time::Instant;
 

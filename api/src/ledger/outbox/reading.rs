@@ -105,7 +105,7 @@ pub(super) async fn taken(
 
 /// Writes down that Redis has confirmed these rows. By key: a statement that searches would wait
 /// for rows that others hold.
-pub(super) async fn mark(
+pub(in crate::ledger) async fn mark(
     db: &mut MySqlConnection,
     ids: &[u64],
     now: Timestamp,
