@@ -6,6 +6,7 @@ mod amid;
 mod endpoints;
 mod failover;
 mod filling;
+mod group;
 mod instances;
 mod kept;
 mod kills;

@@ -1,5 +1,6 @@
 //! A private MariaDB or MySQL: its own data directory, a unix socket, a loopback port if asked for.
 
+mod galera;
 mod kind;
 
 use std::fs;
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sys::signal::Signal;
 
+pub use self::galera::Galera;
 pub use self::kind::DatabaseKind;
 use crate::process::{Process, find_program};
 use crate::wait::{free_port, wait_until};
@@ -22,6 +24,7 @@ pub struct Database {
     process: Option<Process>,
     port: u16,
     further: Vec<String>,
+    environment: Vec<(String, String)>,
     directory: Directory,
 }
 
@@ -159,10 +162,17 @@ impl Database {
 
     #[track_caller]
     fn prepared(kind: DatabaseKind, port: u16, further: &[&str]) -> Self {
-        let further = further.iter().copied().map(String::from).collect();
-        let database = Self { kind, process: None, port, further, directory: Directory::new() };
-        fs::create_dir(database.temporary()).expect("the directory is ours");
+        let database = Self::empty(kind, port, further);
         kind.prepare(&database.data(), &database.temporary());
+        database
+    }
+
+    /// Without data, which somebody else provides.
+    fn empty(kind: DatabaseKind, port: u16, further: &[&str]) -> Self {
+        let further = further.iter().copied().map(String::from).collect();
+        let (environment, directory) = (Vec::new(), Directory::new());
+        let database = Self { kind, process: None, port, further, environment, directory };
+        fs::create_dir(database.temporary()).expect("the directory is ours");
         database
     }
 
@@ -200,7 +210,7 @@ impl Database {
         }
         arguments.extend(self.further.iter().cloned());
         let log = self.directory.path().join("sql.log");
-        let mut process = Process::start(&program, &arguments, &[], &log);
+        let mut process = Process::start(&program, &arguments, &self.environment, &log);
         wait_until("the database answers", || {
             assert!(!process.has_ended(), "the database ended at its start:\n{}", process.log());
             self.client("select 1").output().is_ok_and(|output| output.status.success())

@@ -39,7 +39,7 @@ pub use chosen::chosen;
 #[cfg(feature = "service")]
 pub use client::{Answer, Client, Login, PASSWORD, send};
 pub use cluster::Cluster;
-pub use database::{Database, DatabaseKind};
+pub use database::{Database, DatabaseKind, Galera};
 #[cfg(feature = "service")]
 pub use instance::Instance;
 pub use mail_server::{Fate, MailServer};

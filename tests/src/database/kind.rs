@@ -157,7 +157,7 @@ fn mysql_data(kind: DatabaseKind, temporary: &Path) -> PathBuf {
 }
 
 /// With holes where there is nothing, so that it takes no time.
-fn copy(from: PathBuf, to: &Path) {
+pub(super) fn copy(from: PathBuf, to: &Path) {
     run(Command::new("cp").args(["-a", "--sparse=always"]).arg(from).arg(to));
 }
 
