@@ -144,15 +144,19 @@ impl Work<'_> {
     /// What these rows say has been told by now, in one way or another.
     async fn mark_delivered(&mut self, waiting: &[u64]) -> Result<(), Fault> {
         for ids in waiting.chunks(BATCH as usize) {
-            let mut repetitions = Repetitions::within(PATIENCE);
-            loop {
-                let now = self.ledgers.clock.now();
-                match within(mark(&mut self.db, ids, now)).await {
-                    Err(Fault::Database(cause)) if repetitions.may_follow(&cause) => {}
-                    marked => break marked?,
-                }
-            }
+            self.mark_some(ids).await?;
         }
         Ok(())
+    }
+
+    async fn mark_some(&mut self, ids: &[u64]) -> Result<(), Fault> {
+        let mut repetitions = Repetitions::within(PATIENCE);
+        loop {
+            let now = self.ledgers.clock.now();
+            match within(mark(&mut self.db, ids, now)).await {
+                Err(Fault::Database(cause)) if repetitions.may_follow(&cause) => {}
+                marked => return marked,
+            }
+        }
     }
 }
