@@ -39,7 +39,7 @@ pub(crate) async fn strip_the_rest(store: &Store, user_id: u64) {
         store.in_time(strip(&mut db, user_id)).await
     };
     let all = async || -> sqlx::Result<()> {
-        while store.repeat_beside(|| strip()).await? > 0 {}
+        while store.repeat_beside(&strip).await? > 0 {}
         Ok(())
     };
     if let Err(cause) = all().await {
