@@ -34,7 +34,8 @@ pub enum Why {
     PrimaryDown,
     /// A replica without `portcullis.require-confirm yes`: nothing would tell when it falls behind.
     Replica,
-    /// It is a node of a cluster.
+    /// It is a node of a cluster: one that was not expected, a replica, or one that has lost the slot that
+    /// beats ask about.
     Cluster,
     /// It is a sentinel, not a server with data.
     Sentinel,
@@ -66,7 +67,7 @@ impl fmt::Display for Why {
                 "it is a replica without portcullis.require-confirm; set that to yes, or give the primary's address"
             }
             Self::Cluster => {
-                "it is a node of a cluster, which is not supported yet; give a server that is not"
+                "it is a node of a cluster, and not, or not any more, the primary of what it is asked about; give a server that is in no cluster, or watch each primary by itself (Watch::connect_node)"
             }
             Self::Sentinel => {
                 "it is a sentinel; give the address of the server that holds the ledgers"
@@ -120,6 +121,9 @@ pub enum Unavailable {
     /// The token's own time is over by the server's clock.
     #[error("the token has expired; its holder needs a new one")]
     Expired,
+    /// Another node of the cluster has the subject's ledger, or is about to.
+    #[error("the subject's ledger is on another node of the cluster; ask that one")]
+    Elsewhere,
     /// The subject's key is no ledger.
     #[error("the subject's key holds something else than a ledger; look at it and delete it")]
     WrongType,

@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use portcullis_core::Verdict;
 
 use crate::answers::Unavailable;
 use crate::question::Question;
-use crate::tokens::Tokens;
+use crate::seen::Seen;
 use crate::verifier::{Known, Verifier};
 use crate::watch::Watch;
 
@@ -20,14 +19,7 @@ pub struct Gate<V: Verifier>(Arc<Inner<V>>);
 
 struct Inner<V: Verifier> {
     watch: Watch,
-    verifier: V,
-    seen: Tokens<Verified<V::Claims>>,
-}
-
-struct Verified<C> {
-    known: Arc<Known<C>>,
-    /// The keys that there were before it was verified.
-    keys: u64,
+    seen: Seen<V>,
 }
 
 /// Why a token is not admitted.
@@ -49,8 +41,8 @@ impl<V: Verifier> Gate<V> {
     /// verified of as many tokens as the watch does verdicts, so there must be memory for that too.
     #[must_use]
     pub fn new(watch: Watch, verifier: V) -> Self {
-        let seen = Tokens::new(watch.most_tokens());
-        Self(Arc::new(Inner { watch, verifier, seen }))
+        let seen = Seen::new(verifier, watch.most_tokens());
+        Self(Arc::new(Inner { watch, seen }))
     }
 
     /// What the token says, if it is good now.
@@ -82,15 +74,12 @@ impl<V: Verifier> Gate<V> {
     ///
     /// Whatever the verifier has against it.
     pub async fn known(&self, token: &str) -> Result<Arc<Known<V::Claims>>, V::Refusal> {
-        match self.0.known(token) {
-            Some(known) => Ok(known),
-            None => self.0.verify(token).await,
-        }
+        self.0.seen.known(token).await
     }
 
     /// Has every token verified and asked about again.
     pub fn forget_all(&self) {
-        self.0.seen.clear();
+        self.0.seen.forget_all();
         self.0.watch.forget_all();
     }
 
@@ -103,43 +92,8 @@ impl<V: Verifier> Gate<V> {
     /// Who verifies its tokens.
     #[must_use]
     pub fn verifier(&self) -> &V {
-        &self.0.verifier
+        self.0.seen.verifier()
     }
-}
-
-impl<V: Verifier> Inner<V> {
-    /// What was verified before, with keys that are still there, and whose time has not passed.
-    fn known(&self, token: &str) -> Option<Arc<Known<V::Claims>>> {
-        let keys = self.verifier.keys();
-        self.seen.find(token.as_bytes(), |it| {
-            let counts = it.keys == keys && wall_clock() < it.known.expires;
-            counts.then(|| Arc::clone(&it.known))
-        })?
-    }
-
-    async fn verify(&self, token: &str) -> Result<Arc<Known<V::Claims>>, V::Refusal> {
-        // Before it is verified: a key that goes meanwhile makes it stale.
-        let mut keys = self.verifier.keys();
-        let mut verified = self.verifier.verify(token);
-        let remedy = verified.as_ref().err().and_then(|refusal| self.verifier.remedy(refusal));
-        if let Some(remedy) = remedy {
-            remedy.await;
-            keys = self.verifier.keys();
-            verified = self.verifier.verify(token);
-        }
-        let known = Arc::new(verified?);
-        let now = wall_clock();
-        let is_dead = |it: &Verified<V::Claims>| it.keys != keys || now >= it.known.expires;
-        let value = Verified { known: Arc::clone(&known), keys };
-        self.seen.keep(token.as_bytes(), value, is_dead);
-        Ok(known)
-    }
-}
-
-/// What verifiers go by. That of the watch is the server's, and either may be wrong.
-#[expect(clippy::disallowed_methods, reason = "a token's own time is by the clock on the wall")]
-fn wall_clock() -> SystemTime {
-    SystemTime::now()
 }
 
 impl<V: Verifier> Clone for Gate<V> {

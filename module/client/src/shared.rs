@@ -15,6 +15,8 @@ use crate::question::Fingerprints;
 pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) knowledge: Knowledge,
+    /// Of a node of a cluster: whom beats ask about there.
+    pub(crate) node: Option<Box<str>>,
     pub(crate) fingerprints: Fingerprints,
     pub(crate) counters: Counters,
     /// How many questions have no outcome yet.
@@ -54,10 +56,11 @@ pub(crate) enum Phase {
 }
 
 impl Shared {
-    pub(crate) fn new(options: Options) -> Self {
+    pub(crate) fn new(options: Options, node: Option<Box<str>>) -> Self {
         Self {
             knowledge: Knowledge::new(Lease::new(options.lease), options.most_tokens),
             options,
+            node,
             fingerprints: Fingerprints::new(),
             counters: Counters::default(),
             open: AtomicUsize::new(0),
@@ -78,6 +81,11 @@ impl Shared {
             Phase::Doubtful(why) => tracing::warn!(%why, "Redis cannot be relied on"),
         }
         *present = phase;
+    }
+
+    /// The ledger that beats ask about, which is nobody's.
+    pub(crate) fn beat_key(&self) -> String {
+        [&self.options.prefix, self.node.as_deref().unwrap_or("0")].concat()
     }
 
     pub(crate) fn phase(&self) -> Phase {

@@ -46,9 +46,28 @@ impl Watch {
     /// [`BadOptions`] if the address is none, if an option is out of its bounds, or if certificates
     /// cannot be read. That the server is away is no error: see [`Self::state`].
     pub fn connect(url: &str, options: Options) -> Result<Self, BadOptions> {
+        Self::begin(url, options, None)
+    }
+
+    /// The same for one node of a cluster, for whoever knows which node has which slots and asks each of
+    /// them about its own only.
+    ///
+    /// Beats ask about `beat`, a subject whose ledger would be in a slot of this node; nobody need have
+    /// that name. Should its slot go elsewhere, the watch is doubtful and another one has to be connected.
+    /// Of a slot that comes here, or comes back, nothing must count that was known before: say
+    /// [`Self::forget_all`].
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::connect`].
+    pub fn connect_node(url: &str, beat: &str, options: Options) -> Result<Self, BadOptions> {
+        Self::begin(url, options, Some(beat.into()))
+    }
+
+    fn begin(url: &str, options: Options, node: Option<Box<str>>) -> Result<Self, BadOptions> {
         let address = Address::parse(url)?;
         let way = Way::new(&address)?;
-        let shared = Arc::new(Shared::new(options.checked()?));
+        let shared = Arc::new(Shared::new(options.checked()?, node));
         let (asks, inbox) = unbounded_channel();
         line::start(Arc::clone(&shared), address, way, inbox)?;
         Ok(Self { shared, asks })

@@ -49,7 +49,7 @@ impl<'s> Conversation<'s> {
     /// Opens it: who we are, that we want to hear of changes, and what kind of server this is.
     pub(super) fn new(shared: &'s Shared, address: &Address) -> Self {
         let mut beat = Vec::new();
-        let key = format!("{}0", shared.options.prefix);
+        let key = shared.beat_key();
         resp::command(&mut beat, &[b"AUTH.CHECK", key.as_bytes(), b"beat", b"UNTIL"]);
         let mut this = Self {
             shared,
@@ -156,7 +156,7 @@ impl<'s> Conversation<'s> {
     }
 
     fn hear_role(&mut self, value: &Value<'_>) {
-        match Role::read(value) {
+        match Role::read(value, self.shared.node.is_some()) {
             Some(Role::Primary) => self.server = Server::Good,
             Some(Role::Replica) => {
                 self.server = Server::InfoAsked;
@@ -220,10 +220,12 @@ impl<'s> Conversation<'s> {
 
     fn hear_answer(&mut self, value: &Value<'_>, flying: Flying, waiting: &mut Waiting) {
         if let Value::Error(text) = value
-            && reply::why(text) == Why::WrongType
+            && let Some(refusal) = reply::about_one_key(text, self.shared.node.is_some())
         {
-            // That is about this one key.
-            return flying.answer(&Err(Unavailable::WrongType));
+            if refusal == Unavailable::Elsewhere {
+                self.shared.knowledge.lease.era.begin();
+            }
+            return flying.answer(&Err(refusal));
         }
         let reply = match self.hear_reply(value, flying.sent) {
             Ok(reply) => reply,

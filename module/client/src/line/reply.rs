@@ -2,7 +2,7 @@
 
 use portcullis_core::Verdict;
 
-use crate::answers::Why;
+use crate::answers::{Unavailable, Why};
 use crate::resp::Value;
 
 /// What `AUTH.CHECK … UNTIL` answers.
@@ -48,8 +48,8 @@ impl Reply {
 }
 
 impl Role {
-    /// From the pairs that `HELLO` answers with.
-    pub(super) fn read(value: &Value<'_>) -> Option<Self> {
+    /// From the pairs that `HELLO` answers with; whether a node of a cluster is expected.
+    pub(super) fn read(value: &Value<'_>, is_node: bool) -> Option<Self> {
         let Value::List(words) = value else { return None };
         let said = |name: &[u8]| {
             let mut pairs = words.chunks_exact(2);
@@ -59,11 +59,26 @@ impl Role {
             })
         };
         match (said(b"mode")?, said(b"role")?) {
-            (b"cluster", _) => Some(Self::Node),
+            (b"cluster", role) if !(is_node && is_primary(role)) => Some(Self::Node),
             (b"sentinel", _) => Some(Self::Sentinel),
-            (_, b"master" | b"primary") => Some(Self::Primary),
+            (_, role) if is_primary(role) => Some(Self::Primary),
             (_, _) => Some(Self::Replica),
         }
+    }
+}
+
+fn is_primary(role: &[u8]) -> bool {
+    [b"master".as_slice(), b"primary"].contains(&role)
+}
+
+/// What an error says, if it is about the key that was asked about and not about the server. A node says of
+/// a key that another one has it, or is about to have it; so may be others that something is known of.
+pub(super) fn about_one_key(error: &[u8], is_node: bool) -> Option<Unavailable> {
+    let word = error.split(|byte| *byte == b' ').next().unwrap_or_default();
+    match word {
+        b"WRONGTYPE" => Some(Unavailable::WrongType),
+        b"MOVED" | b"ASK" | b"TRYAGAIN" if is_node => Some(Unavailable::Elsewhere),
+        _ => None,
     }
 }
 

@@ -157,6 +157,46 @@ fn nodes_of_clusters_and_sentinels_are_refused() {
     }
 }
 
+fn node(fake: &Fake) -> Watch {
+    fake.world().mode = "cluster";
+    Watch::connect_node(&fake.url(), "beat3", patient()).unwrap()
+}
+
+#[test]
+fn a_node_of_a_cluster_is_asked_about_what_it_has() {
+    let fake = Fake::start();
+    let watch = node(&fake);
+    know(&watch, &about("42", "token", "s"), Verdict::Ok);
+    let beat = ["AUTH.CHECK", "user:beat3", "beat", "UNTIL"];
+    assert!(fake.world().heard.iter().any(|words| *words == beat));
+
+    for error in ["MOVED 1 127.0.0.1:1", "ASK 1 127.0.0.1:1", "TRYAGAIN later"] {
+        know(&watch, &about("42", "token", "s"), Verdict::Ok);
+        fake.world().question_error = Some(error);
+        assert_eq!(check(&watch, &about("43", "other", "s")), Err(Unavailable::Elsewhere));
+        assert_eq!(watch.cached(b"token"), None, "{error}: of which slots it is unknown");
+        assert!(!matches!(watch.state(), State::Doubtful(_)), "{error}");
+        fake.world().question_error = None;
+    }
+}
+
+#[test]
+fn a_node_that_lost_its_slot_or_its_role_is_doubted() {
+    let fake = Fake::start();
+    let watch = node(&fake);
+    know(&watch, &about("42", "token", "s"), Verdict::Ok);
+    fake.world().error = Some("MOVED 1 127.0.0.1:1");
+    doubts(&watch, &Why::Cluster);
+    assert_eq!(watch.cached(b"token"), None);
+    {
+        let mut world = fake.world();
+        (world.error, world.role, world.life) = (None, "replica", 8);
+    }
+    fake.hang_up();
+    doubts(&watch, &Why::Cluster);
+    assert!(check(&watch, &about("42", "token", "s")).is_err());
+}
+
 #[test]
 fn what_is_too_long_is_not_asked() {
     let fake = Fake::start();
