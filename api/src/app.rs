@@ -6,8 +6,6 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use anyhow::Context as _;
-
 use crate::accounts::outgoing::Outgoing;
 use crate::accounts::password::Passwords;
 use crate::base::background::Background;
@@ -97,12 +95,11 @@ impl App {
             background: background.clone(),
         };
         let uses = activity::uses(&settings.sessions);
-        let ledgers = Ledgers::new(&settings.stores, uses, around)
-            .context("REDIS_URL is not a valid Redis URL")?;
+        let ledgers = Ledgers::new(&settings.stores, uses, around)?;
         let activity = Activity::new(&ledgers, &settings.sessions);
         let keys = Arc::new(Keys::new(&settings.tokens)?);
         let bearer = Bearer {
-            signed: Signed::new(keys.clone(), clock.clone(), ledgers.watch()),
+            signed: Signed::new(keys.clone(), clock.clone(), ledgers.keeps()),
             ledgers: ledgers.clone(),
             store: store.clone(),
             fallback: Fallback::new(

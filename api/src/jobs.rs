@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::App;
 use crate::base::log_targets as log;
 use crate::base::random::Random;
-use crate::ledger::{outbox, watch};
+use crate::ledger::{outbox, roster};
 use crate::metrics;
 use crate::sessions::live;
 use crate::settings::Settings;
@@ -34,7 +34,7 @@ const SHARE_OF_TIME: u32 = 100;
 /// Starts all of them, and waits a moment for a first look at Redis, so that a service whose Redis is
 /// well never starts with answers from MySQL.
 pub async fn start(app: &App) {
-    app.background.spawn(watch::run(app.ledgers.clone()));
+    app.background.spawn(roster::run(app.ledgers.clone()));
     app.background.spawn(deliver(app.clone()));
     app.background.spawn(write_activity_down(app.clone()));
     app.background.spawn(send_mails(app.clone()));

@@ -3,20 +3,29 @@
 //!
 //! May use `base`, `settings`, `store` and `metrics`. Knows no requests, and decides nowhere what ends.
 
+mod asking;
 pub mod belief;
 pub mod change;
+mod cluster_view;
 pub(crate) mod fence;
+pub(crate) mod health;
+mod hearsay;
 pub mod hydrate;
 pub(crate) mod kept;
 pub mod ledgers;
 pub mod line;
+mod lives;
 pub mod module_lack;
 pub mod outbox;
 mod recently_repaired;
 mod redis_fault;
 mod redis_time;
 pub mod repair;
+pub(crate) mod roster;
 mod sentinel;
 mod session_row;
+mod shards;
+mod slots;
 pub mod telling;
-pub(crate) mod watch;
+mod watch;
+pub mod way;

@@ -201,7 +201,7 @@ async fn run_hydrate(settings: Settings) -> anyhow::Result<()> {
         bar.set_position(counts.filled());
         bar.set_message(counts.to_string());
     };
-    let done = hydrate::bring_up_to_date(&app.ledgers, Extent::Everything, &show).await?;
+    let done = hydrate::bring_all_up_to_date(&app.ledgers, Extent::Everything, &show).await?;
     bar.finish_and_clear();
     println!("{}", done.unwrap_or_default());
     Ok(())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_api::ledger::hydrate::Extent;
-use portcullis_api::ledger::hydrate::bring_up_to_date;
+use portcullis_api::ledger::hydrate::bring_all_up_to_date;
 use portcullis_api::sessions::live;
 use portcullis_tests::{Client, Instance, Login, Service, send, wait_until};
 use reqwest::Method;
@@ -116,7 +116,7 @@ impl Scene {
     /// What Redis may know better, that a session was used, is left to it.
     async fn what_a_sweep_leaves(&mut self) {
         self.put().await;
-        bring_up_to_date(&self.auth.app.ledgers, Extent::Everything, &|_| {}).await.unwrap();
+        bring_all_up_to_date(&self.auth.app.ledgers, Extent::Everything, &|_| {}).await.unwrap();
         for (state, judged, _) in self.people.clone() {
             if state.name != "idle" {
                 self.note("a sweep", state, self.auth.verdict(&judged) == "OK");

@@ -6,13 +6,14 @@ use serde_json::json;
 
 /// What the service asks by itself now and then: what waits, what was delivered, how many sessions live,
 /// who was seen.
-const BESIDE: [&str; 6] = [
+const BESIDE: [&str; 7] = [
     "delivered_at is null and id >",
     "set delivered_at =",
     "as double",
     "s.last_ip_address from user_sessions s force index",
     "set s.last_activity = greatest(s.last_activity, cast(",
     "from mails where settled_at",
+    "from ledger_lives",
 ];
 const ID: &str = "proxy";
 const SECRET: &str = "a secret that only the proxy knows";

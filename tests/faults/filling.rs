@@ -34,7 +34,7 @@ async fn nobody_who_logs_out_while_ledgers_are_filled_is_revived_for_a_moment() 
     let asked_before = times_asked(&auth);
     let app = beside.app.clone();
     let filling = tokio::spawn(async move {
-        let filled = hydrate::bring_up_to_date(&app.ledgers, Extent::Everything, &|_| {}).await;
+        let filled = hydrate::bring_all_up_to_date(&app.ledgers, Extent::Everything, &|_| {}).await;
         filled.unwrap().expect("everything is told")
     });
     // Once for the watermarks, and then just before the sessions are read.

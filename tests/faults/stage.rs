@@ -20,6 +20,14 @@ pub(crate) struct Stage {
 
 static MYSQL: LazyLock<Database> = LazyLock::new(Database::start_on_tcp);
 
+/// A proxy before a new database; the way past it, and the way through it.
+pub(crate) fn database_behind_a_proxy() -> (Proxy, String, String) {
+    let mysql = Proxy::before(MYSQL.port());
+    let direct = MYSQL.fresh_database("stage");
+    let url = direct.replace(&format!(":{}/", MYSQL.port()), &format!(":{}/", mysql.port));
+    (mysql, direct, url)
+}
+
 /// A service that is ready, on a Redis that wants to be confirmed.
 pub(crate) async fn stage(adjust: impl FnOnce(&mut Settings)) -> Stage {
     stage_on(confirming().tcp().start(), adjust).await
@@ -28,10 +36,8 @@ pub(crate) async fn stage(adjust: impl FnOnce(&mut Settings)) -> Stage {
 /// The same, on a Redis of the test's own.
 pub(crate) async fn stage_on(store: Redis, adjust: impl FnOnce(&mut Settings)) -> Stage {
     let redis = Proxy::before(store.port());
-    let mysql = Proxy::before(MYSQL.port());
-    let direct = MYSQL.fresh_database("stage");
+    let (mysql, direct, url) = database_behind_a_proxy();
     let database = direct.rsplit('/').next().unwrap().to_owned();
-    let url = direct.replace(&format!(":{}/", MYSQL.port()), &format!(":{}/", mysql.port));
     let redis_url = format!("redis://127.0.0.1:{}", redis.port);
     let auth = Service::on(store, &url, |settings| {
         settings.stores.redis_url = Some(redis_url.into());

@@ -63,14 +63,14 @@ pub(crate) struct Rows {
 impl Delivery {
     /// Of a request, which has written this row if it ends what it names and nothing else.
     pub(crate) fn of_request(instance: &mut Instance, answers: Set, ending: Option<u8>) -> Self {
-        let own = ending.filter(|_| !instance.belief.is_behind(USER));
-        let number = instance.belief.begin_delivery(USER);
+        let own = ending.filter(|_| !instance.behind.is_behind(USER));
+        let number = instance.behind.begin_delivery(USER);
         Self { answers, is_worker: false, own, number, step: Step::Read, heard: Vec::new() }
     }
 
     pub(crate) fn of_worker(instance: &mut Instance) -> Self {
-        instance.belief.doubt_about(&[USER]);
-        let number = instance.belief.begin_delivery(USER);
+        instance.behind.doubt_about(&[USER]);
+        let number = instance.behind.begin_delivery(USER);
         let (answers, heard) = (Set::default(), Vec::new());
         Self { answers, is_worker: true, own: None, number, step: Step::Read, heard }
     }
@@ -181,7 +181,7 @@ impl World {
         let ended = std::mem::take(&mut delivery.answers);
         self.promised = self.promised.and(ended);
         let instance = &mut self.instances[instance];
-        instance.belief.delivered(USER, delivery.number);
+        instance.behind.delivered(USER, delivery.number);
         instance.answered = instance.answered.and(ended);
     }
 }

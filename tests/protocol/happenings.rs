@@ -1,6 +1,6 @@
 //! Which events can happen in a world, and what each does.
 
-use portcullis_api::ledger::belief::Belief;
+use portcullis_api::ledger::belief::{Behind, Belief};
 
 use crate::data::Data;
 use crate::events::Event;
@@ -64,7 +64,7 @@ impl World {
         if !server.is_primary {
             events.push(Event::Connect(instance));
         }
-        let waits = !self.truth.waiting().is_empty() || !it.belief.behind().is_empty();
+        let waits = !self.truth.waiting().is_empty() || !it.behind.behind().is_empty();
         if left.rounds > 0 && waits {
             events.push(Event::Round(instance));
         }
@@ -211,6 +211,7 @@ impl World {
         }
         self.end_line(instance);
         self.instances[instance].belief = Belief::default();
+        self.instances[instance].behind = Behind::default();
     }
 
     fn count(&mut self, event: Event) {

@@ -50,7 +50,7 @@ impl World {
         if !self.truth.waiting().is_empty() {
             return Some(format!("rows {:?} wait for ever", self.truth.waiting()));
         }
-        if self.instances[0].belief.about(USER).is_err() {
+        if self.instances[0].doubts(USER) {
             return Some("Redis is never believed again".to_owned());
         }
         let is_ok = |id: &u8| server.check(*id, self.now(), rules) == Some(Verdict::Ok);

@@ -7,7 +7,7 @@ use crate::hydration::Hydration;
 use crate::rules::{Guard, Rules};
 use crate::server::{Command, Reply};
 use crate::truth::{Change, Deed, Written};
-use crate::world::{USER, World};
+use crate::world::{Instance, USER, World};
 use portcullis_api::ledger::belief::LineId;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -126,11 +126,11 @@ impl World {
             Doing::Deliver(delivery) => self.step_delivery(id, instance, delivery, rules),
             Doing::Hydrate(hydration) => self.step_hydration(id, hydration, rules),
             Doing::Believe(line) => {
-                let belief = &mut self.instances[instance].belief;
+                let Instance { belief, behind, .. } = &mut self.instances[instance];
                 if !self.truth.waiting().is_empty() {
-                    belief.doubt_about(&[USER]);
+                    behind.doubt_about(&[USER]);
                 }
-                belief.note_all_who_wait();
+                behind.note_all_who_wait();
                 belief.believe(line);
                 self.end_task(id);
             }

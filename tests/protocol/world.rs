@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use portcullis_api::ledger::belief::{Belief, LineId};
+use portcullis_api::ledger::belief::{Behind, Belief, LineId};
 use portcullis_core::{MonotonicMs, UnixMs};
 
 use crate::data::{By, Data, Mark, Now};
@@ -51,11 +51,19 @@ pub(crate) struct World {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Instance {
     pub(crate) belief: Belief,
+    pub(crate) behind: Behind,
     pub(crate) line: Option<(LineId, u8)>,
     /// Sessions whose end this host has answered, confirmed or pending.
     pub(crate) answered: Set,
     /// How far its clock is ahead.
     pub(crate) ahead_ms: u64,
+}
+
+impl Instance {
+    /// Whether it asks MySQL about this user.
+    pub(crate) fn doubts(&self, user_id: u64) -> bool {
+        self.belief.about(user_id, &self.behind).is_err()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -93,7 +101,7 @@ impl World {
             world.instances.push(Instance { ahead_ms: *ahead_ms, ..Instance::default() });
             world.connect(world.instances.len() - 1);
             let instance = world.instances.last_mut().expect("just pushed");
-            instance.belief.note_all_who_wait();
+            instance.behind.note_all_who_wait();
             instance.belief.believe(instance.line.expect("just connected").0);
         }
         world
@@ -228,7 +236,7 @@ impl World {
             }
         }
         for (number, instance) in self.instances.iter().enumerate() {
-            let believes = instance.belief.about(USER).is_ok() || !rules.has(Guard::Behind);
+            let believes = !instance.doubts(USER) || !rules.has(Guard::Behind);
             let server = self.line_of(number).and_then(|line| self.server_at(line));
             if let Some(server) = server.filter(|_| believes && instance.belief.is_believed())
                 && let Some(id) = says_ok(server, instance.answered)

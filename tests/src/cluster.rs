@@ -63,6 +63,13 @@ impl Cluster {
         replica
     }
 
+    /// What a client is configured with: some of the nodes.
+    pub fn url(&self) -> String {
+        let hosts: Vec<String> =
+            self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
+        format!("redis+cluster://{}", hosts.join(","))
+    }
+
     /// The node that holds `key`.
     #[track_caller]
     pub fn node_of(&self, key: &str) -> &Redis {

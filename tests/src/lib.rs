@@ -26,6 +26,7 @@ mod queries;
 mod redis_server;
 #[cfg(feature = "service")]
 mod running;
+mod sentinels;
 mod servers;
 #[cfg(feature = "service")]
 mod service;
@@ -50,6 +51,7 @@ pub use queries::{DATABASE, Queries, committed_queries, described_queries};
 pub use redis_server::{Redis, RedisOptions};
 #[cfg(feature = "service")]
 pub use running::{Running, running};
+pub use sentinels::Sentinels;
 pub use servers::{Server, servers};
 #[cfg(feature = "service")]
 pub use service::{Service, captured_log};

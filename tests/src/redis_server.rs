@@ -116,6 +116,11 @@ impl Redis {
         self.running().pid()
     }
 
+    /// Whether it has been started and not been stopped.
+    pub fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// What it has logged, earlier lives included.
     pub fn log(&self) -> String {
         std::fs::read(self.log_file())

@@ -4,6 +4,7 @@
 //! Counters count what this instance did. Gauges are read from the stores when somebody looks, and
 //! tell what all instances together have.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use axum::routing::get;
 use super::openapi;
 use crate::App;
 use crate::base::clock::Timestamp;
+use crate::ledger::health::Info;
 use crate::ledger::outbox::marking::mark_now;
 use crate::metrics;
 
@@ -25,8 +27,9 @@ pub(crate) fn routes(app: App) -> Router {
 }
 
 async fn render(State(app): State<App>) -> impl IntoResponse {
-    let (outbox, mails, ledgers) = tokio::join!(outbox(&app), mails(&app), ledgers(&app));
-    let up = [("mysql", outbox.is_some()), ("redis", ledgers.is_some())];
+    let (outbox, mails, servers) = tokio::join!(outbox(&app), mails(&app), app.ledgers.info());
+    let is_up = app.ledgers.is_whole() && servers.iter().all(|server| server.text.is_some());
+    let up = [("mysql", outbox.is_some()), ("redis", is_up)];
     let hashed = app.passwords.work();
     for (kind, count) in [("argon2id", hashed.argon2id), ("bcrypt", hashed.bcrypt)] {
         metrics::passwords_hashed(kind, count);
@@ -39,8 +42,27 @@ async fn render(State(app): State<App>) -> impl IntoResponse {
     }));
     let believed = u8::from(app.ledgers.is_believed());
     text += &lines("redis_believed", "gauge", "1 if Redis is up to date and trusted", believed);
-    text.extend([outbox, mails, ledgers].into_iter().flatten());
+    text += &shards(&servers);
+    text += &ledgers(&servers);
+    text.extend([outbox, mails].into_iter().flatten());
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+}
+
+/// Each primary of a cluster by itself; none where there is no cluster.
+fn shards(servers: &[Info]) -> String {
+    let mut text = String::new();
+    for (what, help, is_so) in [
+        ("up", "1 if this primary of the cluster answers", |it| it.text.is_some()),
+        ("believed", "1 if this primary is up to date and trusted about all its users", |it| {
+            it.is_believed && it.text.is_some()
+        }),
+    ] as [(&str, &str, fn(&Info) -> bool); 2]
+    {
+        let values = servers.iter().filter(|it| !it.shard.is_empty());
+        let values = values.map(|it| (it.shard.as_str(), f64::from(u8::from(is_so(it)))));
+        text += &of_shards(&format!("redis_shard_{what}"), "gauge", help, values);
+    }
+    text
 }
 
 /// How much waits for Redis, and since when.
@@ -82,16 +104,34 @@ fn waiting(
         + &lines(&format!("{what}_oldest_seconds"), "gauge", age, oldest.as_secs_f64())
 }
 
-/// What the module says of itself (`INFO portcullis`).
-async fn ledgers(app: &App) -> Option<String> {
-    let info = app.ledgers.info().await.ok()?;
-    Some(
-        numbers(&info)
-            .map(|(name, value)| {
-                lines(&format!("ledger_{name}"), kind(name), "See INFO portcullis", value)
-            })
-            .collect(),
-    )
+/// What the module of each server says of itself (`INFO portcullis`).
+fn ledgers(servers: &[Info]) -> String {
+    let mut all: BTreeMap<&str, Vec<(&str, f64)>> = BTreeMap::new();
+    for server in servers {
+        for (name, value) in server.text.as_deref().map(numbers).into_iter().flatten() {
+            all.entry(name).or_default().push((&server.shard, value));
+        }
+    }
+    let told = all.into_iter().map(|(name, values)| {
+        of_shards(&format!("ledger_{name}"), kind(name), "See INFO portcullis", values)
+    });
+    told.collect()
+}
+
+/// One metric with a value for each primary of a cluster, or with one where there is no cluster.
+fn of_shards<'v>(
+    name: &str,
+    kind: &str,
+    help: &str,
+    values: impl IntoIterator<Item = (&'v str, f64)>,
+) -> String {
+    let name = format!("portcullis_{name}");
+    let mut text = format!("# HELP {name} {help}.\n# TYPE {name} {kind}\n");
+    text.extend(values.into_iter().map(|(shard, value)| match shard {
+        "" => format!("{name} {value}\n"),
+        shard => format!("{name}{{shard=\"{shard}\"}} {value}\n"),
+    }));
+    text
 }
 
 /// What the module tells as it is now. All else it counts from its server's start on.
@@ -126,5 +166,52 @@ mod tests {
              portcullis_mark:8\r\nportcullis_lease_ms:9\r\n";
         let told: Vec<_> = numbers(info).map(|(name, number)| (kind(name), name, number)).collect();
         assert_eq!(told, [("counter", "checks_ok", 7.0), ("gauge", "lease_ms", 9.0)]);
+    }
+
+    fn server(shard: &str, is_believed: bool, text: Option<&str>) -> Info {
+        Info { shard: shard.to_owned(), is_believed, text: text.map(str::to_owned) }
+    }
+
+    fn samples(text: &str) -> Vec<&str> {
+        text.lines().filter(|line| !line.starts_with('#')).collect()
+    }
+
+    #[test]
+    fn each_primary_of_a_cluster_is_shown_by_itself() {
+        let said = "portcullis_checks_ok:7\r\nportcullis_confirmed:1\r\n";
+        let all = [
+            server("a", true, Some(said)),
+            server("b", false, Some(said)),
+            server("c", true, None),
+        ];
+        assert_eq!(
+            samples(&shards(&all)),
+            [
+                "portcullis_redis_shard_up{shard=\"a\"} 1",
+                "portcullis_redis_shard_up{shard=\"b\"} 1",
+                "portcullis_redis_shard_up{shard=\"c\"} 0",
+                "portcullis_redis_shard_believed{shard=\"a\"} 1",
+                "portcullis_redis_shard_believed{shard=\"b\"} 0",
+                "portcullis_redis_shard_believed{shard=\"c\"} 0",
+            ]
+        );
+        let text = ledgers(&all);
+        assert_eq!(text.matches("# TYPE portcullis_ledger_checks_ok counter").count(), 1, "{text}");
+        assert_eq!(
+            samples(&text),
+            [
+                "portcullis_ledger_checks_ok{shard=\"a\"} 7",
+                "portcullis_ledger_checks_ok{shard=\"b\"} 7",
+                "portcullis_ledger_confirmed{shard=\"a\"} 1",
+                "portcullis_ledger_confirmed{shard=\"b\"} 1",
+            ]
+        );
+    }
+
+    #[test]
+    fn one_server_has_no_name() {
+        let one = [server("", true, Some("portcullis_checks_ok:7\r\n"))];
+        assert_eq!(samples(&ledgers(&one)), ["portcullis_ledger_checks_ok 7"]);
+        assert_eq!(samples(&shards(&one)), [""; 0]);
     }
 }

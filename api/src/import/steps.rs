@@ -53,7 +53,7 @@ pub async fn import(
 /// Whoever is at it has read the sessions already, perhaps; so their work is waited for, then done.
 async fn tell_redis(app: &App) -> Result<(), hydrate::Fault> {
     for _ in 0..TRIES {
-        match hydrate::bring_up_to_date(&app.ledgers, Extent::Everything, &|_| {}).await {
+        match hydrate::bring_all_up_to_date(&app.ledgers, Extent::Everything, &|_| {}).await {
             Err(hydrate::Fault::Elsewhere) => tokio::time::sleep(BETWEEN_TRIES).await,
             done => return done.map(drop),
         }

@@ -12,16 +12,21 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LineId(u64);
 
-/// What is believed, and about whom not.
+/// What is believed of one server. Of two there are two.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Belief {
     line: Option<LineId>,
     lines: u64,
     believed: bool,
+}
+
+/// About whom no server is believed, whichever it may be: a user may change servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Behind {
     /// Users whose ledger may lack something, each with the latest delivery to it.
-    behind: BTreeMap<u64, Option<Delivery>>,
+    users: BTreeMap<u64, Option<Delivery>>,
     deliveries: u64,
-    /// Whether `behind` has everybody for whom something waited when this instance began.
+    /// Whether `users` has everybody for whom something waited when this instance began.
     knows_all_who_wait: bool,
 }
 
@@ -39,8 +44,6 @@ pub enum Doubt {
 }
 
 impl Belief {
-    // --- the line ---
-
     /// The current line, believed or not.
     pub fn line(&self) -> Option<LineId> {
         self.line
@@ -82,23 +85,23 @@ impl Belief {
         self.believed
     }
 
-    // --- users ---
-
     /// The line on which Redis may be asked about this user.
-    pub fn about(&self, user_id: u64) -> Result<LineId, Doubt> {
+    pub fn about(&self, user_id: u64, behind: &Behind) -> Result<LineId, Doubt> {
         let line = self.line.filter(|_| self.believed).ok_or(Doubt::Line)?;
-        if self.behind.contains_key(&user_id) { Err(Doubt::Behind) } else { Ok(line) }
+        if behind.is_behind(user_id) { Err(Doubt::Behind) } else { Ok(line) }
     }
+}
 
+impl Behind {
     /// Redis is not believed about these users until a delivery has succeeded that begins after
     /// this: one that is on its way has not read what they are doubted for.
     pub fn doubt_about(&mut self, users: &[u64]) {
-        self.behind.extend(users.iter().map(|user_id| (*user_id, None)));
+        self.users.extend(users.iter().map(|user_id| (*user_id, None)));
     }
 
     /// Whether Redis may lack something of this user's.
     pub fn is_behind(&self, user_id: u64) -> bool {
-        self.behind.contains_key(&user_id)
+        self.users.contains_key(&user_id)
     }
 
     /// A delivery begins; until it has succeeded Redis is not believed about this user. It brings
@@ -107,20 +110,20 @@ impl Belief {
     pub fn begin_delivery(&mut self, user_id: u64) -> Delivery {
         self.deliveries += 1;
         let delivery = Delivery(self.deliveries);
-        self.behind.insert(user_id, Some(delivery));
+        self.users.insert(user_id, Some(delivery));
         delivery
     }
 
     /// Redis has confirmed everything, unless a later delivery is on its way.
     pub fn delivered(&mut self, user_id: u64, delivery: Delivery) {
-        if self.behind.get(&user_id) == Some(&Some(delivery)) {
-            self.behind.remove(&user_id);
+        if self.users.get(&user_id) == Some(&Some(delivery)) {
+            self.users.remove(&user_id);
         }
     }
 
     /// Users whose ledger may lack something.
     pub fn behind(&self) -> Vec<u64> {
-        self.behind.keys().copied().collect()
+        self.users.keys().copied().collect()
     }
 
     /// Whether this instance knows for whom something waits that it has answered for.
@@ -138,95 +141,104 @@ impl Belief {
 mod tests {
     use super::*;
 
-    fn believing() -> (Belief, LineId) {
+    fn believing() -> (Belief, Behind, LineId) {
         let mut belief = Belief::default();
         let line = belief.begin_line();
         assert!(belief.believe(line));
-        (belief, line)
+        (belief, Behind::default(), line)
     }
 
     #[test]
     fn nothing_is_believed_before_a_line_is() {
-        let mut belief = Belief::default();
-        assert_eq!((belief.line(), belief.about(1)), (None, Err(Doubt::Line)));
+        let (mut belief, behind) = (Belief::default(), Behind::default());
+        assert_eq!((belief.line(), belief.about(1, &behind)), (None, Err(Doubt::Line)));
         let line = belief.begin_line();
-        assert_eq!((belief.line(), belief.about(1)), (Some(line), Err(Doubt::Line)));
+        assert_eq!((belief.line(), belief.about(1, &behind)), (Some(line), Err(Doubt::Line)));
         assert!(belief.believe(line) && belief.is_believed());
         assert!(!belief.believe(line), "believed again");
-        assert_eq!(belief.about(1), Ok(line));
+        assert_eq!(belief.about(1, &behind), Ok(line));
     }
 
     #[test]
     fn belief_ends_with_the_line_and_with_doubt() {
-        let (mut belief, line) = believing();
+        let (mut belief, behind, line) = believing();
         assert!(belief.doubt() && !belief.doubt());
-        assert_eq!((belief.line(), belief.about(1)), (Some(line), Err(Doubt::Line)));
+        assert_eq!((belief.line(), belief.about(1, &behind)), (Some(line), Err(Doubt::Line)));
         assert!(belief.believe(line) && belief.end_line(line));
         assert_eq!((belief.line(), belief.is_believed()), (None, false));
     }
 
     #[test]
     fn a_replaced_line_is_neither_believed_nor_ended() {
-        let (mut belief, old) = believing();
+        let (mut belief, behind, old) = believing();
         let new = belief.begin_line();
         assert!(!belief.is_believed(), "belief went over to a new line");
         assert!(!belief.believe(old) && !belief.is_believed());
         assert!(!belief.end_line(old));
         assert!(belief.believe(new));
-        assert_eq!(belief.about(1), Ok(new));
+        assert_eq!(belief.about(1, &behind), Ok(new));
     }
 
     #[test]
     fn a_user_is_behind_until_the_latest_delivery_has_succeeded() {
-        let (mut belief, line) = believing();
-        let (first, second) = (belief.begin_delivery(1), belief.begin_delivery(1));
-        assert_eq!((belief.about(1), belief.about(2)), (Err(Doubt::Behind), Ok(line)));
-        belief.delivered(1, first);
-        assert_eq!((belief.about(1), belief.behind()), (Err(Doubt::Behind), vec![1]));
-        belief.delivered(1, second);
-        assert_eq!((belief.about(1), belief.behind()), (Ok(line), vec![]));
+        let (belief, mut behind, line) = believing();
+        let (first, second) = (behind.begin_delivery(1), behind.begin_delivery(1));
+        assert_eq!(
+            (belief.about(1, &behind), belief.about(2, &behind)),
+            (Err(Doubt::Behind), Ok(line))
+        );
+        behind.delivered(1, first);
+        assert_eq!((belief.about(1, &behind), behind.behind()), (Err(Doubt::Behind), vec![1]));
+        behind.delivered(1, second);
+        assert_eq!((belief.about(1, &behind), behind.behind()), (Ok(line), vec![]));
     }
 
     #[test]
     fn a_doubted_user_waits_for_a_delivery_that_began_afterwards() {
-        let (mut belief, line) = believing();
-        let before = belief.begin_delivery(2);
-        belief.delivered(2, before);
-        belief.doubt_about(&[1, 2]);
-        belief.delivered(2, before);
-        assert_eq!(belief.behind(), [1, 2]);
-        let after = belief.begin_delivery(2);
-        belief.delivered(2, after);
-        assert_eq!((belief.about(1), belief.about(2)), (Err(Doubt::Behind), Ok(line)));
+        let (belief, mut behind, line) = believing();
+        let before = behind.begin_delivery(2);
+        behind.delivered(2, before);
+        behind.doubt_about(&[1, 2]);
+        behind.delivered(2, before);
+        assert_eq!(behind.behind(), [1, 2]);
+        let after = behind.begin_delivery(2);
+        behind.delivered(2, after);
+        assert_eq!(
+            (belief.about(1, &behind), belief.about(2, &behind)),
+            (Err(Doubt::Behind), Ok(line))
+        );
     }
 
     #[test]
     fn a_delivery_on_its_way_says_nothing_about_a_later_doubt() {
-        let (mut belief, line) = believing();
-        let early = belief.begin_delivery(1);
-        belief.doubt_about(&[1]);
-        belief.delivered(1, early);
-        assert_eq!(belief.about(1), Err(Doubt::Behind));
-        let late = belief.begin_delivery(1);
-        belief.delivered(1, late);
-        assert_eq!(belief.about(1), Ok(line));
+        let (belief, mut behind, line) = believing();
+        let early = behind.begin_delivery(1);
+        behind.doubt_about(&[1]);
+        behind.delivered(1, early);
+        assert_eq!(belief.about(1, &behind), Err(Doubt::Behind));
+        let late = behind.begin_delivery(1);
+        behind.delivered(1, late);
+        assert_eq!(belief.about(1, &behind), Ok(line));
     }
 
     #[test]
     fn who_is_behind_stays_so_on_the_next_line() {
-        let (mut belief, line) = believing();
-        belief.begin_delivery(1);
+        let (mut belief, mut behind, line) = believing();
+        behind.begin_delivery(1);
         belief.end_line(line);
         let next = belief.begin_line();
         belief.believe(next);
-        assert_eq!((belief.about(1), belief.about(2)), (Err(Doubt::Behind), Ok(next)));
+        assert_eq!(
+            (belief.about(1, &behind), belief.about(2, &behind)),
+            (Err(Doubt::Behind), Ok(next))
+        );
     }
 
     #[test]
     fn who_waits_is_unknown_at_first() {
-        let mut belief = Belief::default();
-        assert!(!belief.knows_all_who_wait());
-        belief.note_all_who_wait();
-        assert!(belief.knows_all_who_wait());
+        let mut behind = Behind::default();
+        assert!(!behind.knows_all_who_wait());
+        behind.note_all_who_wait();
+        assert!(behind.knows_all_who_wait());
     }
 }

@@ -20,10 +20,13 @@
 //! done.
 
 mod endings;
+mod everywhere;
 mod fill;
 mod run;
 mod sweep;
 mod work;
 
-pub use run::{Extent, bring_up_to_date, size};
+pub use everywhere::bring_all_up_to_date;
+pub(crate) use run::bring_up_to_date;
+pub use run::{Extent, size};
 pub use work::{Counts, Fault};

@@ -9,14 +9,20 @@
 //! what was kept of a user whom this instance has told something about: nobody is answered here from
 //! before an ending that was answered here.
 //!
+//! In a cluster each primary is watched by itself, and of a slot that comes to one, or comes back, nothing
+//! counts that was kept before.
+//!
 //! Whatever is the matter with it, the line is asked instead, as though there were nothing kept.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use portcullis_client::{Options, Question, State, Unavailable, Watch};
 use portcullis_core::Verdict;
 use redis::{RedisError, RedisResult};
+use secrecy::ExposeSecret as _;
 
+use super::way::Place;
 use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
 use crate::settings::Stores;
@@ -33,36 +39,64 @@ pub(crate) struct Asked<'a> {
     pub(crate) session: &'a SessionId,
 }
 
+/// How verdicts are kept, if they are to be.
+pub(crate) fn options(stores: &Stores) -> Option<Options> {
+    (stores.verdict_lease > Duration::ZERO).then(|| Options {
+        lease: stores.verdict_lease,
+        beat: stores.verdict_lease / 4,
+        deadline: stores.redis_deadline,
+        most_tokens: MOST,
+        prefix: stores.ledger_key_prefix.clone(),
+        ..Options::default()
+    })
+}
+
 /// What is kept, if anything is to be.
-pub(crate) struct Kept(Option<Watch>);
+pub(crate) struct Kept {
+    options: Option<Options>,
+    watched: RwLock<Option<Arc<Watched>>>,
+}
+
+/// What is kept of one server.
+struct Watched {
+    place: Place,
+    /// Whom a node is asked about to see whether it is there.
+    beat: Option<String>,
+    /// Nothing if it cannot be watched.
+    watch: Option<Watch>,
+}
 
 impl Kept {
-    /// Begins to watch a Redis that need not be there yet.
-    pub(crate) fn at(url: &str, stores: &Stores) -> Self {
-        if stores.verdict_lease == Duration::ZERO {
-            return Self(None);
+    /// Keeps nothing before it knows of which server, and nothing at all without options.
+    pub(crate) fn new(options: Option<Options>) -> Self {
+        Self { options, watched: RwLock::default() }
+    }
+
+    /// Begins to watch the server there, unless it is watched already. What was kept of another one goes.
+    /// A node of a cluster has to have what a beat asks about.
+    pub(crate) fn watch_over(&self, place: &Place, beat: Option<String>) {
+        let Some(options) = &self.options else { return };
+        if self.watched().is_some_and(|it| it.beat == beat && it.place.leads_where(place)) {
+            return;
         }
-        let options = Options {
-            lease: stores.verdict_lease,
-            beat: stores.verdict_lease / 4,
-            deadline: stores.redis_deadline,
-            most_tokens: MOST,
-            prefix: stores.ledger_key_prefix.clone(),
-            ..Options::default()
+        let url = place.url.expose_secret();
+        let watch = match &beat {
+            Some(beat) => Watch::connect_node(url, beat, options.clone()),
+            None => Watch::connect(url, options.clone()),
         };
-        let watch = Watch::connect(url, options).inspect_err(|cause| {
+        let watch = watch.inspect_err(|cause| {
             tracing::warn!(
                 target: log::LEDGER_CHECK,
                 %cause,
                 "no verdict is kept, and each check asks Redis"
             );
         });
-        Self(watch.ok())
+        let watched = Watched { place: place.clone(), beat, watch: watch.ok() };
+        *self.watched.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(watched));
     }
 
-    /// Whoever keeps something beside it needs it.
-    pub(crate) const fn watch(&self) -> Option<&Watch> {
-        self.0.as_ref()
+    fn watched(&self) -> Option<Arc<Watched>> {
+        self.watched.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What Redis says of a token, kept or asked for, if that is about this life of its ledgers. An
@@ -72,7 +106,8 @@ impl Kept {
         asked: &Asked<'_>,
         life: Option<i64>,
     ) -> RedisResult<Option<Verdict>> {
-        let Some(watch) = self.0.as_ref().filter(|watch| is_about(watch, life)) else {
+        let Some(watched) = self.watched() else { return Ok(None) };
+        let Some(watch) = watched.watch.as_ref().filter(|watch| is_about(watch, life)) else {
             return Ok(None);
         };
         let verdict = match watch.cached(asked.token.as_bytes()) {
@@ -84,16 +119,21 @@ impl Kept {
         Ok(verdict.filter(|_| is_about(watch, life)))
     }
 
+    /// Whom the node that is watched is asked about.
+    pub(crate) fn beat(&self) -> Option<String> {
+        self.watched()?.beat.clone()
+    }
+
     /// Nothing that was kept of this user counts any more.
     pub(crate) fn forget(&self, user_id: u64) {
-        if let Some(watch) = &self.0 {
+        if let Some(watch) = self.watched().as_ref().and_then(|it| it.watch.as_ref()) {
             watch.forget(&user_id.to_string());
         }
     }
 
     /// Nothing that was kept counts any more.
     pub(crate) fn forget_all(&self) {
-        if let Some(watch) = &self.0 {
+        if let Some(watch) = self.watched().as_ref().and_then(|it| it.watch.as_ref()) {
             watch.forget_all();
         }
     }

@@ -8,13 +8,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_client::Watch;
-use portcullis_core::{Digest, Verdict};
-use redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Value};
-use secrecy::ExposeSecret as _;
-use tokio::sync::SetOnce;
+use redis::{FromRedisValue, Pipeline, RedisError, RedisResult, Value};
+use tokio::sync::{Semaphore, SetOnce};
 
-use super::kept::Asked;
 use super::outbox::refusing_users::Aside;
 use super::outbox::settled_row::Settled;
 use super::outbox::unmarked::Unmarked;
@@ -24,12 +20,16 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::last_use::Uses;
 use crate::base::random::Random;
 use crate::base::session_id::SessionId;
-use crate::ledger::line::{Condition, Lines};
-use crate::settings::Stores;
+use crate::ledger::line::{Line, Lines};
+use crate::ledger::lives::Lives;
+use crate::ledger::shards::Shards;
+use crate::settings::{Invalid, Stores};
 use crate::store::database::Store;
 
-/// How long somebody who looks waits for Redis.
-const HEARSAY: Duration = Duration::from_secs(5);
+/// How many servers this instance brings up to date at once: at least so many, and if there are many
+/// connections to MySQL, of which each takes one, this part of them.
+const HYDRATIONS: u32 = 2;
+const SHARE_OF_POOL: u32 = 4;
 
 /// The ledgers of all users, and all that is known about them; a clone is the same.
 #[derive(Clone)]
@@ -37,7 +37,10 @@ pub struct Ledgers(Arc<Parts>);
 
 /// What ledgers are looked after with.
 pub struct Parts {
-    pub(super) lines: Lines,
+    pub(crate) shards: Shards,
+    pub(super) lives: Lives,
+    /// How many servers may be brought up to date at once: each takes a connection to MySQL.
+    pub(super) hydrations: Semaphore,
     prefix: String,
     pub(super) replicas: u8,
     /// How long Redis may take, and both stores, one after the other.
@@ -81,13 +84,18 @@ impl Deref for Ledgers {
 
 impl Ledgers {
     /// Prepares for a Redis that need not be there yet.
-    pub(crate) fn new(stores: &Stores, uses: Arc<Uses>, around: Surroundings) -> RedisResult<Self> {
+    pub(crate) fn new(
+        stores: &Stores,
+        uses: Arc<Uses>,
+        around: Surroundings,
+    ) -> Result<Self, Invalid> {
+        let hydrations = HYDRATIONS.max(stores.db_pool_size / SHARE_OF_POOL);
         let Surroundings { store, clock, random, background } = around;
         let (prefix, deadline) = (stores.ledger_key_prefix.clone(), stores.redis_deadline);
-        let sentinel = format!("portcullis:sentinel:{prefix}");
-        let lines = Lines::new(stores.redis_url().expose_secret(), sentinel, stores)?;
         Ok(Self(Arc::new(Parts {
-            lines,
+            shards: Shards::new(stores)?,
+            lives: Lives::default(),
+            hydrations: Semaphore::new(hydrations as usize),
             prefix,
             replicas: stores.redis_wait_replicas,
             deadline,
@@ -113,12 +121,12 @@ impl Ledgers {
 
     /// Redis is not believed about these users until a delivery has succeeded.
     pub(crate) fn doubt_about(&self, users: &[u64]) {
-        self.lines.doubt_about(users);
+        self.shards.doubt_about(users);
     }
 
     /// Waits until Redis is believed anew: whoever has something to tell may tell it now.
     pub(crate) async fn believed_again(&self) {
-        self.lines.up.notified().await;
+        self.shards.up.notified().await;
     }
 
     /// Since when an ending waits that Redis refuses to take.
@@ -128,50 +136,27 @@ impl Ledgers {
 
     /// Whether Redis is there and lacks nothing.
     pub fn is_believed(&self) -> bool {
-        self.lines.is_believed()
+        self.shards.is_believed()
     }
 
-    /// The one question of the hot path: what is kept, or `AUTH.CHECK key DIGEST hex SESSION sid`. The
-    /// token itself stays here, so that no `MONITOR` ever shows one.
-    pub(crate) async fn check(&self, asked: &Asked<'_>, digest: Digest) -> RedisResult<Verdict> {
-        let (line, ledgers) = self.lines.believed_about(asked.user_id)?;
-        let kept = self.lines.kept.verdict(asked, ledgers).await;
-        if let Some(verdict) = self.lines.heard(&line, kept)? {
-            return Ok(verdict);
-        }
-        let question = self.question(asked.user_id, digest, asked.session);
-        let answer = question.query_async::<Value>(&mut line.ask.clone()).await;
-        match self.lines.heard(&line, answer)? {
-            Value::Okay => Ok(Verdict::Ok),
-            Value::SimpleString(word) => {
-                Verdict::of_word(&word).ok_or_else(|| unexpected("AUTH.CHECK"))
-            }
-            _ => Err(unexpected("AUTH.CHECK")),
-        }
+    /// Whether whoever has this user is believed, and about their slot.
+    pub(crate) fn is_believed_of(&self, user_id: u64) -> bool {
+        self.shards.is_believed_of(self.key(user_id).as_bytes())
     }
 
-    /// What keeps verdicts, for whoever keeps something beside them.
-    pub(crate) fn watch(&self) -> Option<&Watch> {
-        self.lines.kept.watch()
+    /// Which server of a cluster has a key; nothing where there is one for all, or nobody has it.
+    pub(crate) fn shard(&self, key: &str) -> String {
+        self.shards.of(key.as_bytes()).map(|lines| lines.name().to_owned()).unwrap_or_default()
     }
 
-    /// What Redis says of a token, believed or not: for whoever looks, never to let anybody in.
-    pub(crate) async fn hearsay(
-        &self,
-        user_id: u64,
-        digest: Digest,
-        session: &SessionId,
-    ) -> RedisResult<String> {
-        let mut redis = self.lines.open(HEARSAY).await?;
-        self.question(user_id, digest, session).query_async(&mut redis).await
+    /// Whether every user is somebody's.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.shards.is_whole()
     }
 
-    fn question(&self, user_id: u64, digest: Digest, session: &SessionId) -> Cmd {
-        let mut command = Cmd::with_capacity(6, 192);
-        command.arg("AUTH.CHECK").arg(self.key(user_id));
-        command.arg("DIGEST").arg(digest.to_hex().as_slice());
-        command.arg("SESSION").arg(session.as_str());
-        command
+    /// On how many tokens verdicts are kept, if any are.
+    pub(crate) fn keeps(&self) -> Option<usize> {
+        self.shards.keeps()
     }
 
     /// Moves a session's last activity forward; false if the ledger has no such live session.
@@ -183,62 +168,63 @@ impl Ledgers {
     ) -> RedisResult<bool> {
         let mut command = redis::cmd("AUTH.SESSION");
         command.arg("TOUCH").arg(self.key(user_id)).arg(session.as_str()).arg("AT").arg(at.0);
-        let line = self.lines.any()?;
+        let (lines, line) = self.line_to(&self.key(user_id))?;
         let told = command.query_async(&mut line.tell.clone()).await;
-        self.lines.heard(&line, told)
+        self.heard(&lines, &line, told)
     }
 
     /// When each live session of a user was last seen.
     pub async fn last_seen(&self, user_id: u64) -> RedisResult<HashMap<String, Timestamp>> {
         let mut command = redis::cmd("AUTH.SESSION");
         command.arg("LIST").arg(self.key(user_id));
-        let line = self.lines.any()?;
+        let (lines, line) = self.line_to(&self.key(user_id))?;
         let answer = command.query_async(&mut line.ask.clone()).await;
-        let sessions: Vec<HashMap<String, Value>> = self.lines.heard(&line, answer)?;
+        let sessions: Vec<HashMap<String, Value>> = self.heard(&lines, &line, answer)?;
         sessions.iter().map(seen).collect()
     }
 
-    /// Asks something that is about no ledger over the same line, so that whatever is wrong with it is
-    /// noticed by everybody.
+    fn line_to(&self, key: &str) -> RedisResult<(Arc<Lines>, Arc<Line>)> {
+        let lines = self.shards.of(key.as_bytes())?;
+        let line = lines.any()?;
+        Ok((lines, line))
+    }
+
+    /// Passes an answer on, and takes to heart what is wrong with the line, and where a slot is.
+    pub(super) fn heard<T>(
+        &self,
+        lines: &Lines,
+        line: &Arc<Line>,
+        answer: RedisResult<T>,
+    ) -> RedisResult<T> {
+        let moved = answer.as_ref().err().and_then(RedisError::redirect_node);
+        if let Some((_, slot)) = moved {
+            self.shards.doubt_slot(slot);
+        }
+        lines.heard(line, answer)
+    }
+
+    /// Asks something that is about no ledger over the same lines, so that whatever is wrong with them
+    /// is noticed by everybody. All of it must be where `key` is.
     pub(crate) async fn ask_beside<T: FromRedisValue>(
         &self,
+        key: &str,
         question: &Pipeline,
     ) -> RedisResult<T> {
-        let line = self.lines.beside()?;
+        let lines = self.shards.of(key.as_bytes())?;
+        let line = lines.beside()?;
         let answer = question.query_async(&mut line.ask.clone()).await;
-        self.lines.heard(&line, answer)
-    }
-
-    /// What the module counts: `INFO portcullis`.
-    pub async fn info(&self) -> RedisResult<String> {
-        let line = self.lines.beside()?;
-        let answer = redis::cmd("INFO").arg("portcullis").query_async(&mut line.ask.clone()).await;
-        self.lines.heard(&line, answer)
-    }
-
-    /// Whether Redis answers and has the module.
-    pub async fn ping(&self) -> RedisResult<()> {
-        let mut command = redis::cmd("AUTH.CHECK");
-        command.arg(self.key(0)).arg("ping");
-        let line = self.lines.any()?;
-        let answer = command.exec_async(&mut line.ask.clone()).await;
-        self.lines.heard(&line, answer)
-    }
-
-    /// What can be said of Redis, given how a [`Self::ping`] went.
-    pub(crate) fn condition(&self, answer: &RedisResult<()>) -> Condition {
-        match (answer, self.lines.condition()) {
-            (Ok(()), condition) => condition,
-            (Err(cause), _) if cause.code() == Some("NOTREADY") => Condition::NotConfirmed,
-            (Err(_), Condition::NoModule) => Condition::NoModule,
-            (Err(_), _) => Condition::Unreachable,
-        }
+        self.heard(&lines, &line, answer)
     }
 
     /// Whether this is the key of a user's ledger.
     pub(crate) fn is_ours(&self, key: &[u8]) -> bool {
         let id = key.strip_prefix(self.prefix.as_bytes()).and_then(|id| str::from_utf8(id).ok());
         id.is_some_and(|id| id.parse::<u64>().is_ok())
+    }
+
+    /// In which slot a user's ledger is; it does not matter where one server has all.
+    pub(super) fn slot(&self, user_id: u64) -> u16 {
+        self.shards.slot(self.key(user_id).as_bytes())
     }
 
     /// Where a user's ledger is.
@@ -254,7 +240,7 @@ fn seen(session: &HashMap<String, Value>) -> RedisResult<(String, Timestamp)> {
     Ok((id, Timestamp(seen_ms)))
 }
 
-fn unexpected(command: &'static str) -> RedisError {
+pub(super) fn unexpected(command: &'static str) -> RedisError {
     RedisError::from((
         redis::ErrorKind::UnexpectedReturnType,
         "unexpected reply to",

@@ -1,4 +1,4 @@
-//! The way to Redis, and whether what it says may be believed.
+//! The way to one server, and whether what it says may be believed.
 //!
 //! A line is two connections to one life of one server, named by its run id: one for questions, one
 //! for changes. Belief belongs to a line and ends with it. A connection cannot wander to another
@@ -8,28 +8,33 @@
 //!     the server is a primary,
 //!     the module says that somebody confirmed this life (a start, a lost link, a promotion and a
 //!     FLUSHALL each end that), and
-//!     the sentinel names this run id: it was written here, after all that this life may have
-//!     missed was told again.
+//!     MySQL names this life as the one that was brought up to date, and the sentinel the run id.
 //!
 //! Whatever goes wrong on a line ends it. No request opens one: while there is none, Redis is not
-//! asked, which is the circuit breaker. Of a user whose changes are still on their way, Redis is
-//! not believed either. What is believed is decided in `belief.rs`; here are the connections.
+//! asked, which is the circuit breaker. What is believed is decided in `belief.rs`, and which server
+//! has which users in `shards.rs`; here are the connections to one of them.
+
+mod claims;
+mod connecting;
+mod ground;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use portcullis_client::Options;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
+use redis::{RedisError, RedisResult};
 use tokio::sync::Notify;
 
 use crate::base::log_targets as log;
 use crate::ledger::module_lack::Lack;
-use crate::ledger::sentinel::{Sight, sight};
-use crate::settings::Stores;
 
-use super::belief::{Belief, Delivery, Doubt, LineId};
-use super::kept::Kept;
+use super::belief::{Behind, Belief, Doubt, LineId};
+use super::kept::{self, Kept};
 use super::redis_fault::{breaks_line, unavailable};
+use super::way::{Place, Way};
+use crate::settings::{Host, Stores};
+use ground::Ground;
 
 /// Connections to one life of Redis.
 pub(crate) struct Line {
@@ -37,37 +42,61 @@ pub(crate) struct Line {
     pub(crate) ask: MultiplexedConnection,
     /// For changes, which may have to wait for replicas.
     pub(crate) tell: MultiplexedConnection,
+    /// How to get to where it leads.
+    place: Place,
     /// Which life it is.
-    run_id: String,
+    run_id: Arc<str>,
     /// What this instance calls it.
     id: LineId,
 }
 
-/// What can be said of Redis in two words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How every server is spoken to.
+#[derive(Clone)]
+pub(crate) struct Manner {
+    /// What the keys of ledgers begin with.
+    prefix: String,
+    deadline: Duration,
+    kept: Option<Options>,
+    /// Rung when a line is believed.
+    up: Arc<Notify>,
+}
+
+impl Manner {
+    /// As the settings say.
+    pub(crate) fn new(stores: &Stores, up: Arc<Notify>) -> Self {
+        let (prefix, deadline) = (stores.ledger_key_prefix.clone(), stores.redis_deadline);
+        Self { prefix, deadline, kept: kept::options(stores), up }
+    }
+}
+
+/// What can be said of Redis in two words, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Condition {
     /// It is there and lacks nothing.
     Believed,
     /// It is there, and nobody has seen yet that it lacks nothing.
     NotConfirmed,
-    /// It cannot be asked.
-    Unreachable,
     /// It has no module that this service could use.
     NoModule,
+    /// It cannot be asked.
+    Unreachable,
 }
 
-/// The current line, if any, and what is known about it.
+/// The current line to one server, if any, and what is known about it.
 pub(crate) struct Lines {
-    client: Client,
+    way: Way,
+    /// What the server is called in its cluster; nothing if it is in none.
+    name: Option<String>,
     deadline: Duration,
-    sentinel: String,
+    /// What follows the tag in the name of the sentinel.
+    prefix: String,
     /// What is kept of what was asked, and forgotten when belief says so.
     pub(crate) kept: Kept,
     state: RwLock<State>,
-    /// Rung when a line has ended or is not believed any more.
+    /// Rung when a line has ended or is not believed any more, or should be looked at.
     pub(crate) trouble: Notify,
     /// Rung when a line is believed, for whoever has something to tell.
-    pub(crate) up: Notify,
+    up: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -78,14 +107,35 @@ struct State {
     life: Option<i64>,
     /// What is wrong with the module at the end of the line: ledgers cannot be spoken of there.
     lack: Option<Lack>,
+    ground: Ground,
 }
 
 impl Lines {
-    pub(crate) fn new(url: &str, sentinel: String, stores: &Stores) -> RedisResult<Self> {
-        let (trouble, up) = (Notify::new(), Notify::new());
-        let (client, state) = (Client::open(url)?, RwLock::default());
-        let (deadline, kept) = (stores.redis_deadline, Kept::at(url, stores));
-        Ok(Self { client, deadline, sentinel, kept, state, trouble, up })
+    /// To the one server that there is, or to the primary that others name.
+    pub(crate) fn to_one(way: Way, manner: Manner) -> Self {
+        let state = State { ground: Ground::all(), ..State::default() };
+        Self::new(way, None, manner, state)
+    }
+
+    /// To a node of a cluster.
+    pub(crate) fn to_node(way: Way, name: &str, manner: Manner) -> Self {
+        Self::new(way, Some(name.to_owned()), manner, State::default())
+    }
+
+    fn new(way: Way, name: Option<String>, manner: Manner, state: State) -> Self {
+        let Manner { prefix, deadline, kept, up } = manner;
+        let (kept, state, trouble) = (Kept::new(kept), RwLock::new(state), Notify::new());
+        Self { way, name, deadline, prefix, kept, state, trouble, up }
+    }
+
+    /// What the server is called in its cluster.
+    pub(crate) fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it shares its users with others.
+    pub(crate) fn is_of_a_cluster(&self) -> bool {
+        self.name.is_some()
     }
 
     /// The line, believed or not, if there are ledgers at its end.
@@ -105,19 +155,40 @@ impl Lines {
         lack.map_or(Ok(()), |lack| Err(unavailable(lack.told())))
     }
 
-    /// The line, if what it says about this user may be believed, and which life of the ledgers that
-    /// is about.
-    pub(crate) fn believed_about(&self, user_id: u64) -> RedisResult<(Arc<Line>, Option<i64>)> {
+    /// The line, if what it says about this user, whose ledger is in this slot, may be believed, and
+    /// which life of the ledgers that is about.
+    pub(crate) fn believed_about(
+        &self,
+        user_id: u64,
+        slot: u16,
+        behind: &Behind,
+    ) -> RedisResult<(Arc<Line>, Option<i64>)> {
         let state = self.read();
-        state.belief.about(user_id).map_err(|doubt| match doubt {
+        state.belief.about(user_id, behind).map_err(|doubt| match doubt {
             Doubt::Line => unavailable("Redis is not trusted"),
             Doubt::Behind => unavailable("the ledger is behind"),
         })?;
+        if !state.ground.is_firm(slot) {
+            return Err(unavailable("the slot is on the move"));
+        }
         let line = state.line.clone().ok_or_else(|| unavailable("no connection to Redis"))?;
         Ok((line, state.life))
     }
 
+    /// Whether it is believed about all that it has.
     pub(crate) fn is_believed(&self) -> bool {
+        let state = self.read();
+        state.belief.is_believed() && state.ground.is_all_firm()
+    }
+
+    /// Whether it is believed about what is in this slot.
+    pub(crate) fn is_believed_of(&self, slot: u16) -> bool {
+        let state = self.read();
+        state.belief.is_believed() && state.ground.is_firm(slot)
+    }
+
+    /// Whether it is believed about what stays where it is.
+    pub(crate) fn is_line_believed(&self) -> bool {
         self.read().belief.is_believed()
     }
 
@@ -127,6 +198,7 @@ impl Lines {
         match (&state.line, state.lack) {
             (None, _) => Condition::Unreachable,
             (Some(_), Some(_)) => Condition::NoModule,
+            // Of slots that move MySQL knows enough.
             (Some(_), _) if state.belief.is_believed() => Condition::Believed,
             (Some(_), _) => Condition::NotConfirmed,
         }
@@ -148,7 +220,8 @@ impl Lines {
             self.up.notify_one();
             tracing::info!(
                 target: log::LINE,
-                run_id = line.run_id,
+                run_id = %line.run_id(),
+                shard = self.name,
                 "Redis is up to date and trusted"
             );
         }
@@ -157,7 +230,11 @@ impl Lines {
     /// Stops believing without ending the line.
     pub(crate) fn doubt(&self) {
         if self.write().belief.doubt() {
-            tracing::warn!(target: log::LINE, "Redis is no longer trusted; MySQL answers");
+            tracing::warn!(
+                target: log::LINE,
+                shard = self.name,
+                "Redis is no longer trusted; MySQL answers"
+            );
             self.trouble.notify_one();
         }
     }
@@ -166,6 +243,7 @@ impl Lines {
     pub(crate) fn heard<T>(&self, line: &Arc<Line>, answer: RedisResult<T>) -> RedisResult<T> {
         match &answer {
             Err(cause) if cause.code() == Some("NOTREADY") => self.doubt(),
+            Err(cause) if cause.redirect_node().is_some() => {}
             Err(cause) if breaks_line(cause) => self.end(line, cause),
             Ok(_) | Err(_) => {}
         }
@@ -173,108 +251,32 @@ impl Lines {
     }
 
     fn end(&self, line: &Arc<Line>, cause: &RedisError) {
-        let mut state = self.write();
-        if state.belief.end_line(line.id) {
+        if self.leave(line) {
             tracing::warn!(
                 target: log::LINE,
-                run_id = line.run_id,
+                run_id = %line.run_id(),
+                shard = self.name,
                 %cause,
                 "the connection to Redis was lost; MySQL answers"
             );
-            state.line = None;
-            state.lack = None;
             self.trouble.notify_one();
         }
     }
 
-    /// Makes the current line, or a new one that is not believed yet.
-    pub(crate) async fn connect(&self) -> RedisResult<Arc<Line>> {
-        if let Ok(line) = self.beside() {
-            return Ok(line);
-        }
-        let (ask, tell, sight) = self.open_both().await?;
+    /// Ends a line that leads to the wrong place; whether it was the current one.
+    pub(crate) fn leave(&self, line: &Line) -> bool {
         let mut state = self.write();
-        state.lack = sight.lack;
-        let id = state.belief.begin_line();
-        let line = Arc::new(Line { ask, tell, run_id: sight.run_id, id });
-        state.line = Some(line.clone());
-        Ok(line)
-    }
-
-    /// Two connections to the same life of one server.
-    async fn open_both(
-        &self,
-    ) -> RedisResult<(MultiplexedConnection, MultiplexedConnection, Sight)> {
-        let mut ask = self.open(self.deadline).await?;
-        let mut tell = self.open(self.deadline).await?;
-        let (asked, told) = (self.look(&mut ask).await?, self.look(&mut tell).await?);
-        if asked.run_id != told.run_id {
-            return Err(unavailable("the two connections reached different servers"));
+        let is_current = state.belief.end_line(line.id);
+        if is_current {
+            state.line = None;
+            state.lack = None;
         }
-        Ok((ask, tell, told))
+        is_current
     }
 
-    /// A connection of one's own, to wherever Redis is now.
-    pub(crate) async fn open(&self, deadline: Duration) -> RedisResult<MultiplexedConnection> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.deadline))
-            .set_response_timeout(Some(deadline));
-        self.client.get_multiplexed_async_connection_with_config(&config).await
-    }
-
-    /// The key of the sentinel.
-    pub(crate) fn sentinel(&self) -> &str {
-        &self.sentinel
-    }
-
-    /// What the server at the other end says of itself.
-    pub(crate) async fn look(&self, redis: &mut MultiplexedConnection) -> RedisResult<Sight> {
-        sight(redis, &self.sentinel).await
-    }
-
-    /// Says a word on the connection for changes. A server with `timeout` closes one on which nothing
-    /// is said, and the next change would be the first to notice.
-    pub(crate) async fn keep(&self, line: &Line) -> RedisResult<()> {
-        redis::cmd("GET").arg(&self.sentinel).exec_async(&mut line.tell.clone()).await
-    }
-
-    /// A delivery begins; until it has succeeded Redis is not believed about this user.
-    pub(crate) fn begin_delivery(&self, user_id: u64) -> Delivery {
-        self.write().belief.begin_delivery(user_id)
-    }
-
-    /// The same for a change that goes by itself, if nothing else may wait.
-    pub(crate) fn begin_delivery_of_own(&self, user_id: u64) -> (Delivery, bool) {
-        let belief = &mut self.write().belief;
-        let may_go_alone = !belief.is_behind(user_id);
-        (belief.begin_delivery(user_id), may_go_alone)
-    }
-
-    /// Redis is not believed about these users until a delivery has succeeded.
-    pub(crate) fn doubt_about(&self, users: &[u64]) {
-        self.write().belief.doubt_about(users);
-    }
-
-    /// Whether this instance knows for whom something waits that it has answered for.
-    pub(crate) fn knows_all_who_wait(&self) -> bool {
-        self.read().belief.knows_all_who_wait()
-    }
-
-    /// Redis is not believed about anybody for whom something waited when this was asked.
-    pub(crate) fn note_all_who_wait(&self) {
-        self.write().belief.note_all_who_wait();
-    }
-
-    /// Redis has confirmed everything, unless a later delivery is on its way.
-    pub(crate) fn delivered(&self, user_id: u64, delivery: Delivery) {
-        // First: a change that was answered here is not answered from before it.
-        self.kept.forget(user_id);
-        self.write().belief.delivered(user_id, delivery);
-    }
-
-    /// Users whose ledger may lack something.
-    pub(crate) fn behind(&self) -> Vec<u64> {
-        self.read().belief.behind()
+    /// Whether it listens at `host:port`.
+    pub(crate) fn listens_at(&self, address: &str) -> bool {
+        self.way.node().is_some_and(|Host { name, port }| format!("{name}:{port}") == address)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -288,7 +290,7 @@ impl Lines {
 
 impl Line {
     /// Which life of Redis it leads to.
-    pub(crate) fn run_id(&self) -> &str {
+    pub(crate) fn run_id(&self) -> &Arc<str> {
         &self.run_id
     }
 }

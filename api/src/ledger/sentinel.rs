@@ -6,11 +6,17 @@
 //! stood there before: a mark that was wiped out together with the ledgers does not come back.
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, RedisResult};
+use redis::{Cmd, RedisResult, Value};
 
 use crate::base::clock::Timestamp;
 
 use super::module_lack::Lack;
+use super::redis_fault::unavailable;
+
+/// What the run id in a mark begins with while ledgers are being brought up to date.
+pub(crate) const HYDRATING: &str = "hydrating-";
+
+const NODE_OF_A_CLUSTER: &str = "this Redis is a node of a cluster, and most users are elsewhere: write redis+cluster:// in REDIS_URL";
 
 /// What a server says of itself.
 pub(crate) struct Sight {
@@ -21,6 +27,8 @@ pub(crate) struct Sight {
     /// The same for verdicts that are kept; a module of an earlier version names none.
     pub(crate) check_life: Option<i64>,
     is_primary: bool,
+    /// Whether it is a node of a cluster.
+    is_clustered: bool,
     /// What it lacks to be of any use.
     pub(crate) lack: Option<Lack>,
     /// The module was told in this life that its ledgers are up to date.
@@ -41,10 +49,46 @@ pub(crate) struct Mark {
 }
 
 impl Sight {
-    /// Whether the ledgers here lack nothing.
-    pub(crate) fn is_up_to_date(&self) -> bool {
-        let is_marked = self.parsed().is_some_and(|mark| mark.run_id == self.run_id);
+    /// Whether the ledgers here lack nothing. In a cluster the mark goes with its slot, so there it
+    /// counts only if it says that work goes on.
+    pub(crate) fn is_up_to_date(&self, is_of_a_cluster: bool) -> bool {
+        let is_ours = |mark: &Mark| mark.run_id == self.run_id;
+        let is_marked = match self.parsed() {
+            Some(mark) if is_of_a_cluster => !mark.run_id.starts_with(HYDRATING),
+            mark => is_of_a_cluster || mark.as_ref().is_some_and(is_ours),
+        };
         self.is_primary && self.is_confirmed && is_marked
+    }
+
+    /// Refuses a node of a cluster where one server is expected to have all users, and the reverse.
+    pub(crate) fn must_be(&self, is_of_a_cluster: bool) -> RedisResult<()> {
+        match (self.is_clustered, is_of_a_cluster) {
+            (true, false) => Err(unavailable(NODE_OF_A_CLUSTER)),
+            (false, true) => {
+                Err(unavailable("this Redis is in no cluster: write redis:// in REDIS_URL"))
+            }
+            (true, true) | (false, false) => Ok(()),
+        }
+    }
+
+    /// The mark, if it was written in this life.
+    pub(crate) fn own_mark(&self) -> Option<Mark> {
+        self.parsed().filter(|mark| mark.run_id == self.run_id)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(run_id: &str, life: &str) -> Self {
+        let (run_id, life) = (run_id.to_owned(), life.to_owned());
+        Self {
+            run_id,
+            life,
+            check_life: None,
+            is_primary: true,
+            is_clustered: false,
+            lack: None,
+            is_confirmed: true,
+            mark: None,
+        }
     }
 
     /// Whether it takes changes.
@@ -76,7 +120,14 @@ pub(crate) async fn sight(redis: &mut MultiplexedConnection, key: &str) -> Redis
     let mut questions = redis::pipe();
     questions.cmd("INFO").arg("server").arg("replication").arg("portcullis");
     questions.cmd("GET").arg(key);
-    let (info, mark): (String, Option<String>) = questions.query_async(redis).await?;
+    questions.ignore_errors();
+    let (info, mark): (Value, Value) = questions.query_async(redis).await?;
+    let info: String = redis::from_redis_value(info.extract_error()?)?;
+    let mark = match mark {
+        // The slot of the mark has gone elsewhere, and the mark with it.
+        Value::ServerError(refusal) if ["MOVED", "ASK"].contains(&refusal.code()) => None,
+        mark => redis::from_redis_value(mark.extract_error()?)?,
+    };
     let field = |name: &str| {
         info.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'))
     };
@@ -85,6 +136,8 @@ pub(crate) async fn sight(redis: &mut MultiplexedConnection, key: &str) -> Redis
         life: field("portcullis_fence_life").unwrap_or_default().to_owned(),
         check_life: field("portcullis_check_life").and_then(|life| life.parse().ok()),
         is_primary: field("role") == Some("master"),
+        // Valkey may be told to call it otherwise.
+        is_clustered: ["redis_mode", "server_mode"].map(field).contains(&Some("cluster")),
         lack: Lack::seen_in(&info),
         is_confirmed: field("portcullis_confirmed") == Some("1"),
         mark,

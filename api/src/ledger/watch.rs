@@ -4,15 +4,17 @@
 //! It is the only one that connects, so a Redis that comes back meets one newcomer from each
 //! instance and no herd.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::log_targets as log;
 use crate::ledger::hydrate::{Extent, Fault, bring_up_to_date};
 use crate::ledger::ledgers::Ledgers;
-use crate::ledger::line::Condition;
+use crate::ledger::line::{Condition, Line, Lines};
+use crate::ledger::lives::{Seen, Standing, relinquish, renew};
 use crate::ledger::outbox::doubt_waiting;
 use crate::ledger::outbox::position::position;
-use crate::ledger::sentinel::{self, Confirmation, Mark};
+use crate::ledger::sentinel::{self, Confirmation, Mark, Sight};
 use crate::store::told;
 
 /// How often the line is looked at.
@@ -26,14 +28,22 @@ const LONG_REST: Duration = Duration::from_secs(5);
 const ABOUT: &str = "the watch over Redis";
 /// How often the sentinel is moved forward.
 const MARK_EVERY: Duration = Duration::from_secs(5);
+/// How often it is asked whether the line still leads to the primary.
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);
+
+/// When something was done that is done less often than looking.
+struct Done {
+    marked: Instant,
+    followed: Instant,
+}
 
 /// Runs until the service stops.
-pub(crate) async fn run(ledgers: Ledgers) {
+pub(crate) async fn run(ledgers: Ledgers, lines: Arc<Lines>) {
     let mut rest = FIRST_REST;
-    let mut marked = Instant::now();
+    let mut done = Done { marked: Instant::now(), followed: Instant::now() };
     while !ledgers.background.stop.is_cancelled() {
         let round = tokio::select! {
-            round = round(&ledgers, &mut marked) => round,
+            round = round(&ledgers, &lines, &mut done) => round,
             () = ledgers.background.stop.cancelled() => return,
         };
         drop(ledgers.looked.set(()));
@@ -54,11 +64,11 @@ pub(crate) async fn run(ledgers: Ledgers) {
                     tracing::debug!(target: log::WATCH, %cause, "Redis still cannot be trusted");
                 }
                 rest = (rest * 2).min(LONGEST_REST);
-                if needs_an_operator(&ledgers, &cause) { LONG_REST } else { rest }
+                if needs_an_operator(&lines, &cause) { LONG_REST } else { rest }
             }
         };
         let trouble = async {
-            ledgers.lines.trouble.notified().await;
+            lines.trouble.notified().await;
             tokio::time::sleep(FIRST_REST).await;
         };
         tokio::select! {
@@ -71,58 +81,141 @@ pub(crate) async fn run(ledgers: Ledgers) {
 
 /// Whether trying again at once would only be work and lines in the log: no module, a right or a
 /// command that is missing, a database without its tables.
-fn needs_an_operator(ledgers: &Ledgers, cause: &Fault) -> bool {
+fn needs_an_operator(lines: &Lines, cause: &Fault) -> bool {
     match cause {
         Fault::Redis(refusal) => {
             let forbidden = ["ERR", "NOPERM", "NOAUTH", "WRONGPASS"];
             refusal.code().is_some_and(|code| forbidden.contains(&code))
-                || ledgers.lines.condition() == Condition::NoModule
+                || lines.condition() == Condition::NoModule
         }
         Fault::Database(cause) => told::lacks_steps(cause),
+        Fault::Replaced => true,
         Fault::Elsewhere | Fault::Replica | Fault::Disturbed | Fault::Late => false,
     }
 }
 
-async fn round(ledgers: &Ledgers, marked: &mut Instant) -> Result<(), Fault> {
-    let lines = &ledgers.lines;
-    let line = lines.connect().await?;
+/// What MySQL says of this life: asked when it is time, or known from the last time if it does not
+/// answer. Who never knew asks.
+async fn standing(ledgers: &Ledgers, seen: Seen<'_>, is_due: bool) -> sqlx::Result<Standing> {
+    match ledgers.lives.known(seen) {
+        Some(known) if is_due => {
+            let looked = tokio::time::timeout(FOLLOW_EVERY, look_at_lives(ledgers, seen)).await;
+            Ok(looked.ok().and_then(Result::ok).unwrap_or(known))
+        }
+        Some(known) => Ok(known),
+        None => look_at_lives(ledgers, seen).await,
+    }
+}
+
+async fn look_at_lives(ledgers: &Ledgers, seen: Seen<'_>) -> sqlx::Result<Standing> {
+    let store = &ledgers.store;
+    let standing = store.in_time(ledgers.lives.look(&store.pool, seen)).await?;
+    if standing.is_outdated && seen.sight.is_up_to_date(seen.is_of_a_cluster) {
+        store.in_time(renew(&store.pool, seen.sight)).await?;
+    }
+    if seen.is_of_a_cluster && !standing.vouched.without(&seen.claim.slots).is_empty() {
+        let kept = standing.vouched.also_in(&seen.claim.slots);
+        store.in_time(relinquish(&store.pool, seen.sight, &kept)).await?;
+    }
+    Ok(standing)
+}
+
+/// What the server says of itself, and whether it is time to ask others.
+async fn look(
+    ledgers: &Ledgers,
+    lines: &Arc<Lines>,
+    line: &Arc<Line>,
+    done: &mut Done,
+) -> Result<(Sight, bool), Fault> {
     let mut redis = line.ask.clone();
-    let (look, kept) = tokio::join!(lines.look(&mut redis), lines.keep(&line));
-    drop(lines.heard(&line, kept));
-    let mut sight = lines.heard(&line, look)?;
+    let is_due = done.followed.elapsed() >= FOLLOW_EVERY || lines.is_doubted_somewhere();
+    let followed = async {
+        if is_due {
+            done.followed = Instant::now();
+            lines.follow(line).await;
+        }
+    };
+    let (look, kept, ()) = tokio::join!(lines.look(&mut redis), lines.keep(line), followed);
+    drop(lines.heard(line, kept));
+    let sight = lines.heard(line, look)?;
     lines.note(sight.lack)?;
-    if !sight.is_up_to_date() {
+    if let Err(cause) = sight.must_be(lines.is_of_a_cluster()) {
+        lines.doubt();
+        return Err(cause.into());
+    }
+    if is_due || !lines.is_line_believed() {
+        ledgers.shards.share_out();
+    }
+    Ok((sight, is_due))
+}
+
+async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result<(), Fault> {
+    let line = lines.connect().await?;
+    let (sight, is_due) = look(ledgers, lines, &line, done).await?;
+    let claim = ledgers.shards.claim_of(lines);
+    if claim.slots.is_empty() {
+        // A primary without slots has no users, nor has a replica.
+        lines.doubt();
+        return Ok(());
+    }
+    let seen = Seen { sight: &sight, claim: &claim, is_of_a_cluster: lines.is_of_a_cluster() };
+    let standing = standing(ledgers, seen, is_due).await?;
+    if standing.is_replaced(&claim) {
+        lines.doubt();
+        lines.leave(&line);
+        return Err(Fault::Replaced);
+    }
+    if *sight.run_id != **line.run_id() {
+        return Err(Fault::Disturbed);
+    }
+    let is_up_to_date = sight.is_up_to_date(lines.is_of_a_cluster());
+    if !is_up_to_date || standing.vouched.also_in(&claim.slots).is_empty() {
         lines.doubt();
         if !sight.is_primary() {
             return Err(Fault::Replica);
         }
-        bring_up_to_date(ledgers, Extent::WhatIsMissing, &|_| {}).await?;
-        sight = lines.heard(&line, lines.look(&mut redis).await)?;
+        bring_up_to_date(ledgers, lines, Extent::WhatIsMissing, &|_| {}).await?;
+        // What has become of it is seen the next time.
+        lines.trouble.notify_one();
+        return Ok(());
     }
-    if sight.run_id != line.run_id() || !sight.is_up_to_date() {
-        return Err(Fault::Disturbed);
-    }
-    if !lines.is_believed() {
+    let lacking = standing.lacking(&claim);
+    lines.vouched(standing.vouched);
+    if !lines.is_line_believed() {
         // What other instances have told to be pending is asked for as well, if MySQL is there.
         let asked = doubt_waiting(ledgers).await;
-        if !lines.knows_all_who_wait() {
+        if !ledgers.shards.knows_all_who_wait() {
             asked?;
         }
     }
     lines.believe(&line, sight.check_life);
-    if marked.elapsed() >= MARK_EVERY
-        && let Some(mark) = sight.parsed()
-    {
-        *marked = Instant::now();
-        // Without MySQL, or refused by a full server, the mark is older, which costs time later and
-        // no safety.
-        let Ok(position) = position(ledgers, mark.position).await else { return Ok(()) };
-        let next = Mark { position, at: ledgers.clock.now(), ..mark.clone() };
-        // In the life that was seen with the mark, and before MySQL was asked: a server that was a
-        // replica meanwhile carries the same mark and has not heard what others were told.
-        let confirmation = Confirmation { mark: &mark.text(), done: &next, life: &sight.life };
-        let moved = sentinel::confirm(&mut redis, lines.sentinel(), confirmation).await;
-        drop(lines.heard(&line, moved));
+    if !lacking.is_empty() {
+        bring_up_to_date(ledgers, lines, Extent::WhatIsMissing, &|_| {}).await?;
+        lines.trouble.notify_one();
+        return Ok(());
+    }
+    if done.marked.elapsed() >= MARK_EVERY {
+        done.marked = Instant::now();
+        move_mark(ledgers, lines, &line, &sight).await;
     }
     Ok(())
+}
+
+/// Without MySQL, or refused by a full server, the mark is older, which costs time later and no safety.
+async fn move_mark(ledgers: &Ledgers, lines: &Lines, line: &Arc<Line>, sight: &Sight) {
+    let (key, mut redis) = (lines.sentinel(), line.ask.clone());
+    let Some(mark) = sight.own_mark() else {
+        // It went elsewhere with its slot, or another one came with a slot.
+        let anew = Mark { run_id: sight.run_id.clone(), position: 0, at: ledgers.clock.now() };
+        let set = redis::cmd("SET").arg(&key).arg(anew.text()).exec_async(&mut redis).await;
+        drop(lines.heard(line, set));
+        return;
+    };
+    let Ok(position) = position(ledgers, mark.position).await else { return };
+    let next = Mark { position, at: ledgers.clock.now(), ..mark.clone() };
+    // In the life that was seen with the mark, and before MySQL was asked: a server that was a
+    // replica meanwhile carries the same mark and has not heard what others were told.
+    let confirmation = Confirmation { mark: &mark.text(), done: &next, life: &sight.life };
+    let moved = sentinel::confirm(&mut redis, &key, confirmation).await;
+    drop(lines.heard(line, moved));
 }

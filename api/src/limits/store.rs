@@ -5,7 +5,8 @@
 //! back is used again at once (F-20). Every key ends by itself: whatever writes one gives it an end
 //! in the same step.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::{FromRedisValue, Pipeline};
@@ -22,13 +23,13 @@ const PREFIX: &str = "portcullis:limit:";
 pub(super) struct Counts {
     redis: Ledgers,
     alone: Alone,
-    /// Whether the log knows that this process counts by itself.
-    told: AtomicBool,
+    /// Of which servers the log knows that this process counts by itself instead.
+    told: Mutex<HashSet<String>>,
 }
 
 impl Counts {
     pub(super) fn new(redis: Ledgers, clock: Clock) -> Self {
-        Self { redis, alone: Alone::new(clock), told: AtomicBool::new(false) }
+        Self { redis, alone: Alone::new(clock), told: Mutex::default() }
     }
 
     /// Counts once more; the first of a window starts it.
@@ -38,7 +39,7 @@ impl Counts {
         pipeline.atomic().cmd("INCR").arg(&name);
         pipeline.cmd("PEXPIRE").arg(&name).arg(milliseconds(window)).arg("NX").ignore();
         pipeline.cmd("PTTL").arg(&name);
-        match self.ask(&pipeline).await {
+        match self.ask(&name, &pipeline).await {
             Some((count, left_ms)) => counted(count, left_ms),
             None => self.alone.add(key, window),
         }
@@ -52,7 +53,7 @@ impl Counts {
         pipeline.atomic().cmd("SET").arg(&name).arg(1).arg("NX").arg("PX").arg(window).ignore();
         pipeline.cmd("DECR").arg(&name).ignore();
         pipeline.cmd("PEXPIRE").arg(&name).arg(window).arg("NX").ignore();
-        if self.ask::<()>(&pipeline).await.is_none() {
+        if self.ask::<()>(&name, &pipeline).await.is_none() {
             self.alone.take_back(key);
         }
     }
@@ -62,7 +63,7 @@ impl Counts {
         let name = [PREFIX, key].concat();
         let mut pipeline = redis::pipe();
         pipeline.cmd("GET").arg(&name).cmd("PTTL").arg(&name);
-        match self.ask::<(Option<i64>, i64)>(&pipeline).await {
+        match self.ask::<(Option<i64>, i64)>(&name, &pipeline).await {
             Some((count, left_ms)) => counted(count.unwrap_or(0), left_ms),
             None => self.alone.standing(key),
         }
@@ -79,7 +80,8 @@ impl Counts {
         for key in keys {
             pipeline.cmd("PTTL").arg([PREFIX, key].concat());
         }
-        let left = match self.ask::<[i64; N]>(&pipeline).await {
+        let first = keys.first().map(|key| [PREFIX, key].concat()).unwrap_or_default();
+        let left = match self.ask::<[i64; N]>(&first, &pipeline).await {
             Some(left_ms) => left_ms.map(|left_ms| counted(0, left_ms).resets_in),
             None => keys.map(|key| self.alone.standing(key).resets_in),
         };
@@ -93,26 +95,32 @@ impl Counts {
         for key in keys {
             pipeline.arg([PREFIX, key].concat());
         }
-        self.ask::<()>(pipeline.ignore()).await;
+        let first = keys.first().map(|key| [PREFIX, key].concat()).unwrap_or_default();
+        self.ask::<()>(&first, pipeline.ignore()).await;
         for key in keys {
             self.alone.forget(key);
         }
     }
 
-    async fn ask<T: FromRedisValue>(&self, question: &Pipeline) -> Option<T> {
-        let answer = self.redis.ask_beside(question).await;
-        let is_alone = answer.is_err();
-        if self.told.swap(is_alone, Ordering::Relaxed) != is_alone {
-            match &answer {
-                Ok(_) => {
-                    tracing::info!(target: log::LIMIT_STORE, "rate limits are counted in Redis again");
-                }
-                Err(cause) => tracing::warn!(
+    async fn ask<T: FromRedisValue>(&self, key: &str, question: &Pipeline) -> Option<T> {
+        let answer = self.redis.ask_beside(key, question).await;
+        let shard = self.redis.shard(key);
+        let mut alone = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        match &answer {
+            Ok(_) if alone.remove(&shard) => {
+                tracing::info!(
                     target: log::LIMIT_STORE,
-                    %cause,
-                    "Redis is unavailable for rate limits; this instance counts on its own"
-                ),
+                    shard,
+                    "rate limits are counted in Redis again"
+                );
             }
+            Err(cause) if alone.insert(shard.clone()) => tracing::warn!(
+                target: log::LIMIT_STORE,
+                shard,
+                %cause,
+                "Redis is unavailable for rate limits; this instance counts on its own"
+            ),
+            Ok(_) | Err(_) => {}
         }
         answer.ok()
     }

@@ -16,7 +16,7 @@ use crate::base::background::Background;
 use crate::base::clock::Timestamp;
 use crate::base::random::Random;
 use crate::ledger::ledgers::Surroundings;
-use crate::ledger::watch;
+use crate::ledger::roster;
 use crate::sessions::activity;
 use crate::store::database::Store;
 
@@ -52,7 +52,7 @@ impl Bench {
         };
         let uses = activity::uses(&settings.sessions);
         let ledgers = Ledgers::new(&settings.stores, uses, around).unwrap();
-        tokio::spawn(watch::run(ledgers.clone()));
+        tokio::spawn(roster::run(ledgers.clone()));
         let limits = Limiter::new(&settings, ledgers.clone(), clock.clone());
         let bench = Self { limits, ledgers, clock, redis };
         if settings.stores.redis_url().expose_secret() != AWAY {
@@ -64,7 +64,7 @@ impl Bench {
     /// Waits until Redis can be asked.
     async fn connected(&self) {
         let ping = || async {
-            self.ledgers.ask_beside::<(String,)>(redis::pipe().cmd("PING")).await.is_err()
+            self.ledgers.ask_beside::<(String,)>("any", redis::pipe().cmd("PING")).await.is_err()
         };
         let patience = Duration::from_mins(1);
         let answered = async {

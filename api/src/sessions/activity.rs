@@ -102,8 +102,8 @@ impl Activity {
     pub async fn flush(&self) {
         self.tell_mysql().await;
         for (session, Unheard { user_id, at }) in self.uses.unheard(self.clock.now()) {
-            if !self.ledgers.is_believed() {
-                return;
+            if !self.ledgers.is_believed_of(user_id) {
+                continue;
             }
             self.tell_redis(user_id, &session, at).await;
         }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use portcullis_client::{Gate, Known, Verifier, Watch};
+use portcullis_client::{Known, Seen, Verifier};
 use portcullis_core::Digest;
 
 use crate::base::clock::{Clock, Timestamp};
@@ -17,7 +17,7 @@ use crate::tokens::access::{Claims, Keys, Refusal};
 pub struct Signed {
     verifier: Ours,
     /// Nothing is kept where no verdicts are.
-    kept: Option<Gate<Ours>>,
+    kept: Option<Seen<Ours>>,
 }
 
 /// What a token of ours says, and its digest.
@@ -33,10 +33,10 @@ struct Ours {
 }
 
 impl Signed {
-    /// Keeps what tokens say beside the verdicts on them.
-    pub(crate) fn new(keys: Arc<Keys>, clock: Clock, watch: Option<&Watch>) -> Self {
+    /// Keeps what so many tokens say, as long as verdicts on them are kept.
+    pub(crate) fn new(keys: Arc<Keys>, clock: Clock, most: Option<usize>) -> Self {
         let verifier = Ours { keys, clock };
-        let kept = watch.map(|watch| Gate::new(watch.clone(), verifier.clone()));
+        let kept = most.map(|most| Seen::new(verifier.clone(), most));
         Self { verifier, kept }
     }
 

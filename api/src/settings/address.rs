@@ -9,7 +9,7 @@ use url::{ParseError, Url};
 
 use super::invalid::Invalid;
 
-const RAW: &str = "a / ? # or @ in the user or the password must be percent-encoded: write %2F, %3F, \
+pub(super) const RAW: &str = "a / ? # or @ in the user or the password must be percent-encoded: write %2F, %3F, \
                    %23, %40";
 
 /// Refuses what is no address of a MySQL database.
@@ -36,7 +36,8 @@ pub(crate) fn mysql(setting: &'static str, text: &str) -> Result<(), Invalid> {
 
 /// Refuses what is no address of a Redis.
 pub(super) fn redis(setting: &'static str, text: &str) -> Result<(), Invalid> {
-    let like = "must be like redis://:password@host:6379/0 or unix:///path";
+    let like = "must be like redis://:password@host:6379/0, unix:///path, \
+                redis+sentinel://host,host/name or redis+cluster://host,host";
     let url = parsed(setting, text, &["redis", "rediss", "unix", "redis+unix"], like)?;
     if url.fragment().is_some_and(|fragment| fragment != "insecure") {
         return Err(Invalid::new(setting, RAW));
@@ -108,7 +109,7 @@ fn parsed(setting: &'static str, text: &str, schemes: &[&str], like: &str) -> Re
 }
 
 /// Whether the host seems to end before an `@`: that one was meant to end the password.
-fn is_cut_short(rest: &str) -> bool {
+pub(super) fn is_cut_short(rest: &str) -> bool {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (host, after) = rest.split_at(end);
     // What follows a `=` is the value of a parameter, and a socket may have any path.

@@ -11,7 +11,7 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    pub(super) fn new(setting: &'static str, allowed: impl Into<String>) -> Self {
+    pub(crate) fn new(setting: &'static str, allowed: impl Into<String>) -> Self {
         Self { setting, allowed: allowed.into() }
     }
 }

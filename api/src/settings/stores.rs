@@ -1,13 +1,15 @@
 //! MySQL and Redis: where they are, how long they may take.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::address;
 use super::invalid::Invalid;
+use super::redis_servers::{Login, RedisServers};
 use super::values::{duration, given, secret};
 
 /// Beyond the deadlines of both stores, what an answer may take.
@@ -47,8 +49,10 @@ pub struct Stores {
     /// How long a statement may take before it is logged as slow (1ms to 30s; 0 = none is).
     #[arg(long, env, default_value = "500ms", value_parser = duration("0s", "30s"))]
     pub db_slow_query: Duration,
-    /// Redis, as `redis://:password@host:port/db`, `rediss://…` for TLS, or `unix:///path`. Overrides
-    /// the REDIS_ settings.
+    /// Redis, as `redis://:password@host:port/db`, `rediss://…` for TLS, or `unix:///path`; also
+    /// `redis+sentinel://:password@host,host,host/name`, where sentinels know the primary, and
+    /// `redis+cluster://:password@host,host,host`, some nodes of a cluster. Overrides the
+    /// settings of its host, port, user, password and database.
     #[arg(long, env, hide_env_values = true, value_parser = secret)]
     pub redis_url: Option<SecretString>,
     /// Redis host.
@@ -66,6 +70,16 @@ pub struct Stores {
     /// Number of the Redis database (0 to 65535).
     #[arg(long, env, default_value_t = 0)]
     pub redis_db: u16,
+    /// PEM file with the certificates of the authorities to trust for Redis and its sentinels instead
+    /// of the system's; only with `rediss`.
+    #[arg(long, env)]
+    pub redis_ca_file: Option<PathBuf>,
+    /// User at the sentinels, if they use ACLs; only with `redis+sentinel`.
+    #[arg(long, env, default_value = "")]
+    pub sentinel_username: String,
+    /// Password at the sentinels, if they ask for one; only with `redis+sentinel`.
+    #[arg(long, env, hide_env_values = true, value_parser = secret)]
+    pub sentinel_password: Option<SecretString>,
     /// How long to wait for Redis before asking MySQL instead (10ms to 10s).
     #[arg(long, env, default_value = "250ms", value_parser = duration("10ms", "10s"))]
     pub redis_deadline: Duration,
@@ -102,10 +116,10 @@ impl Stores {
             Some(url) => address::mysql("DATABASE_URL", url)?,
             None => address::host("DB_HOST", &self.db_host)?,
         }
-        match given(self.redis_url.as_ref()) {
-            Some(url) => address::redis("REDIS_URL", url)?,
-            None => address::host("REDIS_HOST", &self.redis_host)?,
+        if given(self.redis_url.as_ref()).is_none() {
+            address::host("REDIS_HOST", &self.redis_host)?;
         }
+        self.check_redis()?;
         if !self.verdict_lease.is_zero() && self.verdict_lease < SHORTEST_LEASE {
             return Err(Invalid::new(
                 "VERDICT_LEASE",
@@ -147,7 +161,41 @@ impl Stores {
         )
     }
 
-    /// Where Redis is.
+    /// What would be of no effect is refused: whoever sets it believes in it.
+    fn check_redis(&self) -> Result<(), Invalid> {
+        let servers = self.redis_servers()?;
+        if self.redis_ca_file.is_some() && !servers.is_tls() {
+            return Err(Invalid::new(
+                "REDIS_CA_FILE",
+                "is for Redis behind TLS: let REDIS_URL begin with rediss, or leave this out",
+            ));
+        }
+        let sentinel = "is for sentinels: let REDIS_URL begin with redis+sentinel or \
+                        rediss+sentinel, or leave this out";
+        let RedisServers::Sentinels { .. } = servers else {
+            return match (self.sentinel_username.is_empty(), given(self.sentinel_password.as_ref()))
+            {
+                (true, None) => Ok(()),
+                (false, _) => Err(Invalid::new("SENTINEL_USERNAME", sentinel)),
+                (true, Some(_)) => Err(Invalid::new("SENTINEL_PASSWORD", sentinel)),
+            };
+        };
+        if !self.sentinel_username.is_empty() && given(self.sentinel_password.as_ref()).is_none() {
+            return Err(Invalid::new("SENTINEL_USERNAME", "needs SENTINEL_PASSWORD as well"));
+        }
+        Ok(())
+    }
+
+    /// Where Redis is, taken apart.
+    pub fn redis_servers(&self) -> Result<RedisServers, Invalid> {
+        let sentinel_login = Login {
+            user: Some(self.sentinel_username.clone()).filter(|user| !user.is_empty()),
+            password: given(self.sentinel_password.as_ref()).map(SecretString::from),
+        };
+        RedisServers::parse("REDIS_URL", self.redis_url().expose_secret(), sentinel_login)
+    }
+
+    /// Where Redis is, in one line.
     #[must_use]
     pub fn redis_url(&self) -> SecretString {
         given(self.redis_url.as_ref()).map_or_else(

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::thread;
 
-use portcullis_tests::{Database, DatabaseKind, Directory, Redis, free_port};
+use portcullis_tests::{Database, DatabaseKind, Directory, Redis, Sentinels, free_port};
 
 use super::{SECRET, Told, portcullis};
 
@@ -126,6 +126,25 @@ fn f_36_check_names_the_rights_that_a_redis_user_lacks() {
     let url = well.redis.url().replace("unix://", "redis+unix://") + "?user=service&pass=pass";
     let told = well.check(&[("REDIS_URL", &url)]);
     fails(&told, "Redis rights", "lacks AUTH.CONFIRM: run `redis-cli acl setuser");
+}
+
+#[test]
+fn check_asks_sentinels_for_the_primary_and_says_what_is_wrong_with_them() {
+    let well = Well { redis: Redis::options().tcp().start(), ..Well::new("sentinels") };
+    let sentinels = Sentinels::watch(&well.redis, 1, 0);
+    let told = well.check(&[("REDIS_URL", &sentinels.url())]).must_work();
+    let named =
+        format!("ok    Redis sentinels: name the primary at 127.0.0.1, port {}", well.redis.port());
+    assert!(told.out.contains(&named), "{}", told.out);
+    let wrong = sentinels.url().replace("/ledgers", "/legders");
+    let told = well.check(&[("REDIS_URL", &wrong)]);
+    fails(&told, "Redis", "end REDIS_URL with the name that `sentinel monitor` gave it");
+    let none = well.redis.url().replace("redis://", "redis+sentinel://:pass@") + "/ledgers";
+    let told = well.check(&[("REDIS_URL", &none)]);
+    fails(&told, "Redis", "what REDIS_URL names is no sentinel");
+    let nowhere = format!("redis+sentinel://127.0.0.1:{}/ledgers", free_port());
+    let told = well.check(&[("REDIS_URL", &nowhere)]);
+    fails(&told, "Redis", "check that they run where REDIS_URL says");
 }
 
 #[test]

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use portcullis_api::base::clock::Clock;
 use portcullis_api::ledger::module_lack::Lack;
-use portcullis_api::settings::Stores;
+use portcullis_api::ledger::way::{Place, Way, connected};
+use portcullis_api::settings::{Host, Stores};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, RedisResult};
-use secrecy::ExposeSecret as _;
+use redis::{Cmd, ErrorKind, RedisError};
 
 use super::report::{Report, told_of_clock};
 
@@ -15,7 +15,44 @@ use super::report::{Report, told_of_clock};
 const OLDEST: u32 = 7;
 
 pub(super) async fn look(stores: &Stores, report: &mut Report) {
-    let mut redis = match connected(stores).await {
+    let way = match Way::new(stores) {
+        Ok(way) => way,
+        Err(error) => return report.bad("Redis", &error.to_string()),
+    };
+    let (places, without) = match way.places(stores.redis_deadline).await {
+        Ok(found) => found,
+        Err(cause) if way.is_cluster() => return report.bad("Redis cluster", &told(&cause)),
+        Err(cause) => return report.bad("Redis", &cause.to_string()),
+    };
+    if way.is_cluster() {
+        match &*without {
+            "" => {
+                report.good("Redis cluster", &format!("{} primaries have all slots", places.len()));
+            }
+            without => report.bad(
+                "Redis cluster",
+                &format!("nobody has the slots {without}: run `redis-cli --cluster fix`"),
+            ),
+        }
+    }
+    for place in &places {
+        match &place.named {
+            Some(Host { name, port }) if way.is_cluster() => {
+                report.good("Redis node", &format!("{name}, port {port}"));
+            }
+            Some(Host { name, port }) => {
+                report.good("Redis sentinels", &format!("name the primary at {name}, port {port}"));
+            }
+            None => {}
+        }
+        look_at(place, way.is_cluster(), stores, report).await;
+    }
+}
+
+/// One server.
+async fn look_at(place: &Place, is_node: bool, stores: &Stores, report: &mut Report) {
+    let deadline = stores.redis_deadline;
+    let mut redis = match connected(&place.client, deadline, deadline).await {
         Ok(redis) => redis,
         Err(cause) => return report.bad("Redis", &told(&cause)),
     };
@@ -26,6 +63,14 @@ pub(super) async fn look(stores: &Stores, report: &mut Report) {
         Err(cause) => return report.bad("Redis", &told(&cause)),
     };
     look_at_server(&info, report);
+    let mode = field(&info, "redis_mode").or(field(&info, "server_mode"));
+    if mode == Some("cluster") && !is_node {
+        report.bad(
+            "Redis cluster",
+            "this is a node of a cluster, and most users are elsewhere: write redis+cluster:// in \
+             REDIS_URL",
+        );
+    }
     if let Some(lack) = Lack::seen_in(&info) {
         return report.bad("Redis module", lack.told());
     }
@@ -40,14 +85,6 @@ pub(super) async fn look(stores: &Stores, report: &mut Report) {
     }
     look_at_rights(&mut redis, stores, report).await;
     look_at_clock(&mut redis, report).await;
-}
-
-async fn connected(stores: &Stores) -> RedisResult<MultiplexedConnection> {
-    let client = Client::open(stores.redis_url().expose_secret())?;
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(stores.redis_deadline))
-        .set_response_timeout(Some(stores.redis_deadline));
-    client.get_multiplexed_async_connection_with_config(&config).await
 }
 
 fn look_at_server(info: &str, report: &mut Report) {

@@ -42,9 +42,9 @@ pub async fn blacklist_stats(
     )
     .fetch_all(&app.store.pool)
     .await?;
-    let info = app.ledgers.info().await.unwrap_or_default();
-    let fields = info.lines().filter_map(|line| line.trim_end().split_once(':'));
-    let ledger = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let servers = app.ledgers.info().await;
+    let answers: Option<Vec<&str>> = servers.iter().map(|it| it.text.as_deref()).collect();
+    let ledger = together(&answers.filter(|_| app.ledgers.is_whole()).unwrap_or_default());
     let mut stats = BlacklistStats {
         total: 0,
         active: 0,
@@ -59,4 +59,44 @@ pub async fn blacklist_stats(
         *stats.by_reason.entry(row.reason).or_default() += row.total;
     }
     Ok(Success::data(stats))
+}
+
+/// What all servers count, in sum. What they are, rather than count, is said if it is so of each of them.
+fn together(servers: &[&str]) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::<String, String>::new();
+    for line in servers.iter().flat_map(|info| info.lines()) {
+        let Some((name, value)) = line.trim_end().split_once(':') else { continue };
+        let both = all.get(name).map(|known| match (known.parse::<u64>(), value.parse::<u64>()) {
+            (Ok(known), Ok(value)) if OF_EACH.contains(&name) => known.min(value).to_string(),
+            (Ok(known), Ok(value)) if !name.ends_with("_life") => {
+                known.saturating_add(value).to_string()
+            }
+            _ => known.clone(),
+        });
+        all.insert(name.to_owned(), both.unwrap_or_else(|| value.to_owned()));
+    }
+    all
+}
+
+/// These are no counts.
+const OF_EACH: [&str; 3] =
+    ["portcullis_confirmed", "portcullis_require_confirm", "portcullis_lease_ms"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_servers_count_is_added_and_what_they_are_is_not() {
+        let one = "# portcullis\r\nportcullis_checks_ok:7\r\nportcullis_confirmed:1\r\nportcullis_check_life:5\r\n";
+        let other =
+            "portcullis_checks_ok:8\r\nportcullis_confirmed:0\r\nportcullis_check_life:6\r\n";
+        let all = together(&[one, other]);
+        let of = |name: &str| all[name].as_str();
+        assert_eq!(
+            [of("portcullis_checks_ok"), of("portcullis_confirmed"), of("portcullis_check_life")],
+            ["15", "0", "5"]
+        );
+        assert!(together(&[]).is_empty());
+    }
 }

@@ -21,16 +21,22 @@ use crate::store::transaction::Repetitions;
 /// How far the clocks of two hosts may be apart.
 const SKEW: Duration = Duration::from_mins(1);
 
+/// A row of the outbox that waited when the work began.
+pub(super) struct Waiting {
+    pub(super) id: u64,
+    pub(super) user_id: u64,
+}
+
 impl Work<'_> {
-    /// Tells the endings of all rows after `from` and of those that waited, which then are done. No
-    /// watermark goes beyond `before_sessions`.
+    /// Tells the endings of all rows after `from` and of those that waited. No watermark goes beyond
+    /// `before_sessions`.
     pub(super) async fn tell_endings(
         &mut self,
         from: u64,
-        waiting: &[u64],
+        waiting: &[Waiting],
         before_sessions: Timestamp,
     ) -> Result<(), Fault> {
-        let mut from = waiting.first().map_or(from, |first| from.min(first - 1));
+        let mut from = waiting.first().map_or(from, |first| from.min(first.id - 1));
         loop {
             let asked = sqlx::query!(
                 r#"select id, user_id, change_set as "changes: Json<Vec<Change>>"
@@ -45,7 +51,6 @@ impl Work<'_> {
             let rows = rows.into_iter().map(|row| (row.user_id, row.changes.0));
             self.tell_endings_of(rows.collect(), before_sessions).await?;
             if is_last {
-                self.mark_delivered(waiting).await?;
                 return Ok(());
             }
         }
@@ -130,20 +135,24 @@ impl Work<'_> {
         rows: Vec<(u64, Vec<Change>)>,
         before_sessions: Timestamp,
     ) -> Result<(), Fault> {
-        let mut pipeline = Pipeline::new();
-        for (user_id, changes) in &rows {
+        let (mut pipeline, mut endings) = (Pipeline::new(), 0);
+        for (user_id, changes) in rows.iter().filter(|(user_id, _)| self.holds(*user_id)) {
             for change in changes.iter().filter(|change| change.is_ending()) {
                 let key = self.ledgers.key(*user_id);
                 pipeline.add_command(change.command(&key, before_sessions, None));
-                self.counts.endings += 1;
+                endings += 1;
             }
         }
+        self.counts.endings += endings;
         self.tell(pipeline).await
     }
 
-    /// What these rows say has been told by now, in one way or another.
-    async fn mark_delivered(&mut self, waiting: &[u64]) -> Result<(), Fault> {
-        for ids in waiting.chunks(BATCH as usize) {
+    /// What these rows say has been told by now, in one way or another, to a server that is vouched for;
+    /// but not about those whose slot went elsewhere meanwhile.
+    pub(super) async fn mark_delivered(&mut self, waiting: &[Waiting]) -> Result<(), Fault> {
+        let here = waiting.iter().filter(|it| self.keeps(it.user_id)).map(|it| it.id);
+        let here: Vec<u64> = here.collect();
+        for ids in here.chunks(BATCH as usize) {
             self.mark_some(ids).await?;
         }
         Ok(())

@@ -33,12 +33,13 @@ impl Work<'_> {
             .fetch_all(&mut *self.db);
             let rows = within(asked).await?;
             let now = redis_now(&mut self.redis).await?;
-            let mut pipeline = Pipeline::new();
-            for row in &rows {
+            let (mut pipeline, mut watermarks) = (Pipeline::new(), 0);
+            for row in rows.iter().filter(|row| self.holds(row.id)) {
                 let change = Change::RevokeAll { at: row.at };
                 pipeline.add_command(change.command(&self.ledgers.key(row.id), now, None));
-                self.counts.watermarks += 1;
+                watermarks += 1;
             }
+            self.counts.watermarks += watermarks;
             self.tell(pipeline).await?;
             match rows.last() {
                 Some(last) if rows.len() == BATCH as usize => after = last.id,
@@ -64,13 +65,14 @@ impl Work<'_> {
             )
             .fetch_all(&mut *self.db);
             let rows = within(asked).await?;
-            let mut pipeline = Pipeline::new();
-            for row in &rows {
+            let (mut pipeline, mut revocations) = (Pipeline::new(), 0);
+            for row in rows.iter().filter(|row| self.holds(row.user_id)) {
                 let (digest, expires_at) = (row.digest.clone(), row.expires_at);
                 let change = Change::Blacklist { digest, expires_at };
                 pipeline.add_command(change.command(&self.ledgers.key(row.user_id), now, None));
-                self.counts.revocations += 1;
+                revocations += 1;
             }
+            self.counts.revocations += revocations;
             self.tell(pipeline).await?;
             match rows.last() {
                 Some(last) if rows.len() == BATCH as usize => after = last.id,
@@ -85,10 +87,12 @@ impl Work<'_> {
         let mut after = String::new();
         let mut batch = BATCH;
         loop {
-            let fence = Fence::ask(&mut self.redis).await?;
+            let fence = Fence::ask(&mut self.redis, self.lines.name()).await?;
             let rows = self.hold_sessions(&after, batch, now).await?;
             let mut pipeline = Pipeline::new();
-            for row in &rows {
+            let here: Vec<&SessionRow> =
+                rows.iter().filter(|row| self.holds(row.user_id)).collect();
+            for row in &here {
                 let key = self.ledgers.key(row.user_id);
                 pipeline.add_command(row.change(&self.ledgers.uses).command(
                     &key,
@@ -110,7 +114,7 @@ impl Work<'_> {
                     "Redis rejected a session"
                 );
             }
-            self.counts.sessions += rows.len() as u64;
+            self.counts.sessions += here.len() as u64;
             let Some(last) = rows.last() else { return Ok(()) };
             last.id.as_str().clone_into(&mut after);
             batch = (batch * 2).min(BATCH);

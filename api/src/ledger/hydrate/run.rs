@@ -1,14 +1,19 @@
 //! The steps, in their order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::endings::Waiting;
 use super::work::{Counts, Fault, PATIENCE, Work, within};
 use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
 use crate::ledger::ledgers::Ledgers;
+use crate::ledger::line::Lines;
+use crate::ledger::lives::{Seen, vouch};
 use crate::ledger::outbox::position::position;
 use crate::ledger::redis_time::redis_now;
-use crate::ledger::sentinel::{self, Confirmation, Mark, Sight};
+use crate::ledger::sentinel::{self, Confirmation, HYDRATING, Mark, Sight};
+use crate::ledger::slots::Slots;
 use crate::store::lock::{Held, lock};
 
 /// How much is to be done.
@@ -37,41 +42,75 @@ pub async fn size(ledgers: &Ledgers) -> sqlx::Result<u64> {
     Ok(size.unsigned_abs())
 }
 
-/// Brings the ledgers up to date; `None` if they are.
-pub async fn bring_up_to_date(
+/// Brings what one server has up to date; `None` if it is.
+pub(crate) async fn bring_up_to_date(
     ledgers: &Ledgers,
+    lines: &Arc<Lines>,
     extent: Extent,
     report: &(dyn Fn(&Counts) + Send + Sync),
 ) -> Result<Option<Counts>, Fault> {
-    let locked = tokio::time::timeout(PATIENCE, lock(&ledgers.store.pool, "hydrate"));
-    let held = locked.await.map_err(|_| Fault::Late)??.ok_or(Fault::Elsewhere)?;
-    let lines = &ledgers.lines;
+    let _turn = ledgers.hydrations.acquire().await;
+    let name = ["hydrate", lines.name()].join(".");
+    let name = name.trim_end_matches('.').chars().take(20).collect::<String>();
+    let locked = tokio::time::timeout(PATIENCE, lock(&ledgers.store.pool, &name));
+    let mut held = locked.await.map_err(|_| Fault::Late)??.ok_or(Fault::Elsewhere)?;
     // What waits in the outbox is delivered on the line.
     lines.connect().await?;
+    ledgers.shards.share_out();
     let mut redis = lines.open(PATIENCE).await?;
     let sight = lines.look(&mut redis).await?;
     lines.note(sight.lack)?;
-    if sight.is_up_to_date() && extent == Extent::WhatIsMissing {
-        return Ok(None);
+    sight.must_be(lines.is_of_a_cluster())?;
+    let (claim, is_of_a_cluster) = (ledgers.shards.claim_of(lines), lines.is_of_a_cluster());
+    let seen = Seen { sight: &sight, claim: &claim, is_of_a_cluster };
+    let standing = within(ledgers.lives.look(&mut *held.db, seen)).await?;
+    let is_up_to_date = sight.is_up_to_date(is_of_a_cluster);
+    let mut part = Part::All;
+    let mut scope = claim.slots.clone();
+    if extent == Extent::WhatIsMissing {
+        if standing.is_replaced(&claim) {
+            return Err(Fault::Replaced);
+        }
+        scope = scope.without(&standing.replaced);
+        if is_up_to_date && !standing.vouched.also_in(&claim.slots).is_empty() {
+            (part, scope) = (Part::Slots, standing.lacking(&claim));
+            if scope.is_empty() {
+                return Ok(None);
+            }
+        }
     }
     if !sight.is_primary() {
         return Err(Fault::Replica);
     }
     let Held { db, lease } = held;
-    let mut work = Work { ledgers, db, redis, counts: Counts::default(), report };
-    let done = Box::pin(lease.keep(work.run(&sight, extent))).await;
+    let (lines, counts, lost) = (lines.clone(), Counts::default(), Slots::default());
+    let mut work = Work { ledgers, lines, db, redis, counts, report, scope, lost };
+    let done = match part {
+        Part::All => Box::pin(lease.keep(work.run(seen, extent))).await,
+        Part::Slots => Box::pin(lease.keep(work.take_over(seen))).await,
+    };
     Held { db: work.db, lease }.release().await;
     done.unwrap_or(Err(Fault::Elsewhere)).map(Some)
 }
 
+/// How much of a server is to be brought up to date.
+enum Part {
+    /// All that it has; nobody believes it meanwhile.
+    All,
+    /// Slots that came to a server that lacks nothing else.
+    Slots,
+}
+
 impl Work<'_> {
-    async fn run(&mut self, sight: &Sight, extent: Extent) -> Result<Counts, Fault> {
+    async fn run(&mut self, seen: Seen<'_>, extent: Extent) -> Result<Counts, Fault> {
+        let sight = seen.sight;
         let started = std::time::Instant::now();
         let now = self.ledgers.clock.now();
         let known = sight.parsed().filter(|mark| self.is_recent(mark, now));
         tracing::info!(
             target: log::HYDRATE,
             run_id = sight.run_id,
+            shard = self.lines.name(),
             from = known.as_ref().map(|mark| mark.position),
             "bringing the ledgers up to date"
         );
@@ -82,24 +121,69 @@ impl Work<'_> {
         if known.is_none() || extent == Extent::Everything {
             self.sweep(now).await?;
         }
-        self.fill_watermarks().await?;
-        self.fill_revocations(now).await?;
-        let before_sessions = redis_now(&mut self.redis).await?.minus(Duration::from_millis(1));
-        self.fill_sessions(now).await?;
         let from = known.as_ref().map_or(newest, |mark| mark.position.min(newest));
+        let before_sessions = self.fill(now).await?;
+        // Before the last looks: what another server was told after this does not count (`lives.rs`),
+        // and what it was told before is seen now.
+        self.vouch(seen).await?;
         self.tell_endings(from, &waiting, before_sessions).await?;
         if let Some(mark) = &known {
             self.tell_late_endings(mark, from, before_sessions).await?;
         }
+        self.mark_delivered(&waiting).await?;
         self.tell_waiting(before_sessions).await?;
         self.confirm(sight, &mark).await?;
         tracing::info!(
             target: log::HYDRATE,
+            shard = self.lines.name(),
             counts = %self.counts,
             took = ?started.elapsed(),
             "the ledgers are up to date"
         );
         Ok(self.counts)
+    }
+
+    /// What came with slots may be older than anybody knows.
+    async fn take_over(&mut self, seen: Seen<'_>) -> Result<Counts, Fault> {
+        let started = std::time::Instant::now();
+        let now = self.ledgers.clock.now();
+        let waiting = self.waiting().await?;
+        let newest = self.newest().await?;
+        self.sweep(now).await?;
+        let before_sessions = self.fill(now).await?;
+        self.tell_endings(newest, &waiting, before_sessions).await?;
+        self.tell_waiting(before_sessions).await?;
+        let after = self.lines.look(&mut self.redis).await?;
+        let is_same = after.run_id == seen.sight.run_id && after.life == seen.sight.life;
+        if !is_same || !after.is_up_to_date(seen.is_of_a_cluster) {
+            return Err(Fault::Disturbed);
+        }
+        self.vouch(seen).await?;
+        self.mark_delivered(&waiting).await?;
+        tracing::info!(
+            target: log::HYDRATE,
+            shard = self.lines.name(),
+            counts = %self.counts,
+            took = ?started.elapsed(),
+            "the ledgers of slots that came here are up to date"
+        );
+        Ok(self.counts)
+    }
+
+    /// From when on sessions were filled in.
+    async fn fill(&mut self, now: Timestamp) -> Result<Timestamp, Fault> {
+        self.fill_watermarks().await?;
+        self.fill_revocations(now).await?;
+        let before_sessions = redis_now(&mut self.redis).await?.minus(Duration::from_millis(1));
+        self.fill_sessions(now).await?;
+        Ok(before_sessions)
+    }
+
+    /// For whatever is still here.
+    async fn vouch(&mut self, seen: Seen<'_>) -> Result<(), Fault> {
+        let now = self.ledgers.clock.now();
+        let slots = self.scope.without(&self.lost);
+        within(vouch(&mut self.db, seen, &slots, now)).await
     }
 
     /// Whether the outbox still has everything that happened since. Half of its retention, so that
@@ -112,26 +196,26 @@ impl Work<'_> {
     async fn mark(&mut self, sight: &Sight, known: Option<&Mark>) -> Result<Mark, Fault> {
         let nonce = u64::from_le_bytes(self.ledgers.random.bytes::<8>());
         let mark = Mark {
-            run_id: format!("hydrating-{nonce:016x}"),
+            run_id: format!("{HYDRATING}{nonce:016x}"),
             position: known.map_or(0, |mark| mark.position),
             at: known.map_or(Timestamp(0), |mark| mark.at),
         };
-        let key = self.ledgers.lines.sentinel();
+        let key = self.lines.sentinel();
         let Some(before) = &sight.mark else {
             redis::cmd("SET").arg(key).arg(mark.text()).exec_async(&mut self.redis).await?;
             return Ok(mark);
         };
-        let replaced = sentinel::replace(&mut self.redis, key, before, &mark).await?;
+        let replaced = sentinel::replace(&mut self.redis, &key, before, &mark).await?;
         replaced.then_some(mark).ok_or(Fault::Disturbed)
     }
 
     async fn confirm(&mut self, sight: &Sight, mark: &Mark) -> Result<(), Fault> {
         let position = position(self.ledgers, mark.position).await?;
         let done = Mark { run_id: sight.run_id.clone(), position, at: self.ledgers.clock.now() };
-        let key = self.ledgers.lines.sentinel();
+        let key = self.lines.sentinel();
         let mark = mark.text();
         let confirmation = Confirmation { mark: &mark, done: &done, life: &sight.life };
-        let confirmed = sentinel::confirm(&mut self.redis, key, confirmation).await;
+        let confirmed = sentinel::confirm(&mut self.redis, &key, confirmation).await;
         match confirmed {
             Ok(true) => Ok(()),
             Ok(false) => Err(Fault::Disturbed),
@@ -141,13 +225,16 @@ impl Work<'_> {
         }
     }
 
-    /// The rows that wait already. What they say is in what is read from now on.
-    async fn waiting(&mut self) -> Result<Vec<u64>, Fault> {
-        let asked = sqlx::query_scalar!(
-            "select id from revocation_outbox where delivered_at is null order by id"
+    /// The rows of users here that wait already. What they say is in what is read from now on.
+    async fn waiting(&mut self) -> Result<Vec<Waiting>, Fault> {
+        let asked = sqlx::query_as!(
+            Waiting,
+            "select id, user_id from revocation_outbox where delivered_at is null order by id"
         )
         .fetch_all(&mut *self.db);
-        within(asked).await
+        let mut rows = within(asked).await?;
+        rows.retain(|row| self.holds(row.user_id));
+        Ok(rows)
     }
 
     /// The outbox' newest row.

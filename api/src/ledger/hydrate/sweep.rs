@@ -17,7 +17,7 @@ impl Work<'_> {
             let mut scan = redis::cmd("SCAN");
             scan.arg(cursor).arg("TYPE").arg("authledgr").arg("COUNT").arg(BATCH);
             let (next, keys): (u64, Vec<Vec<u8>>) = scan.query_async(&mut self.redis).await?;
-            let keys = keys.into_iter().filter(|key| self.ledgers.is_ours(key)).collect();
+            let keys = keys.into_iter().filter(|key| self.is_here(key)).collect();
             self.sweep_keys(keys, now).await?;
             cursor = next;
             if cursor == 0 {

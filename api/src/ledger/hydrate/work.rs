@@ -1,6 +1,7 @@
 //! What every step of the work needs: its connections, its counts, and how it tells.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -10,6 +11,8 @@ use sqlx::pool::PoolConnection;
 
 use crate::base::log_targets as log;
 use crate::ledger::ledgers::Ledgers;
+use crate::ledger::line::Lines;
+use crate::ledger::slots::{Slots, slot_of};
 use crate::store::told::told;
 
 /// What a step may take at most: thousands of commands, not one.
@@ -39,6 +42,19 @@ impl Counts {
     }
 }
 
+impl Counts {
+    /// Both together.
+    pub(super) const fn and(&self, other: &Self) -> Self {
+        Self {
+            swept: self.swept + other.swept,
+            watermarks: self.watermarks + other.watermarks,
+            revocations: self.revocations + other.revocations,
+            sessions: self.sessions + other.sessions,
+            endings: self.endings + other.endings,
+        }
+    }
+}
+
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { swept, watermarks, revocations, sessions, endings } = self;
@@ -65,6 +81,12 @@ pub enum Fault {
     /// Only a primary takes changes.
     #[error("the server is a replica")]
     Replica,
+    /// Another server is the one that is vouched for.
+    #[error(
+        "another Redis has taken the place of this one: let REDIS_URL lead to that one, or run \
+         `portcullis hydrate` if this is the right one"
+    )]
+    Replaced,
     /// The ledgers were wiped or the server changed during the work.
     #[error("Redis changed during the work")]
     Disturbed,
@@ -75,13 +97,35 @@ pub enum Fault {
 
 pub(super) struct Work<'a> {
     pub(super) ledgers: &'a Ledgers,
+    /// Whose ledgers they are.
+    pub(super) lines: Arc<Lines>,
     pub(super) db: PoolConnection<MySql>,
     pub(super) redis: MultiplexedConnection,
     pub(super) counts: Counts,
     pub(super) report: &'a (dyn Fn(&Counts) + Send + Sync),
+    /// In which slots.
+    pub(super) scope: Slots,
+    /// Those of them that went elsewhere meanwhile.
+    pub(super) lost: Slots,
 }
 
 impl Work<'_> {
+    /// Whether a user's ledger is among those that are brought up to date.
+    pub(super) fn holds(&self, user_id: u64) -> bool {
+        let is_alone = !self.lines.is_of_a_cluster();
+        is_alone || self.scope.has(slot_of(self.ledgers.key(user_id).as_bytes()))
+    }
+
+    /// The same, unless their slot went elsewhere meanwhile.
+    pub(super) fn keeps(&self, user_id: u64) -> bool {
+        self.holds(user_id) && !self.lost.has(self.ledgers.slot(user_id))
+    }
+
+    /// The same of a key.
+    pub(super) fn is_here(&self, key: &[u8]) -> bool {
+        self.ledgers.is_ours(key) && (!self.lines.is_of_a_cluster() || self.scope.has(slot_of(key)))
+    }
+
     /// One round trip; whatever is refused stops the work, for Redis would lack it.
     pub(super) async fn tell(&mut self, pipeline: Pipeline) -> Result<(), Fault> {
         let refused = self.try_tell(pipeline).await?;
@@ -105,6 +149,11 @@ impl Work<'_> {
         for reply in replies {
             let Value::ServerError(refusal) = reply else { continue };
             match refusal.code() {
+                // It is somebody else's business now.
+                "MOVED" | "ASK" => match slot_in(&refusal) {
+                    Some(slot) => self.lost.add(slot),
+                    None => return Err(redis::RedisError::from(refusal).into()),
+                },
                 "WRONGTYPE" => {
                     tracing::error!(
                         target: log::HYDRATE,
@@ -123,6 +172,11 @@ impl Work<'_> {
         }
         Ok(refused)
     }
+}
+
+/// `12182 127.0.0.1:7000`.
+fn slot_in(refusal: &ServerError) -> Option<u16> {
+    refusal.details()?.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// Waits for MySQL as long as a step may take.

@@ -4,6 +4,7 @@ use sqlx::MySqlConnection;
 
 use super::marking;
 use super::reading::{self, Fate, Undelivered};
+use super::unmarked::ToldRow;
 use crate::base::log_targets as log;
 use crate::ledger::belief::Delivery;
 use crate::ledger::change::{Change, Propagation};
@@ -41,29 +42,39 @@ pub(crate) async fn commit(
         row = Some(super::add(&mut tx, user_id, &changes, now).await?);
     }
     let mut db = tx.commit_and_keep().await?;
-    let (delivery, may_go_alone) = ledgers.lines.begin_delivery_of_own(user_id);
+    let (delivery, may_go_alone) = ledgers.shards.begin_delivery_of_own(user_id);
     let own = row.filter(|_| may_go_alone && changes.iter().all(Change::ends_what_it_names));
     let delivered = Box::pin(async {
         let told = match own {
             Some(row) => {
                 drop(db);
-                tell_own(ledgers, user_id, &changes).await?;
-                vec![row]
+                vec![tell_own(ledgers, user_id, row, &changes).await?]
             }
             None => tell(ledgers, &mut db, user_id, fence).await?,
         };
-        marking::mark_soon(ledgers, &told);
+        marking::mark_soon(ledgers, told);
         Ok(())
     });
     Ok(confirmed(ledgers, user_id, delivery, delivered).await)
 }
 
-/// Tells the user's ledger endings and nothing else.
-async fn tell_own(ledgers: &Ledgers, user_id: u64, changes: &[Change]) -> Result<(), Undelivered> {
+/// Tells the user's ledger the endings of one row and nothing else.
+async fn tell_own(
+    ledgers: &Ledgers,
+    user_id: u64,
+    id: u64,
+    changes: &[Change],
+) -> Result<ToldRow, Undelivered> {
     let changes: Vec<_> = changes.iter().map(|change| (user_id, change)).collect();
-    let told = ledgers.tell(&changes, None).await?;
-    let is_told = told.iter().all(|told| matches!(told, Told::Heard));
-    is_told.then_some(()).ok_or(Undelivered::Refused)
+    let mut by = None;
+    for told in ledgers.tell(&changes, None).await? {
+        match told {
+            Told::Heard(run_id) => by = Some(run_id),
+            Told::Stale => return Err(Undelivered::Stale),
+            Told::Refused(_) => return Err(Undelivered::Refused),
+        }
+    }
+    Ok(ToldRow { id, slot: ledgers.slot(user_id), by })
 }
 
 async fn confirmed(
@@ -76,7 +87,7 @@ async fn confirmed(
     let limit = ledgers.stores_deadline;
     match tokio::time::timeout(limit, delivered).await.unwrap_or(Err(Undelivered::Late)) {
         Ok(()) => {
-            ledgers.lines.delivered(user_id, delivery);
+            ledgers.shards.delivered(user_id, delivery);
             Propagation::Confirmed
         }
         Err(cause) => {
@@ -91,27 +102,33 @@ async fn confirmed(
     }
 }
 
-/// Tells the user's ledger everything that waits for it; the rows that were told.
+/// Tells the user's ledger everything that waits for it.
 async fn tell(
     ledgers: &Ledgers,
     db: &mut MySqlConnection,
     user_id: u64,
     mut fence: Option<Fence>,
-) -> Result<Vec<u64>, Undelivered> {
-    ledgers.lines.any()?;
+) -> Result<Vec<ToldRow>, Undelivered> {
+    let life = || {
+        let line = ledgers.shards.of(ledgers.key(user_id).as_bytes())?.any()?;
+        Ok::<_, redis::RedisError>(line.run_id().clone())
+    };
+    let run_id = life()?;
     for _ in 0..READINGS {
         let rows = reading::waiting(db, &[user_id]).await?;
         let needs_a_fence = fence.is_none() && reading::holds_a_beginning(&rows);
         if !needs_a_fence {
             let fates = reading::tell(ledgers, db, &rows, fence.as_ref()).await?;
-            if fates.iter().all(|fate| *fate == Fate::Told) {
-                return Ok(rows.into_iter().map(|row| row.id).collect());
-            }
             if fates.iter().any(|fate| matches!(fate, Fate::Refused { .. })) {
                 return Err(Undelivered::Refused);
             }
+            let told = reading::told(ledgers, &rows, fates);
+            // Without a line, what an earlier one was told may yet be heard: even nothing has to wait.
+            if told.len() == rows.len() && life()? == run_id {
+                return Ok(told);
+            }
         }
-        fence = Some(ledgers.fence().await?);
+        fence = Some(ledgers.fence_about(user_id).await?);
     }
     Err(Undelivered::Stale)
 }

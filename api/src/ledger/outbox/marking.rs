@@ -6,8 +6,10 @@
 use std::time::Duration;
 
 use super::reading;
+use super::unmarked::ToldRow;
 use crate::base::log_targets as log;
 use crate::ledger::ledgers::Ledgers;
+use crate::ledger::lives::Counting;
 
 /// How long others may join. Meanwhile the workers of other instances tell the rows as well, so it is
 /// short beside the pause between two of their rounds.
@@ -16,7 +18,7 @@ const GATHERED_FOR: Duration = Duration::from_millis(20);
 const MOST: usize = 500;
 
 /// Marks these rows with whatever else is told meanwhile.
-pub(super) fn mark_soon(ledgers: &Ledgers, told: &[u64]) {
+pub(super) fn mark_soon(ledgers: &Ledgers, told: Vec<ToldRow>) {
     if !ledgers.unmarked.add(told) {
         return;
     }
@@ -43,11 +45,19 @@ pub(crate) async fn mark_now(ledgers: &Ledgers) {
     }
 }
 
-async fn mark(ledgers: &Ledgers, told: &[u64]) -> sqlx::Result<()> {
+/// But not what was told to a server whose place another one has taken: that is told again, to the other.
+async fn mark(ledgers: &Ledgers, told: &[ToldRow]) -> sqlx::Result<()> {
     let mark = || {
         ledgers.store.in_time(async {
             let mut db = ledgers.store.pool.acquire().await?;
-            reading::mark(&mut db, told, ledgers.clock.now()).await
+            // Now, when the rows have long been committed: a server that is vouched for after this finds
+            // them waiting, or has them told again as well.
+            let counting = Counting::look(&mut db).await?;
+            let counts = |row: &&ToldRow| {
+                row.by.as_deref().is_none_or(|run_id| counting.is_told(run_id, row.slot))
+            };
+            let rows: Vec<u64> = told.iter().filter(counts).map(|row| row.id).collect();
+            reading::mark(&mut db, &rows, ledgers.clock.now()).await
         })
     };
     ledgers.store.repeat_beside(mark).await

@@ -4,12 +4,14 @@
 //! ending may always be told, and a beginning is told only if MySQL, read after the fence was asked for, has a session that nobody has ended.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 use sqlx::mysql::MySqlRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, MySql, MySqlConnection, QueryBuilder, Row as _};
 
+use super::unmarked::ToldRow;
 use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
@@ -28,10 +30,10 @@ pub(super) struct Row {
 }
 
 /// What became of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// Redis has confirmed all of it.
-    Told,
+    /// This life of a server has confirmed all of it, or there was nothing to tell.
+    Told(Option<Arc<str>>),
     /// It has to be read again behind a new fence.
     Stale,
     /// Redis does not take it, or not yet. Whether that is an ending, which is worse.
@@ -162,19 +164,22 @@ pub(super) async fn tell(
     }
     let told = ledgers.tell(&changes, fence).await?;
     let unread = |row: &Row| match &row.changes {
-        Some(_) => Fate::Told,
+        Some(_) => Fate::Told(None),
         None => Fate::Refused { is_ending: true },
     };
     let mut fates: Vec<Fate> = rows.iter().map(unread).collect();
     for ((place, (user_id, change)), told) in places.into_iter().zip(changes).zip(told) {
-        fates[place] = worse(fates[place], fate(user_id, change, told));
+        let fate = fate(user_id, change, told);
+        if weight(&fate) >= weight(&fates[place]) {
+            fates[place] = fate;
+        }
     }
     Ok(fates)
 }
 
 fn fate(user_id: u64, change: &Change, told: Told) -> Fate {
     match told {
-        Told::Heard => Fate::Told,
+        Told::Heard(by) => Fate::Told(Some(by)),
         Told::Stale => Fate::Stale,
         Told::Refused(refusal) => {
             tracing::warn!(
@@ -189,13 +194,22 @@ fn fate(user_id: u64, change: &Change, told: Told) -> Fate {
     }
 }
 
-fn worse(one: Fate, other: Fate) -> Fate {
-    let weight = |fate| match fate {
-        Fate::Told => 0,
+/// Those rows of which Redis has confirmed everything.
+pub(super) fn told(ledgers: &Ledgers, rows: &[Row], fates: Vec<Fate>) -> Vec<ToldRow> {
+    let told = rows.iter().zip(fates).filter_map(|(row, fate)| match fate {
+        Fate::Told(by) => Some(ToldRow { id: row.id, slot: ledgers.slot(row.user_id), by }),
+        Fate::Stale | Fate::Refused { .. } => None,
+    });
+    told.collect()
+}
+
+/// How bad it is.
+fn weight(fate: &Fate) -> u8 {
+    match fate {
+        Fate::Told(_) => 0,
         Fate::Stale => 1,
-        Fate::Refused { is_ending } => 2 + u8::from(is_ending),
-    };
-    if weight(one) >= weight(other) { one } else { other }
+        Fate::Refused { is_ending } => 2 + u8::from(*is_ending),
+    }
 }
 
 /// The sessions of these beginnings that nobody has ended, each with its tokens that were revoked one
@@ -241,7 +255,7 @@ pub(in crate::ledger) async fn doubt_waiting(ledgers: &Ledgers) -> sqlx::Result<
         "select distinct user_id from revocation_outbox where delivered_at is null"
     )
     .fetch_all(&ledgers.store.pool);
-    ledgers.lines.doubt_about(&ledgers.store.in_time(asked).await?);
-    ledgers.lines.note_all_who_wait();
+    ledgers.shards.doubt_about(&ledgers.store.in_time(asked).await?);
+    ledgers.shards.note_all_who_wait();
     Ok(())
 }

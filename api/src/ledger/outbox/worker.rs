@@ -5,8 +5,10 @@
 //! refuses is set aside for a while that grows. Everybody for whom something waits is doubted.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::marking;
@@ -15,12 +17,15 @@ use super::refusing_users::Refused;
 use crate::base::log_targets as log;
 use crate::ledger::change::Propagation;
 use crate::ledger::ledgers::Ledgers;
+use crate::ledger::line::Lines;
+use crate::ledger::lives::Counting;
 use crate::store::transaction::Repetitions;
 
 /// How many waiting rows are read at a time.
 const PAGE: u32 = 500;
 /// How long somebody else may be busy with a row.
 const HELD_TOO_LONG: Duration = Duration::from_secs(2);
+
 /// Delivers what waits for however many users, until an answer has to be given.
 pub(crate) async fn deliver_everybodys(ledgers: &Ledgers, until: Instant) -> Propagation {
     match tokio::time::timeout_at(until, deliver_all(ledgers, false)).await {
@@ -46,7 +51,7 @@ pub async fn deliver_waiting(ledgers: &Ledgers) -> sqlx::Result<usize> {
 async fn deliver_all(ledgers: &Ledgers, spares: bool) -> sqlx::Result<usize> {
     // Also what nobody saw to, because it had to be given up.
     marking::mark_now(ledgers).await;
-    let lines = &ledgers.lines;
+    let shards = &ledgers.shards;
     let (mut seen, mut tried) = (HashSet::new(), HashSet::new());
     let (mut behind, mut after) = (0, 0);
     loop {
@@ -58,7 +63,7 @@ async fn deliver_all(ledgers: &Ledgers, spares: bool) -> sqlx::Result<usize> {
             page.into_iter().filter(|(row, _)| !ledgers.unmarked.has(*row)).collect();
         let users: Vec<u64> =
             page.iter().map(|(_, user_id)| *user_id).filter(|id| seen.insert(*id)).collect();
-        lines.doubt_about(&users);
+        shards.doubt_about(&users);
         let due = page.into_iter().filter(|(row, id)| !(spares && ledgers.aside.rests(*row, *id)));
         let due: Vec<u64> = due.map(|(_, id)| id).filter(|id| tried.insert(*id)).collect();
         behind += deliver(ledgers, &due).await;
@@ -68,7 +73,8 @@ async fn deliver_all(ledgers: &Ledgers, spares: bool) -> sqlx::Result<usize> {
     }
     behind += seen.len() - tried.len();
     // Whose changes others have delivered meanwhile, or nobody can have heard of yet.
-    let unseen: Vec<u64> = lines.behind().into_iter().filter(|id| !seen.contains(id)).collect();
+    let unseen: Vec<u64> =
+        shards.behind_now().into_iter().filter(|id| !seen.contains(id)).collect();
     for some in unseen.chunks(PAGE as usize) {
         behind += deliver(ledgers, some).await;
     }
@@ -89,17 +95,35 @@ async fn page(ledgers: &Ledgers, after: u64) -> sqlx::Result<Vec<(u64, u64)>> {
     ledgers.store.in_time(asked).await
 }
 
-/// Delivers to some users at once; for how many of them something waits still. Without a line, or
-/// if anything goes wrong, that is all.
+/// Delivers to some users, to those of each server at once; for how many of them something waits
+/// still. A server that takes too long, or that nobody reaches, holds up nobody else's users.
 async fn deliver(ledgers: &Ledgers, users: &[u64]) -> usize {
-    if users.is_empty() || ledgers.lines.any().is_err() {
+    let mut servers: Vec<(Arc<Lines>, Vec<u64>)> = Vec::new();
+    let mut behind = 0;
+    for user_id in users {
+        let Ok(lines) = ledgers.shards.of(ledgers.key(*user_id).as_bytes()) else {
+            behind += 1;
+            continue;
+        };
+        match servers.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &lines)) {
+            Some((_, users)) => users.push(*user_id),
+            None => servers.push((lines, vec![*user_id])),
+        }
+    }
+    let delivered = servers.iter().map(|(lines, users)| deliver_to(ledgers, lines, users));
+    behind + join_all(delivered).await.into_iter().sum::<usize>()
+}
+
+/// The same for users of one server. Without a line, or if anything goes wrong, that is all.
+async fn deliver_to(ledgers: &Ledgers, lines: &Lines, users: &[u64]) -> usize {
+    if lines.any().is_err() {
         return users.len();
     }
     let limit = ledgers.stores_deadline * 2;
     let delivered = tokio::time::timeout(limit, async {
         let mut repetitions = Repetitions::within(limit);
         loop {
-            match try_deliver(ledgers, users).await {
+            match try_deliver(ledgers, lines, users).await {
                 // Another node's instance has told the same rows and marked them first.
                 Err(Undelivered::Database(cause)) if repetitions.may_follow(&cause) => {}
                 outcome => return outcome,
@@ -116,19 +140,24 @@ async fn deliver(ledgers: &Ledgers, users: &[u64]) -> usize {
     })
 }
 
-async fn try_deliver(ledgers: &Ledgers, users: &[u64]) -> Result<usize, Undelivered> {
-    let lines = &ledgers.lines;
-    let deliveries: Vec<_> = users.iter().map(|id| (*id, lines.begin_delivery(*id))).collect();
-    let fence = ledgers.fence().await?;
+async fn try_deliver(
+    ledgers: &Ledgers,
+    lines: &Lines,
+    users: &[u64],
+) -> Result<usize, Undelivered> {
+    let shards = &ledgers.shards;
+    let deliveries: Vec<_> = users.iter().map(|id| (*id, shards.begin_delivery(*id))).collect();
+    let line = lines.any()?;
+    let fence = ledgers.fence_of(lines).await?;
     let mut tx = ledgers.store.begin().await?;
     let rows = reading::waiting(&mut tx, users).await?;
     let (mine, held) = reading::taken(&mut tx, rows).await?;
     let mut behind: HashSet<u64> = held.iter().map(|row| row.user_id).collect();
     let fates = reading::tell(ledgers, &mut tx, &mine, Some(&fence)).await?;
-    let (mut told, mut refused) = (Vec::new(), HashMap::<u64, Refused>::new());
-    for (row, fate) in mine.iter().zip(fates) {
-        match fate {
-            Fate::Told => told.push(row.id),
+    let mut refused = HashMap::<u64, Refused>::new();
+    for (row, fate) in mine.iter().zip(&fates) {
+        match *fate {
+            Fate::Told(_) => {}
             Fate::Stale => drop(behind.insert(row.user_id)),
             Fate::Refused { is_ending } => {
                 behind.insert(row.user_id);
@@ -139,6 +168,19 @@ async fn try_deliver(ledgers: &Ledgers, users: &[u64]) -> Result<usize, Undelive
     for (user_id, refused) in refused {
         ledgers.aside.set_aside(user_id, refused);
     }
+    // Without a line, what an earlier one was told may yet be heard: even nothing has to wait.
+    if lines.any()?.run_id() != line.run_id() {
+        return Err(Undelivered::Stale);
+    }
+    let counting = Counting::look(&mut tx).await?;
+    let mut told = reading::told(ledgers, &mine, fates);
+    told.retain(|row| row.by.as_deref().is_none_or(|run_id| counting.is_told(run_id, row.slot)));
+    let told: Vec<u64> = told.into_iter().map(|row| row.id).collect();
+    let is_unmarked = |row: &&Row| !told.contains(&row.id);
+    behind.extend(mine.iter().filter(is_unmarked).map(|row| row.user_id));
+    // Somebody of whom nothing waits may have been told something before, by a server that counts no more.
+    let is_elsewhere = |id: &&u64| !counting.is_told(line.run_id(), ledgers.slot(**id));
+    behind.extend(users.iter().filter(is_elsewhere));
     reading::mark(&mut tx, &told, ledgers.clock.now()).await?;
     tx.commit().await?;
     tracing::debug!(
@@ -151,7 +193,7 @@ async fn try_deliver(ledgers: &Ledgers, users: &[u64]) -> Result<usize, Undelive
     tell_endings_held(ledgers, held).await?;
     for (user_id, delivery) in deliveries {
         if !behind.contains(&user_id) {
-            lines.delivered(user_id, delivery);
+            shards.delivered(user_id, delivery);
         }
     }
     Ok(behind.len())

@@ -1,0 +1,139 @@
+//! What one node of a cluster says of all: `CLUSTER NODES`, which every server since 7.0 has and which
+//! also tells what `CLUSTER SHARDS` does not: the epoch of each claim, and which slots are on the move.
+
+use redis::RedisResult;
+use redis::aio::MultiplexedConnection;
+
+use crate::ledger::slots::Slots;
+use crate::settings::Host;
+
+/// What one node says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct View {
+    /// Every node that it knows of, itself included.
+    pub(crate) nodes: Vec<Node>,
+}
+
+/// A node, as one of them sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Node {
+    /// Names it as long as it lives.
+    pub(crate) id: String,
+    /// Where clients reach it; nothing if nobody knows.
+    pub(crate) host: Option<Host>,
+    /// Whether it is the one that says so.
+    pub(crate) is_speaker: bool,
+    /// Whether it calls itself a primary.
+    pub(crate) is_primary: bool,
+    /// What it claims.
+    pub(crate) claim: Claim,
+}
+
+/// Which slots a primary says are its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// Of two who claim a slot, the one with the greater epoch has it.
+    pub(crate) epoch: u64,
+    pub(crate) slots: Slots,
+    /// Those of them that are on their way to somebody else.
+    pub(crate) leaving: Slots,
+}
+
+impl View {
+    /// Asks the node that was reached there; by name, what the others are called.
+    pub(crate) async fn ask(
+        redis: &mut MultiplexedConnection,
+        there: &Host,
+        by_name: bool,
+    ) -> RedisResult<Self> {
+        let text: String = redis::cmd("CLUSTER").arg("NODES").query_async(redis).await?;
+        let mut view = Self::parse(&text, by_name);
+        for node in view.nodes.iter_mut().filter(|node| node.is_speaker) {
+            node.host.get_or_insert_with(|| there.clone());
+        }
+        Ok(view)
+    }
+
+    fn parse(text: &str, by_name: bool) -> Self {
+        Self { nodes: text.lines().filter_map(|line| Node::parse(line, by_name)).collect() }
+    }
+
+    /// What the one who was asked says of itself.
+    pub(crate) fn speaker(&self) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.is_speaker)
+    }
+
+    /// The others and itself, as far as they are primaries that one could reach.
+    pub(crate) fn primaries(&self) -> impl Iterator<Item = (&str, &Host)> {
+        let primaries = self.nodes.iter().filter(|node| node.is_primary);
+        primaries.filter_map(|node| Some((node.id.as_str(), node.host.as_ref()?)))
+    }
+}
+
+impl Node {
+    /// `id ip:port@bus[,name[,…]] flags primary ping pong epoch link slot …`
+    fn parse(line: &str, by_name: bool) -> Option<Self> {
+        let mut words = line.split_ascii_whitespace();
+        let (id, address, flags) = (words.next()?, words.next()?, words.next()?);
+        let epoch = words.nth(3)?.parse().ok()?;
+        let flags: Vec<&str> = flags.split(',').collect();
+        let mut claim = Claim { epoch, ..Claim::default() };
+        for word in words.skip(1) {
+            match word.strip_prefix('[').and_then(|word| word.split_once("->-")) {
+                Some((slot, _)) => claim.leaving.add(slot.parse().ok()?),
+                // One that is coming is no claim yet.
+                None if word.starts_with('[') => {}
+                None => claim.slots = claim.slots.with(&Slots::parse(word)),
+            }
+        }
+        let is_unusable = ["noaddr", "handshake"].iter().any(|flag| flags.contains(flag));
+        Some(Self {
+            id: id.to_owned(),
+            host: host(address, by_name).filter(|_| !is_unusable),
+            is_speaker: flags.contains(&"myself"),
+            is_primary: flags.contains(&"master"),
+            claim,
+        })
+    }
+}
+
+/// By its address, for the name after the comma may be one that only people know; by the name, if there is
+/// one, where certificates are looked at.
+fn host(address: &str, by_name: bool) -> Option<Host> {
+    let (address, rest) = address.split_once('@')?;
+    let (name, port) = address.rsplit_once(':')?;
+    let port = port.parse().ok().filter(|port| *port > 0)?;
+    let announced = rest.split(',').nth(1).filter(|name| by_name && !name.is_empty());
+    let name = announced.unwrap_or(name.trim_start_matches('[').trim_end_matches(']'));
+    // A node that nobody has met does not know what it is called.
+    Some(Host { name: name.to_owned(), port }).filter(|host| !host.name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_read_as_servers_write_them() {
+        let view = View::parse(
+            "07c3 127.0.0.1:30004@31004 slave e7d1 0 1426238317239 4 connected\n\
+             67ed 127.0.0.1:30002@31002,redis-2 master - 0 1426238316232 2 connected 5461-10922\n\
+             e7d1 ::1:30001@31001 myself,master - 0 0 7 connected 0-5459 5460 [93->-67ed] [77-<-67ed]\n\
+             dead :0@0 master,noaddr - 1 1 3 disconnected\n\
+             \n",
+            false,
+        );
+        assert_eq!(view.nodes.len(), 4);
+        let speaker = view.speaker().unwrap();
+        assert_eq!((&*speaker.id, speaker.is_primary, speaker.claim.epoch), ("e7d1", true, 7));
+        assert_eq!(speaker.claim.slots.to_string(), "0-5460");
+        assert_eq!(speaker.claim.leaving.to_string(), "93");
+        let primaries: Vec<_> = view.primaries().map(|(id, host)| (id, host.port)).collect();
+        assert_eq!(primaries, [("67ed", 30002), ("e7d1", 30001)]);
+        assert_eq!(host("[::1]:5@6", false).unwrap().name, "::1");
+        let named = |text, by_name| host(text, by_name).unwrap().name;
+        assert_eq!(named("127.0.0.1:5@6,redis-2,shard-id=7", false), "127.0.0.1");
+        assert_eq!(named("127.0.0.1:5@6,redis-2,shard-id=7", true), "redis-2");
+        assert_eq!(named("127.0.0.1:5@6,,shard-id=7", true), "127.0.0.1");
+    }
+}

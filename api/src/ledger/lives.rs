@@ -1,0 +1,294 @@
+//! Which life of which server is vouched for in which slots, as MySQL has it: the judge between two
+//! primaries.
+//!
+//! Both may be confirmed, and the mark on each may name it. But of two servers for the same users only
+//! one has a row that says so: whoever brings a server up to date puts it there, in place of the other.
+//! An instance that is connected to the other one learns of it by looking (`watch.rs`), and stops
+//! believing. The other one does not get its place back by being brought up to date once more, which
+//! the two would do in turn: where there is no cluster, only in another life, as a replica that was
+//! promoted, say; in one, only with a claim that is newer than the one that took its place.
+//!
+//! A slot that changes servers is on its new server as it was on the old one, whatever that was worth.
+//! So nobody vouches for it there until its ledgers were brought up to date there.
+
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use sqlx::{Executor, MySql, MySqlConnection};
+
+use super::cluster_view::Claim;
+use super::sentinel::Sight;
+use super::slots::Slots;
+use crate::base::clock::Timestamp;
+
+/// How long a life is remembered whose place another one has taken.
+const KEPT: Duration = Duration::from_hours(24 * 30);
+
+/// What is known of all lives; nothing before MySQL was asked.
+#[derive(Default)]
+pub(crate) struct Lives(RwLock<Option<Vec<Row>>>);
+
+#[derive(Clone)]
+struct Row {
+    run_id: String,
+    ledgers_life: String,
+    slots: String,
+    epoch: u64,
+}
+
+/// A life that somebody sees, and which slots it says are its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen<'s> {
+    pub(crate) sight: &'s Sight,
+    pub(crate) claim: &'s Claim,
+    /// Whether others have other slots.
+    pub(crate) is_of_a_cluster: bool,
+}
+
+/// What MySQL says of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Where it has been brought up to date, and nobody else since.
+    pub(crate) vouched: Slots,
+    /// Where somebody else took its place.
+    pub(crate) replaced: Slots,
+    /// Whether it was vouched for when its ledgers had another life.
+    pub(crate) is_outdated: bool,
+}
+
+impl Lives {
+    /// Looks anew, and says what is known of this life now.
+    pub(crate) async fn look<'d>(
+        &self,
+        db: impl Executor<'d, Database = MySql>,
+        seen: Seen<'_>,
+    ) -> sqlx::Result<Standing> {
+        let rows = rows(db).await?;
+        let standing = standing(&rows, seen);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(rows);
+        Ok(standing)
+    }
+
+    /// What was known of this life when somebody looked last; nothing if nobody did.
+    pub(crate) fn known(&self, seen: Seen<'_>) -> Option<Standing> {
+        let rows = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        rows.as_deref().map(|rows| standing(rows, seen))
+    }
+}
+
+async fn rows<'d>(db: impl Executor<'d, Database = MySql>) -> sqlx::Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"select run_id, ledgers_life, coalesce(slots, if(is_vouched, '0-16383', ''))
+                        as "slots!: String", epoch
+                 from ledger_lives"#
+    )
+    .fetch_all(db)
+    .await
+}
+
+impl Standing {
+    /// Whether it has nothing left that it claims.
+    pub(crate) fn is_replaced(&self, claim: &Claim) -> bool {
+        !claim.slots.is_empty() && claim.slots.without(&self.replaced).is_empty()
+    }
+
+    /// What it claims and nobody vouches for.
+    pub(crate) fn lacking(&self, claim: &Claim) -> Slots {
+        claim.slots.without(&self.replaced).without(&self.vouched)
+    }
+}
+
+fn standing(rows: &[Row], Seen { sight, claim, is_of_a_cluster }: Seen<'_>) -> Standing {
+    let own = rows.iter().find(|row| row.run_id == sight.run_id);
+    let vouched = own.map(|row| Slots::parse(&row.slots)).unwrap_or_default();
+    let is_same_life = own.is_some_and(|row| row.ledgers_life == sight.life);
+    let replaced = if is_of_a_cluster {
+        let others = rows.iter().filter(|row| row.run_id != sight.run_id);
+        let newer = others.filter(|row| row.epoch > claim.epoch);
+        newer.fold(Slots::default(), |taken, row| taken.with(&Slots::parse(&row.slots)))
+    } else if vouched.is_empty() && is_same_life {
+        Slots::all()
+    } else {
+        Slots::default()
+    };
+    let is_outdated = !vouched.is_empty() && !is_same_life;
+    Standing { vouched: vouched.without(&replaced), replaced, is_outdated }
+}
+
+/// Vouches for a life in these slots, and for no other there any more.
+pub(super) async fn vouch(
+    db: &mut MySqlConnection,
+    Seen { sight, claim, .. }: Seen<'_>,
+    slots: &Slots,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    db.execute("start transaction").await?;
+    let rows = sqlx::query!(
+        r#"select run_id, coalesce(slots, if(is_vouched, '0-16383', '')) as "slots!: String"
+             from ledger_lives order by run_id for update"#
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let mut own = slots.clone();
+    for row in rows {
+        let had = Slots::parse(&row.slots);
+        if row.run_id == sight.run_id {
+            own = own.with(&had);
+            continue;
+        }
+        let left = had.without(slots);
+        if left != had {
+            sqlx::query!(
+                "update ledger_lives set slots = ?, is_vouched = ? where run_id = ?",
+                left.to_string(),
+                !left.is_empty(),
+                row.run_id,
+            )
+            .execute(&mut *db)
+            .await?;
+        }
+    }
+    let own = own.also_in(&claim.slots).to_string();
+    sqlx::query!(
+        "insert into ledger_lives (run_id, ledgers_life, is_vouched, slots, epoch, vouched_at)
+         values (?, ?, true, ?, ?, ?)
+         on duplicate key update ledgers_life = ?, is_vouched = true, slots = ?, epoch = ?,
+                                 vouched_at = ?",
+        sight.run_id,
+        sight.life,
+        own,
+        claim.epoch,
+        now,
+        sight.life,
+        own,
+        claim.epoch,
+        now,
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query!(
+        "delete from ledger_lives where not is_vouched and vouched_at < ?",
+        now.minus(KEPT),
+    )
+    .execute(&mut *db)
+    .await?;
+    db.execute("commit").await.map(drop)
+}
+
+/// Who is vouched for where, for whoever has told something: what a server was told does not count if
+/// another one has taken its place, which has not heard of it or did so before it was vouched for.
+pub(super) struct Counting(Vec<(String, Slots)>);
+
+impl Counting {
+    pub(super) async fn look(db: &mut MySqlConnection) -> sqlx::Result<Self> {
+        Ok(Self(
+            rows(db).await?.into_iter().map(|row| (row.run_id, Slots::parse(&row.slots))).collect(),
+        ))
+    }
+
+    /// Whether what this life was told about a ledger in this slot counts. A life that nobody knows may
+    /// be the first one; it is none if somebody else is vouched for.
+    pub(super) fn is_told(&self, run_id: &str, slot: u16) -> bool {
+        let own = self.0.iter().find(|(known, _)| known == run_id);
+        match own {
+            Some((_, slots)) => slots.has(slot),
+            None => !self.0.iter().any(|(_, slots)| slots.has(slot)),
+        }
+    }
+}
+
+/// Vouches for no slot that this life has given away: what comes back with one may be older than what
+/// went.
+pub(crate) async fn relinquish<'d>(
+    db: impl Executor<'d, Database = MySql>,
+    sight: &Sight,
+    kept: &Slots,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update ledger_lives set slots = ? where run_id = ? and is_vouched",
+        kept.to_string(),
+        sight.run_id,
+    )
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+/// Says that the ledgers of a life that is vouched for have another life now.
+pub(crate) async fn renew<'d>(
+    db: impl Executor<'d, Database = MySql>,
+    sight: &Sight,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update ledger_lives set ledgers_life = ? where run_id = ? and is_vouched",
+        sight.life,
+        sight.run_id,
+    )
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(run_id: &str, slots: &str, epoch: u64) -> Row {
+        let (run_id, ledgers_life) = (run_id.to_owned(), "1".to_owned());
+        Row { run_id, ledgers_life, slots: slots.to_owned(), epoch }
+    }
+
+    fn of(
+        rows: &[Row],
+        run_id: &str,
+        life: &str,
+        claim: &Claim,
+        is_of_a_cluster: bool,
+    ) -> Standing {
+        let sight = Sight::of(run_id, life);
+        standing(rows, Seen { sight: &sight, claim, is_of_a_cluster })
+    }
+
+    #[test]
+    fn a_life_whose_place_was_taken_is_told_from_one_that_nobody_knows() {
+        let rows = [row("new", "0-16383", 0), row("old", "", 0)];
+        let claim = Claim { slots: Slots::all(), ..Claim::default() };
+        let of = |run_id, life| of(&rows, run_id, life, &claim, false);
+        assert_eq!(of("new", "1").vouched, Slots::all());
+        assert!(of("new", "2").is_outdated && !of("new", "1").is_outdated);
+        assert!(of("old", "1").is_replaced(&claim));
+        for (run_id, life) in [("old", "2"), ("newest", "1")] {
+            assert!(!of(run_id, life).is_replaced(&claim), "{run_id} {life}");
+            assert_eq!(of(run_id, life).lacking(&claim), Slots::all());
+        }
+    }
+
+    #[test]
+    fn what_a_server_was_told_counts_unless_another_one_has_its_place() {
+        let of = |rows: &[(&str, &str)]| {
+            let rows = rows.iter().map(|(id, slots)| ((*id).to_owned(), Slots::parse(slots)));
+            Counting(rows.collect())
+        };
+        assert!(of(&[]).is_told("first", 0), "nobody was ever vouched for");
+        let two = of(&[("old", "0-9"), ("new", "10-19")]);
+        assert!(two.is_told("old", 9) && !two.is_told("old", 10) && two.is_told("new", 10));
+        assert!(!two.is_told("unknown", 10) && two.is_told("unknown", 20));
+    }
+
+    #[test]
+    fn in_a_cluster_the_newer_claim_has_a_slot() {
+        let rows = [row("a", "0-99", 3), row("b", "100-199", 7)];
+        let claim = |slots, epoch| Claim { epoch, slots: Slots::parse(slots), ..Claim::default() };
+        let old = of(&rows, "a", "1", &claim("0-199", 3), true);
+        assert_eq!(
+            (old.vouched.to_string(), old.replaced.to_string()),
+            ("0-99".into(), "100-199".into())
+        );
+        let moved = claim("0-199", 8);
+        let newer = of(&rows, "a", "1", &moved, true);
+        assert_eq!(newer.lacking(&moved).to_string(), "100-199");
+        let promoted = claim("100-199", 6);
+        assert!(of(&rows, "c", "1", &promoted, true).is_replaced(&promoted));
+    }
+}

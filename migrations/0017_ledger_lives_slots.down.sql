@@ -1,0 +1,1 @@
+alter table ledger_lives drop column slots, drop column epoch;

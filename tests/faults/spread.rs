@@ -1,0 +1,99 @@
+//! The ledgers are spread over a cluster: slots move, primaries die, hang and lose all, while people
+//! log in and out.
+
+mod life;
+mod moves;
+mod stage;
+
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use portcullis_tests::{Server, servers, wait_until};
+
+use crate::proxy::Wound;
+use stage::{Spread, role};
+
+/// One cluster of each server goes through all of it, beside the others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_happens_to_a_cluster_nobody_comes_back_and_nobody_is_lost() {
+    let stories = servers().iter().map(|server| tokio::spawn(story(server.clone())));
+    for story in join_all(stories).await {
+        story.unwrap();
+    }
+}
+
+async fn story(server: Server) {
+    let begun = Instant::now();
+    let mut spread = Spread::start(&server).await;
+    spread.join(12).await;
+    moves::key_by_key(&mut spread).await;
+    moves::in_one_step(&mut spread).await;
+    wipe(&mut spread).await;
+    hang(&mut spread).await;
+    kill(&mut spread).await;
+    println!("{}: a cluster, {}, in {:?}", server.name, spread.counts(), begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes: long random lives of clusters"]
+#[expect(clippy::disallowed_methods, reason = "this is a test's setting, not the service's")]
+async fn whatever_happens_to_a_cluster_in_any_order_nobody_comes_back_and_nobody_is_lost() {
+    let given = std::env::var("CLUSTER_SEED").ok().map(|seed| seed.parse().unwrap());
+    for seed in given.map_or(1..=3, |seed: u64| seed..=seed) {
+        for server in servers() {
+            let mut spread = Spread::start(server).await;
+            life::live(&mut spread, seed, 25).await;
+            println!("{}: seed {seed}, {}", server.name, spread.counts());
+        }
+    }
+}
+
+/// One primary loses all it has.
+async fn wipe(spread: &mut Spread) {
+    let at = spread.node_of_somebody();
+    let leaver = spread.somebody_of(at);
+    assert_eq!(spread.log_out(leaver).await, "confirmed");
+    redis::cmd("FLUSHALL").exec(&mut spread.nodes[at].connection()).unwrap();
+    spread.look().await;
+    spread.settle().await;
+}
+
+/// One primary stops where it stands; a replica takes its place, and when it goes on it takes
+/// itself for the primary until it hears of that.
+async fn hang(spread: &mut Spread) {
+    let at = spread.node_of_somebody();
+    let (leaver, replica) = (spread.somebody_of(at), spread.replica_of(at));
+    spread.nodes[at].freeze();
+    assert_eq!(spread.log_out(leaver).await, "pending");
+    spread.look().await;
+    wait_until("a replica is promoted", || role(&spread.nodes[replica]) == "master");
+    spread.nothing_waits();
+    spread.nodes[at].thaw();
+    for _ in 0..5 {
+        if let Some(leaver) = spread.anybody_of(replica) {
+            spread.log_out(leaver).await;
+        }
+        spread.look().await;
+        spread.join(1).await;
+    }
+    wait_until("the old primary knows", || role(&spread.nodes[at]) == "slave");
+    spread.settle().await;
+}
+
+/// One primary dies. Those of the others are answered by Redis: MySQL is not there to do it.
+async fn kill(spread: &mut Spread) {
+    let at = spread.node_of_somebody();
+    let (leaver, replica) = (spread.somebody_of(at), spread.replica_of(at));
+    let others: Vec<usize> = spread.people_elsewhere(at);
+    spread.mysql.inflict(Wound::Refuse);
+    spread.nodes[at].kill();
+    for _ in 0..10 {
+        assert_eq!(spread.accepted(&others).await, 2 * others.len(), "{}", spread.name);
+    }
+    spread.mysql.heal();
+    spread.eventually_reaches_mysql();
+    assert_eq!(spread.log_out(leaver).await, "pending");
+    spread.look().await;
+    wait_until("a replica is promoted", || role(&spread.nodes[replica]) == "master");
+    spread.settle().await;
+}
