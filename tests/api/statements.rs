@@ -74,6 +74,8 @@ async fn asked(
     );
     told.lines()
         .filter(|statement| !BESIDE.iter().any(|part| statement.contains(part)))
+        // What a new connection of the pool says first.
+        .filter(|statement| !statement.to_lowercase().starts_with("set "))
         .map(|statement| statement.split(' ').next().unwrap_or_default().to_owned())
         .collect()
 }

@@ -46,9 +46,12 @@ pub(crate) async fn run(ledgers: Ledgers, lines: Arc<Lines>) {
             round = round(&ledgers, &lines, &mut done) => round,
             () = ledgers.background.stop.cancelled() => return,
         };
-        drop(ledgers.looked.set(()));
+        if !matches!(round, Ok(Next::LookAgain)) {
+            drop(ledgers.looked.set(()));
+        }
         let pause = match round {
-            Ok(()) => {
+            Ok(Next::LookAgain) => FIRST_REST,
+            Ok(Next::Rest) => {
                 ledgers.background.said.is_over(ABOUT);
                 rest = FIRST_REST;
                 LOOK_EVERY
@@ -149,14 +152,22 @@ async fn look(
     Ok((sight, is_due))
 }
 
-async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result<(), Fault> {
+/// What is to be done after a look.
+enum Next {
+    /// Nothing until it is time again.
+    Rest,
+    /// Something was done, and what has become of it has to be seen.
+    LookAgain,
+}
+
+async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result<Next, Fault> {
     let line = lines.connect().await?;
     let (sight, is_due) = look(ledgers, lines, &line, done).await?;
     let claim = ledgers.shards.claim_of(lines);
     if claim.slots.is_empty() {
         // A primary without slots has no users, nor has a replica.
         lines.doubt();
-        return Ok(());
+        return Ok(Next::Rest);
     }
     let seen = Seen { sight: &sight, claim: &claim, is_of_a_cluster: lines.is_of_a_cluster() };
     let standing = standing(ledgers, seen, is_due).await?;
@@ -175,9 +186,7 @@ async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result
             return Err(Fault::Replica);
         }
         bring_up_to_date(ledgers, lines, Extent::WhatIsMissing, &|_| {}).await?;
-        // What has become of it is seen the next time.
-        lines.trouble.notify_one();
-        return Ok(());
+        return Ok(Next::LookAgain);
     }
     let lacking = standing.lacking(&claim);
     lines.vouched(standing.vouched);
@@ -191,14 +200,13 @@ async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result
     lines.believe(&line, sight.check_life);
     if !lacking.is_empty() {
         bring_up_to_date(ledgers, lines, Extent::WhatIsMissing, &|_| {}).await?;
-        lines.trouble.notify_one();
-        return Ok(());
+        return Ok(Next::LookAgain);
     }
     if done.marked.elapsed() >= MARK_EVERY {
         done.marked = Instant::now();
         move_mark(ledgers, lines, &line, &sight).await;
     }
-    Ok(())
+    Ok(Next::Rest)
 }
 
 /// Without MySQL, or refused by a full server, the mark is older, which costs time later and no safety.

@@ -57,11 +57,19 @@ impl Spread {
     }
 
     /// Somebody leaves, by way of the instance that has not had them; what is said of the propagation.
+    /// It refuses them from then on, and so does everybody who was not said to be *pending*: others hear
+    /// of what waits at their next look at the outbox.
     pub(super) async fn log_out(&mut self, at: usize) -> String {
         let login = self.people.remove(at);
         let answer = self.other.post_as(&login.access, "/logout", json!({})).await.must_be(200);
+        let told = answer.json["propagation"].as_str().unwrap_or("confirmed").to_owned();
+        if told == "pending" {
+            eventually("the other instance has heard of it", async || {
+                self.auth.get_as(&login.access, "/verify").await.status != 200
+            });
+        }
         self.gone.push(login);
-        answer.json["propagation"].as_str().unwrap_or("confirmed").to_owned()
+        told
     }
 
     /// How many times any instance accepts any of these.
