@@ -55,7 +55,8 @@ impl Watch {
     /// Beats ask about `beat`, a subject whose ledger would be in a slot of this node; nobody need have
     /// that name. Should its slot go elsewhere, the watch is doubtful and another one has to be connected.
     /// Of a slot that comes here, or comes back, nothing must count that was known before: say
-    /// [`Self::forget_all`].
+    /// [`Self::forget_all`]. Of one that leaves, what was known counts for a lease at most: a node tells of
+    /// the ledgers that leave it, and an `Ok` about a subject who has none is kept no longer than that.
     ///
     /// # Errors
     ///

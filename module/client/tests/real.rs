@@ -1,5 +1,6 @@
 //! On every real server that is present.
 
+mod moves;
 mod order;
 mod replicas;
 mod rights;

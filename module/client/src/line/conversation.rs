@@ -241,7 +241,7 @@ impl<'s> Conversation<'s> {
         let Some(verdict) = reply.verdict else {
             return flying.answer(&Err(Unavailable::Unknown));
         };
-        self.keep(&flying, verdict, reply.until_ms);
+        self.keep(&flying, verdict, &reply);
         if verdict == Verdict::Ok && flying.written.has_expired(reply.now_ms) {
             return flying.answer(&Err(Unavailable::Expired));
         }
@@ -249,13 +249,13 @@ impl<'s> Conversation<'s> {
         flying.answer(&Ok(Answered { verdict, sent }));
     }
 
-    fn keep(&self, flying: &Flying, verdict: Verdict, until_ms: i64) {
+    fn keep(&self, flying: &Flying, verdict: Verdict, reply: &Reply) {
         let knowledge = &self.shared.knowledge;
         let known = Known {
             verdict,
             cell: flying.written.cell,
             stamp: flying.stamp,
-            until_ms: until_ms.min(flying.written.expires_ms),
+            until_ms: reply.kept_until(flying, self.shared),
             asked: flying.written.fingerprint,
         };
         let now = Moment::now();

@@ -4,7 +4,7 @@ use portcullis_client::{Options, State, Unavailable, Verdict, Watch, Why};
 use portcullis_core::Digest;
 use portcullis_tests::wait_until;
 
-use super::fake::Fake;
+use super::fake::{Fake, NEVER};
 use super::patient;
 use crate::about;
 use crate::waiting::{check, know};
@@ -177,6 +177,25 @@ fn a_node_of_a_cluster_is_asked_about_what_it_has() {
         assert_eq!(watch.cached(b"token"), None, "{error}: of which slots it is unknown");
         assert!(!matches!(watch.state(), State::Doubtful(_)), "{error}");
         fake.world().question_error = None;
+    }
+}
+
+#[test]
+fn of_a_subject_without_a_ledger_a_node_is_asked_again_after_a_lease() {
+    // A node tells of ledgers that leave it, and of nobody who has none.
+    let (alone, fake) = (Fake::start(), Fake::start());
+    let (here, there) = (connect(&alone), node(&fake));
+    let lease = i64::try_from(patient().lease.as_millis()).unwrap();
+    for (until, is_kept) in [(NEVER, false), (NEVER - 1, true)] {
+        for (fake, watch, is_kept) in [(&alone, &here, true), (&fake, &there, is_kept)] {
+            fake.world().until = until;
+            know(watch, &about("42", "token", "s"), Verdict::Ok);
+            fake.world().now += lease;
+            let beats = fake.beats();
+            wait_until("its clock is known", || fake.beats() > beats + 2);
+            assert_eq!(watch.cached(b"token").is_some(), is_kept, "until {until}");
+            watch.forget_all();
+        }
     }
 }
 
