@@ -5,10 +5,10 @@ help:
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: built-demo ## the whole story on private servers, from building to logging out everywhere
-	@cargo run --quiet --profile demo -p portcullis-tests --no-default-features --bin demo
+	@cargo run --quiet --profile demo -p portcullis-tests --no-default-features --bin demo -- $(if $(CLUSTER),--cluster)
 
-run: built-demo ## the same servers and the service, until Ctrl-C, with three commands to try
-	@cargo run --quiet --profile demo -p portcullis-tests --no-default-features --bin demo -- --stay
+run: built-demo ## the same servers and the service, until Ctrl-C, with three commands to try; CLUSTER=1: on a Redis Cluster of six
+	@cargo run --quiet --profile demo -p portcullis-tests --no-default-features --bin demo -- --stay $(if $(CLUSTER),--cluster)
 
 test: install ## every test, on real servers
 	@cargo build -p portcullis-module

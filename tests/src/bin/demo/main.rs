@@ -15,12 +15,15 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::screen::Screen;
-use crate::stage::Stage;
+use crate::stage::{Size, Stage};
 
 fn main() -> ExitCode {
-    let stay = std::env::args().any(|argument| argument == "--stay");
+    let has = |word: &str| std::env::args().any(|argument| argument == word);
+    let stay = has("--stay");
+    let size = if has("--cluster") { Size::Cluster } else { Size::One };
     let screen = Screen::new();
-    let result = end_on_signals().and_then(|()| if stay { run(screen) } else { demo(screen) });
+    let result =
+        end_on_signals().and_then(|()| if stay { run(screen, size) } else { demo(screen, size) });
     if let Err(fault) = result {
         screen.failure(&format!("{fault:#}"));
         return ExitCode::FAILURE;
@@ -28,8 +31,8 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn demo(screen: Screen) -> Result<()> {
-    let stage = Stage::set(screen)?;
+fn demo(screen: Screen, size: Size) -> Result<()> {
+    let stage = Stage::set(screen, size)?;
     story::tell(&stage).with_context(|| format!("the service said:\n{}", stage.service_log()))?;
     drop(stage);
     screen.heading("Every answer was as it should be. Everything started here is gone.");
@@ -38,8 +41,8 @@ fn demo(screen: Screen) -> Result<()> {
     Ok(())
 }
 
-fn run(screen: Screen) -> Result<()> {
-    let mut stage = Stage::set(screen)?;
+fn run(screen: Screen, size: Size) -> Result<()> {
+    let mut stage = Stage::set(screen, size)?;
     stage.show_around();
     stage.wait_for_the_service();
     anyhow::bail!("the service ended by itself and said:\n{}", stage.service_log())

@@ -1,4 +1,5 @@
-//! The servers: private ones under `target/`, or those that `DATABASE_URL` and `REDIS_URL` name.
+//! The servers: private ones under `target/`, one Redis or a cluster of six, or those that `DATABASE_URL`
+//! and `REDIS_URL` name.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -7,15 +8,14 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use portcullis_tests::{
-    Database, DatabaseKind, Directory, Process, Redis, binary_path, free_port, module_path,
-    wait_until,
+    Cluster, Database, DatabaseKind, Directory, Process, Redis, RedisOptions, binary_path,
+    free_port, module_path, wait_until,
 };
 
 use crate::screen::Screen;
 use crate::shell::typed;
 
-/// What a Redis that holds ledgers should have: every change on disk, nothing evicted. The module
-/// is told as well to vouch for nothing before the service has confirmed it.
+/// What a Redis that holds ledgers should have: every change on disk, nothing evicted.
 const RECOMMENDED: &[&str] = &[
     "--appendonly",
     "yes",
@@ -29,11 +29,32 @@ const RECOMMENDED: &[&str] = &[
     "no",
 ];
 
+/// Nobody who watches waits for long until a replica takes over.
+const SOON: &[&str] = &["--cluster-node-timeout", "2000"];
+
+/// How much of a Redis there is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    One,
+    /// Three primaries, each with a replica.
+    Cluster,
+}
+
+/// The private Redis.
+enum Ledgers {
+    One(Redis),
+    Cluster {
+        // Fields drop in this order: replicas before whom they follow.
+        replicas: Vec<Redis>,
+        cluster: Cluster,
+    },
+}
+
 /// The running service and what it stands on.
 pub(crate) struct Stage {
     // Fields drop in this order: the service before what it uses.
     service: Process,
-    _redis: Option<Redis>,
+    redis: Option<Ledgers>,
     _mariadb: Option<Database>,
     directory: Directory,
     pub(crate) screen: Screen,
@@ -51,7 +72,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Starts everything and waits until the service is ready.
-    pub(crate) fn set(screen: Screen) -> Result<Self> {
+    pub(crate) fn set(screen: Screen, size: Size) -> Result<Self> {
         let directory = Directory::new();
         let (given_database, given_redis) = (given("DATABASE_URL"), given("REDIS_URL"));
         let is_private = given_database.is_none() && given_redis.is_none();
@@ -60,10 +81,14 @@ impl Stage {
         let database_url = given_database.unwrap_or_else(|| {
             mariadb.as_ref().expect("just started").fresh_database("portcullis")
         });
-        let redis = given_redis.is_none().then(|| start_redis(screen));
+        ensure!(
+            given_redis.is_none() || size == Size::One,
+            "REDIS_URL names a Redis already; leave it out to have a cluster started"
+        );
+        let redis = given_redis.is_none().then(|| Ledgers::start(screen, size));
         let redis_url = given_redis.unwrap_or_else(|| redis.as_ref().expect("just started").url());
         let redis_cli = match &redis {
-            Some(redis) => vec!["-p".to_owned(), redis.port().to_string()],
+            Some(redis) => redis.redis_cli(),
             None => vec!["-u".to_owned(), redis_url.clone()],
         };
         ensure_module(&redis_cli)?;
@@ -81,7 +106,7 @@ impl Stage {
         let (url, operations_url) = (format!("http://{address}"), format!("http://{operations}"));
         Ok(Self {
             service,
-            _redis: redis,
+            redis,
             _mariadb: mariadb,
             directory,
             screen,
@@ -123,6 +148,19 @@ impl Stage {
         screen.answer(&format!("database   {}", self.database_url));
         screen.answer(&format!("redis      {}", self.redis_url));
         screen.answer(&format!("mails      {}", mail_directory(&self.directory).display()));
+        if let Some(Ledgers::Cluster { replicas, cluster }) = &self.redis {
+            for (primary, replica) in cluster.nodes.iter().zip(replicas) {
+                screen.answer(&format!(
+                    "primary    {}, replica {}",
+                    primary.port(),
+                    replica.port()
+                ));
+            }
+            screen.note("kill a primary and log in again: its replica takes over within seconds");
+            for primary in cluster.nodes.iter().take(1) {
+                screen.command(&format!("kill -9 {}", primary.pid()));
+            }
+        }
         screen.heading("Three commands to try");
         let register = serde_json::json!({
             "email": "ada@example.org", "password": "correct horse battery staple",
@@ -158,10 +196,48 @@ fn start_mariadb(screen: Screen) -> Database {
     Database::start_kind(DatabaseKind::MariaDb)
 }
 
-fn start_redis(screen: Screen) -> Redis {
-    screen.progress("starting a private redis-server with the module, append-only file on");
+impl Ledgers {
+    fn start(screen: Screen, size: Size) -> Self {
+        match size {
+            Size::One => {
+                screen.progress(
+                    "starting a private redis-server with the module, append-only file on",
+                );
+                Self::One(options().tcp().start())
+            }
+            Size::Cluster => {
+                screen.progress("starting a private cluster: three primaries with the module");
+                let options = options().arguments(SOON);
+                let cluster = Cluster::start(&options);
+                screen.progress("and a replica of each");
+                let replicas =
+                    cluster.nodes.iter().map(|node| cluster.replica_of(node, &options)).collect();
+                Self::Cluster { replicas, cluster }
+            }
+        }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::One(redis) => redis.url(),
+            Self::Cluster { cluster, .. } => cluster.url(),
+        }
+    }
+
+    fn redis_cli(&self) -> Vec<String> {
+        let (first, follows): (_, &[&str]) = match self {
+            Self::One(redis) => (redis, &[]),
+            Self::Cluster { cluster, .. } => (&cluster.nodes[0], &["-c"]),
+        };
+        let port = first.port().to_string();
+        follows.iter().copied().chain(["-p", &*port]).map(String::from).collect()
+    }
+}
+
+/// The module vouches for nothing before the service has confirmed it.
+fn options() -> RedisOptions {
     let strict = ["require-confirm", "yes", "require-fence", "yes"];
-    Redis::options().tcp().arguments(RECOMMENDED).module_arguments(&strict).start()
+    Redis::options().arguments(RECOMMENDED).module_arguments(&strict)
 }
 
 fn ensure_module(redis_cli: &[String]) -> Result<()> {
