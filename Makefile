@@ -61,6 +61,9 @@ db: install-demo ## describe the SQL anew (.sqlx/) after a query or a migration 
 package: install-package ## Debian packages and archives of both parts, in target/package
 	@package/build
 
+sign: ## sign the lists of digests in target/package, as SECURITY.md tells to check
+	@package/sign
+
 package-test: package install-trial ## those packages on a fresh Debian: install, log in, upgrade, purge; as root
 	@package/try-debian
 
@@ -104,4 +107,4 @@ install-bench:
 install-package install-trial install-images install-aarch64 install-docs: install-%:
 	@tests/install $*
 
-.PHONY: help demo run test test-mysql test-long fuzz lint audit bench bench-long db clean install built-demo install-demo install-bench package package-test reproduce images aarch64 docs pictures install-package install-trial install-images install-aarch64 install-docs
+.PHONY: help demo run test test-mysql test-long fuzz lint audit bench bench-long db clean install built-demo install-demo install-bench package sign package-test reproduce images aarch64 docs pictures install-package install-trial install-images install-aarch64 install-docs
