@@ -2,11 +2,9 @@
 
 use std::io::Read as _;
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::Command;
 
 use portcullis_tests::{
-    Database, Directory, PASSWORD, Redis, Sentinels, Service, free_port, wait_until,
+    Database, Directory, PASSWORD, Redis, Sentinels, Service, certificate, free_port, wait_until,
 };
 use serde_json::json;
 
@@ -31,26 +29,6 @@ async fn a_redis_with_two_s_is_spoken_to_in_tls_and_in_nothing_else() {
     let body = json!({ "email": "alice@example.com", "password": PASSWORD });
     auth.post("/login-enhanced", body).await.must_be(200);
     assert_eq!(first_byte.join().unwrap(), HANDSHAKE);
-}
-
-/// A certificate for the loopback address, signed by nobody but itself, and its key.
-fn certificate(directory: &Directory) -> [PathBuf; 2] {
-    let [certificate, key] = ["cert.pem", "key.pem"].map(|name| directory.path().join(name));
-    let mut command = Command::new("openssl");
-    command.args([
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-    ]);
-    command.args(["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]);
-    command.args(["-addext", "basicConstraints=critical,CA:FALSE", "-days", "2"]);
-    let made = command.arg("-keyout").arg(&key).arg("-out").arg(&certificate).output();
-    assert!(made.expect("openssl is installed").status.success());
-    [certificate, key]
 }
 
 /// Both the sentinels and the primary: nothing goes over the wire in the clear.
