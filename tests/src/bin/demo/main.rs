@@ -3,6 +3,7 @@
 //! Nothing here is staged: what is shown as typed is run as shown, by the real `curl` and
 //! `redis-cli`, and every answer is checked.
 
+mod ledgers;
 mod screen;
 mod shell;
 mod stage;
@@ -14,8 +15,9 @@ use std::thread;
 use anyhow::{Context, Result};
 use nix::sys::signal::{SigSet, Signal};
 
+use crate::ledgers::Size;
 use crate::screen::Screen;
-use crate::stage::{Size, Stage};
+use crate::stage::Stage;
 
 fn main() -> ExitCode {
     let has = |word: &str| std::env::args().any(|argument| argument == word);

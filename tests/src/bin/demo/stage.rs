@@ -8,47 +8,12 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use portcullis_tests::{
-    Cluster, Database, DatabaseKind, Directory, Process, Redis, RedisOptions, binary_path,
-    free_port, module_path, wait_until,
+    Database, DatabaseKind, Directory, Process, binary_path, free_port, module_path, wait_until,
 };
 
+use crate::ledgers::{Ledgers, Size};
 use crate::screen::Screen;
 use crate::shell::typed;
-
-/// What a Redis that holds ledgers should have: every change on disk, nothing evicted.
-const RECOMMENDED: &[&str] = &[
-    "--appendonly",
-    "yes",
-    "--appendfsync",
-    "everysec",
-    "--maxmemory-policy",
-    "noeviction",
-    "--enable-debug-command",
-    "no",
-    "--enable-module-command",
-    "no",
-];
-
-/// Nobody who watches waits for long until a replica takes over.
-const SOON: &[&str] = &["--cluster-node-timeout", "2000"];
-
-/// How much of a Redis there is to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Size {
-    One,
-    /// Three primaries, each with a replica.
-    Cluster,
-}
-
-/// The private Redis.
-enum Ledgers {
-    One(Redis),
-    Cluster {
-        // Fields drop in this order: replicas before whom they follow.
-        replicas: Vec<Redis>,
-        cluster: Cluster,
-    },
-}
 
 /// The running service and what it stands on.
 pub(crate) struct Stage {
@@ -148,18 +113,8 @@ impl Stage {
         screen.answer(&format!("database   {}", self.database_url));
         screen.answer(&format!("redis      {}", self.redis_url));
         screen.answer(&format!("mails      {}", mail_directory(&self.directory).display()));
-        if let Some(Ledgers::Cluster { replicas, cluster }) = &self.redis {
-            for (primary, replica) in cluster.nodes.iter().zip(replicas) {
-                screen.answer(&format!(
-                    "primary    {}, replica {}",
-                    primary.port(),
-                    replica.port()
-                ));
-            }
-            screen.note("kill a primary and log in again: its replica takes over within seconds");
-            for primary in cluster.nodes.iter().take(1) {
-                screen.command(&format!("kill -9 {}", primary.pid()));
-            }
+        if let Some(redis) = &self.redis {
+            redis.show_around(screen);
         }
         screen.heading("Three commands to try");
         let register = serde_json::json!({
@@ -194,50 +149,6 @@ fn given(name: &str) -> Option<String> {
 fn start_mariadb(screen: Screen) -> Database {
     screen.progress("starting a private MariaDB under target/");
     Database::start_kind(DatabaseKind::MariaDb)
-}
-
-impl Ledgers {
-    fn start(screen: Screen, size: Size) -> Self {
-        match size {
-            Size::One => {
-                screen.progress(
-                    "starting a private redis-server with the module, append-only file on",
-                );
-                Self::One(options().tcp().start())
-            }
-            Size::Cluster => {
-                screen.progress("starting a private cluster: three primaries with the module");
-                let options = options().arguments(SOON);
-                let cluster = Cluster::start(&options);
-                screen.progress("and a replica of each");
-                let replicas =
-                    cluster.nodes.iter().map(|node| cluster.replica_of(node, &options)).collect();
-                Self::Cluster { replicas, cluster }
-            }
-        }
-    }
-
-    fn url(&self) -> String {
-        match self {
-            Self::One(redis) => redis.url(),
-            Self::Cluster { cluster, .. } => cluster.url(),
-        }
-    }
-
-    fn redis_cli(&self) -> Vec<String> {
-        let (first, follows): (_, &[&str]) = match self {
-            Self::One(redis) => (redis, &[]),
-            Self::Cluster { cluster, .. } => (&cluster.nodes[0], &["-c"]),
-        };
-        let port = first.port().to_string();
-        follows.iter().copied().chain(["-p", &*port]).map(String::from).collect()
-    }
-}
-
-/// The module vouches for nothing before the service has confirmed it.
-fn options() -> RedisOptions {
-    let strict = ["require-confirm", "yes", "require-fence", "yes"];
-    Redis::options().arguments(RECOMMENDED).module_arguments(&strict)
 }
 
 fn ensure_module(redis_cli: &[String]) -> Result<()> {
