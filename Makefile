@@ -21,7 +21,7 @@ test-mysql: install ## the tests that have a database, on MySQL instead of Maria
 	@if [ -x "$${CARGO_TARGET_DIR:-target}/servers/mysql/mysqld" ]; then \
 		export PORTCULLIS_TEST_DATABASE=mysql; \
 		cargo test --workspace --no-fail-fast --test api --test requirements --test faults --test migration; suites=$$?; \
-		cargo test --workspace --exclude portcullis-module --lib -- cleanup:: lock:: outbox::position && exit $$suites; \
+		cargo test --workspace --exclude portcullis-module --lib -- cleanup:: lives:: lock:: outbox::position && exit $$suites; \
 	else echo "MySQL is not here and nothing was tried on it: see what make install says"; fi
 
 test-long: install ## the tests that take minutes: soak, kills, races and random lives by the hundred

@@ -20,9 +20,12 @@ use super::cluster_view::Claim;
 use super::sentinel::Sight;
 use super::slots::Slots;
 use crate::base::clock::Timestamp;
+use crate::store::transaction::Repetitions;
 
 /// How long a life is remembered whose place another one has taken.
 const KEPT: Duration = Duration::from_hours(24 * 30);
+/// How long somebody tries to be vouched for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is known of all lives; nothing before MySQL was asked.
 #[derive(Default)]
@@ -116,13 +119,31 @@ fn standing(rows: &[Row], Seen { sight, claim, is_of_a_cluster }: Seen<'_>) -> S
     Standing { vouched: vouched.without(&replaced), replaced, is_outdated }
 }
 
-/// Vouches for a life in these slots, and for no other there any more.
+/// Vouches for a life in these slots, and for no other there any more. Others may be vouched for at the same
+/// time: whoever MySQL sends away for that begins again, for all that was filled in before would be in vain.
 pub(super) async fn vouch(
+    db: &mut MySqlConnection,
+    seen: Seen<'_>,
+    slots: &Slots,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let mut repetitions = Repetitions::within(PATIENCE);
+    loop {
+        match try_to_vouch(db, seen, slots, now).await {
+            Err(cause) if repetitions.may_follow(&cause) => {}
+            vouched => return vouched,
+        }
+    }
+}
+
+async fn try_to_vouch(
     db: &mut MySqlConnection,
     Seen { sight, claim, .. }: Seen<'_>,
     slots: &Slots,
     now: Timestamp,
 ) -> sqlx::Result<()> {
+    // An earlier try may have stopped in the midst of it.
+    db.execute("rollback").await?;
     db.execute("start transaction").await?;
     let rows = sqlx::query!(
         r#"select run_id, coalesce(slots, if(is_vouched, '0-16383', '')) as "slots!: String"
@@ -231,64 +252,4 @@ pub(crate) async fn renew<'d>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(run_id: &str, slots: &str, epoch: u64) -> Row {
-        let (run_id, ledgers_life) = (run_id.to_owned(), "1".to_owned());
-        Row { run_id, ledgers_life, slots: slots.to_owned(), epoch }
-    }
-
-    fn of(
-        rows: &[Row],
-        run_id: &str,
-        life: &str,
-        claim: &Claim,
-        is_of_a_cluster: bool,
-    ) -> Standing {
-        let sight = Sight::of(run_id, life);
-        standing(rows, Seen { sight: &sight, claim, is_of_a_cluster })
-    }
-
-    #[test]
-    fn a_life_whose_place_was_taken_is_told_from_one_that_nobody_knows() {
-        let rows = [row("new", "0-16383", 0), row("old", "", 0)];
-        let claim = Claim { slots: Slots::all(), ..Claim::default() };
-        let of = |run_id, life| of(&rows, run_id, life, &claim, false);
-        assert_eq!(of("new", "1").vouched, Slots::all());
-        assert!(of("new", "2").is_outdated && !of("new", "1").is_outdated);
-        assert!(of("old", "1").is_replaced(&claim));
-        for (run_id, life) in [("old", "2"), ("newest", "1")] {
-            assert!(!of(run_id, life).is_replaced(&claim), "{run_id} {life}");
-            assert_eq!(of(run_id, life).lacking(&claim), Slots::all());
-        }
-    }
-
-    #[test]
-    fn what_a_server_was_told_counts_unless_another_one_has_its_place() {
-        let of = |rows: &[(&str, &str)]| {
-            let rows = rows.iter().map(|(id, slots)| ((*id).to_owned(), Slots::parse(slots)));
-            Counting(rows.collect())
-        };
-        assert!(of(&[]).is_told("first", 0), "nobody was ever vouched for");
-        let two = of(&[("old", "0-9"), ("new", "10-19")]);
-        assert!(two.is_told("old", 9) && !two.is_told("old", 10) && two.is_told("new", 10));
-        assert!(!two.is_told("unknown", 10) && two.is_told("unknown", 20));
-    }
-
-    #[test]
-    fn in_a_cluster_the_newer_claim_has_a_slot() {
-        let rows = [row("a", "0-99", 3), row("b", "100-199", 7)];
-        let claim = |slots, epoch| Claim { epoch, slots: Slots::parse(slots), ..Claim::default() };
-        let old = of(&rows, "a", "1", &claim("0-199", 3), true);
-        assert_eq!(
-            (old.vouched.to_string(), old.replaced.to_string()),
-            ("0-99".into(), "100-199".into())
-        );
-        let moved = claim("0-199", 8);
-        let newer = of(&rows, "a", "1", &moved, true);
-        assert_eq!(newer.lacking(&moved).to_string(), "100-199");
-        let promoted = claim("100-199", 6);
-        assert!(of(&rows, "c", "1", &promoted, true).is_replaced(&promoted));
-    }
-}
+mod tests;
