@@ -5,13 +5,35 @@ mod life;
 mod moves;
 mod stage;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use portcullis_tests::{Server, servers, wait_until};
+use portcullis_tests::{Cluster, Database, Redis, Server, Service, servers, wait_until};
+use reqwest::Method;
 
 use crate::proxy::Wound;
+use crate::talk::confirming;
 use stage::{Spread, role};
+
+/// A first look is one at each primary: who starts beside a cluster that is well asks it from the beginning.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_begins_once_every_primary_has_been_looked_at() {
+    let cluster = Cluster::start(&confirming());
+    // One that takes its time over whatever it is told.
+    let mut pause = redis::cmd("CLIENT");
+    pause.arg("PAUSE").arg(2_000).arg("WRITE").exec(&mut cluster.nodes[2].connection()).unwrap();
+    let auth =
+        Service::on(Redis::start(), &Database::shared().fresh_database("looked"), |settings| {
+            settings.stores.redis_url = Some(cluster.url().into());
+            // Many servers share this machine.
+            settings.stores.redis_deadline = Duration::from_secs(10);
+            settings.stores.db_deadline = Duration::from_secs(20);
+        })
+        .await;
+    // Whoever asks is answered once it serves.
+    let answer = auth.raw(Method::GET, "/health").send().await.unwrap();
+    assert_eq!(answer.status(), 200, "it began with answers from MySQL");
+}
 
 /// One cluster of each server goes through all of it, beside the others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -46,7 +46,13 @@ pub(crate) async fn run(ledgers: Ledgers, lines: Arc<Lines>) {
             round = round(&ledgers, &lines, &mut done) => round,
             () = ledgers.background.stop.cancelled() => return,
         };
-        if !matches!(round, Ok(Next::LookAgain)) {
+        let is_seen = match &round {
+            Ok(Next::LookAgain) => false,
+            // Of several servers each has its own watch, and others may be at work still.
+            Ok(Next::Rest) => ledgers.is_believed(),
+            Err(_) => true,
+        };
+        if is_seen {
             drop(ledgers.looked.set(()));
         }
         let pause = match round {
@@ -114,11 +120,11 @@ async fn look_at_lives(ledgers: &Ledgers, seen: Seen<'_>) -> sqlx::Result<Standi
     let store = &ledgers.store;
     let standing = store.in_time(ledgers.lives.look(&store.pool, seen)).await?;
     if standing.is_outdated && seen.sight.is_up_to_date(seen.is_of_a_cluster) {
-        store.in_time(renew(&store.pool, seen.sight)).await?;
+        store.repeat_beside(|| store.in_time(renew(&store.pool, seen.sight))).await?;
     }
     if seen.is_of_a_cluster && !standing.vouched.without(&seen.claim.slots).is_empty() {
         let kept = standing.vouched.also_in(&seen.claim.slots);
-        store.in_time(relinquish(&store.pool, seen.sight, &kept)).await?;
+        store.repeat_beside(|| store.in_time(relinquish(&store.pool, seen.sight, &kept))).await?;
     }
     Ok(standing)
 }
