@@ -5,6 +5,7 @@
 
 mod asking;
 pub mod belief;
+mod by_server;
 pub mod change;
 mod cluster_view;
 pub(crate) mod fence;

@@ -12,11 +12,10 @@ use crate::base::clock::Timestamp;
 
 use super::module_lack::Lack;
 use super::redis_fault::unavailable;
+use super::way::{NODE_OF_A_CLUSTER, is_node};
 
 /// What the run id in a mark begins with while ledgers are being brought up to date.
 pub(crate) const HYDRATING: &str = "hydrating-";
-
-const NODE_OF_A_CLUSTER: &str = "this Redis is a node of a cluster, and most users are elsewhere: write redis+cluster:// in REDIS_URL";
 
 /// What a server says of itself.
 pub(crate) struct Sight {
@@ -136,8 +135,7 @@ pub(crate) async fn sight(redis: &mut MultiplexedConnection, key: &str) -> Redis
         life: field("portcullis_fence_life").unwrap_or_default().to_owned(),
         check_life: field("portcullis_check_life").and_then(|life| life.parse().ok()),
         is_primary: field("role") == Some("master"),
-        // Valkey may be told to call it otherwise.
-        is_clustered: ["redis_mode", "server_mode"].map(field).contains(&Some("cluster")),
+        is_clustered: is_node(&info),
         lack: Lack::seen_in(&info),
         is_confirmed: field("portcullis_confirmed") == Some("1"),
         mark,

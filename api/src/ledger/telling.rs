@@ -10,6 +10,7 @@ use std::sync::Arc;
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisError, RedisResult, ServerError, Value};
 
+use super::by_server::ByServer;
 use super::fence::Fence;
 use super::ledgers::Ledgers;
 use super::redis_fault::{is_of_the_server, unavailable};
@@ -62,16 +63,12 @@ impl Ledgers {
         changes: &[(u64, &Change)],
         fence: Option<&Fence>,
     ) -> RedisResult<Vec<Told>> {
-        let mut servers: Vec<(Arc<Lines>, Vec<usize>)> = Vec::new();
+        let mut servers = ByServer::new();
         for (place, (user_id, _)) in changes.iter().enumerate() {
-            let lines = self.shards.of(self.key(*user_id).as_bytes())?;
-            match servers.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &lines)) {
-                Some((_, places)) => places.push(place),
-                None => servers.push((lines, vec![place])),
-            }
+            servers.add(self.shards.of(self.key(*user_id).as_bytes())?, place);
         }
         let mut told: Vec<Told> = changes.iter().map(|_| Told::Stale).collect();
-        for (lines, places) in servers {
+        for (lines, places) in servers.into_vec() {
             // Without a line, what an earlier one was told may yet be heard.
             let line = lines.any()?;
             let of_server: Vec<_> = places.iter().map(|place| changes[*place]).collect();
@@ -181,11 +178,11 @@ struct Elsewhere {
 impl Elsewhere {
     fn seen_in(reply: &Value) -> Option<Self> {
         let Value::ServerError(refusal) = reply else { return None };
-        let mut words = refusal.details().unwrap_or_default().split_ascii_whitespace();
         match refusal.code() {
             code @ ("MOVED" | "ASK") => {
-                let slot = words.next().and_then(|slot| slot.parse().ok());
-                let ask = words.next().filter(|_| code == "ASK").map(str::to_owned);
+                let cause = RedisError::from(refusal.clone());
+                let (host, slot) = cause.redirect_node().unzip();
+                let ask = host.filter(|_| code == "ASK").map(str::to_owned);
                 Some(Self { slot, ask })
             }
             "TRYAGAIN" => Some(Self { slot: None, ask: None }),

@@ -5,6 +5,7 @@
 
 mod authority;
 mod door;
+mod mode;
 mod place;
 mod sentinels;
 
@@ -19,6 +20,7 @@ use crate::ledger::slots::Slots;
 use crate::settings::{Host, Invalid, RedisServers, Stores};
 use authority::Authority;
 use door::Door;
+pub use mode::{NODE_OF_A_CLUSTER, is_node};
 pub use place::{Place, connected};
 use sentinels::Sentinels;
 

@@ -76,12 +76,13 @@ impl Counts {
 
     /// How long each key still has, if it is there. They must be of one account.
     pub(super) async fn remaining<const N: usize>(&self, keys: [&str; N]) -> [Option<Duration>; N] {
+        let names = keys.map(|key| [PREFIX, key].concat());
+        let Some(one) = names.first() else { return keys.map(|_| None) };
         let mut pipeline = redis::pipe();
-        for key in keys {
-            pipeline.cmd("PTTL").arg([PREFIX, key].concat());
+        for name in &names {
+            pipeline.cmd("PTTL").arg(name);
         }
-        let first = keys.first().map(|key| [PREFIX, key].concat()).unwrap_or_default();
-        let left = match self.ask::<[i64; N]>(&first, &pipeline).await {
+        let left = match self.ask::<[i64; N]>(one, &pipeline).await {
             Some(left_ms) => left_ms.map(|left_ms| counted(0, left_ms).resets_in),
             None => keys.map(|key| self.alone.standing(key).resets_in),
         };
@@ -90,13 +91,9 @@ impl Counts {
 
     /// Forgets keys. They must be of one account.
     pub(super) async fn forget(&self, keys: &[&str]) {
-        let mut pipeline = redis::pipe();
-        pipeline.cmd("DEL");
-        for key in keys {
-            pipeline.arg([PREFIX, key].concat());
-        }
-        let first = keys.first().map(|key| [PREFIX, key].concat()).unwrap_or_default();
-        self.ask::<()>(&first, pipeline.ignore()).await;
+        let names: Vec<String> = keys.iter().map(|key| [PREFIX, key].concat()).collect();
+        let Some(one) = names.first() else { return };
+        self.ask::<()>(one, redis::pipe().cmd("DEL").arg(&names).ignore()).await;
         for key in keys {
             self.alone.forget(key);
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis_api::base::clock::Clock;
 use portcullis_api::ledger::module_lack::Lack;
-use portcullis_api::ledger::way::{Place, Way, connected};
+use portcullis_api::ledger::way::{NODE_OF_A_CLUSTER, Place, Way, connected, is_node};
 use portcullis_api::settings::{Host, Stores};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, RedisError};
@@ -50,7 +50,7 @@ pub(super) async fn look(stores: &Stores, report: &mut Report) {
 }
 
 /// One server.
-async fn look_at(place: &Place, is_node: bool, stores: &Stores, report: &mut Report) {
+async fn look_at(place: &Place, is_cluster: bool, stores: &Stores, report: &mut Report) {
     let deadline = stores.redis_deadline;
     let mut redis = match connected(&place.client, deadline, deadline).await {
         Ok(redis) => redis,
@@ -63,13 +63,8 @@ async fn look_at(place: &Place, is_node: bool, stores: &Stores, report: &mut Rep
         Err(cause) => return report.bad("Redis", &told(&cause)),
     };
     look_at_server(&info, report);
-    let mode = field(&info, "redis_mode").or(field(&info, "server_mode"));
-    if mode == Some("cluster") && !is_node {
-        report.bad(
-            "Redis cluster",
-            "this is a node of a cluster, and most users are elsewhere: write redis+cluster:// in \
-             REDIS_URL",
-        );
+    if is_node(&info) && !is_cluster {
+        report.bad("Redis cluster", NODE_OF_A_CLUSTER);
     }
     if let Some(lack) = Lack::seen_in(&info) {
         return report.bad("Redis module", lack.told());

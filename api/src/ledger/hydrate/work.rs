@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Pipeline, ServerError, Value};
+use redis::{Pipeline, RedisError, RedisResult, ServerError, Value};
 use sqlx::MySql;
 use sqlx::pool::PoolConnection;
 
 use crate::base::log_targets as log;
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::line::Lines;
-use crate::ledger::slots::{Slots, slot_of};
+use crate::ledger::slots::Slots;
 use crate::store::told::told;
 
 /// What a step may take at most: thousands of commands, not one.
@@ -74,7 +74,7 @@ pub enum Fault {
     Database(#[from] sqlx::Error),
     /// Redis did not answer as it should.
     #[error("{0}")]
-    Redis(#[from] redis::RedisError),
+    Redis(#[from] RedisError),
     /// Another instance is at it.
     #[error("another instance is bringing the ledgers up to date")]
     Elsewhere,
@@ -112,24 +112,24 @@ pub(super) struct Work<'a> {
 impl Work<'_> {
     /// Whether a user's ledger is among those that are brought up to date.
     pub(super) fn holds(&self, user_id: u64) -> bool {
-        let is_alone = !self.lines.is_of_a_cluster();
-        is_alone || self.scope.has(slot_of(self.ledgers.key(user_id).as_bytes()))
+        self.scope.has(self.ledgers.slot(user_id))
     }
 
     /// The same, unless their slot went elsewhere meanwhile.
     pub(super) fn keeps(&self, user_id: u64) -> bool {
-        self.holds(user_id) && !self.lost.has(self.ledgers.slot(user_id))
+        let slot = self.ledgers.slot(user_id);
+        self.scope.has(slot) && !self.lost.has(slot)
     }
 
     /// The same of a key.
     pub(super) fn is_here(&self, key: &[u8]) -> bool {
-        self.ledgers.is_ours(key) && (!self.lines.is_of_a_cluster() || self.scope.has(slot_of(key)))
+        self.ledgers.is_ours(key) && self.scope.has(self.ledgers.shards.slot(key))
     }
 
     /// One round trip; whatever is refused stops the work, for Redis would lack it.
     pub(super) async fn tell(&mut self, pipeline: Pipeline) -> Result<(), Fault> {
         let refused = self.try_tell(pipeline).await?;
-        refused.map_or(Ok(()), |refusal| Err(redis::RedisError::from(refusal).into()))
+        refused.map_or(Ok(()), |refusal| Err(RedisError::from(refusal).into()))
     }
 
     /// The same; gives back a refusal that concerns one entry only. About a key that holds
@@ -150,10 +150,7 @@ impl Work<'_> {
             let Value::ServerError(refusal) = reply else { continue };
             match refusal.code() {
                 // It is somebody else's business now.
-                "MOVED" | "ASK" => match slot_in(&refusal) {
-                    Some(slot) => self.lost.add(slot),
-                    None => return Err(redis::RedisError::from(refusal).into()),
-                },
+                "MOVED" | "ASK" => self.lost.add(slot_in(refusal)?),
                 "WRONGTYPE" => {
                     tracing::error!(
                         target: log::HYDRATE,
@@ -167,16 +164,18 @@ impl Work<'_> {
                 "ERR" if !refusal.details().is_some_and(|d| d.contains("unknown command")) => {
                     refused = refused.or(Some(refusal));
                 }
-                _ => return Err(redis::RedisError::from(refusal).into()),
+                _ => return Err(RedisError::from(refusal).into()),
             }
         }
         Ok(refused)
     }
 }
 
-/// `12182 127.0.0.1:7000`.
-fn slot_in(refusal: &ServerError) -> Option<u16> {
-    refusal.details()?.split_ascii_whitespace().next()?.parse().ok()
+/// Which slot is elsewhere.
+fn slot_in(refusal: ServerError) -> RedisResult<u16> {
+    let cause = RedisError::from(refusal);
+    let slot = cause.redirect_node().map(|(_, slot)| slot);
+    slot.ok_or(cause)
 }
 
 /// Waits for MySQL as long as a step may take.

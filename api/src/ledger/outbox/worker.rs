@@ -5,7 +5,6 @@
 //! refuses is set aside for a while that grows. Everybody for whom something waits is doubted.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -15,6 +14,7 @@ use super::marking;
 use super::reading::{self, Fate, Row, Undelivered};
 use super::refusing_users::Refused;
 use crate::base::log_targets as log;
+use crate::ledger::by_server::ByServer;
 use crate::ledger::change::Propagation;
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::line::Lines;
@@ -98,18 +98,14 @@ async fn page(ledgers: &Ledgers, after: u64) -> sqlx::Result<Vec<(u64, u64)>> {
 /// Delivers to some users, to those of each server at once; for how many of them something waits
 /// still. A server that takes too long, or that nobody reaches, holds up nobody else's users.
 async fn deliver(ledgers: &Ledgers, users: &[u64]) -> usize {
-    let mut servers: Vec<(Arc<Lines>, Vec<u64>)> = Vec::new();
-    let mut behind = 0;
+    let (mut servers, mut behind) = (ByServer::new(), 0);
     for user_id in users {
-        let Ok(lines) = ledgers.shards.of(ledgers.key(*user_id).as_bytes()) else {
-            behind += 1;
-            continue;
-        };
-        match servers.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &lines)) {
-            Some((_, users)) => users.push(*user_id),
-            None => servers.push((lines, vec![*user_id])),
+        match ledgers.shards.of(ledgers.key(*user_id).as_bytes()) {
+            Ok(lines) => servers.add(lines, *user_id),
+            Err(_) => behind += 1,
         }
     }
+    let servers = servers.into_vec();
     let delivered = servers.iter().map(|(lines, users)| deliver_to(ledgers, lines, users));
     behind + join_all(delivered).await.into_iter().sum::<usize>()
 }
