@@ -145,6 +145,14 @@ async fn try_to_vouch(
     // An earlier try may have stopped in the midst of it.
     db.execute("rollback").await?;
     db.execute("start transaction").await?;
+    // One after the other: where there are no rows yet, all would hold the room for them, and nobody could
+    // add one.
+    sqlx::query!(
+        "insert into leases (work, holder, expires_at) values ('vouch', '', utc_timestamp(3))
+             on duplicate key update expires_at = utc_timestamp(3)"
+    )
+    .execute(&mut *db)
+    .await?;
     let rows = sqlx::query!(
         r#"select run_id, coalesce(slots, if(is_vouched, '0-16383', '')) as "slots!: String"
              from ledger_lives order by run_id for update"#

@@ -60,6 +60,7 @@ impl Lease {
 impl Held {
     /// Lets others do it from now on.
     pub(crate) async fn release(mut self) {
+        unlock(&mut self.db).await;
         // A MySQL that speaks TLS may be gone before the last word, which then cannot be said.
         drop(self.db.close().await);
         self.lease.over.cancel();
@@ -86,6 +87,7 @@ pub(crate) async fn lock(pool: &MySqlPool, work: &str) -> sqlx::Result<Option<He
     let is_taken = taken.await?;
     tracing::debug!(target: log::LOCK, work, taken = is_taken, "a lock was asked for");
     if !is_taken {
+        unlock(&mut db).await;
         return Ok(None);
     }
     let (lost, over) = (CancellationToken::new(), CancellationToken::new());
@@ -99,6 +101,15 @@ async fn lock_for_earlier_versions(db: &mut MySqlConnection, work: &str) -> sqlx
         work,
     );
     Ok(got.fetch_one(db).await? == Some(1))
+}
+
+/// Gives the server's own lock back, which goes with the connection as well, but only when the server has
+/// seen to its end: somebody may ask for it before that.
+async fn unlock(db: &mut MySqlConnection) {
+    let given_back = sqlx::query_scalar!("select release_all_locks()").fetch_one(db);
+    if let Err(cause) = time(RENEWED_EVERY, given_back).await {
+        tracing::debug!(target: log::LOCK, %cause, "a lock goes with its connection");
+    }
 }
 
 /// Renews the row until it is over, and says when it is lost.
