@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::proxy::Wound;
 
-/// Where in a transaction MySQL is lost, and how.
+/// Where in a transaction MySQL is lost, and how. Meant are those of requests; what goes on beside them
+/// begins its own by `start transaction`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Trap {
     /// How many transactions begin before the one that is meant.

@@ -53,7 +53,7 @@ async fn put_back(ledgers: &Ledgers, user_id: u64) -> sqlx::Result<bool> {
     // What was told and is not marked yet does not wait.
     marking::mark_now(ledgers).await;
     let now = ledgers.clock.now();
-    let mut tx = ledgers.store.begin().await?;
+    let mut tx = ledgers.store.begin_beside().await?;
     held_rows::raise_version(&mut tx, user_id).await?;
     let held = sqlx::query!(
         r#"select tokens_valid_after as "watermark: Timestamp",

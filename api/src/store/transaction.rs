@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use sqlx::mysql::{MySqlDatabaseError, MySqlTransactionManager};
 use sqlx::pool::PoolConnection;
-use sqlx::{MySql, MySqlConnection, MySqlPool};
+use sqlx::{MySql, MySqlConnection, MySqlPool, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager as _;
 use tokio::time::Instant;
 
@@ -30,6 +30,12 @@ impl Store {
     /// Begins a transaction on a connection from the pool.
     pub(crate) async fn begin(&self) -> sqlx::Result<Transaction> {
         Transaction::begin(&self.pool).await
+    }
+
+    /// The same for what goes on beside the requests: whoever reads what MySQL is told, as its general
+    /// log or a test's proxy does, tells the two apart by how they begin.
+    pub(crate) async fn begin_beside(&self) -> sqlx::Result<Transaction> {
+        Transaction::begin_beside(&self.pool).await
     }
 
     /// Runs a transaction from its beginning to its commit, and again if MySQL sent it away and an
@@ -142,10 +148,23 @@ impl Transaction {
         Self::begin_on(db.acquire().await?).await
     }
 
+    /// Begins one beside the requests, which begin theirs by `BEGIN`.
+    pub(crate) async fn begin_beside(db: &MySqlPool) -> sqlx::Result<Self> {
+        Self::begin_with(db.acquire().await?, Some("start transaction")).await
+    }
+
     /// Begins one on this connection.
     pub(crate) async fn begin_on(connection: PoolConnection<MySql>) -> sqlx::Result<Self> {
+        Self::begin_with(connection, None).await
+    }
+
+    async fn begin_with(
+        connection: PoolConnection<MySql>,
+        statement: Option<&'static str>,
+    ) -> sqlx::Result<Self> {
         let mut tx = Self { connection: Some(connection), has_begun: false, to_say: Vec::new() };
-        MySqlTransactionManager::begin(&mut tx, None).await?;
+        let statement = statement.map(SqlSafeStr::into_sql_str);
+        MySqlTransactionManager::begin(&mut tx, statement).await?;
         tx.has_begun = true;
         Ok(tx)
     }

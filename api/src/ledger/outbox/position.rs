@@ -41,7 +41,7 @@ pub(crate) async fn position(ledgers: &Ledgers, known: u64) -> sqlx::Result<u64>
 /// The last row after `known`, up to `wanted` and within one step, before which nobody holds any:
 /// asks for all of them at once, and is refused otherwise.
 async fn up_to_held(db: &MySqlPool, known: u64, wanted: u64) -> sqlx::Result<u64> {
-    let mut tx = Transaction::begin(db).await?;
+    let mut tx = Transaction::begin_beside(db).await?;
     let rows = sqlx::query_scalar!(
         "select id from revocation_outbox where id > ? and id <= ?
           order by id limit ? for update nowait",

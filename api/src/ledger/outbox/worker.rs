@@ -145,7 +145,7 @@ async fn try_deliver(
     let deliveries: Vec<_> = users.iter().map(|id| (*id, shards.begin_delivery(*id))).collect();
     let line = lines.any()?;
     let fence = ledgers.fence_of(lines).await?;
-    let mut tx = ledgers.store.begin().await?;
+    let mut tx = ledgers.store.begin_beside().await?;
     let rows = reading::waiting(&mut tx, users).await?;
     let (mine, held) = reading::taken(&mut tx, rows).await?;
     let mut behind: HashSet<u64> = held.iter().map(|row| row.user_id).collect();
