@@ -134,6 +134,18 @@ impl Outside {
     }
 }
 
+/// What a red test leaves to think about.
+impl Drop for Outside {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.log_file()).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines[lines.len().saturating_sub(40)..].join("\n");
+            eprintln!("the last words of an instance in this test:\n{last}");
+        }
+    }
+}
+
 /// The address of the user of this number.
 pub(crate) fn email(number: usize) -> String {
     format!("person{number}@example.com")
