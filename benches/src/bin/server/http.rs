@@ -64,7 +64,7 @@ pub(crate) fn measure() -> Result<Vec<Bar>> {
     let costs = Costs {
         lists: costs::lists([(&small.service, &few), (&large.service, &many)], ROUNDS)?,
         refresh: costs::refresh(&mariadb, &small.service, &spread(FAMILIES, FAMILIES)?)?,
-        login: costs::login(&small.service, FEW, ROUNDS)?,
+        login: costs::login(&small.service, FEW)?,
     };
 
     let mut bars = bars(&verify, &introspect, peak_mib, &costs);

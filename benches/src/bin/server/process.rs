@@ -14,7 +14,7 @@ use portcullis_tests::servers;
 
 use crate::module::machine;
 use crate::report::{self, Bar, at_least, at_most};
-use crate::speed::{self, CHECK, Course, HASHED, NOOP, UNTIL, UNTIL_HASHED};
+use crate::speed::{self, CHECK, Course, HASHED, NOOP, NOOP_OF_FOUR, Rates, UNTIL, UNTIL_HASHED};
 use crate::stage::Stage;
 
 /// Tokens in use, in a small service and in a large one.
@@ -27,7 +27,7 @@ pub(crate) fn measure() -> Result<Vec<Bar>> {
     let stage = Stage::build()?;
     let machine = machine(usual);
     let course = Course {
-        names: &[NOOP, CHECK, UNTIL, HASHED, UNTIL_HASHED],
+        names: &[NOOP, CHECK, UNTIL, NOOP_OF_FOUR, HASHED, UNTIL_HASHED],
         pipelines: &[1, 16, 100],
         revoked: 1,
     };
@@ -68,10 +68,24 @@ pub(crate) fn measure() -> Result<Vec<Bar>> {
         &[
             ("Machine", machine),
             ("Bars", report::bars_table(&bars)),
-            ("Speed", table + &about(&ended)),
+            ("Speed", table + &about(&ended) + &floor(&rates)),
         ],
     )?;
     Ok(bars)
+}
+
+/// What four values cost by themselves: what no command of a module can go below.
+fn floor(rates: &Rates) -> String {
+    let shown = |name, to| {
+        [1, 16, 100].map(|pipeline| format!("{:.2}", rates.ratio(name, to, pipeline))).join(", ")
+    };
+    format!(
+        "\nWhere `UNTIL` spends it, at `-P 1`, `-P 16` and `-P 100`: a no-op that answers four values takes {} of \
+         one that answers `OK`; `UNTIL` takes {} of the former, and the plain check {} of the latter.\n",
+        shown(NOOP, NOOP_OF_FOUR),
+        shown(NOOP_OF_FOUR, UNTIL),
+        shown(NOOP, CHECK),
+    )
 }
 
 fn about(ended: &revoking::Ended) -> String {

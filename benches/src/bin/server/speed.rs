@@ -57,6 +57,7 @@ type Contender = (&'static str, Vec<String>);
 
 pub(crate) const EXISTS: &str = "EXISTS";
 pub(crate) const NOOP: &str = "no-op module command";
+pub(crate) const NOOP_OF_FOUR: &str = "no-op that answers four values";
 pub(crate) const CHECK: &str = "AUTH.CHECK, nothing revoked";
 pub(crate) const UNTIL: &str = "AUTH.CHECK … UNTIL";
 pub(crate) const HASHED: &str = "AUTH.CHECK, token is hashed";
@@ -69,13 +70,14 @@ const HGET: &str = "HGET";
 
 /// All of them, in the order in which they are measured and shown: those that are compared follow
 /// each other, so that what disturbs one of them disturbs the other.
-pub(crate) const NAMES: [&str; 14] = [
+pub(crate) const NAMES: [&str; 15] = [
     EXISTS,
     GET,
     HGET,
     NOOP,
     CHECK,
     UNTIL,
+    NOOP_OF_FOUR,
     HASHED,
     UNTIL_HASHED,
     "AUTH.CHECK, DIGEST given",
@@ -165,13 +167,14 @@ fn prepare(redis: &Redis, many: usize) -> Result<Vec<Contender>> {
     let (hex, revoked) = (digest(7), format!("bl:{}", digest(7)));
     let session: &[&str] = &["SESSION", &id];
     let lua = ["EVALSHA", &script, "3", &revoked, "logout:1", "session:1", "1740000000", "1"];
-    let sent: [Vec<&str>; 14] = [
+    let sent: [Vec<&str>; 15] = [
         vec!["EXISTS", &revoked],
         vec!["GET", "logout:1"],
         vec!["HGET", "session:1", "expires"],
         [&["BENCH.NOOP", "user:1", &token], session].concat(),
         [&["AUTH.CHECK", "user:1", &token], session].concat(),
         [&["AUTH.CHECK", "user:1", &token], session, &["UNTIL"]].concat(),
+        [&["BENCH.FOUR", "user:1", &token], session, &["UNTIL"]].concat(),
         [&["AUTH.CHECK", "user:2", &token], session].concat(),
         [&["AUTH.CHECK", "user:2", &token], session, &["UNTIL"]].concat(),
         [&["AUTH.CHECK", "user:2", "DIGEST", &hex], session].concat(),

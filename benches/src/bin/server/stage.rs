@@ -50,18 +50,24 @@ pub(crate) fn pin(redis: &Redis) -> Result<()> {
 
 /// Puts this program, and all it starts from now on, on the core of the load.
 pub(crate) fn pin_ourselves() -> Result<()> {
-    let pid = std::process::id().to_string();
-    let out = Command::new("taskset").args(["-apc", LOAD_CORE, &pid]).output();
-    let status = out.context("taskset runs; is util-linux installed?")?.status;
-    ensure!(status.success(), "two cores are needed, one for the server and one for the load");
-    Ok(())
+    run_on(LOAD_CORE)
+}
+
+/// Lets this program do what is compared with a server where that does it.
+pub(crate) fn join_the_servers() -> Result<()> {
+    run_on(SERVER_CORE)
 }
 
 /// Lets this program run on every core again.
 pub(crate) fn spread_ourselves() -> Result<()> {
-    let (pid, cores) = (std::process::id().to_string(), "0-1023");
+    run_on("0-1023")
+}
+
+fn run_on(cores: &str) -> Result<()> {
+    let pid = std::process::id().to_string();
     let out = Command::new("taskset").args(["-apc", cores, &pid]).output();
-    ensure!(out.context("taskset runs; is util-linux installed?")?.status.success(), "no cores");
+    let status = out.context("taskset runs; is util-linux installed?")?.status;
+    ensure!(status.success(), "two cores are needed, one for the server and one for the load");
     Ok(())
 }
 

@@ -6,15 +6,20 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
-use portcullis_tests::Database;
+use portcullis_tests::{Client, Database, send};
+use reqwest::Method;
+use serde_json::json;
 
 use crate::http::load::{self, Requests};
 use crate::http::people::{PASSWORD, Person, strangers};
 use crate::http::servers::Pinned;
 use crate::speed::median;
+use crate::stage::{join_the_servers, pin_ourselves};
 
-/// Refreshes whose statements are not counted: the first on a connection prepare them.
+/// Requests that are not counted: the first on a connection prepare its statements.
 const WARM_UP: usize = 30;
+/// Logins that are measured.
+const PAIRS: usize = 201;
 const SALT: &[u8; 16] = b"salt of the load";
 const JSON: &str = "Content-Type: application/json";
 
@@ -70,28 +75,32 @@ pub(crate) struct Login {
     pub(crate) ratio: f64,
 }
 
-/// Measures both in turn; the database has so many users with sessions.
-pub(crate) fn login(to: &Pinned, users: u64, rounds: usize) -> Result<Login> {
-    let body = |email| format!(r#"{{"email":"{email}","password":"{PASSWORD}"}}"#);
-    let requests = Requests::post("/api/v1/auth/login-enhanced", JSON, strangers(users).map(body))?;
+/// Measures one after the other, each login beside a hash on the same core, so that what disturbs one of
+/// them disturbs the other; the database has so many users with sessions.
+pub(crate) fn login(to: &Pinned, users: u64) -> Result<Login> {
+    println!("login: {PAIRS} pairs");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let client = Client::of(format!("http://127.0.0.1:{}", to.port));
     let (mut logins, mut hashes) = (Vec::new(), Vec::new());
-    for round in 1..=rounds {
-        println!("login: round {round} of {rounds}");
-        logins.push(load::run(to, &requests, 1, 3)?.p50_ms);
-        hashes.push(bare_hash_ms()?);
+    for (pair, email) in strangers(users).take(WARM_UP + PAIRS).enumerate() {
+        let body = json!({ "email": email, "password": PASSWORD });
+        let request = client.request(Method::POST, "/login-enhanced").json(&body);
+        let begun = Instant::now();
+        let answer = runtime.block_on(send(request));
+        let login = begun.elapsed();
+        ensure!(answer.status == 200, "a login was answered {}", answer.status);
+        join_the_servers()?;
+        let begun = Instant::now();
+        argon2()?.hash_password_into(PASSWORD.as_bytes(), SALT, &mut [0; 32])?;
+        let hash = begun.elapsed();
+        pin_ourselves()?;
+        if pair >= WARM_UP {
+            logins.push(login.as_secs_f64() * 1e3);
+            hashes.push(hash.as_secs_f64() * 1e3);
+        }
     }
     let ratios = logins.iter().zip(&hashes).map(|(login, hash)| login / hash).collect();
     Ok(Login { whole_ms: median(logins), hash_ms: median(hashes), ratio: median(ratios) })
-}
-
-fn bare_hash_ms() -> Result<f64> {
-    let mut took_ms = Vec::new();
-    for _ in 0..51 {
-        let begun = Instant::now();
-        argon2()?.hash_password_into(PASSWORD.as_bytes(), SALT, &mut [0; 32])?;
-        took_ms.push(begun.elapsed().as_secs_f64() * 1e3);
-    }
-    Ok(median(took_ms))
 }
 
 /// The password of everybody, as it is stored.
