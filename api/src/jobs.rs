@@ -12,10 +12,12 @@ use crate::ledger::{outbox, roster};
 use crate::metrics;
 use crate::sessions::live;
 use crate::settings::Settings;
-use crate::store::{cleanup, told};
+use crate::store::{cleanup, everybody, told};
 
 /// How often the outbox is looked into for what could not be delivered at once.
 const DELIVER_EVERY: Duration = Duration::from_millis(500);
+/// How often it is asked whether sessions are left to be marked as ended.
+const MARK_ENDED_EVERY: Duration = Duration::from_secs(10);
 /// How long after it was seen that there is no outbox.
 const WITHOUT_TABLES: Duration = Duration::from_secs(5);
 /// What its failures are about.
@@ -38,6 +40,7 @@ pub async fn start(app: &App) {
     app.background.spawn(deliver(app.clone()));
     app.background.spawn(write_activity_down(app.clone()));
     app.background.spawn(send_mails(app.clone()));
+    app.background.spawn(mark_ended(app.clone()));
     app.background.spawn(clean_up(app.clone()));
     app.background.spawn(look_for_keys(app.clone()));
     app.background.spawn(look_for_old_hashes(app.clone()));
@@ -93,6 +96,23 @@ async fn write_activity_down(app: App) {
             () = app.background.stop.cancelled() => {}
         }
         app.activity.flush().await;
+    }
+}
+
+/// Marks sessions that a logout of everybody has ended, should whoever was about to have died.
+async fn mark_ended(app: App) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(MARK_ENDED_EVERY) => {}
+            () = app.background.stop.cancelled() => return,
+        }
+        if let Err(cause) = everybody::record_rest(&app.store, 0, app.clock.now()).await {
+            tracing::debug!(
+                target: log::CLEANUP,
+                cause = told::told(&cause),
+                "sessions that have ended could not be marked; the next run will continue"
+            );
+        }
     }
 }
 

@@ -8,6 +8,8 @@ pub mod belief;
 mod by_server;
 pub mod change;
 mod cluster_view;
+mod ended_until;
+pub(crate) mod everybody;
 pub(crate) mod fence;
 pub(crate) mod health;
 mod hearsay;

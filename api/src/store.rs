@@ -7,6 +7,7 @@ pub mod audit;
 pub mod cleanup;
 pub mod database;
 pub(crate) mod erasure;
+pub(crate) mod everybody;
 pub(crate) mod held_rows;
 pub(crate) mod lock;
 pub mod migrate;

@@ -111,10 +111,12 @@ async fn r_09_logging_out_everyone_leaves_nobody() {
     assert!(answer.json.get("propagation").is_none());
     for person in people.iter().chain([&root]) {
         assert!(!auth.is_good(&person.access).await);
-        assert_eq!(auth.verdict(person), "NO_SESSION");
+        assert_eq!(auth.verdict(person), "LOGGED_OUT");
         auth.refresh(&person.refresh).await.must_be(401);
     }
-    auth.log_in("alice").await.must_be(200);
+    let again = auth.logged_in("alice").await;
+    assert!(auth.is_good(&again.access).await);
+    assert_eq!(auth.verdict(&again), "OK");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@ mod connections;
 mod cors;
 mod databases;
 mod earlier_form;
+mod everybody;
 mod fair_limits;
 mod gates;
 mod guards;

@@ -69,7 +69,7 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
     let (digest, reference): (String, String) =
         sqlx::query_as(token).bind(alice.user_id).fetch_one(auth.db()).await.unwrap();
     let (digest, reference) = (digest.as_str(), reference.as_str());
-    let statements: [(&str, &[&str]); 22] = [
+    let statements: [(&str, &[&str]); 23] = [
         (
             "select id, email, password_hash, first_name, last_name, is_active",
             &["'alice@example.com'", "'alice@example.com'", "'alice@example.com'"],
@@ -78,8 +78,9 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
             r#"tokens_valid_after as "watermark: Timestamp" from users where id = ? for update"#,
             &[user],
         ),
+        ("from everybody where id = 1 lock in share mode", &[]),
         (r#"as "last_used: Timestamp""#, &[user, NOW]),
-        ("on c.parent_id = t.id where t.token_hash = ?", &[NOW, digest]),
+        ("e.tokens_valid_after >= s.created_at where t.token_hash = ?", &[NOW, digest]),
         ("t.reference = ? and t.generation >", &[NOW, reference, "0"]),
         (
             "t.token_hash = ?, t.generation = ?",
@@ -142,7 +143,7 @@ fn of_mails(alice: &Login) -> Vec<String> {
 /// The statements of cleanup, outbox, hydration, written down activity and a logout of everyone.
 fn of_the_background() -> Vec<String> {
     let id = "'session_5'";
-    let statements: [(&str, &[&str]); 24] = [
+    let statements: [(&str, &[&str]); 27] = [
         ("delete from refresh_tokens where expires_at", &[LONG_AGO, "1000"]),
         ("delete from user_sessions where expires_at", &[LONG_AGO, "1000"]),
         ("delete from token_blacklist_enhanced where", &[LONG_AGO, "1000"]),
@@ -169,10 +170,13 @@ fn of_the_background() -> Vec<String> {
         ("where s.id > ? and s.is_active", &[id, NOW, "1000"]),
         ("from revocation_outbox where id > ? order by id", &["880", "1000"]),
         (r#"delivered_at as "at!: Timestamp""#, &[NOW, NOW, "880", "890", "1000"]),
-        ("select id from users where id > ? order by id limit ? for update", &["880", "500"]),
-        ("select distinct user_id from user_sessions", &["880", "890", "7"]),
-        ("json_arrayagg(id)", &["'[]'", NOW, "880", "890", "7"]),
-        ("ended_reason = ? where user_id > ?", &[NOW, "'admin'", "880", "890", "7"]),
+        (r#"select max(id) as "last: u64""#, &["880", "500"]),
+        ("from everybody where id = 1 for update", &[]),
+        ("from everybody where id = 1 and recorded_at is null", &[]),
+        ("update everybody set recorded_at", &[NOW, NOW]),
+        ("max(created_at)", &[]),
+        ("count(distinct user_id)", &["880", "890", NOW]),
+        ("ended_reason = 'admin' where user_id > ?", &[NOW, "880", "890", NOW]),
     ];
     statements.iter().map(|(part, values)| filled_in(part, values)).collect()
 }

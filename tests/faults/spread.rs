@@ -53,6 +53,7 @@ async fn story(server: Server) {
     wipe(&mut spread).await;
     hang(&mut spread).await;
     kill(&mut spread).await;
+    empty(&mut spread).await;
     println!("{}: a cluster, {}, in {:?}", server.name, spread.counts(), begun.elapsed());
 }
 
@@ -68,6 +69,25 @@ async fn whatever_happens_to_a_cluster_in_any_order_nobody_comes_back_and_nobody
             println!("{}: seed {seed}, {}", server.name, spread.counts());
         }
     }
+}
+
+/// Everybody leaves, and everybody once more while a primary hangs: it, or whoever takes its place, hears
+/// of that before anybody believes it.
+async fn empty(spread: &mut Spread) {
+    let root = spread.auth.admin("root").await;
+    assert_eq!(spread.log_everybody_out(&root).await, "confirmed");
+    spread.look().await;
+    spread.join(12).await;
+    spread.settle().await;
+    let root = spread.auth.logged_in("root").await;
+    let at = spread.node_of_somebody();
+    spread.nodes[at].freeze();
+    assert_eq!(spread.log_everybody_out(&root).await, "pending");
+    spread.look().await;
+    spread.nodes[at].thaw();
+    spread.settle().await;
+    spread.join(6).await;
+    spread.settle().await;
 }
 
 /// One primary loses all it has.

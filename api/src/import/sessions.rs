@@ -19,6 +19,7 @@ use crate::base::device::Device;
 use crate::base::session_id::SessionId;
 use crate::sessions::live;
 use crate::sessions::rows::{self, NewRefreshToken, NewSession, Source};
+use crate::store::standing::standing;
 
 const KIND: &str = "sessions";
 const NO_USER: &str = "left out: of users who are disabled or were left out";
@@ -162,21 +163,24 @@ impl Import<'_> {
 
     /// How many sessions more the user may have; none if they may not have any.
     async fn room(&self, tx: &mut MySqlConnection, user_id: u64) -> sqlx::Result<Option<Room>> {
-        let user = sqlx::query!(
+        let user = standing!(query!(
             r#"select is_active as "is_active: bool", tokens_valid_after as "watermark: Timestamp",
+                      (select e.tokens_valid_after from everybody e where e.id = 1)
+                          as "everybodys: Timestamp",
                       (select count(*) from user_sessions s
-                        where s.user_id = u.id and s.is_active and s.expires_at > ?)
-                          as "sessions!: i64"
+                        where s.user_id = u.id and "#
+                + STANDING
+                + r#") as "sessions!: i64"
                  from users u where id = ?"#,
             self.now,
             user_id,
-        )
+        ))
         .fetch_optional(tx)
         .await?;
         let cap = i64::from(self.app.settings.sessions.max_sessions_per_user);
         Ok(user.filter(|user| user.is_active).map(|user| Room {
             places: cap - user.sessions,
-            watermark: user.watermark.unwrap_or_default(),
+            watermark: user.watermark.max(user.everybodys).unwrap_or_default(),
         }))
     }
 

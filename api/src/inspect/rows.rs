@@ -183,13 +183,16 @@ pub(super) async fn mailed_token(app: &App, digest: Digest) -> Result<Option<Mai
 async fn session(app: &App, user_id: u64, session: &SessionId) -> Known {
     let now = app.clock.now();
     let row = standing!(query!(
-        r#"select s.is_active as "is_active: bool", s.ended_at as "ended_at: Timestamp",
-                  s.ended_reason, s.expires_at as "expires_at: Timestamp",
+        r#"select (s.is_active and e.id is null) as "is_active!: bool",
+                  coalesce(s.ended_at, e.tokens_valid_after) as "ended_at: Timestamp",
+                  coalesce(s.ended_reason, if(e.id is null, null, 'admin')) as ended_reason,
+                  s.expires_at as "expires_at: Timestamp",
                   s.last_activity as "last_activity: Timestamp", s.idle_timeout_s,
                   u.is_active as "user_is_active: bool", ("#
             + STANDING
             + r#") as "stands!: bool"
              from user_sessions s join users u on u.id = s.user_id
+             left join everybody e on e.id = 1 and e.tokens_valid_after >= s.created_at
             where s.id = ? and s.user_id = ?"#,
         now,
         session,

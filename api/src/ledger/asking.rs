@@ -14,6 +14,7 @@ impl Ledgers {
     pub(crate) async fn check(&self, asked: &Asked<'_>, digest: Digest) -> RedisResult<Verdict> {
         let Believed { lines, line, life } =
             self.shards.believed_about(asked.user_id, || self.key(asked.user_id))?;
+        self.everybody.must_be_heard(&line.heard_of_everybody)?;
         let kept = lines.kept.verdict(asked, life).await;
         if let Some(verdict) = lines.heard(&line, kept)? {
             return Ok(verdict);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use redis::{FromRedisValue, Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::{Semaphore, SetOnce};
 
+use super::ended_until::Everybody;
 use super::outbox::refusing_users::Aside;
 use super::outbox::settled_row::Settled;
 use super::outbox::unmarked::Unmarked;
@@ -58,6 +59,7 @@ pub struct Parts {
     pub(super) aside: Aside,
     pub(super) settled: Settled,
     pub(super) unmarked: Unmarked,
+    pub(super) everybody: Everybody,
     /// Says when Redis has been looked at for the first time.
     pub(super) looked: SetOnce<()>,
 }
@@ -110,6 +112,7 @@ impl Ledgers {
             aside: Aside::default(),
             settled: Settled::default(),
             unmarked: Unmarked::default(),
+            everybody: Everybody::default(),
             looked: SetOnce::new(),
         })))
     }
@@ -117,11 +120,6 @@ impl Ledgers {
     /// Waits until Redis has been looked at for the first time.
     pub async fn looked_at(&self) {
         self.looked.wait().await;
-    }
-
-    /// Redis is not believed about these users until a delivery has succeeded.
-    pub(crate) fn doubt_about(&self, users: &[u64]) {
-        self.shards.doubt_about(users);
     }
 
     /// Waits until Redis is believed anew: whoever has something to tell may tell it now.

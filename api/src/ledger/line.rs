@@ -30,6 +30,7 @@ use crate::base::log_targets as log;
 use crate::ledger::module_lack::Lack;
 
 use super::belief::{Behind, Belief, Doubt, LineId};
+use super::ended_until::Heard;
 use super::kept::{self, Kept};
 use super::redis_fault::{breaks_line, unavailable};
 use super::way::{Place, Way};
@@ -46,6 +47,8 @@ pub(crate) struct Line {
     place: Place,
     /// Which life it is.
     run_id: Arc<str>,
+    /// Up to which instant it has heard that everybody's sessions have ended.
+    pub(super) heard_of_everybody: Heard,
     /// What this instance calls it.
     id: LineId,
 }

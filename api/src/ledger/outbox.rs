@@ -22,6 +22,6 @@ pub(crate) mod writing;
 
 pub(crate) use delivery::{Decided, commit};
 pub(super) use reading::{doubt_waiting, mark};
+pub(crate) use worker::deliver_due;
 pub use worker::deliver_waiting;
-pub(crate) use worker::{deliver_due, deliver_everybodys};
 pub use writing::add;

@@ -32,6 +32,8 @@ pub(crate) struct Sight {
     pub(crate) lack: Option<Lack>,
     /// The module was told in this life that its ledgers are up to date.
     is_confirmed: bool,
+    /// Up to which instant it has heard that everything has ended.
+    pub(crate) ended_until: Timestamp,
     /// The mark as it stands.
     pub(crate) mark: Option<String>,
 }
@@ -86,6 +88,7 @@ impl Sight {
             is_clustered: false,
             lack: None,
             is_confirmed: true,
+            ended_until: Timestamp(0),
             mark: None,
         }
     }
@@ -138,6 +141,9 @@ pub(crate) async fn sight(redis: &mut MultiplexedConnection, key: &str) -> Redis
         is_clustered: is_node(&info),
         lack: Lack::seen_in(&info),
         is_confirmed: field("portcullis_confirmed") == Some("1"),
+        ended_until: Timestamp(
+            field("portcullis_before").and_then(|at| at.parse().ok()).unwrap_or(0),
+        ),
         mark,
     })
 }

@@ -11,6 +11,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisError, RedisResult, ServerError, Value};
 
 use super::by_server::ByServer;
+use super::everybody::has_heard;
 use super::fence::Fence;
 use super::ledgers::Ledgers;
 use super::redis_fault::{is_of_the_server, unavailable};
@@ -96,13 +97,23 @@ impl Ledgers {
         let sent: Vec<usize> = endings.into_iter().chain(beginnings).collect();
         let mut told: Vec<Told> = changes.iter().map(|_| Told::Stale).collect();
         let mut asked_elsewhere = Vec::new();
+        // First: what began afterwards may begin in this server's future, where it would begin now.
+        let first = self.word_about_everybody(line).filter(|_| !sent.is_empty());
         if !sent.is_empty() {
             let mut pipeline = Pipeline::new();
+            if let Some((word, _)) = &first {
+                pipeline.add_command(word.clone());
+            }
             for (user_id, change) in sent.iter().map(|place| changes[*place]) {
                 pipeline.add_command(change.command(&self.key(user_id), now, fence));
             }
             pipeline.ignore_errors();
-            let replies: Vec<Value> = pipeline.query_async(redis).await?;
+            let mut replies: Vec<Value> = pipeline.query_async(redis).await?;
+            if first.is_some()
+                && let Value::ServerError(refusal) = replies.remove(0)
+            {
+                return Err(refusal.into());
+            }
             for (place, reply) in sent.into_iter().zip(replies) {
                 let (user_id, change) = changes[place];
                 match Elsewhere::seen_in(&reply) {
@@ -113,6 +124,9 @@ impl Ledgers {
         }
         self.follow(asked_elsewhere, now).await;
         self.wait_for_replicas(lines, redis).await?;
+        if let Some((_, at)) = first {
+            has_heard(lines, line, at);
+        }
         tracing::debug!(target: log::LEDGER_TELLING, changes = told.len(), "Redis was told");
         Ok(told)
     }
@@ -145,7 +159,7 @@ impl Ledgers {
     /// `WAIT` waits for what this connection has written. A change that was told before on another
     /// one changes nothing, so something is written that always counts as a change, means nothing
     /// and is not refused by a full server: the sentinel's expiry, at the end of time.
-    async fn wait_for_replicas(
+    pub(super) async fn wait_for_replicas(
         &self,
         lines: &Lines,
         redis: &mut MultiplexedConnection,

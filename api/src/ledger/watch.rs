@@ -7,7 +7,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use redis::RedisResult;
+
 use crate::base::log_targets as log;
+use crate::ledger::everybody::has_heard;
 use crate::ledger::hydrate::{Extent, Fault, bring_up_to_date};
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::line::{Condition, Line, Lines};
@@ -144,7 +147,10 @@ async fn look(
             lines.follow(line).await;
         }
     };
-    let (look, kept, ()) = tokio::join!(lines.look(&mut redis), lines.keep(line), followed);
+    // Without MySQL nobody can have ended anything.
+    let asked = tokio::time::timeout(FOLLOW_EVERY, ledgers.ask_about_everybody(false));
+    let (look, kept, (), _) =
+        tokio::join!(lines.look(&mut redis), lines.keep(line), followed, asked);
     drop(lines.heard(line, kept));
     let sight = lines.heard(line, look)?;
     lines.note(sight.lack)?;
@@ -156,6 +162,24 @@ async fn look(
         ledgers.shards.share_out();
     }
     Ok((sight, is_due))
+}
+
+/// That everybody was logged out is told to whoever takes changes, users or none: slots may come.
+async fn tell_about_everybody(
+    ledgers: &Ledgers,
+    lines: &Lines,
+    line: &Arc<Line>,
+    sight: &Sight,
+) -> RedisResult<()> {
+    has_heard(lines, line, sight.ended_until);
+    if !sight.is_primary() {
+        return Ok(());
+    }
+    let told = ledgers.tell_line_about_everybody(lines, line).await;
+    if told.is_err() {
+        lines.doubt();
+    }
+    lines.heard(line, told)
 }
 
 /// What is to be done after a look.
@@ -170,6 +194,7 @@ async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result
     let line = lines.connect().await?;
     let (sight, is_due) = look(ledgers, lines, &line, done).await?;
     let claim = ledgers.shards.claim_of(lines);
+    tell_about_everybody(ledgers, lines, &line, &sight).await?;
     if claim.slots.is_empty() {
         // A primary without slots has no users, nor has a replica.
         lines.doubt();
@@ -198,8 +223,11 @@ async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result
     lines.vouched(standing.vouched);
     if !lines.is_line_believed() {
         // What other instances have told to be pending is asked for as well, if MySQL is there.
-        let asked = doubt_waiting(ledgers).await;
-        if !ledgers.shards.knows_all_who_wait() {
+        let asked = match doubt_waiting(ledgers).await {
+            Ok(()) => ledgers.ask_about_everybody(true).await,
+            refused => refused,
+        };
+        if !ledgers.shards.knows_all_who_wait() || !ledgers.everybody.was_told() {
             asked?;
         }
     }

@@ -17,6 +17,7 @@ use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
+use crate::store::everybody;
 
 /// A user whose row is held until the transaction ends.
 pub(crate) struct User {
@@ -32,11 +33,18 @@ pub(crate) struct User {
 }
 
 impl User {
-    /// When a session that begins now counts as begun: later than anything that ended all sessions.
+    /// When a session that begins now counts as begun: later than anything that ended all sessions,
+    /// this user's or everybody's.
     /// That may lie ahead of this host's clock, so it says what outlives what and nothing else;
     /// everything that is measured is measured from `now`.
-    pub(crate) fn next_beginning(&self, now: Timestamp) -> Timestamp {
-        self.watermark.map_or(now, |watermark| now.max(Timestamp(watermark.0 + 1)))
+    pub(crate) async fn next_beginning(
+        &self,
+        tx: &mut MySqlConnection,
+        now: Timestamp,
+    ) -> sqlx::Result<Timestamp> {
+        let everybodys = everybody::hold(tx).await?;
+        let watermarks = self.watermark.into_iter().chain(everybodys);
+        Ok(watermarks.fold(now, |at, watermark| at.max(Timestamp(watermark.0 + 1))))
     }
 
     /// Whether they may log in, as far as the account is concerned.
@@ -140,8 +148,10 @@ pub(crate) async fn administrator(
 
 async fn hold_session(tx: &mut MySqlConnection, user_id: u64, session: &SessionId) -> Result<()> {
     let is_active = sqlx::query_scalar!(
-        r#"select is_active as "is_active: bool" from user_sessions
-            where id = ? and user_id = ? for update"#,
+        r#"select (s.is_active
+                   and coalesce((select e.tokens_valid_after < s.created_at from everybody e
+                                  where e.id = 1), true)) as "is_active!: bool"
+             from user_sessions s where s.id = ? and s.user_id = ? for update"#,
         session,
         user_id,
     )

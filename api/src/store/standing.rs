@@ -1,5 +1,6 @@
 //! Whether a session stands: it was not ended, has not expired, its user is not disabled and it began
-//! after everything of theirs was last ended. That is MySQL's to say, so it is SQL, in one place.
+//! after everything of theirs, and everybody's, was last ended. That is MySQL's to say, so it is SQL, in
+//! one place.
 //!
 //! A session is live while it stands and is in use (`sessions/live.rs`). Who needs only *stands* says
 //! why at the spot.
@@ -20,7 +21,9 @@ macro_rules! standing {
             "s.is_active and s.expires_at > ?
               and (select u.is_active
                           and (u.tokens_valid_after is null or u.tokens_valid_after < s.created_at)
-                     from users u where u.id = s.user_id)"
+                     from users u where u.id = s.user_id)
+              and coalesce((select e.tokens_valid_after < s.created_at from everybody e
+                             where e.id = 1), true)"
             $($query)*
         }
     };

@@ -152,7 +152,8 @@ async fn change(
     app.mails.put(&mut deed.tx, now, mail).await?;
     // Read again, for the watermark has moved.
     let moved = held::user(&mut deed.tx, caller.user_id).await?.ok_or(Error::DeadToken)?;
-    let opened = deed.open(&app.opening, moved.next_beginning(now)).await?;
+    let begun = moved.next_beginning(&mut deed.tx, now).await?;
+    let opened = deed.open(&app.opening, begun).await?;
     let event =
         Event::of(What::PasswordChanged, caller.user_id).in_session(opened.session.as_str());
     let propagation = deed.commit(event).await?;

@@ -229,7 +229,10 @@ impl Leaving<'_> {
             return Ok(());
         };
         let ended = sqlx::query_scalar!(
-            r#"select id as "id: SessionId" from user_sessions where id = ? and not is_active"#,
+            r#"select s.id as "id: SessionId" from user_sessions s where s.id = ?
+                  and (not s.is_active
+                       or s.created_at <= (select e.tokens_valid_after from everybody e
+                                            where e.id = 1))"#,
             session,
         )
         .fetch_optional(&self.app.store.pool)

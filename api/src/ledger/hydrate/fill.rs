@@ -11,9 +11,11 @@ use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
 use crate::ledger::change::Change;
+use crate::ledger::everybody::note;
 use crate::ledger::fence::Fence;
 use crate::ledger::redis_time::redis_now;
 use crate::ledger::session_row::SessionRow;
+use crate::store::everybody;
 use crate::store::standing::standing;
 use crate::store::transaction::was_sent_away;
 
@@ -21,6 +23,18 @@ use crate::store::transaction::was_sent_away;
 const MEETINGS: usize = 20;
 
 impl Work<'_> {
+    /// Up to when everybody's sessions have ended. Before any session is filled in that began afterwards:
+    /// one that begins in the server's future is taken to begin now, unless that has ended. And once more
+    /// before anybody vouches for what was filled in.
+    pub(super) async fn note_everybody(&mut self) -> Result<(), Fault> {
+        let until = within(everybody::ended_until(&mut *self.db)).await?.unwrap_or_default();
+        if until > self.noted {
+            note(&self.run_id, until).exec_async(&mut self.redis).await?;
+            self.noted = until;
+        }
+        Ok(())
+    }
+
     pub(super) async fn fill_watermarks(&mut self) -> Result<(), Fault> {
         let mut after = 0;
         loop {
@@ -89,6 +103,7 @@ impl Work<'_> {
         loop {
             let fence = Fence::ask(&mut self.redis, self.lines.name()).await?;
             let rows = self.hold_sessions(&after, batch, now).await?;
+            self.note_everybody().await?;
             let mut pipeline = Pipeline::new();
             let here: Vec<&SessionRow> =
                 rows.iter().filter(|row| self.holds(row.user_id)).collect();

@@ -15,6 +15,7 @@ use crate::ledger::redis_time::redis_now;
 use crate::ledger::sentinel::{self, Confirmation, HYDRATING, Mark, Sight};
 use crate::ledger::slots::Slots;
 use crate::store::lock::{Held, lock};
+use crate::store::standing::standing;
 
 /// How much is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,15 +29,16 @@ pub enum Extent {
 /// How much there is to fill in, for whoever wants to see how far it is.
 pub async fn size(ledgers: &Ledgers) -> sqlx::Result<u64> {
     let now = ledgers.clock.now();
-    let size = sqlx::query_scalar!(
+    let size = standing!(query_scalar!(
         r#"select (select count(*) from users where tokens_valid_after is not null)
                 + (select count(*) from token_blacklist_enhanced
                     where token_expiry > ? and token_type = 'access' and user_id is not null)
-                + (select count(*) from user_sessions
-                    where is_active and expires_at > ?) as "size!: i64""#,
+                + (select count(*) from user_sessions s where "#
+            + STANDING
+            + r#") as "size!: i64""#,
         now,
         now,
-    )
+    ))
     .fetch_one(&ledgers.store.pool)
     .await?;
     Ok(size.unsigned_abs())
@@ -84,7 +86,8 @@ pub(crate) async fn bring_up_to_date(
     }
     let Held { db, lease } = held;
     let (lines, counts, lost) = (lines.clone(), Counts::default(), Slots::default());
-    let mut work = Work { ledgers, lines, db, redis, counts, report, scope, lost };
+    let (run_id, noted) = (sight.run_id.clone(), Timestamp(0));
+    let mut work = Work { ledgers, lines, run_id, db, redis, counts, report, scope, lost, noted };
     let done = match part {
         Part::All => Box::pin(lease.keep(work.run(seen, extent))).await,
         Part::Slots => Box::pin(lease.keep(work.take_over(seen))).await,
@@ -115,6 +118,7 @@ impl Work<'_> {
             "bringing the ledgers up to date"
         );
         let mark = self.mark(sight, known.as_ref()).await?;
+        self.note_everybody().await?;
 
         let waiting = self.waiting().await?;
         let newest = self.newest().await?;
@@ -132,6 +136,7 @@ impl Work<'_> {
         }
         self.mark_delivered(&waiting).await?;
         self.tell_waiting(before_sessions).await?;
+        self.note_everybody().await?;
         self.confirm(sight, &mark).await?;
         tracing::info!(
             target: log::HYDRATE,
@@ -147,12 +152,14 @@ impl Work<'_> {
     async fn take_over(&mut self, seen: Seen<'_>) -> Result<Counts, Fault> {
         let started = std::time::Instant::now();
         let now = self.ledgers.clock.now();
+        self.note_everybody().await?;
         let waiting = self.waiting().await?;
         let newest = self.newest().await?;
         self.sweep(now).await?;
         let before_sessions = self.fill(now).await?;
         self.tell_endings(newest, &waiting, before_sessions).await?;
         self.tell_waiting(before_sessions).await?;
+        self.note_everybody().await?;
         let after = self.lines.look(&mut self.redis).await?;
         let is_same = after.run_id == seen.sight.run_id && after.life == seen.sight.life;
         if !is_same || !after.is_up_to_date(seen.is_of_a_cluster) {

@@ -9,6 +9,7 @@ use redis::{Pipeline, RedisError, RedisResult, ServerError, Value};
 use sqlx::MySql;
 use sqlx::pool::PoolConnection;
 
+use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::line::Lines;
@@ -99,6 +100,8 @@ pub(super) struct Work<'a> {
     pub(super) ledgers: &'a Ledgers,
     /// Whose ledgers they are.
     pub(super) lines: Arc<Lines>,
+    /// Which life of the server they are in.
+    pub(super) run_id: String,
     pub(super) db: PoolConnection<MySql>,
     pub(super) redis: MultiplexedConnection,
     pub(super) counts: Counts,
@@ -107,6 +110,8 @@ pub(super) struct Work<'a> {
     pub(super) scope: Slots,
     /// Those of them that went elsewhere meanwhile.
     pub(super) lost: Slots,
+    /// Up to when everybody's sessions have ended, as far as the server was told.
+    pub(super) noted: Timestamp,
 }
 
 impl Work<'_> {

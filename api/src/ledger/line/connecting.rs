@@ -8,6 +8,7 @@ use redis::{Client, RedisResult};
 
 use super::{Line, Lines};
 use crate::ledger::cluster_view::View;
+use crate::ledger::ended_until::Heard;
 use crate::ledger::redis_fault::unavailable;
 use crate::ledger::sentinel::{Sight, sight};
 use crate::ledger::slots::slot_of;
@@ -25,7 +26,8 @@ impl Lines {
         let mut state = self.write();
         state.lack = sight.lack;
         let id = state.belief.begin_line();
-        let line = Arc::new(Line { ask, tell, place, run_id: sight.run_id.into(), id });
+        let (run_id, heard_of_everybody) = (sight.run_id.into(), Heard::default());
+        let line = Arc::new(Line { ask, tell, place, run_id, heard_of_everybody, id });
         state.line = Some(line.clone());
         Ok(line)
     }

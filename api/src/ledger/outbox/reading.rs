@@ -148,7 +148,7 @@ pub(super) async fn tell(
     rows: &[Row],
     fence: Option<&Fence>,
 ) -> Result<Vec<Fate>, Undelivered> {
-    let alive = alive_among(db, rows, ledgers.clock.now()).await?;
+    let alive = alive_among(ledgers, db, rows).await?;
     let is_due = |change: &Change| change.begins().is_none_or(|id| alive.contains_key(id.as_str()));
     let mut places = Vec::new();
     let mut changes = Vec::new();
@@ -212,34 +212,45 @@ fn weight(fate: &Fate) -> u8 {
     }
 }
 
+/// A session, a token of it that was revoked, until when that could be used, and up to when everybody's
+/// sessions have ended.
+type Alive = (String, Option<String>, Option<Timestamp>, Option<Timestamp>);
+
 /// The sessions of these beginnings that nobody has ended, each with its tokens that were revoked one
 /// by one. Redis sees by itself which sessions have expired.
 async fn alive_among(
+    ledgers: &Ledgers,
     db: &mut MySqlConnection,
     rows: &[Row],
-    now: Timestamp,
 ) -> sqlx::Result<HashMap<String, Vec<Change>>> {
     let begun: Vec<&SessionId> = changes(rows).filter_map(Change::begins).collect();
     if begun.is_empty() {
         return Ok(HashMap::new());
     }
     let mut select = QueryBuilder::<MySql>::new(
-        "select s.id, lower(hex(b.token_hash)), b.token_expiry
+        "select s.id, lower(hex(b.token_hash)), b.token_expiry,
+                (select e.tokens_valid_after from everybody e where e.id = 1)
            from user_sessions s
            left join token_blacklist_enhanced b
              on b.user_id = s.user_id and b.session_id = s.id and b.token_type = 'access'
                 and b.token_expiry > ",
     );
-    select.push_bind(now).push(" where s.is_active and s.id in (");
+    select.push_bind(ledgers.clock.now()).push(
+        " where s.is_active
+            and coalesce((select e.tokens_valid_after < s.created_at from everybody e
+                           where e.id = 1), true)
+            and s.id in (",
+    );
     let mut list = select.separated(", ");
     for session in begun {
         list.push_bind(session);
     }
     select.push(")");
-    let found: Vec<(String, Option<String>, Option<Timestamp>)> =
-        select.build_query_as().fetch_all(db).await?;
+    let found: Vec<Alive> = select.build_query_as().fetch_all(db).await?;
     let mut alive: HashMap<String, Vec<Change>> = HashMap::new();
-    for (session, digest, expires_at) in found {
+    for (session, digest, expires_at, ended_until) in found {
+        // Redis hears of that first (`ledger/everybody.rs`).
+        ledgers.everybody.raise(ended_until.unwrap_or_default());
         let revoked = alive.entry(session).or_default();
         let revocation = digest.zip(expires_at);
         revoked.extend(

@@ -8,14 +8,12 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::time::Instant;
 
 use super::marking;
 use super::reading::{self, Fate, Row, Undelivered};
 use super::refusing_users::Refused;
 use crate::base::log_targets as log;
 use crate::ledger::by_server::ByServer;
-use crate::ledger::change::Propagation;
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::line::Lines;
 use crate::ledger::lives::Counting;
@@ -25,14 +23,6 @@ use crate::store::transaction::Repetitions;
 const PAGE: u32 = 500;
 /// How long somebody else may be busy with a row.
 const HELD_TOO_LONG: Duration = Duration::from_secs(2);
-
-/// Delivers what waits for however many users, until an answer has to be given.
-pub(crate) async fn deliver_everybodys(ledgers: &Ledgers, until: Instant) -> Propagation {
-    match tokio::time::timeout_at(until, deliver_all(ledgers, false)).await {
-        Ok(Ok(0)) => Propagation::Confirmed,
-        Ok(Ok(_) | Err(_)) | Err(_) => Propagation::Pending,
-    }
-}
 
 /// Tries to deliver everything, but to those who are set aside; tells for how many users something
 /// waits still.

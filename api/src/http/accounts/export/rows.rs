@@ -52,14 +52,18 @@ impl Row for Session {
     async fn page(db: &MySqlPool, user_id: u64, after: &String) -> sqlx::Result<Vec<Self>> {
         sqlx::query_as!(
             Self,
-            r#"select id, device_info as "device_info: Json<Value>", ip_address,
-                      last_ip_address, user_agent,
-                      is_active as "is_active: bool", last_activity as "last_activity: Timestamp",
-                      created_at as "created_at: Timestamp",
-                      authenticated_at as "authenticated_at: Timestamp",
-                      expires_at as "expires_at: Timestamp", idle_timeout_s,
-                      ended_at as "ended_at: Timestamp", ended_reason
-                 from user_sessions where user_id = ? and id > ? order by id limit ?"#,
+            r#"select s.id, s.device_info as "device_info: Json<Value>", s.ip_address,
+                      s.last_ip_address, s.user_agent,
+                      (s.is_active and e.id is null) as "is_active!: bool",
+                      s.last_activity as "last_activity: Timestamp",
+                      s.created_at as "created_at: Timestamp",
+                      s.authenticated_at as "authenticated_at: Timestamp",
+                      s.expires_at as "expires_at: Timestamp", s.idle_timeout_s,
+                      coalesce(s.ended_at, e.tokens_valid_after) as "ended_at: Timestamp",
+                      coalesce(s.ended_reason, if(e.id is null, null, 'admin')) as ended_reason
+                 from user_sessions s
+                 left join everybody e on e.id = 1 and e.tokens_valid_after >= s.created_at
+                where s.user_id = ? and s.id > ? order by s.id limit ?"#,
             user_id,
             after,
             PAGE,

@@ -105,7 +105,8 @@ async fn begin_session(
         let mail = Caused::notice(Kind::NewDevice, user.id, &user.email, Scene::of(client));
         app.mails.put(&mut deed.tx, now, mail).await?;
     }
-    let opened = deed.open(&app.opening, held.next_beginning(now)).await?;
+    let begun = held.next_beginning(&mut deed.tx, now).await?;
+    let opened = deed.open(&app.opening, begun).await?;
     let event = Event::of(What::LoginSucceeded, user.id).in_session(opened.session.as_str());
     let propagation = deed.commit(event).await?;
     Ok(Checked::Done(Some((held.role, now, opened, propagation))))

@@ -156,6 +156,8 @@ impl Exchange<'_> {
                 t.token_hash = ?, t.generation = ?, t.exchanged_at = ?,
                 t.ip_address = ?, t.user_agent = ?
           where u.id = ? and u.is_active and u.role = ? and s.id = ? and s.is_active
+            and coalesce((select e.tokens_valid_after < s.created_at from everybody e
+                           where e.id = 1), true)
             and t.id = ? and t.token_hash = ? and t.revoked_at is null",
             now,
             ip_address,
@@ -182,6 +184,8 @@ impl Exchange<'_> {
                 straight_join refresh_tokens t on t.session_id = s.id
             set s.last_activity = greatest(s.last_activity, ?), s.last_ip_address = ?, t.spent_at = ?
           where u.id = ? and u.is_active and u.role = ? and s.id = ? and s.is_active
+            and coalesce((select e.tokens_valid_after < s.created_at from everybody e
+                           where e.id = 1), true)
             and t.id = ? and t.spent_at is null and t.revoked_at is null",
             now,
             ip_address,

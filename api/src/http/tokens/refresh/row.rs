@@ -142,7 +142,8 @@ macro_rules! found {
                       s.authenticated_at as "authenticated_at: Timestamp",
                       s.last_activity as "last_activity: Timestamp",
                       s.expires_at as "expires_at: Timestamp", s.idle_timeout_s,
-                      s.ended_at as "ended_at: Timestamp", s.ended_reason,
+                      coalesce(s.ended_at, e.tokens_valid_after) as "ended_at: Timestamp",
+                      coalesce(s.ended_reason, if(e.id is null, null, 'admin')) as ended_reason,
                       ("#
                 + STANDING
                 + r#") as "session_stands!: bool"
@@ -150,6 +151,7 @@ macro_rules! found {
                  join user_sessions s on s.id = t.session_id
                  join users u on u.id = t.user_id
                  left join refresh_tokens c on c.parent_id = t.id
+                 left join everybody e on e.id = 1 and e.tokens_valid_after >= s.created_at
                 where "#
                 + $which,
             $now,
