@@ -106,7 +106,11 @@ async fn mark_ended(app: App) {
             () = tokio::time::sleep(MARK_ENDED_EVERY) => {}
             () = app.background.stop.cancelled() => return,
         }
-        if let Err(cause) = everybody::record_rest(&app.store, 0, app.clock.now()).await {
+        let marked = async {
+            let Some(left) = everybody::unrecorded(&app.store).await? else { return Ok(()) };
+            everybody::record_rest(&app.store, left, app.clock.now()).await
+        };
+        if let Err(cause) = marked.await {
             tracing::debug!(
                 target: log::CLEANUP,
                 cause = told::told(&cause),

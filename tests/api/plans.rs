@@ -143,7 +143,7 @@ fn of_mails(alice: &Login) -> Vec<String> {
 /// The statements of cleanup, outbox, hydration, written down activity and a logout of everyone.
 fn of_the_background() -> Vec<String> {
     let id = "'session_5'";
-    let statements: [(&str, &[&str]); 27] = [
+    let statements: [(&str, &[&str]); 28] = [
         ("delete from refresh_tokens where expires_at", &[LONG_AGO, "1000"]),
         ("delete from user_sessions where expires_at", &[LONG_AGO, "1000"]),
         ("delete from token_blacklist_enhanced where", &[LONG_AGO, "1000"]),
@@ -172,7 +172,8 @@ fn of_the_background() -> Vec<String> {
         (r#"delivered_at as "at!: Timestamp""#, &[NOW, NOW, "880", "890", "1000"]),
         (r#"select max(id) as "last: u64""#, &["880", "500"]),
         ("from everybody where id = 1 for update", &[]),
-        ("from everybody where id = 1 and recorded_at is null", &[]),
+        ("everybody where id = 1 and recorded_at is null", &[]),
+        ("update everybody set tokens_valid_after = ?", &[NOW, NOW, NOW]),
         ("update everybody set recorded_at", &[NOW, NOW]),
         ("max(created_at)", &[]),
         ("count(distinct user_id)", &["880", "890", NOW]),

@@ -9,16 +9,16 @@ use crate::proxy::{Proxy, Wound};
 use crate::talk::{accepted, agree, ask, confirming, eventually, ready, waiting};
 
 /// A service, and a replica that may take its primary's place.
-struct Pair {
-    auth: Service,
+pub(crate) struct Pair {
+    pub(crate) auth: Service,
     replica: Redis,
     address: Proxy,
     /// From the primary to the replica.
-    stream: Proxy,
+    pub(crate) stream: Proxy,
 }
 
 /// Both started so, and a service that waits for that many replicas, for half of the deadline.
-async fn pair(options: RedisOptions, replicas: u8, deadline: Duration) -> Pair {
+pub(crate) async fn pair(options: RedisOptions, replicas: u8, deadline: Duration) -> Pair {
     let (primary, replica) = (options.clone().tcp().start(), options.tcp().start());
     let stream = Proxy::before(primary.port());
     replica.follow(stream.port);
@@ -50,7 +50,7 @@ impl Pair {
     }
 
     /// Kills the primary; the replica is the primary from now on.
-    fn fail_over(self) -> Service {
+    pub(crate) fn fail_over(self) -> Service {
         let Self { mut auth, replica, address, .. } = self;
         auth.redis.kill();
         let mut connection = replica.connection();

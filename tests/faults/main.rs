@@ -4,6 +4,7 @@
 
 mod amid;
 mod endpoints;
+mod everybody;
 mod failover;
 mod filling;
 mod group;

@@ -49,11 +49,15 @@ pub(crate) async fn waiting(auth: &Service) -> i64 {
 /// MySQL.
 pub(crate) async fn agree(auth: &Service) {
     eventually("the outbox is empty", async || waiting(auth).await == 0);
-    let all: Vec<(u64, String, bool)> =
-        sqlx::query_as("select user_id, id, is_active from user_sessions order by id")
-            .fetch_all(auth.db())
-            .await
-            .unwrap();
+    let all: Vec<(u64, String, bool)> = sqlx::query_as(
+        "select s.user_id, s.id, s.is_active and e.id is null
+               from user_sessions s
+               left join everybody e on e.id = 1 and e.tokens_valid_after >= s.created_at
+              order by s.id",
+    )
+    .fetch_all(auth.db())
+    .await
+    .unwrap();
     let users: HashSet<u64> = all.iter().map(|(user_id, ..)| *user_id).collect();
     eventually("each session is where it belongs", async || {
         let held: HashSet<String> =

@@ -141,7 +141,7 @@ async fn a_change_that_mysql_falls_silent_in_leaves_no_lock_and_no_connection_be
 }
 
 /// A statement is two packets on a connection that has not prepared it, so only these are countable.
-fn set_on_new_connections(stage: &Stage, trap: Trap) {
+pub(crate) fn set_on_new_connections(stage: &Stage, trap: Trap) {
     stage.mysql.heal();
     ready(&stage.auth);
     stage.mysql.set_trap(trap);

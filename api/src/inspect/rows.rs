@@ -184,7 +184,7 @@ async fn session(app: &App, user_id: u64, session: &SessionId) -> Known {
     let now = app.clock.now();
     let row = standing!(query!(
         r#"select (s.is_active and e.id is null) as "is_active!: bool",
-                  coalesce(s.ended_at, e.tokens_valid_after) as "ended_at: Timestamp",
+                  coalesce(s.ended_at, e.ended_at) as "ended_at: Timestamp",
                   coalesce(s.ended_reason, if(e.id is null, null, 'admin')) as ended_reason,
                   s.expires_at as "expires_at: Timestamp",
                   s.last_activity as "last_activity: Timestamp", s.idle_timeout_s,

@@ -33,7 +33,7 @@ impl Ledgers {
     /// Asks MySQL, now or if it is time.
     pub(super) async fn ask_about_everybody(&self, now: bool) -> sqlx::Result<()> {
         if now || self.everybody.is_due() {
-            let asked = self.store.in_time(everybody::ended_until(&self.store.pool)).await?;
+            let asked = self.store.in_time(everybody::told_to_redis(&self.store.pool)).await?;
             self.everybody.raise(asked.unwrap_or_default());
         }
         Ok(())

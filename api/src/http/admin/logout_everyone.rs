@@ -20,7 +20,7 @@ use crate::http::caller::must_have_logged_in_lately;
 use crate::ledger::change::Propagation;
 use crate::sessions::caller::Caller;
 use crate::store::audit::{self, Event, What};
-use crate::store::everybody;
+use crate::store::everybody::{self, Unrecorded, When};
 use crate::store::held_rows as held;
 
 /// Counts of what was ended, as far as it had been marked when this was answered.
@@ -49,8 +49,8 @@ pub async fn log_out_everyone(
     must_have_logged_in_lately(&app, &caller)?;
     let until = Instant::now() + app.settings.stores.db_deadline;
     // Redis may have taken sessions to begin later than MySQL says, by its own clock.
-    let redis_now = app.ledgers.latest_redis_now().await.unwrap_or_default();
-    app.store.repeat(|| end(&app, &client, &caller, redis_now)).await?;
+    let redis_now = app.ledgers.latest_redis_now().await;
+    let unrecorded = app.store.repeat(|| end(&app, &client, &caller, redis_now)).await?;
     let propagation = match app.ledgers.tell_about_everybody().await {
         Ok(()) => Propagation::Confirmed,
         Err(cause) => {
@@ -64,51 +64,56 @@ pub async fn log_out_everyone(
     };
     // Until then other instances may answer from what they have kept.
     let forgotten = Instant::now() + app.settings.stores.verdict_lease;
-    let counts = record(&app, until).await;
+    let counts = record(&app, unrecorded, until).await;
     tokio::time::sleep_until(forgotten.min(until)).await;
     Ok(Success::data(counts).saying("Everybody has been logged out").propagated(propagation))
 }
 
 /// Ends everything. Until it is known how that went, Redis is asked about nobody.
-async fn end(app: &App, client: &Client, caller: &Caller, redis_now: Timestamp) -> Result<()> {
+async fn end(
+    app: &App,
+    client: &Client,
+    caller: &Caller,
+    redis_now: Option<Timestamp>,
+) -> Result<Unrecorded> {
     let mut tx = app.store.begin().await?;
     held::administrator(&mut tx, caller.user_id, &caller.session, caller.user_id).await?;
     let now = app.clock.now();
-    let at = everybody::end(&mut tx, now.max(redis_now)).await?;
+    let lifetime = app.settings.session_lifetime();
+    let ended = everybody::end(&mut tx, When { now, redis_now, lifetime }).await?;
     let event = Event::of(What::EverybodyEnded, caller.user_id);
     audit::record(&mut tx, client, now, event).await?;
     let doubt = app.ledgers.doubt_about_everybody();
     tx.commit().await?;
-    doubt.settle(at);
-    Ok(())
+    doubt.settle(ended.told);
+    Ok(ended.unrecorded)
 }
 
 /// Marks what has ended, and leaves to others what takes longer than an answer may.
-async fn record(app: &App, until: Instant) -> Counts {
+async fn record(app: &App, mut next: Unrecorded, until: Instant) -> Counts {
     let mut counts = Counts::default();
-    let mut after = 0;
     loop {
-        let some = everybody::record_some(&app.store, after, app.clock.now());
+        let some = everybody::record_some(&app.store, next);
         match tokio::time::timeout_at(until, some).await {
             Ok(Ok(some)) => {
                 counts.users += some.users;
                 counts.sessions_revoked += some.sessions;
-                let Some(last) = some.after else { break };
-                after = last;
+                let Some(rest) = some.rest else { break };
+                next = rest;
             }
             Ok(Err(_)) | Err(_) => break,
         }
     }
-    record_rest(app, after);
+    record_rest(app, next);
     counts
 }
 
 /// If the process ends meanwhile, another one goes on (`jobs.rs`).
-fn record_rest(app: &App, after: u64) {
+fn record_rest(app: &App, next: Unrecorded) {
     let (store, clock, stop) = (app.store.clone(), app.clock.clone(), app.background.stop.clone());
     app.background.spawn(async move {
         let recorded = tokio::select! {
-            recorded = everybody::record_rest(&store, after, clock.now()) => recorded,
+            recorded = everybody::record_rest(&store, next, clock.now()) => recorded,
             () = stop.cancelled() => return,
         };
         if let Err(cause) = recorded {

@@ -27,7 +27,7 @@ impl Work<'_> {
     /// one that begins in the server's future is taken to begin now, unless that has ended. And once more
     /// before anybody vouches for what was filled in.
     pub(super) async fn note_everybody(&mut self) -> Result<(), Fault> {
-        let until = within(everybody::ended_until(&mut *self.db)).await?.unwrap_or_default();
+        let until = within(everybody::told_to_redis(&mut *self.db)).await?.unwrap_or_default();
         if until > self.noted {
             note(&self.run_id, until).exec_async(&mut self.redis).await?;
             self.noted = until;

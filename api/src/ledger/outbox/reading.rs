@@ -229,7 +229,7 @@ async fn alive_among(
     }
     let mut select = QueryBuilder::<MySql>::new(
         "select s.id, lower(hex(b.token_hash)), b.token_expiry,
-                (select e.tokens_valid_after from everybody e where e.id = 1)
+                (select e.redis_valid_after from everybody e where e.id = 1)
            from user_sessions s
            left join token_blacklist_enhanced b
              on b.user_id = s.user_id and b.session_id = s.id and b.token_type = 'access'

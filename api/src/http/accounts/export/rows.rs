@@ -59,7 +59,7 @@ impl Row for Session {
                       s.created_at as "created_at: Timestamp",
                       s.authenticated_at as "authenticated_at: Timestamp",
                       s.expires_at as "expires_at: Timestamp", s.idle_timeout_s,
-                      coalesce(s.ended_at, e.tokens_valid_after) as "ended_at: Timestamp",
+                      coalesce(s.ended_at, e.ended_at) as "ended_at: Timestamp",
                       coalesce(s.ended_reason, if(e.id is null, null, 'admin')) as ended_reason
                  from user_sessions s
                  left join everybody e on e.id = 1 and e.tokens_valid_after >= s.created_at

@@ -142,7 +142,7 @@ macro_rules! found {
                       s.authenticated_at as "authenticated_at: Timestamp",
                       s.last_activity as "last_activity: Timestamp",
                       s.expires_at as "expires_at: Timestamp", s.idle_timeout_s,
-                      coalesce(s.ended_at, e.tokens_valid_after) as "ended_at: Timestamp",
+                      coalesce(s.ended_at, e.ended_at) as "ended_at: Timestamp",
                       coalesce(s.ended_reason, if(e.id is null, null, 'admin')) as ended_reason,
                       ("#
                 + STANDING
