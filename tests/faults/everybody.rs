@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use portcullis_api::base::clock::Timestamp;
-use portcullis_tests::{Answer, Login, Redis, Service};
+use portcullis_api::base::clock::{Clock, Timestamp};
+use portcullis_tests::{Answer, Login, PASSWORD, Redis, Service};
 use reqwest::Method;
 use serde_json::json;
 use sqlx::MySqlPool;
@@ -143,12 +143,37 @@ async fn a_snapshot_from_before_everybody_was_logged_out_brings_no_one_back() {
     assert_eq!((status(&auth, &newcomer).await, &*ask(&auth, &newcomer)), (200, "OK"));
 }
 
+/// The instant lies in the future of Redis, where a session that begins afterwards would begin now, and so
+/// before it, had Redis not heard of it first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_tells_redis_of_a_later_session_tells_it_of_the_end_before_that() {
+    let stage = stage(|_| {}).await;
+    let Stage { auth, redis, .. } = &stage;
+    let (root, _) = people(auth).await;
+    let straight = format!("redis://127.0.0.1:{}", auth.redis.port());
+    let ahead = Clock::manual(auth.clock.now().plus(Duration::from_hours(1)));
+    let fast = auth.another_with(2, ahead, |_| {}).await;
+    let other = auth.another(3, |settings| settings.stores.redis_url = Some(straight.into())).await;
+    eventually("the other one believes Redis", async || other.app.ledgers.is_believed());
+    let body = json!({ "email": "alice@example.com", "password": PASSWORD });
+    let early: Login = fast.post("/login-enhanced", body.clone()).await.must_be(200).into();
+    fast.app.background.stop.cancel();
+    redis.inflict(Wound::Blackhole);
+    let answer = log_everybody_out(auth, &root).await.must_be(200);
+    assert_eq!(answer.json["propagation"], "pending");
+    let late: Login = other.post("/login-enhanced", body).await.must_be(200).into();
+    eventually("Redis has heard", async || told(&auth.redis) > 0);
+    assert_eq!(ask(auth, &late), "OK");
+    assert_ne!(ask(auth, &early), "OK");
+}
+
 /// Its module wants no confirmation: whoever asks it is answered at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_acknowledged_the_end_of_everybody_refuses_them_the_moment_it_takes_over() {
     let pair = pair(Redis::options(), 1, Duration::from_secs(20)).await;
     let (root, people) = people(&pair.auth).await;
-    pair.stream.inflict(Wound::Delay(Duration::from_millis(50)));
+    // Longer than the answer takes that does not wait for the replica.
+    pair.stream.inflict(Wound::Delay(Duration::from_secs(2)));
     let answer = log_everybody_out(&pair.auth, &root).await.must_be(200);
     assert!(answer.json.get("propagation").is_none(), "a replica has it");
     let auth = pair.fail_over();
