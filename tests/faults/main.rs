@@ -23,6 +23,7 @@ mod races;
 mod restarts;
 mod sent_away;
 mod sentinels;
+mod since;
 mod sizes;
 mod soak;
 mod spread;

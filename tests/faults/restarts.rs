@@ -120,7 +120,7 @@ async fn what_was_committed_behind_the_mark_is_told_again_as_well() {
     let key = "portcullis:sentinel:user:";
     let mut redis = auth.redis.connection();
     let mark: String = redis::cmd("GET").arg(key).query(&mut redis).unwrap();
-    let [run_id, _, at] = mark.split(' ').collect::<Vec<_>>()[..] else { panic!("{mark}") };
+    let [run_id, _, at, _] = mark.split(' ').collect::<Vec<_>>()[..] else { panic!("{mark}") };
     let ahead = format!("{run_id} {} {at}", newest + 1);
     redis::cmd("SET").arg(key).arg(ahead).exec(&mut redis).unwrap();
     redis::cmd("SAVE").exec(&mut redis).unwrap();

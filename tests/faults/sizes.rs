@@ -42,6 +42,78 @@ async fn wipe(people: u64) {
     assert_eq!(ledgers(&redis), people + 1);
 }
 
+/// A hundredth of the people log in or out within what is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_with_a_recent_mark_costs_what_has_changed() {
+    fail_over(10_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "two minutes: the full count of sessions"]
+async fn a_failover_with_a_recent_mark_costs_what_has_changed_of_a_hundred_thousand() {
+    fail_over(100_000).await;
+}
+
+async fn fail_over(people: u64) {
+    let database = Database::shared().fresh_database("recent");
+    let mut redis = confirming().tcp().start();
+    let service = Outside::new(&database, &redis.url(), 0);
+    let db = MySqlPool::connect(&database).await.unwrap();
+    populate(&db, people).await;
+    let statement = async |text: &'static str| sqlx::raw_sql(text).execute(&db).await.unwrap();
+    statement("update user_sessions set last_activity = last_activity - interval 1 hour").await;
+    let _process = service.serve();
+    redis::cmd("SAVE").exec(&mut redis.connection()).unwrap();
+    // As the service would have done it, and told the Redis that is lost.
+    statement(
+        "update user_sessions set is_active = false, ended_at = utc_timestamp(3) where user_id % 100 = 0;
+         insert into revocation_outbox (user_id, change_set, created_at, delivered_at)
+         select user_id, json_array(json_object('change', 'revoke', 'sessions', json_array(id))),
+                utc_timestamp(3), utc_timestamp(3)
+           from user_sessions where not is_active",
+    )
+    .await;
+    let dead: u64 = sqlx::query_scalar("select cast(count(*) as unsigned) from revocation_outbox")
+        .fetch_one(&db)
+        .await
+        .unwrap();
+    let mut restarted = |empty: bool| {
+        redis.kill();
+        if empty {
+            std::fs::remove_file(redis.data().join("dump.rdb")).unwrap();
+        }
+        redis.start_again();
+        let started = Instant::now();
+        service.becomes_ready();
+        (started.elapsed(), sessions(&redis))
+    };
+    let (recent, after_recent) = restarted(false);
+    let (full, after_full) = restarted(true);
+    tell(&format!(
+        "failover: sessions {people}, changed in what was lost {dead}, ready again after {recent:.2?} \
+         with a recent mark, after {full:.2?} without, {:.1} times as long",
+        full.as_secs_f64() / recent.as_secs_f64(),
+    ));
+    assert_eq!((after_recent, after_full), (people - dead, people - dead));
+}
+
+/// How many ledgers there are, each of one session.
+fn sessions(redis: &Redis) -> u64 {
+    let mut connection = redis.connection();
+    let mut cursor = 0_u64;
+    let mut found = 0;
+    loop {
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor).arg("TYPE").arg("authledgr").arg("COUNT").arg(1000);
+        let (next, keys): (u64, Vec<String>) = scan.query(&mut connection).unwrap();
+        found += keys.len() as u64;
+        cursor = next;
+        if cursor == 0 {
+            return found;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_administrator_logs_everybody_out() {
     log_everyone_out(10_000).await;

@@ -17,6 +17,7 @@ use super::work::Import;
 use crate::base::clock::Timestamp;
 use crate::base::device::Device;
 use crate::base::session_id::SessionId;
+use crate::ledger::outbox;
 use crate::sessions::live;
 use crate::sessions::rows::{self, NewRefreshToken, NewSession, Source};
 use crate::store::standing::standing;
@@ -157,7 +158,12 @@ impl Import<'_> {
             };
             self.tally.count(KIND, fate);
         }
-        self.has_changed_sessions |= imported > 0;
+        if imported > 0 {
+            self.has_changed_sessions = true;
+            // Nothing that must be told, but that something of theirs has changed: a Redis which has
+            // not heard of it, or loses it again, is to be compared about them.
+            outbox::add(tx, user_id, &[], self.now).await?;
+        }
         Ok(())
     }
 

@@ -7,7 +7,8 @@
 //!     mark     the sentinel says that work goes on; a FLUSHALL in between removes it
 //!     sweep    sessions that MySQL does not have are ended; only if it is unknown how old the data
 //!              is, for otherwise the outbox still has every ending that may be missing
-//!     fill     watermarks and revocations first, then every live session
+//!     fill     watermarks and revocations first, then every live session; only those of users of
+//!              whom something may have changed since the mark, if that is known
 //!     end      endings from the outbox are told again: those that the data is too old for, and
 //!              those that happened while the sessions were being filled in
 //!     wait     so are the endings that wait now, whoever else is telling them; about users for
@@ -23,6 +24,7 @@ mod endings;
 mod everywhere;
 mod fill;
 mod run;
+mod since;
 mod sweep;
 mod work;
 

@@ -72,6 +72,12 @@ impl Lives {
         Ok(standing)
     }
 
+    /// Whether a life was vouched for lately, when somebody looked last.
+    pub(crate) fn knows(&self, run_id: &str) -> bool {
+        let rows = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        rows.iter().flatten().any(|row| row.run_id == run_id)
+    }
+
     /// What was known of this life when somebody looked last; nothing if nobody did.
     pub(crate) fn known(&self, seen: Seen<'_>) -> Option<Standing> {
         let rows = self.0.read().unwrap_or_else(PoisonError::into_inner);

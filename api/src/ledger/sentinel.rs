@@ -34,6 +34,8 @@ pub(crate) struct Sight {
     is_confirmed: bool,
     /// Up to which instant it has heard that everything has ended.
     pub(crate) ended_until: Timestamp,
+    /// Keys were thrown out for want of memory since it started, and ledgers perhaps among them.
+    pub(crate) has_evicted: bool,
     /// The mark as it stands.
     pub(crate) mark: Option<String>,
 }
@@ -47,6 +49,8 @@ pub(crate) struct Mark {
     pub(crate) position: u64,
     /// When that was so; 0: never.
     pub(crate) at: Timestamp,
+    /// The life in which that was so.
+    pub(crate) of: String,
 }
 
 impl Sight {
@@ -89,6 +93,7 @@ impl Sight {
             lack: None,
             is_confirmed: true,
             ended_until: Timestamp(0),
+            has_evicted: false,
             mark: None,
         }
     }
@@ -104,23 +109,31 @@ impl Sight {
 }
 
 impl Mark {
+    /// What is written in this life. Where ledgers may have gone nobody knows how old they are.
+    pub(crate) fn of(sight: &Sight, position: u64, at: Timestamp) -> Self {
+        let (run_id, of) = (sight.run_id.clone(), sight.run_id.clone());
+        Self { run_id, position, at: if sight.has_evicted { Timestamp(0) } else { at }, of }
+    }
+
+    /// An earlier version names no other life than the one it was written in.
     fn parse(text: &str) -> Option<Self> {
         let mut words = text.split(' ');
         let (run_id, position, at) = (words.next()?, words.next()?, words.next()?);
         let at = Timestamp(at.parse().ok()?);
-        Some(Self { run_id: run_id.to_owned(), position: position.parse().ok()?, at })
+        let of = words.next().unwrap_or(run_id).to_owned();
+        Some(Self { run_id: run_id.to_owned(), position: position.parse().ok()?, at, of })
     }
 
     /// As Redis keeps it.
     pub(crate) fn text(&self) -> String {
-        format!("{} {} {}", self.run_id, self.position, self.at.0)
+        format!("{} {} {} {}", self.run_id, self.position, self.at.0, self.of)
     }
 }
 
 /// Asks a server about itself.
 pub(crate) async fn sight(redis: &mut MultiplexedConnection, key: &str) -> RedisResult<Sight> {
     let mut questions = redis::pipe();
-    questions.cmd("INFO").arg("server").arg("replication").arg("portcullis");
+    questions.cmd("INFO").arg("server").arg("replication").arg("stats").arg("portcullis");
     questions.cmd("GET").arg(key);
     questions.ignore_errors();
     let (info, mark): (Value, Value) = questions.query_async(redis).await?;
@@ -144,6 +157,7 @@ pub(crate) async fn sight(redis: &mut MultiplexedConnection, key: &str) -> Redis
         ended_until: Timestamp(
             field("portcullis_before").and_then(|at| at.parse().ok()).unwrap_or(0),
         ),
+        has_evicted: field("evicted_keys").is_none_or(|keys| keys != "0"),
         mark,
     })
 }
@@ -196,8 +210,9 @@ mod tests {
 
     #[test]
     fn a_mark_reads_as_it_was_written_and_rubbish_is_none() {
-        let mark = Mark { run_id: "abc".into(), position: 7, at: Timestamp(9) };
+        let mark = Mark { run_id: "abc".into(), position: 7, at: Timestamp(9), of: "def".into() };
         assert_eq!(Mark::parse(&mark.text()), Some(mark));
+        assert_eq!(Mark::parse("abc 7 9").map(|mark| mark.of), Some("abc".into()));
         for rubbish in ["", "abc", "abc 7", "abc x 9", "abc 7 -1"] {
             assert_eq!(Mark::parse(rubbish), None, "{rubbish}");
         }

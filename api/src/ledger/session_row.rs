@@ -9,6 +9,7 @@ use crate::base::last_use::Uses;
 use crate::base::session_id::SessionId;
 
 /// A session that stands, as MySQL has it.
+#[derive(sqlx::FromRow)]
 pub(super) struct SessionRow {
     pub(super) id: SessionId,
     pub(super) user_id: u64,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use redis::RedisResult;
 
+use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
 use crate::ledger::everybody::has_heard;
 use crate::ledger::hydrate::{Extent, Fault, bring_up_to_date};
@@ -248,13 +249,15 @@ async fn move_mark(ledgers: &Ledgers, lines: &Lines, line: &Arc<Line>, sight: &S
     let (key, mut redis) = (lines.sentinel(), line.ask.clone());
     let Some(mark) = sight.own_mark() else {
         // It went elsewhere with its slot, or another one came with a slot.
-        let anew = Mark { run_id: sight.run_id.clone(), position: 0, at: ledgers.clock.now() };
+        let anew = Mark::of(sight, 0, ledgers.clock.now());
         let set = redis::cmd("SET").arg(&key).arg(anew.text()).exec_async(&mut redis).await;
         drop(lines.heard(line, set));
         return;
     };
     let Ok(position) = position(ledgers, mark.position).await else { return };
-    let next = Mark { position, at: ledgers.clock.now(), ..mark.clone() };
+    // Once ledgers may have gone, it stays unknown how old they are until all were filled in.
+    let at = if mark.at == Timestamp(0) { mark.at } else { ledgers.clock.now() };
+    let next = Mark::of(sight, position, at);
     // In the life that was seen with the mark, and before MySQL was asked: a server that was a
     // replica meanwhile carries the same mark and has not heard what others were told.
     let confirmation = Confirmation { mark: &mark.text(), done: &next, life: &sight.life };

@@ -3,10 +3,10 @@
 
 use redis::Pipeline;
 use serde_json::Value;
-use sqlx::Executor as _;
 use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, Executor as _};
 
-use super::work::{BATCH, Fault, Work, within};
+use super::work::{BATCH, Fault, Work, places, within};
 use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
@@ -21,6 +21,13 @@ use crate::store::transaction::was_sent_away;
 
 /// How often one batch is begun anew before the whole work is.
 const MEETINGS: usize = 20;
+
+/// Which sessions are filled in.
+#[derive(Clone, Copy)]
+enum Which<'a> {
+    Next { after: &'a str, batch: u32 },
+    Of(&'a [u64]),
+}
 
 impl Work<'_> {
     /// Up to when everybody's sessions have ended. Before any session is filled in that began afterwards:
@@ -101,75 +108,132 @@ impl Work<'_> {
         let mut after = String::new();
         let mut batch = BATCH;
         loop {
-            let fence = Fence::ask(&mut self.redis, self.lines.name()).await?;
-            let rows = self.hold_sessions(&after, batch, now).await?;
-            self.note_everybody().await?;
-            let mut pipeline = Pipeline::new();
-            let here: Vec<&SessionRow> =
-                rows.iter().filter(|row| self.holds(row.user_id)).collect();
-            for row in &here {
-                let key = self.ledgers.key(row.user_id);
-                pipeline.add_command(row.change(&self.ledgers.uses).command(
-                    &key,
-                    Timestamp::MAX,
-                    Some(&fence),
-                ));
-            }
-            let refused = self.try_tell(pipeline).await?;
-            let were_held = self.let_go().await?;
-            let is_stale = refused.as_ref().is_some_and(|refusal| refusal.code() == "STALE");
-            if (is_stale || !were_held) && batch > 1 {
+            let next = Which::Next { after: &after, batch };
+            let Some(rows) = self.try_to_fill(next, batch == 1, now).await? else {
                 batch = batch.div_ceil(2).min(BATCH / 2);
                 continue;
-            }
-            if let Some(refusal) = refused {
-                tracing::error!(
-                    target: log::HYDRATE_FILL,
-                    %refusal,
-                    "Redis rejected a session"
-                );
-            }
-            self.counts.sessions += here.len() as u64;
+            };
             let Some(last) = rows.last() else { return Ok(()) };
             last.id.as_str().clone_into(&mut after);
             batch = (batch * 2).min(BATCH);
         }
     }
 
-    /// The next sessions that stand, held until the transaction ends: whatever ends one of them is told
+    /// The same for some users.
+    pub(super) async fn fill_sessions_of(
+        &mut self,
+        users: &[u64],
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let (mut users, mut batch) = (users, users.len());
+        while !users.is_empty() {
+            let (some, rest) = users.split_at(batch.min(users.len()));
+            match self.try_to_fill(Which::Of(some), batch == 1, now).await? {
+                Some(_) => users = rest,
+                None => batch = batch.div_ceil(2),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads some sessions behind a fence and tells them. Nothing if they were told too late, or were
+    /// not held until then; which does not count if there is no smaller batch.
+    async fn try_to_fill(
+        &mut self,
+        which: Which<'_>,
+        is_least: bool,
+        now: Timestamp,
+    ) -> Result<Option<Vec<SessionRow>>, Fault> {
+        let fence = Fence::ask(&mut self.redis, self.lines.name()).await?;
+        let rows = self.hold_sessions(which, now).await?;
+        self.note_everybody().await?;
+        let mut pipeline = Pipeline::new();
+        let here: Vec<&SessionRow> = rows.iter().filter(|row| self.holds(row.user_id)).collect();
+        for row in &here {
+            let key = self.ledgers.key(row.user_id);
+            let change = row.change(&self.ledgers.uses);
+            pipeline.add_command(change.command(&key, Timestamp::MAX, Some(&fence)));
+        }
+        let refused = self.try_tell(pipeline).await?;
+        let were_held = self.let_go().await?;
+        let is_stale = refused.as_ref().is_some_and(|refusal| refusal.code() == "STALE");
+        if (is_stale || !were_held) && !is_least {
+            return Ok(None);
+        }
+        if let Some(refusal) = refused {
+            tracing::error!(
+                target: log::HYDRATE_FILL,
+                %refusal,
+                "Redis rejected a session"
+            );
+        }
+        self.counts.sessions += here.len() as u64;
+        Ok(Some(rows))
+    }
+
+    /// Sessions that stand, held until the transaction ends: whatever ends one of them is told
     /// after what Redis hears of them now. Whoever ends several at once may meet this half-way;
     /// MySQL then sends this one away. Idle ones as well: Redis sees by itself whether they
     /// are, and may know better.
     async fn hold_sessions(
         &mut self,
-        after: &str,
-        batch: u32,
+        which: Which<'_>,
         now: Timestamp,
     ) -> Result<Vec<SessionRow>, Fault> {
         for _ in 0..MEETINGS {
             within(self.db.execute("start transaction")).await?;
-            let asked = standing!(query_as!(
-                SessionRow,
-                r#"select s.id as "id: SessionId", s.user_id,
+            let held = match which {
+                Which::Next { after, batch } => self.next_sessions(after, batch, now).await,
+                Which::Of(users) => self.sessions_of(users, now).await,
+            };
+            match held {
+                Err(Fault::Database(cause)) if was_sent_away(&cause) => {}
+                held => return held,
+            }
+        }
+        Err(Fault::Late)
+    }
+
+    async fn next_sessions(
+        &mut self,
+        after: &str,
+        batch: u32,
+        now: Timestamp,
+    ) -> Result<Vec<SessionRow>, Fault> {
+        let asked = standing!(query_as!(
+            SessionRow,
+            r#"select s.id as "id: SessionId", s.user_id,
                           s.device_info as "device: Json<Value>", s.ip_address,
                           s.created_at as "created_at: Timestamp",
                           s.last_activity as "last_activity: Timestamp",
                           s.expires_at as "expires_at: Timestamp", s.idle_timeout_s
                      from user_sessions s
                     where s.id > ? and "#
-                    + STANDING
-                    + " order by s.id limit ? lock in share mode",
-                after,
-                now,
-                batch,
-            ))
-            .fetch_all(&mut *self.db);
-            match within(asked).await {
-                Err(Fault::Database(cause)) if was_sent_away(&cause) => {}
-                held => return held,
-            }
-        }
-        Err(Fault::Late)
+                + STANDING
+                + " order by s.id limit ? lock in share mode",
+            after,
+            now,
+            batch,
+        ))
+        .fetch_all(&mut *self.db);
+        within(asked).await
+    }
+
+    async fn sessions_of(
+        &mut self,
+        users: &[u64],
+        now: Timestamp,
+    ) -> Result<Vec<SessionRow>, Fault> {
+        let (places, rule) = (places(users.len()), standing!());
+        let select = AssertSqlSafe(format!(
+            "select s.id, s.user_id, s.device_info as device, s.ip_address, s.created_at,
+                    s.last_activity, s.expires_at, s.idle_timeout_s
+               from user_sessions s force index (idx_user_session_user_id)
+              where s.user_id in ({places}) and {rule}
+              order by s.id lock in share mode"
+        ));
+        let asked = users.iter().fold(sqlx::query_as(select), |asked, id| asked.bind(*id));
+        within(asked.bind(now).fetch_all(&mut *self.db)).await
     }
 
     /// False if they were not held until now: a node of a group takes locks away for what was

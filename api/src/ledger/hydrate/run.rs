@@ -1,9 +1,11 @@
 //! The steps, in their order.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::endings::Waiting;
+use super::since::Since;
 use super::work::{Counts, Fault, PATIENCE, Work, within};
 use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
@@ -109,7 +111,11 @@ impl Work<'_> {
         let sight = seen.sight;
         let started = std::time::Instant::now();
         let now = self.ledgers.clock.now();
-        let known = sight.parsed().filter(|mark| self.is_recent(mark, now));
+        let newest = self.newest().await?;
+        let known = sight.parsed().filter(|mark| {
+            let counts = extent == Extent::WhatIsMissing && self.counts(mark, sight);
+            counts && self.is_recent(mark, now) && mark.position <= newest
+        });
         tracing::info!(
             target: log::HYDRATE,
             run_id = sight.run_id,
@@ -121,15 +127,25 @@ impl Work<'_> {
         self.note_everybody().await?;
 
         let waiting = self.waiting().await?;
-        let newest = self.newest().await?;
-        if known.is_none() || extent == Extent::Everything {
-            self.sweep(now).await?;
-        }
-        let from = known.as_ref().map_or(newest, |mark| mark.position.min(newest));
-        let before_sessions = self.fill(now).await?;
+        let from = known.as_ref().map_or(newest, |mark| mark.position);
+        // In a cluster slots may have come since the mark.
+        let mut since = known.as_ref().filter(|_| !seen.is_of_a_cluster).map(Since::new);
+        let changed = match &mut since {
+            Some(since) => self.changed(since, &waiting).await?,
+            None => None,
+        };
+        let before_sessions = match &changed {
+            Some(users) => self.catch_up(users, now).await?,
+            None => self.fill_all(known.is_none(), now).await?,
+        };
         // Before the last looks: what another server was told after this does not count (`lives.rs`),
         // and what it was told before is seen now.
         self.vouch(seen).await?;
+        if let (Some(since), Some(_)) = (&mut since, &changed) {
+            let mut users = BTreeSet::new();
+            self.newly_changed(since, &mut users).await?;
+            self.compare(&users, before_sessions, now).await?;
+        }
         self.tell_endings(from, &waiting, before_sessions).await?;
         if let Some(mark) = &known {
             self.tell_late_endings(mark, from, before_sessions).await?;
@@ -142,6 +158,7 @@ impl Work<'_> {
             target: log::HYDRATE,
             shard = self.lines.name(),
             counts = %self.counts,
+            changed = changed.map(|users| users.len()),
             took = ?started.elapsed(),
             "the ledgers are up to date"
         );
@@ -177,6 +194,25 @@ impl Work<'_> {
         Ok(self.counts)
     }
 
+    /// The ledgers of these users, and nobody else's. From when on sessions were filled in.
+    async fn catch_up(
+        &mut self,
+        users: &BTreeSet<u64>,
+        now: Timestamp,
+    ) -> Result<Timestamp, Fault> {
+        let before_sessions = redis_now(&mut self.redis).await?.minus(Duration::from_millis(1));
+        self.compare(users, before_sessions, now).await?;
+        Ok(before_sessions)
+    }
+
+    /// Everybody's; ends first what MySQL does not have, unless the outbox says so.
+    async fn fill_all(&mut self, sweeps: bool, now: Timestamp) -> Result<Timestamp, Fault> {
+        if sweeps {
+            self.sweep(now).await?;
+        }
+        self.fill(now).await
+    }
+
     /// From when on sessions were filled in.
     async fn fill(&mut self, now: Timestamp) -> Result<Timestamp, Fault> {
         self.fill_watermarks().await?;
@@ -193,6 +229,12 @@ impl Work<'_> {
         within(vouch(&mut self.db, seen, &slots, now)).await
     }
 
+    /// Whether a mark says something of these ledgers: it is about a life that this database knows, and
+    /// no ledger can have gone since.
+    fn counts(&self, mark: &Mark, sight: &Sight) -> bool {
+        self.ledgers.lives.knows(&mark.of) && !sight.has_evicted
+    }
+
     /// Whether the outbox still has everything that happened since. Half of its retention, so that
     /// a clock that has stepped does no harm.
     fn is_recent(&self, mark: &Mark, now: Timestamp) -> bool {
@@ -206,6 +248,7 @@ impl Work<'_> {
             run_id: format!("{HYDRATING}{nonce:016x}"),
             position: known.map_or(0, |mark| mark.position),
             at: known.map_or(Timestamp(0), |mark| mark.at),
+            of: known.map_or_else(|| sight.run_id.clone(), |mark| mark.of.clone()),
         };
         let key = self.lines.sentinel();
         let Some(before) = &sight.mark else {
@@ -218,7 +261,7 @@ impl Work<'_> {
 
     async fn confirm(&mut self, sight: &Sight, mark: &Mark) -> Result<(), Fault> {
         let position = position(self.ledgers, mark.position).await?;
-        let done = Mark { run_id: sight.run_id.clone(), position, at: self.ledgers.clock.now() };
+        let done = Mark::of(sight, position, self.ledgers.clock.now());
         let key = self.lines.sentinel();
         let mark = mark.text();
         let confirmation = Confirmation { mark: &mark, done: &done, life: &sight.life };

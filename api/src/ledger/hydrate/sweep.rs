@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use redis::{Pipeline, Value};
+use redis::{Pipeline, RedisError, Value};
 use sqlx::{AssertSqlSafe, Connection as _};
 
-use super::work::{BATCH, Fault, Work, within};
+use super::work::{BATCH, Fault, Work, places, within};
 use crate::base::clock::Timestamp;
 use crate::store::standing::standing;
 
@@ -27,7 +27,7 @@ impl Work<'_> {
     }
 
     /// Redis is asked first: a session that it has was committed before, so MySQL must know it.
-    async fn sweep_keys(&mut self, keys: Vec<Vec<u8>>, now: Timestamp) -> Result<(), Fault> {
+    pub(super) async fn sweep_keys(&mut self, keys: Vec<Vec<u8>>, now: Timestamp) -> Result<(), Fault> {
         if keys.is_empty() {
             // MySQL ends sessions that have gone silent, and the lock with them.
             return within(self.db.ping()).await;
@@ -36,10 +36,12 @@ impl Work<'_> {
         for key in &keys {
             pipeline.cmd("AUTH.SESSION").arg("LIST").arg(key);
         }
-        let lists: Vec<Vec<Value>> = pipeline.query_async(&mut self.redis).await?;
+        let (lists, refused) = self.ask(pipeline).await?;
+        refused.map_or(Ok(()), |refusal| Err(RedisError::from(refusal)))?;
+        let lists = lists.iter().map(|list| list.as_sequence().unwrap_or_default());
         let held: Vec<(&[u8], String)> = keys
             .iter()
-            .zip(&lists)
+            .zip(lists)
             .flat_map(|(key, list)| list.iter().map(move |session| (key.as_slice(), id(session))))
             .collect();
         let ids: Vec<&str> = held.iter().map(|(_, id)| id.as_str()).collect();
@@ -57,8 +59,7 @@ impl Work<'_> {
     async fn standing(&mut self, ids: &[&str], now: Timestamp) -> Result<HashSet<String>, Fault> {
         let mut found = HashSet::new();
         for ids in ids.chunks(BATCH as usize) {
-            let places = vec!["?"; ids.len()].join(", ");
-            let rule = standing!();
+            let (places, rule) = (places(ids.len()), standing!());
             let select = AssertSqlSafe(format!(
                 "select s.id from user_sessions s where s.id in ({places}) and {rule}"
             ));

@@ -137,22 +137,32 @@ impl Work<'_> {
         refused.map_or(Ok(()), |refusal| Err(RedisError::from(refusal).into()))
     }
 
-    /// The same; gives back a refusal that concerns one entry only. About a key that holds
-    /// something else Redis never says OK.
+    /// The same; gives back a refusal that concerns one entry only.
     pub(super) async fn try_tell(
         &mut self,
-        mut pipeline: Pipeline,
+        pipeline: Pipeline,
     ) -> Result<Option<ServerError>, Fault> {
+        let (_, refused) = self.ask(pipeline).await?;
+        (self.report)(&self.counts);
+        tracing::debug!(target: log::HYDRATE_FILL, told = %self.counts, "some of it was told");
+        Ok(refused)
+    }
+
+    /// One round trip: what was answered, and a refusal that concerns one entry only. About a key that
+    /// holds something else Redis never says OK.
+    pub(super) async fn ask(
+        &mut self,
+        mut pipeline: Pipeline,
+    ) -> Result<(Vec<Value>, Option<ServerError>), Fault> {
         if pipeline.is_empty() {
-            return Ok(None);
+            return Ok((Vec::new(), None));
         }
         pipeline.ignore_errors();
         let replies: Vec<Value> = pipeline.query_async(&mut self.redis).await?;
-        (self.report)(&self.counts);
-        tracing::debug!(target: log::HYDRATE_FILL, told = %self.counts, "some of it was told");
         let mut refused = None;
-        for reply in replies {
+        for reply in &replies {
             let Value::ServerError(refusal) = reply else { continue };
+            let refusal = refusal.clone();
             match refusal.code() {
                 // It is somebody else's business now.
                 "MOVED" | "ASK" => self.lost.add(slot_in(refusal)?),
@@ -172,8 +182,13 @@ impl Work<'_> {
                 _ => return Err(RedisError::from(refusal).into()),
             }
         }
-        Ok(refused)
+        Ok((replies, refused))
     }
+}
+
+/// Places for so many parameters.
+pub(super) fn places(count: usize) -> String {
+    vec!["?"; count].join(", ")
 }
 
 /// Which slot is elsewhere.

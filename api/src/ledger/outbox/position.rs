@@ -16,8 +16,9 @@ use sqlx::MySqlPool;
 use crate::ledger::ledgers::Ledgers;
 use crate::store::transaction::Transaction;
 
-/// How many rows are looked at in one go.
+/// How many rows are looked at in one go, and how often one after the other.
 const STEP: u32 = 10_000;
+const STEPS: usize = 10;
 
 /// The row up to which everything has been delivered and nothing can be added, at least `known`.
 pub(crate) async fn position(ledgers: &Ledgers, known: u64) -> sqlx::Result<u64> {
@@ -34,8 +35,15 @@ pub(crate) async fn position(ledgers: &Ledgers, known: u64) -> sqlx::Result<u64>
     if wanted <= known {
         return Ok(known);
     }
-    let held = ledgers.store.in_time(up_to_held(&ledgers.store.pool, known, wanted));
-    Ok(held.await.unwrap_or(known))
+    let mut reached = known;
+    for _ in 0..STEPS {
+        let held = ledgers.store.in_time(up_to_held(&ledgers.store.pool, reached, wanted));
+        match held.await {
+            Ok(next) if next > reached => reached = next,
+            Ok(_) | Err(_) => break,
+        }
+    }
+    Ok(reached)
 }
 
 /// The last row after `known`, up to `wanted` and within one step, before which nobody holds any:

@@ -1,0 +1,235 @@
+//! Only what may have changed since the mark, user by user.
+//!
+//! Whatever changes a ledger has either a row in the outbox that names its user, or is the use of a
+//! session, which stands in that session's row. So ledgers that were complete at the mark are complete
+//! again once these users have been compared with MySQL, whatever the rows say. How late somebody may be
+//! seen is said in ARCHITECTURE.md.
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use redis::{Pipeline, RedisError, Value};
+use sqlx::AssertSqlSafe;
+
+use super::endings::Waiting;
+use super::work::{BATCH, Fault, Work, places, within};
+use crate::base::clock::Timestamp;
+use crate::ledger::change::Change;
+use crate::ledger::sentinel::Mark;
+
+/// If more is to be compared, all of it is filled in, which is faster.
+const MOST_USERS: usize = 100_000;
+const MOST_ROWS: usize = 1_000_000;
+/// How many users are compared at a time.
+const USERS: usize = 250;
+/// How many sessions are looked through at a time.
+const LOOKED_THROUGH: u64 = 200_000;
+/// How far the clocks of two hosts may be apart before a use, or the beginning in a row that was committed
+/// late, is passed over: a session is refused then until its next use.
+const APART: Duration = Duration::from_secs(10);
+
+/// What has been seen of the changes since the mark.
+pub(super) struct Since {
+    /// After which row.
+    from: u64,
+    at: Timestamp,
+    rows: HashSet<u64>,
+}
+
+impl Since {
+    pub(super) fn new(mark: &Mark) -> Self {
+        Self { from: mark.position, at: mark.at.minus(APART), rows: HashSet::new() }
+    }
+}
+
+impl Work<'_> {
+    /// The users whose ledgers may have changed; nothing if there are too many. `waiting` names those of
+    /// rows that wait, wherever they are.
+    pub(super) async fn changed(
+        &mut self,
+        since: &mut Since,
+        waiting: &[Waiting],
+    ) -> Result<Option<BTreeSet<u64>>, Fault> {
+        let mut users: BTreeSet<u64> = waiting.iter().map(|row| row.user_id).collect();
+        let is_whole = self.newly_changed(since, &mut users).await?
+            && self.tell_uses(since.at, &mut users).await?;
+        Ok(is_whole.then_some(users))
+    }
+
+    /// Adds the users of rows that were not seen before; false if there are too many.
+    pub(super) async fn newly_changed(
+        &mut self,
+        since: &mut Since,
+        users: &mut BTreeSet<u64>,
+    ) -> Result<bool, Fault> {
+        let mut after = since.from;
+        let mut late = (since.at, 0);
+        let mut has_late = true;
+        loop {
+            let asked = sqlx::query!(
+                "select id, user_id from revocation_outbox force index (primary)
+                  where id > ? order by id limit ?",
+                after,
+                BATCH,
+            )
+            .map(|row| (row.id, row.user_id))
+            .fetch_all(&mut *self.db);
+            let mut rows = within(asked).await?;
+            let has_more = rows.len() == BATCH as usize;
+            after = rows.last().map_or(after, |(id, _)| *id);
+            if has_late {
+                let (old, next) = self.late_rows(late, since.from).await?;
+                has_late = old.len() == BATCH as usize;
+                late = next;
+                rows.extend(old);
+            }
+            let new = rows.into_iter().filter(|(id, _)| since.rows.insert(*id));
+            let new: Vec<u64> = new.map(|(_, user_id)| user_id).collect();
+            users.extend(new.into_iter().filter(|user_id| self.holds(*user_id)));
+            if users.len() > MOST_USERS || since.rows.len() > MOST_ROWS {
+                return Ok(false);
+            }
+            if !has_more && !has_late {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Rows up to `until` that Redis had not confirmed by then: in a group of servers they may have been
+    /// committed behind the mark. Also where the next ones begin.
+    async fn late_rows(
+        &mut self,
+        (at, after): (Timestamp, u64),
+        until: u64,
+    ) -> Result<(Vec<(u64, u64)>, (Timestamp, u64)), Fault> {
+        let asked = sqlx::query!(
+            r#"select id, user_id, delivered_at as "at!: Timestamp"
+                 from revocation_outbox force index (idx_outbox_delivered_at)
+                where (delivered_at > ? or (delivered_at = ? and id > ?)) and id <= ?
+                order by delivered_at, id limit ?"#,
+            at,
+            at,
+            after,
+            until,
+            BATCH,
+        )
+        .fetch_all(&mut *self.db);
+        let rows = within(asked).await?;
+        let next = rows.last().map_or((at, after), |last| (last.at, last.id));
+        Ok((rows.into_iter().map(|row| (row.id, row.user_id)).collect(), next))
+    }
+
+    /// Tells when sessions were last used, if that was after `at`. Whoever has one that Redis does not
+    /// know as live is added to the users; false if there are too many.
+    async fn tell_uses(
+        &mut self,
+        at: Timestamp,
+        users: &mut BTreeSet<u64>,
+    ) -> Result<bool, Fault> {
+        let mut after = 0;
+        loop {
+            let asked = sqlx::query_scalar!(
+                "select user_id from user_sessions force index (idx_user_session_user_id)
+                  where user_id > ? order by user_id limit 1 offset ?",
+                after,
+                LOOKED_THROUGH,
+            )
+            .fetch_optional(&mut *self.db);
+            let until = within(asked).await?;
+            let asked = sqlx::query!(
+                r#"select id, user_id, last_activity as "at: Timestamp"
+                     from user_sessions force index (idx_user_session_user_id)
+                    where user_id > ? and user_id <= ? and is_active and last_activity > ?"#,
+                after,
+                until.unwrap_or(u64::MAX),
+                at,
+            )
+            .map(|row| Used { session: row.id, user_id: row.user_id, at: row.at })
+            .fetch_all(&mut *self.db);
+            let mut used = within(asked).await?;
+            used.retain(|it| self.holds(it.user_id));
+            for some in used.chunks(BATCH as usize) {
+                self.tell_used(some, users).await?;
+            }
+            if users.len() > MOST_USERS {
+                return Ok(false);
+            }
+            let Some(until) = until else { return Ok(true) };
+            after = until;
+        }
+    }
+
+    async fn tell_used(&mut self, used: &[Used], users: &mut BTreeSet<u64>) -> Result<(), Fault> {
+        let mut pipeline = Pipeline::new();
+        for Used { session, user_id, at } in used {
+            let at = self.ledgers.uses.last_used(session, *at);
+            let touch = pipeline.cmd("AUTH.SESSION").arg("TOUCH").arg(self.ledgers.key(*user_id));
+            touch.arg(session).arg("AT").arg(at.0);
+        }
+        let (replies, refused) = self.ask(pipeline).await?;
+        refused.map_or(Ok(()), |refusal| Err(RedisError::from(refusal)))?;
+        let unknown = used.iter().zip(replies).filter(|(_, reply)| *reply == Value::Int(0));
+        users.extend(unknown.map(|(it, _)| it.user_id));
+        Ok(())
+    }
+
+    /// Makes the ledgers of these users what MySQL says. Endings come before sessions, and no watermark
+    /// goes beyond `before_sessions`.
+    pub(super) async fn compare(
+        &mut self,
+        users: &BTreeSet<u64>,
+        before_sessions: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let users: Vec<u64> = users.iter().copied().collect();
+        for users in users.chunks(USERS) {
+            let keys = users.iter().map(|id| self.ledgers.key(*id).into_bytes()).collect();
+            self.sweep_keys(keys, now).await?;
+            let mut pipeline = Pipeline::new();
+            for (user_id, change) in self.endings_of(users, now).await? {
+                let key = self.ledgers.key(user_id);
+                pipeline.add_command(change.command(&key, before_sessions, None));
+            }
+            self.tell(pipeline).await?;
+            self.fill_sessions_of(users, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Watermarks, and the access tokens that were revoked one by one.
+    async fn endings_of(
+        &mut self,
+        users: &[u64],
+        now: Timestamp,
+    ) -> Result<Vec<(u64, Change)>, Fault> {
+        let places = places(users.len());
+        let select = AssertSqlSafe(format!(
+            "select id, tokens_valid_after from users
+              where id in ({places}) and tokens_valid_after is not null"
+        ));
+        let asked = users.iter().fold(sqlx::query_as(select), |asked, id| asked.bind(*id));
+        let watermarks: Vec<(u64, Timestamp)> = within(asked.fetch_all(&mut *self.db)).await?;
+        let select = AssertSqlSafe(format!(
+            "select user_id, lower(hex(token_hash)), token_expiry
+               from token_blacklist_enhanced force index (idx_blacklist_user_id)
+              where user_id in ({places}) and token_type = 'access' and token_expiry > ?"
+        ));
+        let asked = users.iter().fold(sqlx::query_as(select), |asked, id| asked.bind(*id));
+        let revoked: Vec<(u64, String, Timestamp)> =
+            within(asked.bind(now).fetch_all(&mut *self.db)).await?;
+        self.counts.watermarks += watermarks.len() as u64;
+        self.counts.revocations += revoked.len() as u64;
+        let watermarks = watermarks.into_iter().map(|(id, at)| (id, Change::RevokeAll { at }));
+        let revoked = revoked.into_iter().map(|(user_id, digest, expires_at)| {
+            (user_id, Change::Blacklist { digest, expires_at })
+        });
+        Ok(watermarks.chain(revoked).collect())
+    }
+}
+
+/// When a session was last used.
+struct Used {
+    session: String,
+    user_id: u64,
+    at: Timestamp,
+}
