@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::proxy::{Proxy, Wound};
 use crate::stage::{Stage, stage};
-use crate::talk::{agree, ask, confirming, eventually, ready};
+use crate::talk::{agree, ask, confirming, eventually, mark, ready};
 
 struct Three {
     stage: Stage,
@@ -148,7 +148,7 @@ async fn one_instance_fills_an_empty_redis_and_all_believe_it_afterwards() {
     redis::cmd("FLUSHALL").exec(&mut auth.redis.connection()).unwrap();
     agree(auth).await;
     three.all_ready();
-    assert_eq!(three.calls("auth.confirm"), 1);
+    assert_eq!(three.calls("auth.confirm"), 2, "that work goes on, and that it is done");
     for client in three.clients() {
         assert!(client.is_good(&alice.access).await);
         assert!(!client.is_good(&bob.access).await);
@@ -179,11 +179,7 @@ async fn whoever_is_killed_while_filling_redis_another_takes_over() {
     let settings = settings.map(|(name, value)| (name.to_owned(), value));
     let log = directory.path().join("log");
     let other = Process::start(binary_path(), &["hydrate"], &settings, &log);
-    let mark = || -> String {
-        let mut get = redis::cmd("GET");
-        get.arg("portcullis:sentinel:user:").query(&mut auth.redis.connection()).unwrap()
-    };
-    eventually("the other is at work", async || mark().starts_with("hydrating-"));
+    eventually("the other is at work", async || mark(&auth.redis).starts_with("hydrating-"));
     for login in &people {
         let mut lose = redis::cmd("DEL");
         lose.arg(format!("user:{}", login.user_id)).exec(&mut auth.redis.connection()).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use portcullis_tests::{Database, Login, Redis, Service};
 use serde_json::json;
 
-use crate::talk::{accepted, ask, confirming, eventually, ready};
+use crate::talk::{accepted, ask, confirming, eventually, mark, ready, set_mark};
 
 async fn on(redis: Redis) -> Service {
     let auth = Service::on(redis, &Database::shared().fresh_database("faults"), |_| {}).await;
@@ -72,7 +72,7 @@ async fn a_snapshot_older_than_a_logout_brings_no_one_back() {
 async fn ledgers_of_unknown_age_are_swept() {
     let mut auth = on(confirming().start()).await;
     let people = logins(&auth, 2).await;
-    redis::cmd("DEL").arg("portcullis:sentinel:user:").exec(&mut auth.redis.connection()).unwrap();
+    set_mark(&auth.redis, "nobody knows");
     redis::cmd("SAVE").exec(&mut auth.redis.connection()).unwrap();
     log_out(&auth, &people[0]).await;
     sqlx::query("delete from revocation_outbox").execute(auth.db()).await.unwrap();
@@ -117,13 +117,12 @@ async fn what_was_committed_behind_the_mark_is_told_again_as_well() {
     let people = logins(&auth, 2).await;
     let newest = "select cast(max(id) as signed) from revocation_outbox where id > ?";
     let newest = auth.count(newest, 0).await;
-    let key = "portcullis:sentinel:user:";
-    let mut redis = auth.redis.connection();
-    let mark: String = redis::cmd("GET").arg(key).query(&mut redis).unwrap();
-    let [run_id, _, at, _] = mark.split(' ').collect::<Vec<_>>()[..] else { panic!("{mark}") };
-    let ahead = format!("{run_id} {} {at}", newest + 1);
-    redis::cmd("SET").arg(key).arg(ahead).exec(&mut redis).unwrap();
-    redis::cmd("SAVE").exec(&mut redis).unwrap();
+    let mark = mark(&auth.redis);
+    let mut words: Vec<&str> = mark.split(' ').collect();
+    let ahead = (newest + 1).to_string();
+    words[1] = &ahead;
+    set_mark(&auth.redis, &words.join(" "));
+    redis::cmd("SAVE").exec(&mut auth.redis.connection()).unwrap();
     assert!(log_out(&auth, &people[0]).await);
     auth.redis.kill();
     auth.redis.start_again();

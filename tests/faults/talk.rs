@@ -73,3 +73,26 @@ pub(crate) fn ask(auth: &Service, login: &Login) -> String {
     check.arg("SESSION").arg(&login.session);
     check.query(&mut auth.redis.connection()).unwrap_or_else(|error| error.to_string())
 }
+
+/// The mark of whoever brought the ledgers up to date; nothing if there is none.
+pub(crate) fn mark(redis: &Redis) -> String {
+    info(redis, "portcullis_mark")
+}
+
+/// Puts another one in its place, whatever it is.
+pub(crate) fn set_mark(redis: &Redis, mark: &str) {
+    let run_id = info(redis, "run_id");
+    let mut note = redis::cmd("AUTH.CONFIRM");
+    note.arg(run_id).arg("NOTE").arg("MARK").arg(mark);
+    note.exec(&mut redis.connection()).unwrap();
+}
+
+/// What `INFO` says under this name; nothing if Redis does not answer.
+pub(crate) fn info(redis: &Redis, name: &str) -> String {
+    let Ok(mut connection) = redis.try_connection() else { return String::new() };
+    let mut info = redis::cmd("INFO");
+    let info: String =
+        info.arg("server").arg("portcullis").query(&mut connection).unwrap_or_default();
+    let field = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    field.unwrap_or_default().trim().to_owned()
+}

@@ -99,13 +99,12 @@ fn a_mark_can_be_shown_on_a_line_and_options_come_once() {
             "FORGET FORGET",
             "MARK a FORGET",
             "PX 5 FORGET",
-            "NOTE",
-            "NOTE LIFE 1",
             "NOTE PX 5 MARK a",
             "NOTE NOTE MARK a",
         ] {
             assert_eq!(confirm(&mut talk, options, &[]), "ERR syntax error", "{options}");
         }
+        assert_eq!(confirm(&mut talk, "NOTE", &[]), "OK", "it notes nothing");
         let told = confirm(&mut talk, "BEFORE soon", &[]);
         assert_eq!(told, "ERR value is not an integer or out of range");
         assert_eq!(mark(&mut talk), "a:b");

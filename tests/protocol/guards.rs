@@ -78,6 +78,14 @@ fn without_a_sweep_old_data_keeps_what_has_ended() {
 }
 
 #[test]
+fn what_came_since_the_mark_is_compared_and_nobody_else_is_missed() {
+    // Nobody puts back what a hydration has missed.
+    must_hold(&RESTARTED, Rules::without(&[Guard::Repair]));
+    let trace = must_break(&RESTARTED, Rules::without(&[Guard::Repair, Guard::ComparesChanged]));
+    assert_tells(&trace, &["starts from what was saved", "lives and is refused for ever"]);
+}
+
+#[test]
 fn f_02_a_mark_beyond_an_open_transaction_loses_its_end() {
     let trace = must_break(&OVERTAKEN, Rules::without(&[Guard::OpenTransactions]));
     assert_tells(&trace, &["commits row 2", "starts from what was saved", COMES_BACK]);

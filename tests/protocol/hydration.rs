@@ -4,9 +4,11 @@
 //! look      run id, life and mark
 //! mark      says that work goes on
 //! outbox    what waits already, and the newest row
-//! sweep     if the age of the data is unknown: what Redis has and MySQL has not is ended
+//! sweep     what Redis has and MySQL has not is ended
 //! endings   watermarks
-//! fill      a token, what is live, its beginnings
+//! fill      a token, what is live, its beginnings; with these three nothing is done about a user of
+//!           whom no row came since the mark, if the age of the data is known
+//! again     once more, if one came meanwhile
 //! tell      endings from the outbox again
 //! look      endings that wait and were not told yet, until there are none: the last look
 //! confirm   mark and AUTH.CONFIRM in one step
@@ -32,6 +34,8 @@ pub(crate) struct Hydration {
     mark: Mark,
     waiting: Vec<u8>,
     newest: u8,
+    /// The rows that came since the mark, when it looked last. Nothing before it looked.
+    since: Option<Vec<u8>>,
     /// Rows whose endings it has told.
     told: Vec<u8>,
     held: Set,
@@ -50,6 +54,7 @@ pub(crate) enum Step {
     Sweep,
     Endings,
     Fill,
+    Again,
     Tell,
     MarkTold,
     Look,
@@ -91,6 +96,7 @@ impl World {
             mark,
             waiting,
             newest,
+            since: None,
             told,
             held,
             looked,
@@ -144,8 +150,7 @@ impl World {
             Step::Outbox => {
                 it.waiting = self.truth.waiting();
                 it.newest = self.truth.newest();
-                let sweeps = !it.mark.is_known && rules.has(Guard::Sweep);
-                (if sweeps { Step::List } else { Step::Endings }, Vec::new())
+                (self.first_step(it, rules), Vec::new())
             }
             Step::List => {
                 let server = self.server_at(it.connection);
@@ -164,8 +169,12 @@ impl World {
                 (next, watermark.into_iter().collect())
             }
             Step::Fill => {
-                let next = if last { Step::Tell } else { Step::MarkTold };
+                let next = if last { Step::Again } else { Step::MarkTold };
                 (next, self.beginnings(it, rules))
+            }
+            Step::Again => {
+                let again = it.mark.is_known && self.has_changed(it, rules);
+                (if again { Step::List } else { Step::Tell }, Vec::new())
             }
             Step::Tell => {
                 let next = if last { Step::MarkTold } else { Step::Fill };
@@ -187,6 +196,24 @@ impl World {
         };
         it.step = step;
         commands
+    }
+
+    fn first_step(&self, it: &mut Hydration, rules: Rules) -> Step {
+        let may_lack = self.has_changed(it, rules) || !it.mark.is_known;
+        match (may_lack, rules.has(Guard::EndingsReadLast)) {
+            (true, _) if rules.has(Guard::Sweep) => Step::List,
+            (true, _) => Step::Endings,
+            (false, true) => Step::Again,
+            (false, false) => Step::Tell,
+        }
+    }
+
+    /// Whether a row came since the mark, or since it looked last.
+    fn has_changed(&self, it: &mut Hydration, rules: Rules) -> bool {
+        let rows = self.truth.visible(it.from(), &it.waiting);
+        let seen = it.since.replace(rows).unwrap_or_default();
+        let is_new = |row: &u8| !seen.contains(row);
+        rules.has(Guard::ComparesChanged) && it.since.iter().flatten().any(is_new)
     }
 
     fn look(&self, it: &mut Hydration, rules: Rules) -> (Step, Vec<Command>) {

@@ -27,8 +27,10 @@ pub(crate) enum Guard {
     EndedNotBegun,
     /// Hydration reads the endings in the outbox after it has filled in the sessions.
     EndingsReadLast,
-    /// Hydration ends what Redis has and MySQL has not, where the data is of unknown age.
+    /// Hydration ends what Redis has and MySQL has not.
     Sweep,
+    /// Where the age of the data is known, hydration compares whoever has a row since.
+    ComparesChanged,
     /// The mark stays before the oldest transaction that is open.
     OpenTransactions,
     /// Hydration looks at everything that waits before it confirms, whatever its number.

@@ -74,7 +74,7 @@ impl Ledgers {
         let Some((word, at)) = self.word_about_everybody(line) else { return Ok(()) };
         let redis = &mut line.tell.clone();
         word.exec_async(redis).await?;
-        self.wait_for_replicas(lines, redis).await?;
+        self.wait_for_replicas(line).await?;
         has_heard(lines, line, at);
         Ok(())
     }

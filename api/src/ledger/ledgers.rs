@@ -47,6 +47,8 @@ pub struct Parts {
     /// How long Redis may take, and both stores, one after the other.
     pub(super) deadline: Duration,
     pub(super) stores_deadline: Duration,
+    /// For how long a server's ledgers are vouched for; without an end if nothing is set.
+    pub(super) confirm_lease: Option<Duration>,
     /// How long the outbox keeps what was delivered.
     pub(super) outbox_retention: Duration,
     pub(crate) store: Store,
@@ -102,6 +104,7 @@ impl Ledgers {
             replicas: stores.redis_wait_replicas,
             deadline,
             stores_deadline: stores.deadline(),
+            confirm_lease: stores.confirm_lease(),
             outbox_retention: stores.outbox_retention,
             store,
             clock,

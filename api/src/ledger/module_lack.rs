@@ -5,7 +5,7 @@
 pub enum Lack {
     /// It is not loaded.
     Missing,
-    /// It knows no fence, which this service needs.
+    /// It knows no fence or keeps no mark, which this service needs.
     TooOld,
 }
 
@@ -13,7 +13,8 @@ impl Lack {
     /// What the section `portcullis` of a server's `INFO` says; `None` if all is well.
     pub fn seen_in(info: &str) -> Option<Self> {
         let has = |name: &str| info.lines().any(|line| line.starts_with(name));
-        match (has("portcullis_version:"), has("portcullis_fence_life:")) {
+        let has_all = has("portcullis_fence_life:") && has("portcullis_mark:");
+        match (has("portcullis_version:"), has_all) {
             (_, true) => None,
             (true, false) => Some(Self::TooOld),
             (false, false) => Some(Self::Missing),
@@ -45,6 +46,8 @@ mod tests {
         assert_eq!(seen(""), Some(Lack::Missing));
         let old = "# portcullis\r\nportcullis_version:0.0.9\r\nportcullis_confirmed:1\r\n";
         assert_eq!(seen(old), Some(Lack::TooOld));
-        assert_eq!(seen(&format!("{old}portcullis_fence_life:7\r\n")), None);
+        let old = format!("{old}portcullis_fence_life:7\r\n");
+        assert_eq!(seen(&old), Some(Lack::TooOld));
+        assert_eq!(seen(&format!("{old}portcullis_mark:\r\n")), None);
     }
 }

@@ -1,12 +1,16 @@
 //! The mark that a Redis carries once its ledgers have been brought up to date.
 //!
 //! It holds the run id of the life it was written in, the outbox row up to which that life had
-//! heard everything, and when that was. A snapshot takes it along, so that what comes out of the
-//! snapshot later can be told how far behind it is. It is only ever replaced by whoever knows what
-//! stood there before: a mark that was wiped out together with the ledgers does not come back.
+//! heard everything, and when that was. The module keeps it beside the ledgers, in no key: it is saved,
+//! replicated and lost with them, and nobody can copy it to others. So what comes out of a snapshot later
+//! can be told how far behind it is. It is only ever replaced by whoever knows what stood there before:
+//! a mark that was wiped out together with the ledgers does not come back.
+
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, RedisResult, Value};
+use redis::{Cmd, RedisResult};
+use sha2::{Digest as _, Sha256};
 
 use crate::base::clock::Timestamp;
 
@@ -36,8 +40,10 @@ pub(crate) struct Sight {
     pub(crate) ended_until: Timestamp,
     /// Keys were thrown out for want of memory since it started, and ledgers perhaps among them.
     pub(crate) has_evicted: bool,
-    /// The mark as it stands.
-    pub(crate) mark: Option<String>,
+    /// The mark as it stands; nothing if there is none.
+    pub(crate) mark: String,
+    /// What marks of these ledgers are told by from those of others on the same server.
+    which: String,
 }
 
 /// What a mark says.
@@ -51,18 +57,24 @@ pub(crate) struct Mark {
     pub(crate) at: Timestamp,
     /// The life in which that was so.
     pub(crate) of: String,
+    /// Of which ledgers, should others have been on the server.
+    which: String,
 }
 
 impl Sight {
-    /// Whether the ledgers here lack nothing. In a cluster the mark goes with its slot, so there it
-    /// counts only if it says that work goes on.
-    pub(crate) fn is_up_to_date(&self, is_of_a_cluster: bool) -> bool {
-        let is_ours = |mark: &Mark| mark.run_id == self.run_id;
-        let is_marked = match self.parsed() {
-            Some(mark) if is_of_a_cluster => !mark.run_id.starts_with(HYDRATING),
-            mark => is_of_a_cluster || mark.as_ref().is_some_and(is_ours),
-        };
-        self.is_primary && self.is_confirmed && is_marked
+    /// Whether the ledgers here lack nothing.
+    pub(crate) fn is_up_to_date(&self) -> bool {
+        self.is_primary && self.is_confirmed && self.own_mark().is_some()
+    }
+
+    /// Whether they would lack nothing if somebody vouched for them.
+    pub(crate) fn lacks_a_word(&self) -> bool {
+        self.is_primary && !self.is_confirmed && self.own_mark().is_some()
+    }
+
+    /// Whether it is vouched for by somebody who has left no mark, as earlier versions do.
+    pub(crate) fn lacks_a_mark(&self) -> bool {
+        self.is_primary && self.is_confirmed && self.mark.is_empty()
     }
 
     /// Refuses a node of a cluster where one server is expected to have all users, and the reverse.
@@ -94,7 +106,8 @@ impl Sight {
             is_confirmed: true,
             ended_until: Timestamp(0),
             has_evicted: false,
-            mark: None,
+            mark: String::new(),
+            which: String::new(),
         }
     }
 
@@ -103,46 +116,56 @@ impl Sight {
         self.is_primary
     }
 
+    /// The mark, if it is about these ledgers.
     pub(crate) fn parsed(&self) -> Option<Mark> {
-        self.mark.as_deref().and_then(Mark::parse)
+        Mark::parse(&self.mark).filter(|mark| mark.which == self.which)
     }
 }
 
 impl Mark {
     /// What is written in this life. Where ledgers may have gone nobody knows how old they are.
     pub(crate) fn of(sight: &Sight, position: u64, at: Timestamp) -> Self {
-        let (run_id, of) = (sight.run_id.clone(), sight.run_id.clone());
-        Self { run_id, position, at: if sight.has_evicted { Timestamp(0) } else { at }, of }
+        let (run_id, of, which) = (&sight.run_id, &sight.run_id, &sight.which);
+        let at = if sight.has_evicted { Timestamp(0) } else { at };
+        Self { run_id: run_id.clone(), position, at, of: of.clone(), which: which.clone() }
     }
 
-    /// An earlier version names no other life than the one it was written in.
+    /// What is written while ledgers are being brought up to date, with what is known of their age.
+    pub(crate) fn of_work(sight: &Sight, nonce: u64, known: Option<&Self>) -> Self {
+        let mark =
+            Self { run_id: format!("{HYDRATING}{nonce:016x}"), ..Self::of(sight, 0, Timestamp(0)) };
+        match known {
+            Some(known) => Self { run_id: mark.run_id, ..known.clone() },
+            None => mark,
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let mut words = text.split(' ');
-        let (run_id, position, at) = (words.next()?, words.next()?, words.next()?);
-        let at = Timestamp(at.parse().ok()?);
-        let of = words.next().unwrap_or(run_id).to_owned();
-        Some(Self { run_id: run_id.to_owned(), position: position.parse().ok()?, at, of })
+        let mut word = || words.next().map(str::to_owned);
+        let (run_id, position, at, of, which) = (word()?, word()?, word()?, word()?, word()?);
+        let (position, at) = (position.parse().ok()?, Timestamp(at.parse().ok()?));
+        Some(Self { run_id, position, at, of, which })
     }
 
     /// As Redis keeps it.
     pub(crate) fn text(&self) -> String {
-        format!("{} {} {} {}", self.run_id, self.position, self.at.0, self.of)
+        let Self { run_id, position, at: Timestamp(at), of, which } = self;
+        format!("{run_id} {position} {at} {of} {which}")
     }
 }
 
-/// Asks a server about itself.
-pub(crate) async fn sight(redis: &mut MultiplexedConnection, key: &str) -> RedisResult<Sight> {
-    let mut questions = redis::pipe();
-    questions.cmd("INFO").arg("server").arg("replication").arg("stats").arg("portcullis");
-    questions.cmd("GET").arg(key);
-    questions.ignore_errors();
-    let (info, mark): (Value, Value) = questions.query_async(redis).await?;
-    let info: String = redis::from_redis_value(info.extract_error()?)?;
-    let mark = match mark {
-        // The slot of the mark has gone elsewhere, and the mark with it.
-        Value::ServerError(refusal) if ["MOVED", "ASK"].contains(&refusal.code()) => None,
-        mark => redis::from_redis_value(mark.extract_error()?)?,
-    };
+/// What marks of ledgers with this prefix are told by.
+fn which(prefix: &str) -> String {
+    let digest = Sha256::digest(prefix);
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Asks a server about itself, and about the ledgers whose keys begin with this.
+pub(crate) async fn sight(redis: &mut MultiplexedConnection, prefix: &str) -> RedisResult<Sight> {
+    let mut question = redis::cmd("INFO");
+    question.arg("server").arg("replication").arg("stats").arg("portcullis");
+    let info: String = question.query_async(redis).await?;
     let field = |name: &str| {
         info.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'))
     };
@@ -158,63 +181,96 @@ pub(crate) async fn sight(redis: &mut MultiplexedConnection, key: &str) -> Redis
             field("portcullis_before").and_then(|at| at.parse().ok()).unwrap_or(0),
         ),
         has_evicted: field("evicted_keys").is_none_or(|keys| keys != "0"),
-        mark,
+        mark: field("portcullis_mark").unwrap_or_default().to_owned(),
+        which: which(prefix),
     })
 }
 
-/// Replaces the mark if it still is what it was; false if it is not.
-pub(crate) async fn replace(
+/// Replaces the mark that was seen, if it is still there and so are the ledgers that were seen; false if
+/// not. Whether anybody vouches for them stays as it is.
+pub(crate) async fn note(
     redis: &mut MultiplexedConnection,
-    key: &str,
-    from: &str,
+    sight: &Sight,
     to: &Mark,
 ) -> RedisResult<bool> {
-    let script = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-        redis.call('SET', KEYS[1], ARGV[2])
-        return 1";
-    eval(script, key, from, to).query_async(redis).await
+    let mut command = word(sight);
+    command.arg("NOTE").arg("MARK").arg(to.text()).arg("IF").arg(&sight.mark);
+    done(command.query_async(redis).await)
 }
 
-/// What is confirmed: that the mark is still there which said that work goes on, and that these are
-/// still the ledgers it was done on.
-#[derive(Clone, Copy)]
-pub(crate) struct Confirmation<'a> {
-    pub(crate) mark: &'a str,
-    pub(crate) done: &'a Mark,
-    pub(crate) life: &'a str,
-}
-
-/// Replaces the mark and tells the module that this life's ledgers are up to date, in one step; once
-/// they are, that says nothing new. False if the mark has gone, an error if the ledgers have.
+/// Replaces the mark that stands, if it does so still, and vouches for the ledgers that were seen, if those
+/// are still there, in one step; false if not. Once somebody vouches for them that says nothing new.
 pub(crate) async fn confirm(
     redis: &mut MultiplexedConnection,
-    key: &str,
-    Confirmation { mark, done, life }: Confirmation<'_>,
+    sight: &Sight,
+    Replaced { from, to, lease }: Replaced<'_>,
 ) -> RedisResult<bool> {
-    let script = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-        redis.call('AUTH.CONFIRM', ARGV[3], 'LIFE', ARGV[4])
-        redis.call('SET', KEYS[1], ARGV[2])
-        return 1";
-    eval(script, key, mark, done).arg(&done.run_id).arg(life).query_async(redis).await
+    let mut command = vouching(sight, lease);
+    done(command.arg("MARK").arg(to.text()).arg("IF").arg(from).query_async(redis).await)
 }
 
-fn eval(script: &str, key: &str, from: &str, to: &Mark) -> Cmd {
-    let mut command = redis::cmd("EVAL");
-    command.arg(script).arg(1).arg(key).arg(from).arg(to.text());
+/// Vouches for the ledgers that were seen, for so long or without an end, if they are still there; false if
+/// not.
+pub(crate) async fn vouch(
+    redis: &mut MultiplexedConnection,
+    sight: &Sight,
+    lease: Option<Duration>,
+) -> RedisResult<bool> {
+    done(vouching(sight, lease).query_async(redis).await)
+}
+
+/// Takes over a mark that a service of an earlier version left in a key, if it is of this very life: what
+/// came to this server by any other way proves nothing. True if there was one.
+pub(crate) async fn take_over(
+    redis: &mut MultiplexedConnection,
+    sight: &Sight,
+    prefix: &str,
+) -> RedisResult<bool> {
+    let key = format!("portcullis:sentinel:{prefix}");
+    let asked: RedisResult<Option<String>> = redis::cmd("GET").arg(key).query_async(redis).await;
+    let Ok(Some(text)) = asked else { return Ok(false) };
+    let mut words = text.split(' ');
+    let (run_id, position, at) = (words.next(), words.next(), words.next());
+    let number = |word: Option<&str>| word.and_then(|word| word.parse().ok());
+    match (run_id == Some(&sight.run_id), number(position), number(at)) {
+        (true, Some(position), Some(at)) => {
+            note(redis, sight, &Mark::of(sight, position, Timestamp(at))).await
+        }
+        _ => Ok(false),
+    }
+}
+
+/// One mark in the place of another, for those who vouch for so long, or without an end.
+#[derive(Clone, Copy)]
+pub(crate) struct Replaced<'a> {
+    pub(crate) from: &'a str,
+    pub(crate) to: &'a Mark,
+    pub(crate) lease: Option<Duration>,
+}
+
+fn vouching(sight: &Sight, lease: Option<Duration>) -> Cmd {
+    let mut command = word(sight);
+    if let Some(lease) = lease {
+        let ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+        command.arg("PX").arg(ms);
+    }
     command
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn word(sight: &Sight) -> Cmd {
+    let mut command = redis::cmd("AUTH.CONFIRM");
+    command.arg(&sight.run_id).arg("LIFE").arg(&sight.life);
+    command
+}
 
-    #[test]
-    fn a_mark_reads_as_it_was_written_and_rubbish_is_none() {
-        let mark = Mark { run_id: "abc".into(), position: 7, at: Timestamp(9), of: "def".into() };
-        assert_eq!(Mark::parse(&mark.text()), Some(mark));
-        assert_eq!(Mark::parse("abc 7 9").map(|mark| mark.of), Some("abc".into()));
-        for rubbish in ["", "abc", "abc 7", "abc x 9", "abc 7 -1"] {
-            assert_eq!(Mark::parse(rubbish), None, "{rubbish}");
-        }
+/// Whether it was done, or somebody else was faster, or the ledgers are others by now.
+fn done(said: RedisResult<()>) -> RedisResult<bool> {
+    match said {
+        Ok(()) => Ok(true),
+        Err(refusal) if matches!(refusal.code(), Some("CHANGED" | "STALE")) => Ok(false),
+        Err(cause) => Err(cause),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -123,7 +123,7 @@ impl Ledgers {
             }
         }
         self.follow(asked_elsewhere, now).await;
-        self.wait_for_replicas(lines, redis).await?;
+        self.wait_for_replicas(line).await?;
         if let Some((_, at)) = first {
             has_heard(lines, line, at);
         }
@@ -157,21 +157,17 @@ impl Ledgers {
     /// Half the deadline, so that missing replicas are not taken for a broken line.
     ///
     /// `WAIT` waits for what this connection has written. A change that was told before on another
-    /// one changes nothing, so something is written that always counts as a change, means nothing
-    /// and is not refused by a full server: the sentinel's expiry, at the end of time.
-    pub(super) async fn wait_for_replicas(
-        &self,
-        lines: &Lines,
-        redis: &mut MultiplexedConnection,
-    ) -> RedisResult<()> {
+    /// one changes nothing, so something is said that replicas are always told, means nothing and is not
+    /// refused by a full server.
+    pub(super) async fn wait_for_replicas(&self, line: &Line) -> RedisResult<()> {
         if self.replicas == 0 {
             return Ok(());
         }
         let patience = u64::try_from(self.deadline.as_millis() / 2).unwrap_or(1).max(1);
         let mut questions = redis::pipe();
-        questions.cmd("PEXPIREAT").arg(lines.sentinel()).arg(Timestamp::MAX.0).ignore();
+        questions.cmd("AUTH.CONFIRM").arg(&**line.run_id()).arg("NOTE").ignore();
         questions.cmd("WAIT").arg(self.replicas).arg(patience);
-        let (have,): (u8,) = questions.query_async(redis).await?;
+        let (have,): (u8,) = questions.query_async(&mut line.tell.clone()).await?;
         if have < self.replicas {
             return Err(RedisError::from((
                 redis::ErrorKind::UnexpectedReturnType,

@@ -18,7 +18,7 @@ use crate::ledger::line::{Condition, Line, Lines};
 use crate::ledger::lives::{Seen, Standing, relinquish, renew};
 use crate::ledger::outbox::doubt_waiting;
 use crate::ledger::outbox::position::position;
-use crate::ledger::sentinel::{self, Confirmation, Mark, Sight};
+use crate::ledger::sentinel::{self, Mark, Replaced, Sight};
 use crate::store::told;
 
 /// How often the line is looked at.
@@ -35,16 +35,21 @@ const MARK_EVERY: Duration = Duration::from_secs(5);
 /// How often it is asked whether the line still leads to the primary.
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 
+/// How often a lease is renewed until it would end.
+const RENEWALS: u32 = 5;
+
 /// When something was done that is done less often than looking.
 struct Done {
     marked: Instant,
+    renewed: Instant,
     followed: Instant,
 }
 
 /// Runs until the service stops.
 pub(crate) async fn run(ledgers: Ledgers, lines: Arc<Lines>) {
     let mut rest = FIRST_REST;
-    let mut done = Done { marked: Instant::now(), followed: Instant::now() };
+    let now = Instant::now();
+    let mut done = Done { marked: now, renewed: now, followed: now };
     while !ledgers.background.stop.is_cancelled() {
         let round = tokio::select! {
             round = round(&ledgers, &lines, &mut done) => round,
@@ -123,7 +128,7 @@ async fn standing(ledgers: &Ledgers, seen: Seen<'_>, is_due: bool) -> sqlx::Resu
 async fn look_at_lives(ledgers: &Ledgers, seen: Seen<'_>) -> sqlx::Result<Standing> {
     let store = &ledgers.store;
     let standing = store.in_time(ledgers.lives.look(&store.pool, seen)).await?;
-    if standing.is_outdated && seen.sight.is_up_to_date(seen.is_of_a_cluster) {
+    if standing.is_outdated && seen.sight.is_up_to_date() {
         store.repeat_beside(|| store.in_time(renew(&store.pool, seen.sight))).await?;
     }
     if seen.is_of_a_cluster && !standing.vouched.without(&seen.claim.slots).is_empty() {
@@ -194,6 +199,13 @@ enum Next {
 async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result<Next, Fault> {
     let line = lines.connect().await?;
     let (sight, is_due) = look(ledgers, lines, &line, done).await?;
+    // Before MySQL is asked, which may take its time.
+    let is_due_again =
+        ledgers.confirm_lease.is_some_and(|it| done.renewed.elapsed() >= it / RENEWALS);
+    if is_due_again && lines.is_line_believed() && sight.is_up_to_date() {
+        done.renewed = Instant::now();
+        vouch(ledgers, lines, &line, &sight).await?;
+    }
     let claim = ledgers.shards.claim_of(lines);
     tell_about_everybody(ledgers, lines, &line, &sight).await?;
     if claim.slots.is_empty() {
@@ -211,8 +223,11 @@ async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result
     if *sight.run_id != **line.run_id() {
         return Err(Fault::Disturbed);
     }
-    let is_up_to_date = sight.is_up_to_date(lines.is_of_a_cluster());
-    if !is_up_to_date || standing.vouched.also_in(&claim.slots).is_empty() {
+    if sight.lacks_a_word() && revives(ledgers, lines, &line, seen).await? {
+        return Ok(Next::LookAgain);
+    }
+    let is_vouched = !standing.vouched.also_in(&claim.slots).is_empty();
+    if !sight.is_up_to_date() || !is_vouched {
         lines.doubt();
         if !sight.is_primary() {
             return Err(Fault::Replica);
@@ -246,21 +261,40 @@ async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result
 
 /// Without MySQL, or refused by a full server, the mark is older, which costs time later and no safety.
 async fn move_mark(ledgers: &Ledgers, lines: &Lines, line: &Arc<Line>, sight: &Sight) {
-    let (key, mut redis) = (lines.sentinel(), line.ask.clone());
-    let Some(mark) = sight.own_mark() else {
-        // It went elsewhere with its slot, or another one came with a slot.
-        let anew = Mark::of(sight, 0, ledgers.clock.now());
-        let set = redis::cmd("SET").arg(&key).arg(anew.text()).exec_async(&mut redis).await;
-        drop(lines.heard(line, set));
-        return;
-    };
+    let Some(mark) = sight.own_mark() else { return };
     let Ok(position) = position(ledgers, mark.position).await else { return };
     // Once ledgers may have gone, it stays unknown how old they are until all were filled in.
     let at = if mark.at == Timestamp(0) { mark.at } else { ledgers.clock.now() };
     let next = Mark::of(sight, position, at);
     // In the life that was seen with the mark, and before MySQL was asked: a server that was a
     // replica meanwhile carries the same mark and has not heard what others were told.
-    let confirmation = Confirmation { mark: &mark.text(), done: &next, life: &sight.life };
-    let moved = sentinel::confirm(&mut redis, &key, confirmation).await;
+    let replaced = Replaced { from: &sight.mark, to: &next, lease: ledgers.confirm_lease };
+    let moved = sentinel::confirm(&mut line.ask.clone(), sight, replaced).await;
     drop(lines.heard(line, moved));
+}
+
+/// Vouches for the ledgers that were seen, for a while or without an end.
+async fn vouch(
+    ledgers: &Ledgers,
+    lines: &Lines,
+    line: &Arc<Line>,
+    sight: &Sight,
+) -> Result<bool, Fault> {
+    let vouched = sentinel::vouch(&mut line.ask.clone(), sight, ledgers.confirm_lease).await;
+    Ok(lines.heard(line, vouched)?)
+}
+
+/// Vouches once more for ledgers of which only the lease has ended: whatever else ends a confirmation begins
+/// another life. Somebody else may have been vouched for meanwhile, so MySQL has to say that nobody was.
+async fn revives(
+    ledgers: &Ledgers,
+    lines: &Lines,
+    line: &Arc<Line>,
+    seen: Seen<'_>,
+) -> Result<bool, Fault> {
+    lines.doubt();
+    let standing = look_at_lives(ledgers, seen).await?;
+    let is_vouched = !standing.vouched.also_in(&seen.claim.slots).is_empty();
+    let is_same = is_vouched && !standing.is_outdated && !standing.is_replaced(seen.claim);
+    Ok(is_same && vouch(ledgers, lines, line, seen.sight).await?)
 }

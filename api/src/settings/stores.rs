@@ -18,6 +18,9 @@ const OWN_TIME: Duration = Duration::from_millis(500);
 /// With a shorter one, Redis would be asked for signs of life more often than for anything else.
 const SHORTEST_LEASE: Duration = Duration::from_millis(20);
 
+/// A shorter one would end while an instance waits for a MySQL that does not answer.
+const SHORTEST_CONFIRMATION: Duration = Duration::from_secs(5);
+
 /// MySQL and Redis.
 #[derive(Args, Clone)]
 #[command(next_help_heading = Stores::HEADING)]
@@ -90,6 +93,10 @@ pub struct Stores {
     /// Number of replicas that must confirm a revocation before it counts as delivered (0 to 10).
     #[arg(long, env, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=10))]
     pub redis_wait_replicas: u8,
+    /// How long Redis may answer AUTH.CHECK after the service last vouched for it (5s to 1h; 0 = no
+    /// limit). The service renews this all the time; without any instance every check is refused.
+    #[arg(long, env, default_value = "0s", value_parser = duration("0s", "1h"))]
+    pub confirm_lease: Duration,
     /// Prefix of ledger keys, followed by the user's id.
     #[arg(long, env, default_value = "user:")]
     pub ledger_key_prefix: String,
@@ -126,6 +133,12 @@ impl Stores {
                 "must be 20ms to 10s, or 0 if each check is to ask Redis; the default is 250ms",
             ));
         }
+        if self.confirm_lease().is_some_and(|lease| lease < SHORTEST_CONFIRMATION) {
+            return Err(Invalid::new(
+                "CONFIRM_LEASE",
+                "must be 5s to 1h, or 0 if Redis may answer without a limit, which is the default",
+            ));
+        }
         if self.ledger_key_prefix.is_empty() {
             return Err(Invalid::new(
                 "LEDGER_KEY_PREFIX",
@@ -139,6 +152,12 @@ impl Stores {
     #[must_use]
     pub fn deadline(&self) -> Duration {
         self.redis_deadline + self.db_deadline
+    }
+
+    /// For how long Redis is vouched for, if there is an end to it.
+    #[must_use]
+    pub fn confirm_lease(&self) -> Option<Duration> {
+        (!self.confirm_lease.is_zero()).then_some(self.confirm_lease)
     }
 
     /// How long an answer may take: what both stores may take, and a little.
@@ -230,6 +249,15 @@ fn bracketed(host: &str) -> String {
 mod tests {
     use super::*;
     use crate::settings::Settings;
+
+    #[test]
+    fn a_confirmation_has_no_end_or_lasts_long_enough_to_be_renewed() {
+        let mut stores = Settings::for_tests("mysql://x/y", "redis://x").stores;
+        for (lease_ms, is_taken) in [(0, true), (1, false), (4999, false), (5000, true)] {
+            stores.confirm_lease = Duration::from_millis(lease_ms);
+            assert_eq!(stores.check().is_ok(), is_taken, "{lease_ms}");
+        }
+    }
 
     #[test]
     fn a_lease_is_none_or_long_enough_for_signs_of_life() {

@@ -13,7 +13,7 @@
 //! AUTH.CONFIRM with any other run id            unchanged: it was meant for another life
 //! AUTH.CONFIRM with another LIFE of the fence   unchanged: what was brought up to date is gone
 //! AUTH.CONFIRM IF another mark                  unchanged: somebody else has been at it
-//! AUTH.CONFIRM NOTE                             unchanged: it only notes mark and watermark
+//! AUTH.CONFIRM NOTE                             unchanged: it only notes mark and watermark, or nothing
 //! AUTH.CONFIRM found in an AOF while loading    unchanged: it was said in another life
 //! AUTH.CONFIRM FORGET                           no
 //! AUTH.CONFIRM from the primary                 yes
@@ -119,7 +119,9 @@ fn judge(call: &Call<'_>, run_id: Arg<'_>, options: &Options<'_>) -> Result<(), 
     if options.before.is_some_and(|before| before > latest) {
         return Err(BEFORE);
     }
-    let is_late = options.forgets && !call.may_replicate_keyless();
+    // Whoever notes nothing wants replicas to be told, and to wait for them.
+    let has_to_be_told = options.forgets || options.notes && options.is_empty();
+    let is_late = has_to_be_told && !call.may_replicate_keyless();
     if is_late { Err(SLOT_LEAVES) } else { Ok(()) }
 }
 
@@ -142,6 +144,13 @@ struct Options<'a> {
     before: Option<UnixMs>,
     notes: bool,
     forgets: bool,
+}
+
+impl Options<'_> {
+    /// Whether there is nothing to note.
+    const fn is_empty(&self) -> bool {
+        self.mark.is_none() && self.before.is_none()
+    }
 }
 
 fn parse<'a>(call: &Call<'a>) -> Result<Options<'a>, Reply> {
@@ -179,8 +188,7 @@ fn parse<'a>(call: &Call<'a>) -> Result<Options<'a>, Reply> {
         }
     }
     let compares_nothing = options.expected.is_some() && options.mark.is_none();
-    let has_nothing_to_note = options.mark.is_none() && options.before.is_none();
-    let is_no_note = options.notes && (options.lease.is_some() || has_nothing_to_note);
+    let is_no_note = options.notes && options.lease.is_some();
     if compares_nothing || is_no_note { Err(SYNTAX) } else { Ok(options) }
 }
 

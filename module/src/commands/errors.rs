@@ -59,7 +59,7 @@ pub(crate) const BEFORE: Reply = Reply::Error(
 );
 /// Replicas cannot be told now, and must not be left with what is to be forgotten.
 pub(crate) const SLOT_LEAVES: Reply =
-    Reply::Error(c"TRYAGAIN a slot is leaving this node; forget after it has left");
+    Reply::Error(c"TRYAGAIN a slot is leaving this node; repeat the command after it has left");
 /// `AUTH.CONFIRM` was meant for an earlier life of this server's ledgers.
 pub(crate) const LIFE: Reply = Reply::Error(
     c"STALE the ledgers were replaced or the role has changed; bring them up to date again",

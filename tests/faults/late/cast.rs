@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, MySqlPool};
 
 use super::tally::Tally;
 use crate::outside::{Outside, SECRET};
-use crate::talk::{confirming, eventually};
+use crate::talk::{confirming, eventually, mark};
 
 /// The route of the instance that is cut off.
 pub(crate) const ROUTE: u8 = 0;
@@ -161,10 +161,8 @@ impl<'a> Cast<'a> {
     }
 
     fn is_filled(&self) -> bool {
-        let Ok(mut redis) = self.redis.try_connection() else { return false };
-        let mark: Option<String> =
-            redis::cmd("GET").arg("portcullis:sentinel:user:").query(&mut redis).unwrap_or(None);
-        mark.is_some_and(|mark| !mark.starts_with("hydrating-"))
+        let mark = mark(&self.redis);
+        !mark.is_empty() && !mark.starts_with("hydrating-")
     }
 
     /// How often Redis has been told to begin a session, whatever it answered.

@@ -130,7 +130,6 @@ async fn look_at_rights(redis: &mut MultiplexedConnection, stores: &Stores, repo
         &["AUTH.SESSION", "TOUCH", &nobody, "none"],
         &["AUTH.FENCE"],
         &["AUTH.CONFIRM", "none"],
-        &["GET", "portcullis:sentinel:check"],
         &["PTTL", "portcullis:limit:check"],
         &["EVAL", "return 1", "0"],
         &["SCAN", "0", "COUNT", "1"],

@@ -14,7 +14,7 @@ use crate::ledger::line::Lines;
 use crate::ledger::lives::{Seen, vouch};
 use crate::ledger::outbox::position::position;
 use crate::ledger::redis_time::redis_now;
-use crate::ledger::sentinel::{self, Confirmation, HYDRATING, Mark, Sight};
+use crate::ledger::sentinel::{self, Mark, Replaced, Sight};
 use crate::ledger::slots::Slots;
 use crate::store::lock::{Held, lock};
 use crate::store::standing::standing;
@@ -68,7 +68,7 @@ pub(crate) async fn bring_up_to_date(
     let (claim, is_of_a_cluster) = (ledgers.shards.claim_of(lines), lines.is_of_a_cluster());
     let seen = Seen { sight: &sight, claim: &claim, is_of_a_cluster };
     let standing = within(ledgers.lives.look(&mut *held.db, seen)).await?;
-    let is_up_to_date = sight.is_up_to_date(is_of_a_cluster);
+    let is_up_to_date = sight.is_up_to_date();
     let mut part = Part::All;
     let mut scope = claim.slots.clone();
     if extent == Extent::WhatIsMissing {
@@ -76,7 +76,11 @@ pub(crate) async fn bring_up_to_date(
             return Err(Fault::Replaced);
         }
         scope = scope.without(&standing.replaced);
-        if is_up_to_date && !standing.vouched.also_in(&claim.slots).is_empty() {
+        let is_vouched = !standing.vouched.also_in(&claim.slots).is_empty();
+        if is_vouched && sight.lacks_a_mark() && lines.take_over(&mut redis, &sight).await? {
+            return Ok(None);
+        }
+        if is_up_to_date && is_vouched {
             (part, scope) = (Part::Slots, standing.lacking(&claim));
             if scope.is_empty() {
                 return Ok(None);
@@ -179,7 +183,7 @@ impl Work<'_> {
         self.note_everybody().await?;
         let after = self.lines.look(&mut self.redis).await?;
         let is_same = after.run_id == seen.sight.run_id && after.life == seen.sight.life;
-        if !is_same || !after.is_up_to_date(seen.is_of_a_cluster) {
+        if !is_same || !after.is_up_to_date() {
             return Err(Fault::Disturbed);
         }
         self.vouch(seen).await?;
@@ -244,35 +248,19 @@ impl Work<'_> {
     /// Says in Redis that work goes on, and keeps there what is known of its age.
     async fn mark(&mut self, sight: &Sight, known: Option<&Mark>) -> Result<Mark, Fault> {
         let nonce = u64::from_le_bytes(self.ledgers.random.bytes::<8>());
-        let mark = Mark {
-            run_id: format!("{HYDRATING}{nonce:016x}"),
-            position: known.map_or(0, |mark| mark.position),
-            at: known.map_or(Timestamp(0), |mark| mark.at),
-            of: known.map_or_else(|| sight.run_id.clone(), |mark| mark.of.clone()),
-        };
-        let key = self.lines.sentinel();
-        let Some(before) = &sight.mark else {
-            redis::cmd("SET").arg(key).arg(mark.text()).exec_async(&mut self.redis).await?;
-            return Ok(mark);
-        };
-        let replaced = sentinel::replace(&mut self.redis, &key, before, &mark).await?;
-        replaced.then_some(mark).ok_or(Fault::Disturbed)
+        let mark = Mark::of_work(sight, nonce, known);
+        let noted = sentinel::note(&mut self.redis, sight, &mark).await?;
+        noted.then_some(mark).ok_or(Fault::Disturbed)
     }
 
     async fn confirm(&mut self, sight: &Sight, mark: &Mark) -> Result<(), Fault> {
         let position = position(self.ledgers, mark.position).await?;
         let done = Mark::of(sight, position, self.ledgers.clock.now());
-        let key = self.lines.sentinel();
-        let mark = mark.text();
-        let confirmation = Confirmation { mark: &mark, done: &done, life: &sight.life };
-        let confirmed = sentinel::confirm(&mut self.redis, &key, confirmation).await;
-        match confirmed {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Fault::Disturbed),
-            // The ledgers that were brought up to date are not those that are there now.
-            Err(cause) if cause.code() == Some("STALE") => Err(Fault::Disturbed),
-            Err(cause) => Err(cause.into()),
-        }
+        let lease = self.ledgers.confirm_lease;
+        let replaced = Replaced { from: &mark.text(), to: &done, lease };
+        let confirmed = sentinel::confirm(&mut self.redis, sight, replaced).await?;
+        // Otherwise the ledgers that were brought up to date are not those that are there now.
+        confirmed.then_some(()).ok_or(Fault::Disturbed)
     }
 
     /// The rows of users here that wait already. What they say is in what is read from now on.

@@ -121,11 +121,7 @@ impl Work<'_> {
 
     /// Tells when sessions were last used, if that was after `at`. Whoever has one that Redis does not
     /// know as live is added to the users; false if there are too many.
-    async fn tell_uses(
-        &mut self,
-        at: Timestamp,
-        users: &mut BTreeSet<u64>,
-    ) -> Result<bool, Fault> {
+    async fn tell_uses(&mut self, at: Timestamp, users: &mut BTreeSet<u64>) -> Result<bool, Fault> {
         let mut after = 0;
         loop {
             let asked = sqlx::query_scalar!(

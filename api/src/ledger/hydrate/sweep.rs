@@ -27,7 +27,11 @@ impl Work<'_> {
     }
 
     /// Redis is asked first: a session that it has was committed before, so MySQL must know it.
-    pub(super) async fn sweep_keys(&mut self, keys: Vec<Vec<u8>>, now: Timestamp) -> Result<(), Fault> {
+    pub(super) async fn sweep_keys(
+        &mut self,
+        keys: Vec<Vec<u8>>,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
         if keys.is_empty() {
             // MySQL ends sessions that have gone silent, and the lock with them.
             return within(self.db.ping()).await;

@@ -10,7 +10,7 @@ use super::{Line, Lines};
 use crate::ledger::cluster_view::View;
 use crate::ledger::ended_until::Heard;
 use crate::ledger::redis_fault::unavailable;
-use crate::ledger::sentinel::{Sight, sight};
+use crate::ledger::sentinel::{Sight, sight, take_over};
 use crate::ledger::slots::slot_of;
 use crate::ledger::way::{Place, connected};
 
@@ -96,18 +96,19 @@ impl Lines {
         }
     }
 
-    /// The key of the sentinel. In a cluster it is in the first of the server's slots, so that it is
-    /// on that server and nowhere else.
-    pub(crate) fn sentinel(&self) -> String {
-        match self.read().ground.tag() {
-            Some(tag) => format!("portcullis:sentinel:{{{tag}}}:{}", self.prefix),
-            None => format!("portcullis:sentinel:{}", self.prefix),
-        }
-    }
-
     /// What the server at the other end says of itself.
     pub(crate) async fn look(&self, redis: &mut MultiplexedConnection) -> RedisResult<Sight> {
-        sight(redis, &self.sentinel()).await
+        sight(redis, &self.prefix).await
+    }
+
+    /// Takes over what a service of an earlier version has left. A node of a cluster has it somewhere, and
+    /// is brought up to date instead.
+    pub(crate) async fn take_over(
+        &self,
+        redis: &mut MultiplexedConnection,
+        sight: &Sight,
+    ) -> RedisResult<bool> {
+        Ok(!self.is_of_a_cluster() && take_over(redis, sight, &self.prefix).await?)
     }
 
     /// What a node says of its cluster; its own claim is taken to heart.
