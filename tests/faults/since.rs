@@ -127,7 +127,7 @@ async fn every_kind_of_change_since_the_mark_is_there_again() {
     let auth = &scene.auth;
     assert_eq!(verdicts(auth), before);
     told(auth).await;
-    let access = refreshed.text_at("/data/tokens/access/token");
+    let access = refreshed.text_at("/data/access/token");
     assert_eq!(ask(auth, &Login { access, ..refresh.0.clone() }), "OK");
     assert_eq!(before_the_watermark(auth, all.0.user_id), "LOGGED_OUT");
     assert_eq!(ask(auth, &token.0), "REVOKED");

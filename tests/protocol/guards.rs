@@ -3,9 +3,9 @@
 use crate::checking::{must_break, must_hold};
 use crate::rules::{Guard, Rules};
 use crate::scenarios::{
-    ALL_ENDED, ALL_ENDED_AHEAD, DELETED, DELETED_FOR_GOOD, FLUSHED, FLUSHED_ONCE, LATE_LOGIN,
-    OVERTAKEN, OVERTAKEN_LOOK, PENDING, RESTARTED, RESTARTED_OLD, RETOLD, SLOW_LOGIN, SWITCHED,
-    SWITCHED_MARK, TWO_AT_ONCE,
+    ALL_ENDED, ALL_ENDED_AHEAD, DELETED, DELETED_FOR_GOOD, FLUSHED, FLUSHED_ONCE, LACKING,
+    LATE_LOGIN, OVERTAKEN, OVERTAKEN_LOOK, PENDING, RESTARTED, RESTARTED_OLD, RETOLD, SLOW_LOGIN,
+    SWITCHED, SWITCHED_MARK, TWO_AT_ONCE,
 };
 
 const COMES_BACK: &str = "says OK to the ended s0";
@@ -80,8 +80,8 @@ fn without_a_sweep_old_data_keeps_what_has_ended() {
 #[test]
 fn what_came_since_the_mark_is_compared_and_nobody_else_is_missed() {
     // Nobody puts back what a hydration has missed.
-    must_hold(&RESTARTED, Rules::without(&[Guard::Repair]));
-    let trace = must_break(&RESTARTED, Rules::without(&[Guard::Repair, Guard::ComparesChanged]));
+    must_hold(&LACKING, Rules::without(&[Guard::Repair]));
+    let trace = must_break(&LACKING, Rules::without(&[Guard::Repair, Guard::ComparesChanged]));
     assert_tells(&trace, &["starts from what was saved", "lives and is refused for ever"]);
 }
 

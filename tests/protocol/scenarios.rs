@@ -94,6 +94,13 @@ pub(crate) const RESTARTED: Scenario = Scenario {
     ..Scenario::new(TWO)
 };
 
+/// A restart from data that lacks a login and nothing else.
+pub(crate) const LACKING: Scenario = Scenario {
+    name: "a login, a restart from a snapshot",
+    left: Left { logins: 1, hydrations: 1, saves: 1, restarts: 1, ..NOTHING },
+    ..Scenario::new(TWO)
+};
+
 /// A restart from data that is older.
 pub(crate) const RESTARTED_OLD: Scenario = Scenario {
     name: "a restart from an old snapshot",
