@@ -6,4 +6,5 @@ mod flags;
 mod old;
 mod refusals;
 mod roles;
+mod rolling;
 mod sessions;

@@ -4,7 +4,7 @@ mod galera;
 mod kind;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -81,8 +81,15 @@ impl Database {
     /// Makes a database of exactly this name with the tables of `migrations/`.
     #[track_caller]
     pub fn migrated_database(&self, name: &str) -> String {
+        self.migrated_up_to(name, None)
+    }
+
+    /// The same up to the migration of this number, as the release had it that knew no other.
+    #[track_caller]
+    pub fn migrated_up_to(&self, name: &str, last: Option<u32>) -> String {
         self.execute(&format!("create database `{name}`"));
-        for step in migrations() {
+        for step in migrations().into_iter().filter(|step| last.is_none_or(|it| number(step) <= it))
+        {
             let sql = fs::read_to_string(&step).expect("a migration is text");
             self.execute(&format!("use `{name}`; {sql}"));
         }
@@ -225,6 +232,12 @@ impl Database {
         client.arg(format!("--socket={}", self.socket().display())).arg("--execute").arg(sql);
         client
     }
+}
+
+/// `13` of `0013_one_row_a_session.up.sql`.
+fn number(step: &Path) -> u32 {
+    let name = step.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    name.split('_').next().and_then(|number| number.parse().ok()).expect("a migration has a number")
 }
 
 /// The way up, in order.
