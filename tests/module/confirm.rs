@@ -1,18 +1,14 @@
 //! With `require-confirm` nobody hears `OK` from ledgers that may be older than the truth: the
 //! states of `module/src/commands/confirm.rs`, one test a line.
 
-use portcullis_tests::{Redis, RedisOptions, wait_until};
+use portcullis_tests::{Redis, wait_until};
 
 use crate::talk::{self, Talk};
-use crate::{aof, on_each_server};
+use crate::{aof, on_each_server, strict, strict_on};
 
 const REFUSAL: &str =
     "NOTREADY ledgers are not confirmed since this server started; refuse the token";
 const WRONG_RUN: &str = "ERR this is not the run id of this server; read run_id from INFO server";
-
-fn strict(options: RedisOptions) -> RedisOptions {
-    options.module_arguments(&["require-confirm", "yes"])
-}
 
 fn verdict(redis: &Redis) -> String {
     talk::to(redis).say("AUTH.CHECK user:1 token")
@@ -26,7 +22,7 @@ fn confirm(redis: &Redis) -> String {
 
 /// A confirmed primary and a replica that has heard of it.
 fn confirmed_pair(server: &portcullis_tests::Server) -> (Redis, Redis) {
-    let start = || strict(Redis::options().server(server).tcp()).start();
+    let start = || strict_on(server).start();
     let (primary, replica) = (start(), start());
     assert_eq!(confirm(&primary), "OK");
     replica.replica_of(&primary);
@@ -95,7 +91,7 @@ fn a_snapshot_from_before_a_revocation_is_not_believed() {
 #[test]
 fn a_replica_is_confirmed_by_its_primary_and_by_nobody_else() {
     on_each_server(|server| {
-        let start = || strict(Redis::options().server(server).tcp()).start();
+        let start = || strict_on(server).start();
         let (primary, replica) = (start(), start());
         replica.replica_of(&primary);
         assert_eq!(verdict(&replica), REFUSAL);

@@ -13,8 +13,8 @@ use std::thread;
 
 use portcullis_tests::{Redis, Server, wait_until, workspace};
 
-use crate::on_each_server;
 use crate::talk::{self, Talk};
+use crate::{on_each_server, strict, strict_on};
 
 /// What was recorded.
 struct Recorded {
@@ -127,8 +127,7 @@ fn replica_of(server: &Server, snapshot: Vec<u8>, recorded: &Recorded) -> Redis 
     let mut told = recorded.told.clone();
     told.push([b"SET".as_slice(), b"all", b"yes"].map(<[u8]>::to_vec).to_vec());
     let primary = Primary::with(snapshot, &told);
-    let replica =
-        Redis::options().server(server).tcp().module_arguments(&["require-confirm", "yes"]).start();
+    let replica = strict_on(server).start();
     let mut talk = talk::to(&replica);
     assert_eq!(talk.say(&format!("REPLICAOF 127.0.0.1 {}", primary.port)), "OK");
     wait_until("everything has been told", || talk.say("GET all") == "yes");
@@ -176,7 +175,7 @@ fn it_takes_over_with_the_same_ledgers_and_hands_them_on() {
         agrees(&mut talk, &recorded);
 
         let options = Redis::options().server(server).tcp();
-        let next = options.module_arguments(&["require-confirm", "yes"]).start();
+        let next = strict(options).start();
         next.replica_of(&promoted);
         let mut next = talk::to(&next);
         wait_until("it has been told of the confirmation", || {

@@ -1,15 +1,11 @@
 //! `AUTH.CONFIRM … PX`: a confirmation that ends by itself, for those who ask a server that the service
 //! may have lost sight of.
 
-use portcullis_tests::{Redis, RedisOptions, wait_until};
+use portcullis_tests::wait_until;
 
 use crate::kept::keeper::{Answer, EVER};
 use crate::talk::{self, Talk};
-use crate::{aof, everywhere_with, on_each_server};
-
-fn strict(options: RedisOptions) -> RedisOptions {
-    options.module_arguments(&["require-confirm", "yes"])
-}
+use crate::{aof, everywhere_with, on_each_server, strict, strict_on};
 
 /// Confirms, with these options.
 #[track_caller]
@@ -113,7 +109,7 @@ fn no_answer_stands_longer_than_the_lease() {
 #[test]
 fn a_replica_stops_answering_at_the_same_instant_although_its_primary_hangs() {
     on_each_server(|server| {
-        let start = || strict(Redis::options().server(server).tcp()).start();
+        let start = || strict_on(server).start();
         let (primary, replica) = (start(), start());
         let mut talk = talk::to(&primary);
         replica.replica_of(&primary);
@@ -134,7 +130,7 @@ fn a_replica_stops_answering_at_the_same_instant_although_its_primary_hangs() {
 #[test]
 fn a_replica_that_comes_later_is_told_of_what_is_left() {
     on_each_server(|server| {
-        let start = || strict(Redis::options().server(server).tcp()).start();
+        let start = || strict_on(server).start();
         let (primary, replica) = (start(), start());
         assert_eq!(confirm(&mut talk::to(&primary), "PX 600000"), "OK");
         replica.replica_of(&primary);

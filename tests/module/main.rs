@@ -53,6 +53,16 @@ fn everywhere_with(choose: impl Fn(RedisOptions) -> RedisOptions, test: impl Fn(
     on_each_server(|server| test(&choose(Redis::options().server(server)).start()));
 }
 
+/// Vouches for nothing before it has been confirmed.
+fn strict(options: RedisOptions) -> RedisOptions {
+    options.module_arguments(&["require-confirm", "yes"])
+}
+
+/// The same for tests that start their servers themselves, on TCP for replicas.
+fn strict_on(server: &Server) -> RedisOptions {
+    strict(Redis::options().server(server).tcp())
+}
+
 /// For tests that start their servers themselves.
 fn on_each_server(test: impl Fn(&Server)) {
     for server in servers() {

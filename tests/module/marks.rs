@@ -3,10 +3,10 @@
 
 mod stored;
 
-use portcullis_tests::{Redis, RedisOptions};
+use portcullis_tests::Redis;
 
 use crate::talk::{self, Talk};
-use crate::{aof, everywhere, everywhere_with, on_each_server};
+use crate::{aof, everywhere, everywhere_with, on_each_server, strict, strict_on};
 
 const CHANGED: &str =
     "CHANGED the mark is not the one after IF; read portcullis_mark in INFO portcullis again";
@@ -22,10 +22,6 @@ fn confirm(talk: &mut Talk, options: &str, values: &[&str]) -> String {
 #[track_caller]
 fn mark(talk: &mut Talk) -> String {
     talk.info("portcullis", "portcullis_mark")
-}
-
-fn strict(options: RedisOptions) -> RedisOptions {
-    options.module_arguments(&["require-confirm", "yes"])
 }
 
 #[test]
@@ -206,7 +202,7 @@ fn a_log_that_is_rewritten_as_commands_keeps_it() {
 #[test]
 fn a_note_confirms_nothing_and_takes_no_confirmation_away() {
     on_each_server(|server| {
-        let start = || strict(Redis::options().server(server).tcp()).start();
+        let start = || strict_on(server).start();
         let (primary, replica) = (start(), start());
         replica.replica_of(&primary);
         let (mut talk, mut follower) = (talk::to(&primary), talk::to(&replica));
@@ -237,7 +233,7 @@ fn a_note_confirms_nothing_and_takes_no_confirmation_away() {
 #[test]
 fn forgetting_removes_both_and_confirms_nothing_here_and_on_replicas() {
     on_each_server(|server| {
-        let start = || strict(Redis::options().server(server).tcp()).start();
+        let start = || strict_on(server).start();
         let (primary, replica) = (start(), start());
         replica.replica_of(&primary);
         let (mut talk, mut follower) = (talk::to(&primary), talk::to(&replica));

@@ -4,11 +4,7 @@
 use portcullis_tests::{Cluster, Redis, RedisOptions, Server, wait_until};
 
 use crate::talk::{self, Talk};
-use crate::{aof, on_each_server};
-
-fn strict(server: &Server) -> RedisOptions {
-    Redis::options().server(server).tcp().module_arguments(&["require-confirm", "yes"])
-}
+use crate::{aof, on_each_server, strict, strict_on};
 
 fn confirm(talk: &mut Talk) {
     let run_id = talk.info("server", "run_id");
@@ -36,7 +32,7 @@ fn wait_for_online(talk: &mut Talk, replicas: usize) {
 
 /// A replica that is stopped where it stands before it has taken the newest write.
 fn lagging_replica(server: &Server, primary: &Redis, talk: &mut Talk) -> Redis {
-    let replica = strict(server).start();
+    let replica = strict_on(server).start();
     replica.replica_of(primary);
     wait_until("it is confirmed", || is_confirmed(&replica));
     replica.freeze();
@@ -47,9 +43,9 @@ fn lagging_replica(server: &Server, primary: &Redis, talk: &mut Talk) -> Redis {
 #[test]
 fn f_56_a_replica_comes_online_while_clients_are_paused() {
     on_each_server(|server| {
-        let (primary, mut talk) = primary(strict(server));
+        let (primary, mut talk) = primary(strict_on(server));
         assert_eq!(talk.say("CLIENT PAUSE 600000 WRITE"), "OK");
-        let replica = strict(server).start();
+        let replica = strict_on(server).start();
         replica.replica_of(&primary);
         wait_for_online(&mut talk, 1);
         assert!(!is_confirmed(&replica), "it was told while writes are paused");
@@ -61,11 +57,11 @@ fn f_56_a_replica_comes_online_while_clients_are_paused() {
 #[test]
 fn f_56_a_replica_comes_online_during_a_failover() {
     on_each_server(|server| {
-        let (primary, mut talk) = primary(strict(server));
+        let (primary, mut talk) = primary(strict_on(server));
         let target = lagging_replica(server, &primary, &mut talk);
         // Whoever asks for data during a failover is sent away, so it has asked before.
         assert_eq!(talk.say("CONFIG SET repl-diskless-sync-delay 600"), "OK");
-        let replica = strict(server).start();
+        let replica = strict_on(server).start();
         talk::to(&replica).say(&format!("REPLICAOF 127.0.0.1 {}", primary.port()));
         wait_until("it has asked for data", || {
             talk.say("INFO replication").contains("state=wait_bgsave")
@@ -85,7 +81,7 @@ fn f_56_a_replica_comes_online_during_a_failover() {
 #[test]
 fn f_56_a_replica_comes_online_during_a_failover_of_a_cluster() {
     on_each_server(|server| {
-        let options = strict(server).arguments(&["--cluster-node-timeout", "60000"]);
+        let options = strict_on(server).arguments(&["--cluster-node-timeout", "60000"]);
         let cluster = Cluster::start(&options);
         let [primary, others @ ..] = cluster.nodes.as_slice() else { panic!("three nodes") };
         let mut talk = talk::to(primary);
@@ -111,13 +107,13 @@ fn f_56_a_replica_comes_online_during_a_failover_of_a_cluster() {
 fn f_56_a_replica_comes_online_while_the_primary_waits_to_end() {
     on_each_server(|server| {
         let saved = ["--save", "3600 1", "--shutdown-timeout", "600"];
-        let (mut primary, mut talk) = primary(strict(server).arguments(&saved));
+        let (mut primary, mut talk) = primary(strict_on(server).arguments(&saved));
         let late = lagging_replica(server, &primary, &mut talk);
         primary.terminate();
         wait_until("the primary waits for its replica", || {
             primary.log().contains("replicas before shutting down")
         });
-        let replica = strict(server).start();
+        let replica = strict_on(server).start();
         replica.replica_of(&primary);
         wait_for_online(&mut talk, 2);
         late.thaw();
@@ -132,11 +128,9 @@ fn f_56_a_replica_comes_online_while_the_primary_waits_to_end() {
 #[test]
 fn f_56_many_replicas_are_told_at_once() {
     on_each_server(|server| {
-        let options = aof::server(server).tcp();
-        let options = options.module_arguments(&["require-confirm", "yes"]);
-        let (primary, mut talk) = primary(options);
+        let (primary, mut talk) = primary(strict(aof::server(server).tcp()));
         assert_eq!(talk.say("CLIENT PAUSE 600000 WRITE"), "OK");
-        let replicas: Vec<Redis> = (0..3).map(|_| strict(server).start()).collect();
+        let replicas: Vec<Redis> = (0..3).map(|_| strict_on(server).start()).collect();
         for replica in &replicas {
             replica.replica_of(&primary);
         }

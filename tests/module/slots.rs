@@ -2,8 +2,8 @@
 
 use portcullis_tests::{Cluster, Redis, RedisOptions, Server, wait_until};
 
-use crate::on_each_server;
 use crate::talk::{self, Talk};
+use crate::{on_each_server, strict};
 
 fn confirm(talk: &mut Talk) {
     let run_id = talk.info("server", "run_id");
@@ -26,8 +26,7 @@ fn strict_cluster(server: &Server) -> Option<(Cluster, RedisOptions)> {
     if !server.is_valkey() || server.version() < (9, 0) {
         return None;
     }
-    let options = Redis::options().server(server);
-    let options = options.module_arguments(&["require-confirm", "yes"]);
+    let options = strict(Redis::options().server(server));
     Some((Cluster::start(&options), options))
 }
 

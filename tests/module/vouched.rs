@@ -1,17 +1,13 @@
 //! A ledger carries with it whether its server was confirmed. One that comes from a server for which
 //! nobody vouched makes the server it comes to doubtful, however it comes.
 
-use portcullis_tests::{Redis, RedisOptions, Server, wait_until};
+use portcullis_tests::{Server, wait_until};
 use redis::Value;
 
 use crate::kept::keeper::Answer;
 use crate::payload::{opened, sealed};
 use crate::talk::{self, Talk};
-use crate::{everywhere, on_each_server};
-
-fn strict(server: &Server) -> RedisOptions {
-    Redis::options().server(server).tcp().module_arguments(&["require-confirm", "yes"])
-}
+use crate::{everywhere, on_each_server, strict_on};
 
 #[track_caller]
 fn confirm(talk: &mut Talk) {
@@ -26,7 +22,7 @@ fn field(talk: &mut Talk, name: &str) -> String {
 /// A ledger as it leaves a server, confirmed or not.
 #[track_caller]
 fn payload(server: &Server, confirmed: bool) -> Vec<u8> {
-    let redis = strict(server).start();
+    let redis = strict_on(server).start();
     let mut talk = talk::to(&redis);
     talk.say("AUTH.SESSION CREATE user:1 s EX 900");
     if confirmed {
@@ -53,7 +49,7 @@ fn of_version_1(payload: &[u8]) -> Vec<u8> {
 fn a_ledger_from_a_confirmed_server_changes_nothing() {
     on_each_server(|server| {
         let payload = payload(server, true);
-        let redis = strict(server).start();
+        let redis = strict_on(server).start();
         let mut talk = talk::to(&redis);
         confirm(&mut talk);
         let lives = (field(&mut talk, "check_life"), field(&mut talk, "fence_life"));
@@ -69,7 +65,7 @@ fn a_ledger_that_nobody_vouched_for_makes_a_confirmed_server_doubtful() {
     on_each_server(|server| {
         let unconfirmed = payload(server, false);
         let old = of_version_1(&payload(server, true));
-        let redis = strict(server).start();
+        let redis = strict_on(server).start();
         let mut talk = talk::to(&redis);
         for (count, payload) in [("1", &unconfirmed), ("2", &old)] {
             confirm(&mut talk);
@@ -92,7 +88,7 @@ fn a_ledger_that_nobody_vouched_for_makes_a_confirmed_server_doubtful() {
 fn such_a_ledger_voids_a_confirmation_that_is_on_its_way() {
     on_each_server(|server| {
         let payload = payload(server, false);
-        let redis = strict(server).start();
+        let redis = strict_on(server).start();
         let mut talk = talk::to(&redis);
         let (run_id, life) = (talk.info("server", "run_id"), field(&mut talk, "fence_life"));
         assert_eq!(talk.tell("RESTORE user:1 0 %", &[&payload]), "OK");
@@ -122,7 +118,7 @@ fn where_nobody_confirms_nothing_is_doubted() {
 #[test]
 fn a_ledger_migrates_from_confirmed_to_confirmed_only() {
     on_each_server(|server| {
-        let (source, target) = (strict(server).start(), strict(server).start());
+        let (source, target) = (strict_on(server).start(), strict_on(server).start());
         let (mut from, mut to) = (talk::to(&source), talk::to(&target));
         confirm(&mut to);
         let migrate = format!("MIGRATE 127.0.0.1 {} user:1 0 60000 REPLACE", target.port());
@@ -143,7 +139,7 @@ fn a_ledger_migrates_from_confirmed_to_confirmed_only() {
 #[test]
 fn a_replica_of_a_confirmed_primary_is_confirmed_whatever_it_held_before() {
     on_each_server(|server| {
-        let (primary, replica) = (strict(server).start(), strict(server).start());
+        let (primary, replica) = (strict_on(server).start(), strict_on(server).start());
         let mut talk = talk::to(&primary);
         talk.tell("RESTORE user:1 0 %", &[&payload(server, false)]);
         confirm(&mut talk);
