@@ -4,7 +4,8 @@ use std::io::Read as _;
 use std::net::TcpListener;
 
 use portcullis_tests::{
-    Database, Directory, PASSWORD, Redis, Sentinels, Service, certificate, free_port, wait_until,
+    Cluster, Database, Directory, PASSWORD, Redis, Sentinels, Service, certificate, free_port,
+    wait_until,
 };
 use serde_json::json;
 
@@ -31,15 +32,29 @@ async fn a_redis_with_two_s_is_spoken_to_in_tls_and_in_nothing_else() {
     assert_eq!(first_byte.join().unwrap(), HANDSHAKE);
 }
 
+/// What a server needs that speaks TLS: a certificate of the loopback address and its key.
+fn certified(certificate: &str, key: &str) -> [String; 8] {
+    [
+        "--tls-cert-file",
+        certificate,
+        "--tls-key-file",
+        key,
+        "--tls-ca-cert-file",
+        certificate,
+        "--tls-auth-clients",
+        "no",
+    ]
+    .map(str::to_owned)
+}
+
 /// Both the sentinels and the primary: nothing goes over the wire in the clear.
 #[tokio::test(flavor = "multi_thread")]
 async fn sentinels_and_their_primary_are_trusted_by_the_authority_that_is_given() {
     let (directory, port) = (Directory::new(), free_port());
     let [certificate, key] = certificate(&directory).map(|path| path.display().to_string());
     let tls = port.to_string();
-    let own = ["--tls-cert-file", &*certificate, "--tls-key-file", &*key];
-    let own =
-        [&own[..], &["--tls-ca-cert-file", &*certificate, "--tls-auth-clients", "no"]].concat();
+    let own = certified(&certificate, &key);
+    let own = own.each_ref().map(String::as_str);
     let redis = Redis::options().arguments(&["--tls-port", &tls]).arguments(&own).start();
     let lines: Vec<String> =
         own.chunks(2).map(|pair| pair[0][2..].to_owned() + " " + pair[1]).collect();
@@ -60,4 +75,36 @@ async fn sentinels_and_their_primary_are_trusted_by_the_authority_that_is_given(
     });
     let login = auth.logged_in("alice").await;
     assert_eq!(auth.verdict(&login), "OK");
+}
+
+/// The first node, and those that it tells of, which have no other door.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_nodes_of_a_cluster_are_trusted_by_the_authority_that_is_given_and_by_no_other() {
+    let directory = Directory::new();
+    let [certificate, key] = certificate(&directory).map(|path| path.display().to_string());
+    let own = certified(&certificate, &key);
+    let cluster = Cluster::behind_tls(&Redis::options(), &own.each_ref().map(String::as_str));
+    let url = cluster.url().replacen("redis", "rediss", 1);
+    let database = Database::shared().fresh_database("tls");
+    let auth = Service::on(Redis::start(), &database, |settings| {
+        settings.stores.redis_url = Some(url.clone().into());
+        settings.stores.redis_ca_file = Some(certificate.into());
+    })
+    .await;
+    let stranger = auth.another(2, |settings| settings.stores.redis_ca_file = None).await;
+    tokio::task::block_in_place(|| {
+        wait_until("every primary is believed", || auth.app.ledgers.is_believed());
+    });
+    // More than one node has some of these.
+    for name in ["alice", "bob", "carol", "dave"] {
+        let login = auth.logged_in(name).await;
+        let user = format!("user:{}", login.user_id);
+        let mut check = redis::cmd("AUTH.CHECK");
+        check.arg(&user).arg(&login.access).arg("SESSION").arg(&login.session);
+        let verdict: String = check.query(&mut cluster.node_of(&user).connection()).unwrap();
+        assert_eq!(verdict, "OK", "{name}");
+        // MySQL is asked by whoever trusts no server.
+        stranger.get_as(&login.access, "/verify").await.must_be(200);
+    }
+    assert!(!stranger.app.ledgers.is_believed());
 }

@@ -12,41 +12,72 @@ const RANGES: [(u16, u16); 3] = [(0, 5460), (5461, 10922), (10923, 16383)];
 pub struct Cluster {
     /// The nodes, in the order of their slots.
     pub nodes: Vec<Redis>,
+    ways: Vec<Way>,
+}
+
+/// Where a node listens: for clients, and for other nodes.
+#[derive(Clone, Copy)]
+struct Way {
+    port: u16,
+    bus: u16,
 }
 
 impl Cluster {
     /// Starts nodes as `options` say and waits until each of them says `cluster_state:ok`.
     #[track_caller]
     pub fn start(options: &RedisOptions) -> Self {
-        let nodes: Vec<Redis> = RANGES.iter().map(|_| node(options)).collect();
+        let (nodes, ways) = RANGES.iter().map(|_| node(options)).unzip();
+        Self { nodes, ways }.made_whole()
+    }
+
+    /// The same, of nodes that speak nothing but TLS to anybody, each other included: as these arguments
+    /// say. Tests reach them by their sockets.
+    #[track_caller]
+    pub fn behind_tls(options: &RedisOptions, arguments: &[&str]) -> Self {
+        let options = options.clone().arguments(arguments);
+        let options = options.arguments(&["--tls-cluster", "yes", "--tls-replication", "yes"]);
+        let node = || {
+            let way = Way { port: free_port(), bus: free_port() };
+            let tls = ["--tls-port".to_owned(), way.port.to_string()];
+            (
+                clustered(&options, way.bus).arguments(&tls.each_ref().map(String::as_str)).start(),
+                way,
+            )
+        };
+        let (nodes, ways) = RANGES.iter().map(|_| node()).unzip();
+        Self { nodes, ways }.made_whole()
+    }
+
+    #[track_caller]
+    fn made_whole(self) -> Self {
+        let Self { nodes, ways } = &self;
         for ((node, (first, last)), epoch) in nodes.iter().zip(RANGES).zip(1..) {
             let mut connection = node.connection();
             cluster(&mut connection, &["SET-CONFIG-EPOCH", &format!("{epoch}")]);
             cluster(&mut connection, &["ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
         }
         let mut first = nodes[0].connection();
-        for node in &nodes[1..] {
-            let (port, bus) = (node.port().to_string(), bus_port(node).to_string());
-            cluster(&mut first, &["MEET", "127.0.0.1", &port, &bus]);
+        for way in &ways[1..] {
+            meet(&mut first, *way);
         }
-        for node in &nodes {
+        for node in nodes {
             let mut connection = node.connection();
             wait_until("the cluster is whole", || {
                 let state = cluster(&mut connection, &["INFO"]);
                 state.contains("cluster_state:ok") && state.contains("cluster_known_nodes:3")
             });
         }
-        Self { nodes }
+        self
     }
 
     /// Starts a replica of one of the nodes; waits until it has its primary's data, and its primary
     /// knows it as a replica.
     #[track_caller]
     pub fn replica_of(&self, primary: &Redis, options: &RedisOptions) -> Redis {
-        let replica = node(options);
+        let (replica, _) = node(options);
         let mut connection = replica.connection();
-        let (port, bus) = (primary.port().to_string(), bus_port(primary).to_string());
-        cluster(&mut connection, &["MEET", "127.0.0.1", &port, &bus]);
+        let at = self.nodes.iter().position(|node| node.pid() == primary.pid());
+        meet(&mut connection, self.ways[at.expect("it is one of them")]);
         let mut of_primary = primary.connection();
         let id = cluster(&mut of_primary, &["MYID"]);
         wait_until("the new node knows its primary", || {
@@ -66,7 +97,7 @@ impl Cluster {
     /// What a client is configured with: some of the nodes.
     pub fn url(&self) -> String {
         let hosts: Vec<String> =
-            self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
+            self.ways.iter().map(|way| format!("127.0.0.1:{}", way.port)).collect();
         format!("redis+cluster://{}", hosts.join(","))
     }
 
@@ -83,19 +114,20 @@ impl Cluster {
     }
 }
 
-fn node(options: &RedisOptions) -> Redis {
-    let bus = free_port().to_string();
-    let clustered = ["--cluster-enabled", "yes", "--cluster-port", &bus];
-    options.clone().tcp().arguments(&clustered).start()
+fn node(options: &RedisOptions) -> (Redis, Way) {
+    let bus = free_port();
+    let node = clustered(options, bus).tcp().start();
+    let port = node.port();
+    (node, Way { port, bus })
 }
 
-fn bus_port(node: &Redis) -> u16 {
-    let answer: (String, u16) = redis::cmd("CONFIG")
-        .arg("GET")
-        .arg("cluster-port")
-        .query(&mut node.connection())
-        .expect("CONFIG GET answers");
-    answer.1
+fn clustered(options: &RedisOptions, bus: u16) -> RedisOptions {
+    options.clone().arguments(&["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()])
+}
+
+#[track_caller]
+fn meet(connection: &mut Connection, way: Way) {
+    cluster(connection, &["MEET", "127.0.0.1", &way.port.to_string(), &way.bus.to_string()]);
 }
 
 #[track_caller]
