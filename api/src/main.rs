@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 
 use crate::cli::words::in_words;
 use crate::cli::{Cli, Command, CreateUser, Direction, Import, Migrate, User, UserCommand};
-use crate::cli::{check, input};
+use crate::cli::{check, input, shell};
 
 /// A request allocates some dozens of small things and frees them at once.
 #[global_allocator]
@@ -55,14 +55,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Check(check) => check.run().await,
         Command::CheckConfig(settings) => check::offline(*settings),
         Command::Health(health) => health.run(),
-        Command::Openapi { html: true } => {
-            print!("{}", openapi::page());
-            Ok(())
-        }
-        Command::Openapi { html: false } => {
-            println!("{:#}", openapi::document());
-            Ok(())
-        }
+        Command::Openapi { html: true } => shell::print(&openapi::page()),
+        Command::Openapi { html: false } => shell::print(&format!("{:#}\n", openapi::document())),
         Command::Completions(shell) => shell.print(Cli::described()),
         Command::Man(pages) => pages.write(Cli::described()),
     }

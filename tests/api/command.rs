@@ -1,6 +1,6 @@
 //! The command `portcullis` where it does not serve.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use portcullis_tests::{Database, Directory, binary_path};
 use sqlx::MySqlPool;
@@ -54,5 +54,19 @@ fn f_29_a_mail_directory_that_cannot_be_used_stops_the_start_with_the_reason() {
         let told = String::from_utf8(told).unwrap();
         assert!(!output.status.success(), "{command}");
         assert!(told.contains("MAIL_DIR") && told.contains("is not a directory"), "{told}");
+    }
+}
+
+/// As `| head` does.
+#[test]
+fn whoever_reads_only_the_beginning_of_what_is_printed_sees_no_fault() {
+    for arguments in [&["openapi"][..], &["openapi", "--html"], &["completions", "bash"]] {
+        let mut command = Command::new(binary_path());
+        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command runs");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && complaint.is_empty(), "{arguments:?}: {complaint}");
     }
 }

@@ -1,7 +1,7 @@
 //! What a package installs beside the command: completions for shells, and manual pages. Both are made
 //! from what the command accepts, so neither can be behind it.
 
-use std::io::{Write as _, stdout};
+use std::io::{ErrorKind, Write as _, stdout};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -20,7 +20,7 @@ impl Completions {
     pub(crate) fn print(&self, mut command: Command) -> anyhow::Result<()> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut command, "portcullis", &mut script);
-        stdout().write_all(&script).context("the completions could not be printed")
+        print(&String::from_utf8(script).context("the completions are no text")?)
     }
 }
 
@@ -36,5 +36,13 @@ impl Man {
     pub(crate) fn write(&self, command: Command) -> anyhow::Result<()> {
         clap_mangen::generate_to(command.disable_help_subcommand(true), &self.directory)
             .with_context(|| format!("cannot write into {}", self.directory.display()))
+    }
+}
+
+/// Prints what may be longer than its reader wants: `| head` is no fault.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    match stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => done.context("standard output cannot be written"),
     }
 }
