@@ -69,17 +69,27 @@ async fn look_at(place: &Place, is_cluster: bool, stores: &Stores, report: &mut 
     if let Some(lack) = Lack::seen_in(&info) {
         return report.bad("Redis module", lack.told());
     }
-    let version = field(&info, "portcullis_version").unwrap_or_default();
-    report.good("Redis module", version);
-    if field(&info, "portcullis_build") == Some("debug") {
-        report.note("Redis module", "is a debug build, which is only for tests");
-    }
+    look_at_module(&info, report);
     match field(&info, "portcullis_confirmed") {
         Some("1") => report.good("ledgers", "confirmed"),
         _ => report.note("ledgers", "not confirmed yet: a running service does that by itself"),
     }
     look_at_rights(&mut redis, stores, report).await;
     look_at_clock(&mut redis, report).await;
+}
+
+fn look_at_module(info: &str, report: &mut Report) {
+    report.good("Redis module", field(info, "portcullis_version").unwrap_or_default());
+    if field(info, "portcullis_build") == Some("debug") {
+        report.note("Redis module", "is a debug build, which is only for tests");
+    }
+    if field(info, "portcullis_check_life").is_none() {
+        report.note(
+            "Redis module",
+            "does not know AUTH.CHECK … UNTIL, so no verdict is kept and every request is asked about: \
+             restart Redis with the libportcullis.so of this release",
+        );
+    }
 }
 
 fn look_at_server(info: &str, report: &mut Report) {
@@ -196,4 +206,22 @@ fn words(cause: &RedisError) -> String {
 
 fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
     info.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_that_is_older_than_the_service_is_told_of() {
+        let told = |info: &str| {
+            let mut report = Report::default();
+            look_at_module(info, &mut report);
+            report.lines().join("\n")
+        };
+        let older = "portcullis_version:0.1.0\r\nportcullis_build:release\r\n";
+        assert!(told(older).contains("note  Redis module: does not know AUTH.CHECK … UNTIL"));
+        let present = format!("{older}portcullis_check_life:7\r\n");
+        assert_eq!(told(&present), "ok    Redis module: 0.1.0");
+    }
 }

@@ -32,6 +32,11 @@ impl Report {
         self.lines.push(format!("note  {about}: {told}"));
     }
 
+    #[cfg(test)]
+    pub(super) fn lines(&self) -> &[String] {
+        &self.lines
+    }
+
     /// Prints it all, and fails if there is anything to mend.
     pub(super) fn print(&self) -> anyhow::Result<()> {
         self.lines.iter().for_each(|line| println!("{line}"));
