@@ -7,6 +7,7 @@ mod examples;
 mod guide;
 mod host;
 mod names;
+mod operations;
 mod pages;
 mod personal_data;
 #[expect(unreachable_pub, reason = "shown in the documentation as a service would have it")]

@@ -58,6 +58,11 @@ fn markdown_in(folder: &Path) -> Vec<PathBuf> {
 }
 
 impl Page {
+    /// The page at this path from the root of the checkout.
+    pub(crate) fn at(path: &str) -> Self {
+        Self::read(PathBuf::from(path))
+    }
+
     fn read(path: PathBuf) -> Self {
         let text = fs::read_to_string(workspace().join(&path));
         let text = text.unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
