@@ -139,3 +139,8 @@ pub use question::Question;
 pub use seen::Seen;
 pub use verifier::{Known, Remedy, Verifier};
 pub use watch::Watch;
+
+/// The example of the README, compiled as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
