@@ -72,7 +72,7 @@ impl Scene {
 }
 
 /// Waits until nothing is on its way.
-async fn told(auth: &Service) {
+fn told(auth: &Service) {
     eventually("the outbox is empty", async || waiting(auth).await == 0);
 }
 
@@ -92,7 +92,7 @@ async fn every_kind_of_change_since_the_mark_is_there_again() {
     let [one, all, other, token, password, ended, gone, cap, refresh] = &people[..] else {
         panic!("as many as names")
     };
-    told(auth).await;
+    told(auth);
     // None of these is among the changes since the mark.
     let newest = scene.newest_row().await;
     scene.change_mark(|words| words[1] = newest.to_string());
@@ -114,7 +114,7 @@ async fn every_kind_of_change_since_the_mark_is_there_again() {
     auth.delete_as(&root.access, &format!("/admin/users/{}", gone.0.user_id)).await.must_be(200);
     let third = auth.logged_in("cap").await;
     let refreshed = auth.refresh(&refresh.0.refresh).await.must_be(200);
-    told(auth).await;
+    told(auth);
     let verdicts = |auth: &Service| {
         let all = people.iter().flat_map(|(first, second)| [first, second]);
         let all = all.chain([&newcomer, &third, &root]);
@@ -126,7 +126,7 @@ async fn every_kind_of_change_since_the_mark_is_there_again() {
     scene.restart_redis();
     let auth = &scene.auth;
     assert_eq!(verdicts(auth), before);
-    told(auth).await;
+    told(auth);
     let access = refreshed.text_at("/data/access/token");
     assert_eq!(ask(auth, &Login { access, ..refresh.0.clone() }), "OK");
     assert_eq!(before_the_watermark(auth, all.0.user_id), "LOGGED_OUT");
@@ -147,13 +147,13 @@ fn before_the_watermark(auth: &Service, user_id: u64) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_that_was_in_use_since_the_mark_is_not_called_idle() {
     let mut scene = Scene::new(|settings| {
-        settings.sessions.session_idle_timeout = Duration::from_secs(3600);
-        settings.sessions.session_touch_interval = Duration::from_secs(60);
+        settings.sessions.session_idle_timeout = Duration::from_hours(1);
+        settings.sessions.session_touch_interval = Duration::from_mins(1);
     })
     .await;
     let auth = &scene.auth;
     let alice = auth.logged_in("alice").await;
-    told(auth).await;
+    told(auth);
     let newest = scene.newest_row().await;
     scene.change_mark(|words| words[1] = newest.to_string());
     // As Redis would have it, had she been away for most of the limit.
@@ -201,7 +201,7 @@ async fn a_login_that_was_committed_behind_the_mark_is_there_again() {
     scene.change_mark(|words| words[1] = (newest + 1).to_string());
     scene.save();
     let alice = scene.auth.logged_in("alice").await;
-    told(&scene.auth).await;
+    told(&scene.auth);
     scene.restart_redis();
     assert_eq!(ask(&scene.auth, &alice), "OK");
     assert!(!scene.is_everybody_filled_in());
@@ -212,24 +212,23 @@ async fn a_login_that_was_committed_behind_the_mark_is_there_again() {
 async fn everybody_is_filled_in_where_the_mark_proves_nothing() {
     let mut scene = Scene::new(|_| {}).await;
     let newest = scene.newest_row().await;
-    let wrong: [(&str, Box<dyn Fn(&mut Vec<String>)>); 5] = [
-        ("of a life that this database does not know", Box::new(|words| words[3] = "a".repeat(40))),
-        ("older than the outbox", Box::new(|words| words[2] = "1000".into())),
-        ("of unknown age", Box::new(|words| words[2] = "0".into())),
+    let (ahead, other) = ((newest + 1000).to_string(), "a".repeat(40));
+    let wrong: [(&str, &[(usize, &str)]); 5] = [
+        ("of a life that this database does not know", &[(3, &other)]),
+        ("older than the outbox", &[(2, "1000")]),
+        ("of unknown age", &[(2, "0")]),
+        ("ahead of an outbox that was lost or is of another database", &[(1, &ahead)]),
         (
-            "ahead of the outbox, which was lost or belongs to another database",
-            Box::new(move |words| words[1] = (newest + 1000).to_string()),
-        ),
-        (
-            "of somebody who was told to fill in everything",
-            Box::new(|words| {
-                words[0] = "hydrating-0123456789abcdef".into();
-                words[2] = "0".into();
-            }),
+            "of somebody who fills in everything",
+            &[(0, "hydrating-0123456789abcdef"), (1, "0"), (2, "0")],
         ),
     ];
-    for (what, change) in wrong {
-        scene.change_mark(change);
+    for (what, changes) in wrong {
+        scene.change_mark(|words| {
+            for (place, word) in changes {
+                (*word).clone_into(&mut words[*place]);
+            }
+        });
         scene.save();
         scene.restart_redis();
         assert!(scene.is_everybody_filled_in(), "{what}");

@@ -38,8 +38,8 @@ pub(crate) struct Sight {
     is_confirmed: bool,
     /// Up to which instant it has heard that everything has ended.
     pub(crate) ended_until: Timestamp,
-    /// Keys were thrown out for want of memory since it started, and ledgers perhaps among them.
-    pub(crate) has_evicted: bool,
+    /// How many keys were thrown out for want of memory since it started, ledgers perhaps among them.
+    evicted_keys: u64,
     /// The mark as it stands; nothing if there is none.
     pub(crate) mark: String,
     /// What marks of these ledgers are told by from those of others on the same server.
@@ -70,6 +70,11 @@ impl Sight {
     /// Whether they would lack nothing if somebody vouched for them.
     pub(crate) fn lacks_a_word(&self) -> bool {
         self.is_primary && !self.is_confirmed && self.own_mark().is_some()
+    }
+
+    /// Whether ledgers may have been thrown out since it started.
+    pub(crate) fn has_evicted(&self) -> bool {
+        self.evicted_keys > 0
     }
 
     /// Whether it is vouched for by somebody who has left no mark, as earlier versions do.
@@ -105,7 +110,7 @@ impl Sight {
             lack: None,
             is_confirmed: true,
             ended_until: Timestamp(0),
-            has_evicted: false,
+            evicted_keys: 0,
             mark: String::new(),
             which: String::new(),
         }
@@ -126,7 +131,7 @@ impl Mark {
     /// What is written in this life. Where ledgers may have gone nobody knows how old they are.
     pub(crate) fn of(sight: &Sight, position: u64, at: Timestamp) -> Self {
         let (run_id, of, which) = (&sight.run_id, &sight.run_id, &sight.which);
-        let at = if sight.has_evicted { Timestamp(0) } else { at };
+        let at = if sight.has_evicted() { Timestamp(0) } else { at };
         Self { run_id: run_id.clone(), position, at, of: of.clone(), which: which.clone() }
     }
 
@@ -158,7 +163,8 @@ impl Mark {
 /// What marks of ledgers with this prefix are told by.
 fn which(prefix: &str) -> String {
     let digest = Sha256::digest(prefix);
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let first = digest.first_chunk().copied().unwrap_or_default();
+    format!("{:016x}", u64::from_be_bytes(first))
 }
 
 /// Asks a server about itself, and about the ledgers whose keys begin with this.
@@ -180,7 +186,7 @@ pub(crate) async fn sight(redis: &mut MultiplexedConnection, prefix: &str) -> Re
         ended_until: Timestamp(
             field("portcullis_before").and_then(|at| at.parse().ok()).unwrap_or(0),
         ),
-        has_evicted: field("evicted_keys").is_none_or(|keys| keys != "0"),
+        evicted_keys: field("evicted_keys").and_then(|keys| keys.parse().ok()).unwrap_or(1),
         mark: field("portcullis_mark").unwrap_or_default().to_owned(),
         which: which(prefix),
     })

@@ -236,7 +236,7 @@ impl Work<'_> {
     /// Whether a mark says something of these ledgers: it is about a life that this database knows, and
     /// no ledger can have gone since.
     fn counts(&self, mark: &Mark, sight: &Sight) -> bool {
-        self.ledgers.lives.knows(&mark.of) && !sight.has_evicted
+        self.ledgers.lives.knows(&mark.of) && !sight.has_evicted()
     }
 
     /// Whether the outbox still has everything that happened since. Half of its retention, so that

@@ -38,6 +38,6 @@ fn work_keeps_what_is_known_of_the_age_of_ledgers_and_is_up_to_date_for_nobody()
 
 #[test]
 fn where_ledgers_may_have_been_evicted_a_mark_says_nothing_of_their_age() {
-    let seen = Sight { has_evicted: true, ..sight("user:", "") };
+    let seen = Sight { evicted_keys: 1, ..sight("user:", "") };
     assert_eq!(Mark::of(&seen, 7, Timestamp(9)).at, Timestamp(0));
 }
