@@ -25,6 +25,20 @@ const MEASURED: &str = "
     });
     return { wide: scrollWidth > clientWidth ? wide.map(named) : [], small: small.map(named) };";
 
+/// Words of a state that stand on more than one line: they are what one looks for.
+const BROKEN: &str = "
+    const broken = [];
+    for (const cell of document.querySelectorAll('#health td')) {
+        const text = cell.firstChild;
+        for (const word of text.data.matchAll(/\\S+/g)) {
+            const range = document.createRange();
+            range.setStart(text, word.index);
+            range.setEnd(text, word.index + word[0].length);
+            if (range.getClientRects().length > 1) broken.push(word[0]);
+        }
+    }
+    return { broken, cells: document.querySelectorAll('#health td').length };";
+
 #[track_caller]
 fn fits(tab: &Tab<'_>, what: &str) {
     assert_eq!(tab.run(MEASURED), json!({ "wide": [], "small": [] }), "{what}");
@@ -56,6 +70,9 @@ async fn every_page(language: &str, scheme: &str, width: u32, text: u32) {
         );
         tab.shot(&format!("narrow-{width}-{text}-{name}-{language}-{scheme}"));
         fits(&tab, path);
+        if path == "admin" {
+            assert_eq!(tab.run(BROKEN), json!({ "broken": [], "cells": 5 }), "{language}, {width}");
+        }
     };
     let picture = |path: &str| path.replace(['/', '?', '='], "-");
     for path in OPEN.into_iter().chain(["confirm-email?token=x", "nothing-of-ours"]) {
