@@ -50,10 +50,19 @@ audit: install ## licences, bans, sources and advisories of our crates; the SQL 
 bench: install-bench ## ten minutes of measurements, written to benches/RESULTS.md
 	@cargo bench -p portcullis-benches --bench core -- --quick
 	@cargo run --release --quiet -p portcullis-benches --bin server
+	@$(MAKE) --no-print-directory sizing-page
 
 bench-long: install-bench ## the same, criterion at length, and ten million revoked tokens
 	@cargo bench -p portcullis-benches --bench core
-	@cargo run --release --quiet -p portcullis-benches --bin server -- module long process service
+	@cargo run --release --quiet -p portcullis-benches --bin server -- module long process service bill
+	@$(MAKE) --no-print-directory sizing-page
+
+sizing: install-bench ## what each request costs, measured, and api/docs/sizing.md computed from it
+	@cargo run --quiet -p portcullis-benches --bin server -- bill
+	@$(MAKE) --no-print-directory sizing-page
+
+sizing-page: ## that page computed anew from what was measured
+	@cargo run --quiet -p portcullis-sizing -- --page api/docs/sizing.md
 
 db: install-demo ## describe the SQL anew (.sqlx/) after a query or a migration has changed
 	@cargo run --quiet -p portcullis-tests --no-default-features --bin queries
@@ -107,4 +116,4 @@ install-bench:
 install-package install-trial install-images install-aarch64 install-docs: install-%:
 	@tests/install $*
 
-.PHONY: help demo run test test-mysql test-long fuzz lint audit bench bench-long db clean install built-demo install-demo install-bench package sign package-test reproduce images aarch64 docs pictures install-package install-trial install-images install-aarch64 install-docs
+.PHONY: help demo run test test-mysql test-long fuzz lint audit bench bench-long sizing sizing-page db clean install built-demo install-demo install-bench package sign package-test reproduce images aarch64 docs pictures install-package install-trial install-images install-aarch64 install-docs

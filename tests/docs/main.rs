@@ -15,5 +15,6 @@ mod redis_rs;
 mod reference;
 mod removal;
 mod rotation;
+mod sizing;
 mod troubleshooting;
 mod why_not;

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use portcullis_tests::workspace;
 
-const MEMBERS: [&str; 10] = [
+const MEMBERS: [&str; 11] = [
     "api",
     "benches",
     "benches/bare",
     "benches/noop",
+    "benches/sizing",
     "module",
     "module/client",
     "module/client/conformance",

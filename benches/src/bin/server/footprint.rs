@@ -125,7 +125,8 @@ fn longest_ms(stage: &Stage, count: usize, arguments: &[&str]) -> Result<f64> {
     Ok(longest_us / 1e3)
 }
 
-fn info(connection: &mut Connection, section: &str, field: &str) -> Result<f64> {
+/// A number that `INFO` tells.
+pub(crate) fn info(connection: &mut Connection, section: &str, field: &str) -> Result<f64> {
     let told: String = redis::cmd("INFO").arg(section).query(connection)?;
     let value = told.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     value

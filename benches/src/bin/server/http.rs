@@ -4,10 +4,10 @@
 //! program's processor time for an answer, as in the other half; the rates stand beside them.
 
 mod algorithms;
-mod costs;
+pub(crate) mod costs;
 mod load;
-mod people;
-mod servers;
+pub(crate) mod people;
+pub(crate) mod servers;
 
 use std::fmt::Write;
 

@@ -1,9 +1,10 @@
 //! The module and the service beside what people use today, on real servers, with ratios taken in
 //! one run.
 //!
-//! `make bench` runs this. Named parts are measured by themselves: `module`, `process`, `service`, and `long`,
-//! which is a ledger of ten million. It prints the bars and writes `benches/RESULTS.md` with its
-//! charts. What is measured has core 0, the load core 1.
+//! `make bench` runs this. Named parts are measured by themselves: `module`, `process`, `service`, `bill`
+//! (what each thing costs, for `portcullis-sizing`), and `long`, which is a ledger of ten million. It
+//! prints the bars and writes `benches/RESULTS.md` with its charts. What is measured has core 0, the load
+//! core 1.
 //!
 //! Instructions of one command at `-P 100`, by `valgrind --tool=callgrind` on Redis 7.0.15,
 //! everything from parsing to the reply included (without SHA-NI, which callgrind does not know):
@@ -33,6 +34,7 @@
 )]
 #![expect(clippy::indexing_slicing, reason = "a bench may panic")]
 
+mod bill;
 mod chart;
 mod footprint;
 mod http;
@@ -52,7 +54,7 @@ const MILLION: usize = 1_000_000;
 const ROUNDS: usize = 3;
 
 /// What can be measured by itself.
-const PARTS: [&str; 4] = ["module", "long", "process", "service"];
+const PARTS: [&str; 5] = ["module", "long", "process", "service", "bill"];
 
 fn main() -> Result<()> {
     let given: Vec<String> = std::env::args().skip(1).collect();
@@ -75,6 +77,9 @@ fn main() -> Result<()> {
     }
     if wants("service") {
         bars.extend(http::measure()?);
+    }
+    if wants("bill") {
+        bill::measure()?;
     }
     println!("\n{}", report::bars_table(&bars));
     Ok(())

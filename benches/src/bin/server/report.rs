@@ -163,6 +163,7 @@ pub(crate) const MODULE: &str = "The module";
 pub(crate) const LONG: &str = "Ten million";
 pub(crate) const PROCESS: &str = "In the process";
 pub(crate) const SERVICE: &str = "The service";
+pub(crate) const BILL: &str = "What each thing costs";
 
 /// Writes one half of the page and keeps the other.
 pub(crate) fn write(half: &str, sections: &[(&str, String)]) -> Result<()> {
@@ -173,7 +174,7 @@ pub(crate) fn write(half: &str, sections: &[(&str, String)]) -> Result<()> {
     let path = workspace().join("benches/RESULTS.md");
     let old = fs::read_to_string(&path).unwrap_or_default();
     let mut page = "# Results\n\nWritten by `make bench`; do not edit.\n".to_owned();
-    for name in [MODULE, LONG, PROCESS, SERVICE] {
+    for name in [MODULE, LONG, PROCESS, SERVICE, BILL] {
         let text = if name == half { &written } else { under(&old, name) };
         if !text.trim().is_empty() {
             line(&mut page, &format!("\n## {name}\n{}", text.trim_end()));
