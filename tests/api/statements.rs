@@ -5,8 +5,8 @@ use reqwest::Method;
 use serde_json::json;
 
 /// What the service asks by itself now and then: what waits, what was delivered, how many sessions live,
-/// who was seen.
-const BESIDE: [&str; 7] = [
+/// who was seen, whether everybody was logged out.
+const BESIDE: [&str; 9] = [
     "delivered_at is null and id >",
     "set delivered_at =",
     "as double",
@@ -14,6 +14,8 @@ const BESIDE: [&str; 7] = [
     "set s.last_activity = greatest(s.last_activity, cast(",
     "from mails where settled_at",
     "from ledger_lives",
+    "select redis_valid_after as",
+    "recorded_at is null",
 ];
 const ID: &str = "proxy";
 const SECRET: &str = "a secret that only the proxy knows";
@@ -32,7 +34,7 @@ async fn the_frequent_requests_ask_mysql_no_more_than_they_must() {
     let login = asked(&mysql, &auth, auth.log_in("alice")).await;
     assert_eq!(
         login.join(" "),
-        "select BEGIN select update select insert insert insert insert COMMIT select select"
+        "select BEGIN select update select select insert insert insert insert COMMIT select select"
     );
 
     let refresh = asked(&mysql, &auth, auth.refresh(&alice.refresh)).await;

@@ -125,6 +125,19 @@ pub(crate) async fn unrecorded(store: &Store) -> sqlx::Result<Option<Unrecorded>
 /// Marks the sessions of the next users that the instant has ended. They ended by the instant, so nobody
 /// who decides anything about them need be waited for.
 pub(crate) async fn record_some(store: &Store, next: Unrecorded) -> sqlx::Result<Recorded> {
+    record_next(store, next, Beside::No).await
+}
+
+/// Whether somebody waits for an answer meanwhile.
+#[derive(Clone, Copy)]
+enum Beside {
+    /// Nobody does.
+    Requests,
+    /// A request does.
+    No,
+}
+
+async fn record_next(store: &Store, next: Unrecorded, beside: Beside) -> sqlx::Result<Recorded> {
     let last = sqlx::query_scalar!(
         r#"select max(id) as "last: u64"
              from (select id from users where id > ? order by id limit ?) some"#,
@@ -133,11 +146,19 @@ pub(crate) async fn record_some(store: &Store, next: Unrecorded) -> sqlx::Result
     );
     let last = last.fetch_one(&store.pool).await?;
     let Some(last) = last else { return Ok(Recorded::default()) };
-    store.repeat_beside(|| record(store, next, last)).await
+    store.repeat_beside(|| record(store, next, last, beside)).await
 }
 
-async fn record(store: &Store, next: Unrecorded, last: u64) -> sqlx::Result<Recorded> {
-    let mut tx = store.begin().await?;
+async fn record(
+    store: &Store,
+    next: Unrecorded,
+    last: u64,
+    beside: Beside,
+) -> sqlx::Result<Recorded> {
+    let mut tx = match beside {
+        Beside::Requests => store.begin_beside().await?,
+        Beside::No => store.begin().await?,
+    };
     let has_any = sqlx::query_scalar!(
         r#"select count(distinct user_id) as "users!: i64"
              from user_sessions force index (idx_user_session_user_id)
@@ -176,7 +197,7 @@ pub(crate) async fn record_rest(
 }
 
 async fn record_from(store: &Store, mut next: Unrecorded, now: Timestamp) -> sqlx::Result<()> {
-    while let Some(rest) = record_some(store, next).await?.rest {
+    while let Some(rest) = record_next(store, next, Beside::Requests).await?.rest {
         next = rest;
     }
     // If everybody was logged out again meanwhile, there is more.
