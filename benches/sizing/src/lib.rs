@@ -19,5 +19,6 @@ pub mod page;
 pub mod population;
 pub mod queue;
 pub mod random;
+pub mod rehearsal;
 pub mod replay;
 pub mod tables;

@@ -1,8 +1,7 @@
 //! `api/docs/sizing.md`: what is computed stands between two marks each, the rest is written by people.
 
-use crate::costs;
 use crate::population::Population;
-use crate::tables;
+use crate::{costs, rehearsal, tables};
 
 /// The page, with all that is computed computed anew; or which mark it lacks.
 pub fn computed(page: &str, people: &Population) -> Result<String, String> {
@@ -24,6 +23,6 @@ fn blocks(people: &Population) -> [(&'static str, String); 5] {
         ("needs", tables::needs(people)),
         ("assumed", tables::assumptions(people)),
         ("replays", tables::replays(people)),
-        ("seen", costs::seen()),
+        ("seen", rehearsal::table()),
     ]
 }

@@ -48,8 +48,8 @@ pub struct Failover {
 /// What comes after everybody has been logged out.
 #[derive(Clone, Debug)]
 pub struct Storm {
-    /// How long the call itself takes, in seconds.
-    pub call_s: f64,
+    /// How long it takes until MySQL's rows say so of every session, in seconds. Nobody waits for it.
+    pub marked_s: f64,
     /// Refreshes in the second in which most come; all are refused.
     pub refreshes: u64,
     /// Logins in the second in which most come for the first time.
@@ -117,23 +117,22 @@ impl Scene<'_> {
         }
     }
 
-    /// Everybody is logged out. Whoever is active finds out with the next request, fails to refresh,
-    /// and logs in again.
+    /// Everybody is logged out, at one instant. Whoever is active finds out with the next request, fails
+    /// to refresh, and logs in again.
     pub fn logout_of_everybody(&self) -> Storm {
         let Needs { costs, users, active, .. } = *self.needs;
-        let call_s = users * costs.everybody.in_turn_s();
         let weight = group(active * 2.0);
         let mut random = Random::new(SEED);
         let mut arrivals = Vec::new();
         for _ in 0..(active / weight as f64).round() as u64 {
-            let noticed = random.share() * call_s + random.wait(self.people.request_every);
+            let noticed = random.wait(self.people.request_every);
             arrivals.push((nanos(noticed), REFRESH));
             // Two of three within the time given.
             arrivals.push((nanos(noticed + random.wait(self.people.return_within)), LOGIN));
         }
         let refused = short(costs.refused_refresh.core_s);
         Storm {
-            call_s,
+            marked_s: users * costs.everybody.in_turn_s(),
             refreshes: most_in_a_second(&arrivals, REFRESH) * weight,
             logins: most_in_a_second(&arrivals, LOGIN) * weight,
             redo: users * costs.everybody.redo

@@ -2,11 +2,10 @@
 //! Redis for one request of each kind, and for work in bulk; bytes of a row.
 //!
 //! `portcullis-sizing` calculates with these figures. They are processor times, which hardly depend on
-//! what else the machine does. At the end two things that an operator fears are done for real, and stand
-//! beside what it computes for them.
+//! what else the machine does. At the end two things that an operator fears are done for real, so that
+//! they can stand beside what it computes for them.
 
 mod bulk;
-mod cores;
 mod cost;
 mod line;
 mod rehearsal;
@@ -50,10 +49,10 @@ pub(crate) fn measure() -> Result<()> {
     bulk::without_redis(&mut site, &mariadb, (&people, &mut costs))?;
     let filling = bulk::filled(&mut site, &mariadb, USERS)?;
     costs.push(("a session filled into an empty Redis", filling));
-    let mut seen = rehearsal::filled(&mut site, &mariadb, &filling)?;
+    let mut seen = vec![rehearsal::filled(&mut site, &mariadb)?];
     costs.push(("a user of the outbox told", bulk::outbox(&site, &mariadb)?));
     costs.push(("a user in a logout of everybody", bulk::everybody(&site, &mariadb)?));
-    seen.extend(rehearsal::everybody_comes_back(&site, &mariadb, (&people, &costs))?);
+    seen.extend(rehearsal::everybody_comes_back(&site, &people)?);
     let sizes = rows::sizes(&mariadb);
     let tracked = tracking::bytes(&stage)?;
     report::write(
@@ -62,7 +61,7 @@ pub(crate) fn measure() -> Result<()> {
             ("Machine", machine),
             ("Costs", costs_table(&costs) + ABOUT),
             ("Bytes", bytes_table(&sizes, tracked, audit_rows)),
-            ("Computed and seen", seen_table(&seen) + ABOUT_SEEN),
+            ("Seen", seen_table(&seen) + ABOUT_SEEN),
         ],
     )
 }
@@ -83,9 +82,8 @@ const ABOUT: &str = "\nSix connections at a time; MariaDB, whose redo is in byte
      stranger's device, with a password hash of 19 MiB and two passes. A user in a logout of everybody \
      has five sessions.\n";
 
-const ABOUT_SEEN: &str = "\nComputed with the costs above, for as much of the two cores as was not used by \
-     others. Who comes back after a logout of everybody has the refresh refused and logs in, and tries \
-     again after a 503 as the replay has it.\n";
+const ABOUT_SEEN: &str = "\nOn the two cores, whoever else used them. Who comes back after a logout of \
+     everybody has the refresh refused and logs in, and tries again after a 503.\n";
 
 fn costs_table(costs: &[(&str, Cost)]) -> String {
     let mut table = "| one | service, µs | MySQL, µs | Redis, µs | redo, bytes |\n".to_owned();
@@ -109,11 +107,7 @@ fn bytes_table(sizes: &[(&str, f64)], [first, further]: [f64; 2], audit_rows: f6
 }
 
 fn seen_table(all: &[Seen]) -> String {
-    let mut table = "| what | computed | seen |\n|---|---|---|\n".to_owned();
-    for Seen { what, unit, computed, seen } in all {
-        let digits = usize::from(!unit.is_empty());
-        writeln!(table, "| {what} | {computed:.digits$}{unit} | {seen:.digits$}{unit} |")
-            .expect("a string takes text");
-    }
-    table
+    let line = |(row, figure): &Seen| format!("| {} | {} |\n", row.name(), row.shown(*figure));
+    let lines: Vec<String> = all.iter().map(line).collect();
+    format!("| what | seen |\n|---|---|\n{}", lines.concat())
 }

@@ -16,18 +16,6 @@ pub(crate) struct Cost {
     pub(crate) redo_bytes: f64,
 }
 
-impl Cost {
-    /// Seconds of a core: of the service, and of both stores.
-    pub(crate) fn core_s(&self) -> [f64; 2] {
-        [self.service_us / 1e6, (self.mysql_us + self.redis_us) / 1e6]
-    }
-
-    /// What an errand of the replay is told.
-    pub(crate) fn stations(&self) -> [f64; 3] {
-        [self.service_us, self.mysql_us, self.redis_us].map(|us| us / 1e6)
-    }
-}
-
 /// What has been used so far.
 pub(crate) struct Meter([f64; 4]);
 
@@ -36,8 +24,8 @@ impl Meter {
         let redo = mariadb.execute("show global status like 'Innodb_os_log_written'");
         let redo = redo.split('\t').nth(1).and_then(|bytes| bytes.trim().parse().ok());
         let redo: f64 = redo.context("MySQL counts its redo")?;
-        let [service, mysql, redis] = cpu_s(site, mariadb)?;
-        Ok(Self([service, mysql, redis, redo]))
+        let service = site.service.cpu_s()?;
+        Ok(Self([service, on_cpu_s(mariadb.pid())?, on_cpu_s(site.redis.pid())?, redo]))
     }
 
     /// What each of `count` has taken since.
@@ -48,11 +36,6 @@ impl Meter {
         let [service, mysql, redis] = [next(), next(), next()].map(|seconds| seconds * 1e6);
         Ok(Cost { service_us: service, mysql_us: mysql, redis_us: redis, redo_bytes: next() })
     }
-}
-
-/// Seconds that the service, MySQL and Redis have run on a core so far.
-pub(crate) fn cpu_s(site: &Site, mariadb: &Database) -> Result<[f64; 3]> {
-    Ok([site.service.cpu_s()?, on_cpu_s(mariadb.pid())?, on_cpu_s(site.redis.pid())?])
 }
 
 /// Seconds that the threads of a process have had a core, to the nanosecond.
