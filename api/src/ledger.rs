@@ -8,6 +8,7 @@ pub mod belief;
 mod by_server;
 pub mod change;
 mod cluster_view;
+mod confirming;
 mod ended_until;
 pub(crate) mod everybody;
 pub(crate) mod fence;

@@ -56,7 +56,7 @@ async fn the_mark_of_an_earlier_version_is_taken_over_if_it_is_of_this_very_life
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_mark_is_no_key_and_a_key_that_is_copied_makes_none() {
+async fn a_key_that_is_copied_makes_no_mark() {
     let mut auth = Service::on(
         confirming().tcp().start(),
         &Database::shared().fresh_database("no_key"),
@@ -66,8 +66,6 @@ async fn the_mark_is_no_key_and_a_key_that_is_copied_makes_none() {
     ready(&auth);
     let alice = auth.logged_in("alice").await;
     let mut redis = auth.redis.connection();
-    let keys: Vec<String> = redis::cmd("KEYS").arg("*sentinel*").query(&mut redis).unwrap();
-    assert_eq!(keys, [] as [&str; 0]);
     let kept = mark(&auth.redis);
     redis::cmd("FLUSHALL").exec(&mut redis).unwrap();
     redis::cmd("SET").arg("portcullis:sentinel:user:").arg(&kept).exec(&mut redis).unwrap();
@@ -95,4 +93,19 @@ async fn under_another_prefix_everybody_is_filled_in() {
     check.arg(format!("u:{}", alice.user_id)).arg(&alice.access).arg("SESSION").arg(&alice.session);
     let verdict: String = check.query(&mut auth.redis.connection()).unwrap();
     assert_eq!(verdict, "OK");
+}
+
+/// A key is deleted with no word to anybody, and the mark stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_is_filled_in_where_the_witness_was_deleted_with_the_ledgers() {
+    let auth =
+        Service::on(confirming().start(), &Database::shared().fresh_database("witness"), |_| {})
+            .await;
+    ready(&auth);
+    let alice = auth.logged_in("alice").await;
+    let mut redis = auth.redis.connection();
+    let script = "for _, key in ipairs(redis.call('KEYS', '*')) do redis.call('DEL', key) end";
+    redis::cmd("EVAL").arg(script).arg(0).exec(&mut redis).unwrap();
+    eventually("all is filled in", async || is_there(&auth.redis, &alice));
+    assert_eq!(ask(&auth, &alice), "OK");
 }

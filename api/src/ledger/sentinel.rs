@@ -5,11 +5,13 @@
 //! replicated and lost with them, and nobody can copy it to others. So what comes out of a snapshot later
 //! can be told how far behind it is. It is only ever replaced by whoever knows what stood there before:
 //! a mark that was wiped out together with the ledgers does not come back.
-
-use std::time::Duration;
+//!
+//! Keys can also be deleted, one by one and with no word to anybody. So where one server has everybody,
+//! there is a **witness** among them, a key that nobody needs: when it is gone, so may be any ledger. It
+//! holds a copy of the mark, which is what earlier versions go by.
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, RedisResult};
+use redis::{RedisResult, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::base::clock::Timestamp;
@@ -40,6 +42,8 @@ pub(crate) struct Sight {
     pub(crate) ended_until: Timestamp,
     /// How many keys were thrown out for want of memory since it started, ledgers perhaps among them.
     evicted_keys: u64,
+    /// How many witnesses there are of those that there should be, which is one at most.
+    witnesses: (u8, u8),
     /// The mark as it stands; nothing if there is none.
     pub(crate) mark: String,
     /// What marks of these ledgers are told by from those of others on the same server.
@@ -111,6 +115,7 @@ impl Sight {
             is_confirmed: true,
             ended_until: Timestamp(0),
             evicted_keys: 0,
+            witnesses: (0, 0),
             mark: String::new(),
             which: String::new(),
         }
@@ -123,7 +128,9 @@ impl Sight {
 
     /// The mark, if it is about these ledgers.
     pub(crate) fn parsed(&self) -> Option<Mark> {
-        Mark::parse(&self.mark).filter(|mark| mark.which == self.which)
+        let (there, should_be) = self.witnesses;
+        let mark = Mark::parse(&self.mark).filter(|mark| mark.which == self.which);
+        mark.filter(|_| there >= should_be)
     }
 }
 
@@ -167,11 +174,30 @@ fn which(prefix: &str) -> String {
     format!("{:016x}", u64::from_be_bytes(first))
 }
 
-/// Asks a server about itself, and about the ledgers whose keys begin with this.
-pub(crate) async fn sight(redis: &mut MultiplexedConnection, prefix: &str) -> RedisResult<Sight> {
-    let mut question = redis::cmd("INFO");
-    question.arg("server").arg("replication").arg("stats").arg("portcullis");
-    let info: String = question.query_async(redis).await?;
+/// The key that is lost when keys are.
+pub(crate) fn witness(prefix: &str) -> String {
+    format!("portcullis:sentinel:{prefix}")
+}
+
+/// Asks a server about itself, and about the ledgers whose keys begin with this. In a cluster there is no
+/// witness.
+pub(crate) async fn sight(
+    redis: &mut MultiplexedConnection,
+    prefix: &str,
+    is_of_a_cluster: bool,
+) -> RedisResult<Sight> {
+    let mut questions = redis::pipe();
+    questions.cmd("INFO").arg("server").arg("replication").arg("stats").arg("portcullis");
+    let (info, witnesses): (String, (u8, u8)) = if is_of_a_cluster {
+        let (info,) = questions.query_async(redis).await?;
+        (info, (0, 0))
+    } else {
+        questions.cmd("EXISTS").arg(witness(prefix)).ignore_errors();
+        let (info, there): (Value, Value) = questions.query_async(redis).await?;
+        // A node of a cluster may say that it is elsewhere, and is refused for what it is.
+        let there = redis::from_redis_value(there).unwrap_or(0);
+        (redis::from_redis_value(info.extract_error()?)?, (there, 1))
+    };
     let field = |name: &str| {
         info.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'))
     };
@@ -187,95 +213,10 @@ pub(crate) async fn sight(redis: &mut MultiplexedConnection, prefix: &str) -> Re
             field("portcullis_before").and_then(|at| at.parse().ok()).unwrap_or(0),
         ),
         evicted_keys: field("evicted_keys").and_then(|keys| keys.parse().ok()).unwrap_or(1),
+        witnesses,
         mark: field("portcullis_mark").unwrap_or_default().to_owned(),
         which: which(prefix),
     })
-}
-
-/// Replaces the mark that was seen, if it is still there and so are the ledgers that were seen; false if
-/// not. Whether anybody vouches for them stays as it is.
-pub(crate) async fn note(
-    redis: &mut MultiplexedConnection,
-    sight: &Sight,
-    to: &Mark,
-) -> RedisResult<bool> {
-    let mut command = word(sight);
-    command.arg("NOTE").arg("MARK").arg(to.text()).arg("IF").arg(&sight.mark);
-    done(command.query_async(redis).await)
-}
-
-/// Replaces the mark that stands, if it does so still, and vouches for the ledgers that were seen, if those
-/// are still there, in one step; false if not. Once somebody vouches for them that says nothing new.
-pub(crate) async fn confirm(
-    redis: &mut MultiplexedConnection,
-    sight: &Sight,
-    Replaced { from, to, lease }: Replaced<'_>,
-) -> RedisResult<bool> {
-    let mut command = vouching(sight, lease);
-    done(command.arg("MARK").arg(to.text()).arg("IF").arg(from).query_async(redis).await)
-}
-
-/// Vouches for the ledgers that were seen, for so long or without an end, if they are still there; false if
-/// not.
-pub(crate) async fn vouch(
-    redis: &mut MultiplexedConnection,
-    sight: &Sight,
-    lease: Option<Duration>,
-) -> RedisResult<bool> {
-    done(vouching(sight, lease).query_async(redis).await)
-}
-
-/// Takes over a mark that a service of an earlier version left in a key, if it is of this very life: what
-/// came to this server by any other way proves nothing. True if there was one.
-pub(crate) async fn take_over(
-    redis: &mut MultiplexedConnection,
-    sight: &Sight,
-    prefix: &str,
-) -> RedisResult<bool> {
-    let key = format!("portcullis:sentinel:{prefix}");
-    let asked: RedisResult<Option<String>> = redis::cmd("GET").arg(key).query_async(redis).await;
-    let Ok(Some(text)) = asked else { return Ok(false) };
-    let mut words = text.split(' ');
-    let (run_id, position, at) = (words.next(), words.next(), words.next());
-    let number = |word: Option<&str>| word.and_then(|word| word.parse().ok());
-    match (run_id == Some(&sight.run_id), number(position), number(at)) {
-        (true, Some(position), Some(at)) => {
-            note(redis, sight, &Mark::of(sight, position, Timestamp(at))).await
-        }
-        _ => Ok(false),
-    }
-}
-
-/// One mark in the place of another, for those who vouch for so long, or without an end.
-#[derive(Clone, Copy)]
-pub(crate) struct Replaced<'a> {
-    pub(crate) from: &'a str,
-    pub(crate) to: &'a Mark,
-    pub(crate) lease: Option<Duration>,
-}
-
-fn vouching(sight: &Sight, lease: Option<Duration>) -> Cmd {
-    let mut command = word(sight);
-    if let Some(lease) = lease {
-        let ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-        command.arg("PX").arg(ms);
-    }
-    command
-}
-
-fn word(sight: &Sight) -> Cmd {
-    let mut command = redis::cmd("AUTH.CONFIRM");
-    command.arg(&sight.run_id).arg("LIFE").arg(&sight.life);
-    command
-}
-
-/// Whether it was done, or somebody else was faster, or the ledgers are others by now.
-fn done(said: RedisResult<()>) -> RedisResult<bool> {
-    match said {
-        Ok(()) => Ok(true),
-        Err(refusal) if matches!(refusal.code(), Some("CHANGED" | "STALE")) => Ok(false),
-        Err(cause) => Err(cause),
-    }
 }
 
 #[cfg(test)]

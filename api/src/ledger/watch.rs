@@ -11,6 +11,7 @@ use redis::RedisResult;
 
 use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
+use crate::ledger::confirming::{self, Replaced};
 use crate::ledger::everybody::has_heard;
 use crate::ledger::hydrate::{Extent, Fault, bring_up_to_date};
 use crate::ledger::ledgers::Ledgers;
@@ -18,7 +19,7 @@ use crate::ledger::line::{Condition, Line, Lines};
 use crate::ledger::lives::{Seen, Standing, relinquish, renew};
 use crate::ledger::outbox::doubt_waiting;
 use crate::ledger::outbox::position::position;
-use crate::ledger::sentinel::{self, Mark, Replaced, Sight};
+use crate::ledger::sentinel::{Mark, Sight};
 use crate::store::told;
 
 /// How often the line is looked at.
@@ -269,7 +270,7 @@ async fn move_mark(ledgers: &Ledgers, lines: &Lines, line: &Arc<Line>, sight: &S
     // In the life that was seen with the mark, and before MySQL was asked: a server that was a
     // replica meanwhile carries the same mark and has not heard what others were told.
     let replaced = Replaced { from: &sight.mark, to: &next, lease: ledgers.confirm_lease };
-    let moved = sentinel::confirm(&mut line.ask.clone(), sight, replaced).await;
+    let moved = confirming::confirm(&mut line.ask.clone(), sight, replaced).await;
     drop(lines.heard(line, moved));
 }
 
@@ -280,7 +281,7 @@ async fn vouch(
     line: &Arc<Line>,
     sight: &Sight,
 ) -> Result<bool, Fault> {
-    let vouched = sentinel::vouch(&mut line.ask.clone(), sight, ledgers.confirm_lease).await;
+    let vouched = confirming::vouch(&mut line.ask.clone(), sight, ledgers.confirm_lease).await;
     Ok(lines.heard(line, vouched)?)
 }
 

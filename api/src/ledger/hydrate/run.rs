@@ -9,12 +9,13 @@ use super::since::Since;
 use super::work::{Counts, Fault, PATIENCE, Work, within};
 use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
+use crate::ledger::confirming::{self, Replaced};
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::line::Lines;
 use crate::ledger::lives::{Seen, vouch};
 use crate::ledger::outbox::position::position;
 use crate::ledger::redis_time::redis_now;
-use crate::ledger::sentinel::{self, Mark, Replaced, Sight};
+use crate::ledger::sentinel::{Mark, Sight};
 use crate::ledger::slots::Slots;
 use crate::store::lock::{Held, lock};
 use crate::store::standing::standing;
@@ -249,8 +250,11 @@ impl Work<'_> {
     async fn mark(&mut self, sight: &Sight, known: Option<&Mark>) -> Result<Mark, Fault> {
         let nonce = u64::from_le_bytes(self.ledgers.random.bytes::<8>());
         let mark = Mark::of_work(sight, nonce, known);
-        let noted = sentinel::note(&mut self.redis, sight, &mark).await?;
-        noted.then_some(mark).ok_or(Fault::Disturbed)
+        if !confirming::note(&mut self.redis, sight, &mark).await? {
+            return Err(Fault::Disturbed);
+        }
+        self.lines.bear_witness(&mut self.redis, &mark, true).await?;
+        Ok(mark)
     }
 
     async fn confirm(&mut self, sight: &Sight, mark: &Mark) -> Result<(), Fault> {
@@ -258,9 +262,12 @@ impl Work<'_> {
         let done = Mark::of(sight, position, self.ledgers.clock.now());
         let lease = self.ledgers.confirm_lease;
         let replaced = Replaced { from: &mark.text(), to: &done, lease };
-        let confirmed = sentinel::confirm(&mut self.redis, sight, replaced).await?;
-        // Otherwise the ledgers that were brought up to date are not those that are there now.
-        confirmed.then_some(()).ok_or(Fault::Disturbed)
+        let confirmed = confirming::confirm(&mut self.redis, sight, replaced).await?;
+        if !confirmed {
+            // The ledgers that were brought up to date are not those that are there now.
+            return Err(Fault::Disturbed);
+        }
+        Ok(self.lines.bear_witness(&mut self.redis, &done, false).await?)
     }
 
     /// The rows of users here that wait already. What they say is in what is read from now on.

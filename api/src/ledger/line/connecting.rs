@@ -8,9 +8,10 @@ use redis::{Client, RedisResult};
 
 use super::{Line, Lines};
 use crate::ledger::cluster_view::View;
+use crate::ledger::confirming::{bear_witness, take_over};
 use crate::ledger::ended_until::Heard;
 use crate::ledger::redis_fault::unavailable;
-use crate::ledger::sentinel::{Sight, sight, take_over};
+use crate::ledger::sentinel::{Mark, Sight, sight};
 use crate::ledger::slots::slot_of;
 use crate::ledger::way::{Place, connected};
 
@@ -98,7 +99,20 @@ impl Lines {
 
     /// What the server at the other end says of itself.
     pub(crate) async fn look(&self, redis: &mut MultiplexedConnection) -> RedisResult<Sight> {
-        sight(redis, &self.prefix).await
+        sight(redis, &self.prefix, self.is_of_a_cluster()).await
+    }
+
+    /// Has the witness say what the mark says. In a cluster there is none.
+    pub(crate) async fn bear_witness(
+        &self,
+        redis: &mut MultiplexedConnection,
+        mark: &Mark,
+        begins: bool,
+    ) -> RedisResult<()> {
+        if self.is_of_a_cluster() {
+            return Ok(());
+        }
+        bear_witness(redis, &self.prefix, mark, begins).await
     }
 
     /// Takes over what a service of an earlier version has left. A node of a cluster has it somewhere, and
