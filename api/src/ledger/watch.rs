@@ -35,7 +35,6 @@ const ABOUT: &str = "the watch over Redis";
 const MARK_EVERY: Duration = Duration::from_secs(5);
 /// How often it is asked whether the line still leads to the primary.
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
-
 /// How often a lease is renewed until it would end.
 const RENEWALS: u32 = 5;
 
