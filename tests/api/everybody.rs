@@ -240,7 +240,7 @@ async fn who_logs_in_meanwhile_is_dead_or_alive_and_not_both() {
         assert_eq!(auth.refresh(&login.refresh).await.status == 200, stands);
         wait_until("Redis says the same", || (auth.verdict(login) == "OK") == stands);
     }
-    println!("logged in meanwhile: {} of 8 live", alive);
+    println!("logged in meanwhile: {alive} of 8 live");
     let gone = auth.post_as(&root.access, "/admin/logout-everyone", json!({})).await;
     assert_eq!(gone.status, 401);
 }
