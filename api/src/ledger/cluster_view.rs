@@ -31,12 +31,21 @@ pub(crate) struct Node {
 
 /// Which slots a primary says are its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Claim {
+pub struct Claim {
     /// Of two who claim a slot, the one with the greater epoch has it.
-    pub(crate) epoch: u64,
-    pub(crate) slots: Slots,
+    pub epoch: u64,
+    /// Those that are its own.
+    pub slots: Slots,
     /// Those of them that are on their way to somebody else.
-    pub(crate) leaving: Slots,
+    pub leaving: Slots,
+}
+
+impl Claim {
+    /// Whether its ledger in this slot may be believed: the slot is its own, stays where it is, and
+    /// was brought up to date there.
+    pub fn is_firm(&self, vouched: &Slots, slot: u16) -> bool {
+        self.slots.has(slot) && vouched.has(slot) && !self.leaving.has(slot)
+    }
 }
 
 impl View {

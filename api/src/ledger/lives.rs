@@ -19,6 +19,8 @@ use sqlx::{Executor, MySql, MySqlConnection};
 use super::cluster_view::Claim;
 use super::sentinel::Sight;
 use super::slots::Slots;
+pub(crate) use super::vouching::Standing;
+use super::vouching::{self, Life, Row};
 use crate::base::clock::Timestamp;
 use crate::store::transaction::Repetitions;
 
@@ -31,14 +33,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(crate) struct Lives(RwLock<Option<Vec<Row>>>);
 
-#[derive(Clone)]
-struct Row {
-    run_id: String,
-    ledgers_life: String,
-    slots: String,
-    epoch: u64,
-}
-
 /// A life that somebody sees, and which slots it says are its own.
 #[derive(Clone, Copy)]
 pub(crate) struct Seen<'s> {
@@ -46,17 +40,6 @@ pub(crate) struct Seen<'s> {
     pub(crate) claim: &'s Claim,
     /// Whether others have other slots.
     pub(crate) is_of_a_cluster: bool,
-}
-
-/// What MySQL says of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
-    /// Where it has been brought up to date, and nobody else since.
-    pub(crate) vouched: Slots,
-    /// Where somebody else took its place.
-    pub(crate) replaced: Slots,
-    /// Whether it was vouched for when its ledgers had another life.
-    pub(crate) is_outdated: bool,
 }
 
 impl Lives {
@@ -67,7 +50,7 @@ impl Lives {
         seen: Seen<'_>,
     ) -> sqlx::Result<Standing> {
         let rows = rows(db).await?;
-        let standing = standing(&rows, seen);
+        let standing = Standing::of(seen.life(), &rows);
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(rows);
         Ok(standing)
     }
@@ -81,48 +64,31 @@ impl Lives {
     /// What was known of this life when somebody looked last; nothing if nobody did.
     pub(crate) fn known(&self, seen: Seen<'_>) -> Option<Standing> {
         let rows = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        rows.as_deref().map(|rows| standing(rows, seen))
+        rows.as_deref().map(|rows| Standing::of(seen.life(), rows))
     }
 }
 
 async fn rows<'d>(db: impl Executor<'d, Database = MySql>) -> sqlx::Result<Vec<Row>> {
-    sqlx::query_as!(
-        Row,
+    sqlx::query!(
         r#"select run_id, ledgers_life, coalesce(slots, if(is_vouched, '0-16383', ''))
                         as "slots!: String", epoch
                  from ledger_lives"#
     )
+    .map(|row| Row {
+        run_id: row.run_id,
+        ledgers_life: row.ledgers_life,
+        slots: Slots::parse(&row.slots),
+        epoch: row.epoch,
+    })
     .fetch_all(db)
     .await
 }
 
-impl Standing {
-    /// Whether it has nothing left that it claims.
-    pub(crate) fn is_replaced(&self, claim: &Claim) -> bool {
-        !claim.slots.is_empty() && claim.slots.without(&self.replaced).is_empty()
+impl Seen<'_> {
+    fn life(&self) -> Life<'_> {
+        let Self { sight, claim, is_of_a_cluster } = *self;
+        Life { run_id: &sight.run_id, ledgers: &sight.life, claim, is_of_a_cluster }
     }
-
-    /// What it claims and nobody vouches for.
-    pub(crate) fn lacking(&self, claim: &Claim) -> Slots {
-        claim.slots.without(&self.replaced).without(&self.vouched)
-    }
-}
-
-fn standing(rows: &[Row], Seen { sight, claim, is_of_a_cluster }: Seen<'_>) -> Standing {
-    let own = rows.iter().find(|row| row.run_id == sight.run_id);
-    let vouched = own.map(|row| Slots::parse(&row.slots)).unwrap_or_default();
-    let is_same_life = own.is_some_and(|row| row.ledgers_life == sight.life);
-    let replaced = if is_of_a_cluster {
-        let others = rows.iter().filter(|row| row.run_id != sight.run_id);
-        let newer = others.filter(|row| row.epoch > claim.epoch);
-        newer.fold(Slots::default(), |taken, row| taken.with(&Slots::parse(&row.slots)))
-    } else if vouched.is_empty() && is_same_life {
-        Slots::all()
-    } else {
-        Slots::default()
-    };
-    let is_outdated = !vouched.is_empty() && !is_same_life;
-    Standing { vouched: vouched.without(&replaced), replaced, is_outdated }
 }
 
 /// Vouches for a life in these slots, and for no other there any more. Others may be vouched for at the same
@@ -213,23 +179,16 @@ async fn try_to_vouch(
 
 /// Who is vouched for where, for whoever has told something: what a server was told does not count if
 /// another one has taken its place, which has not heard of it or did so before it was vouched for.
-pub(super) struct Counting(Vec<(String, Slots)>);
+pub(super) struct Counting(Vec<Row>);
 
 impl Counting {
     pub(super) async fn look(db: &mut MySqlConnection) -> sqlx::Result<Self> {
-        Ok(Self(
-            rows(db).await?.into_iter().map(|row| (row.run_id, Slots::parse(&row.slots))).collect(),
-        ))
+        Ok(Self(rows(db).await?))
     }
 
-    /// Whether what this life was told about a ledger in this slot counts. A life that nobody knows may
-    /// be the first one; it is none if somebody else is vouched for.
+    /// Whether what this life was told about a ledger in this slot counts.
     pub(super) fn is_told(&self, run_id: &str, slot: u16) -> bool {
-        let own = self.0.iter().find(|(known, _)| known == run_id);
-        match own {
-            Some((_, slots)) => slots.has(slot),
-            None => !self.0.iter().any(|(_, slots)| slots.has(slot)),
-        }
+        vouching::counts(&self.0, run_id, slot)
     }
 }
 

@@ -27,7 +27,7 @@ impl Ground {
     }
 
     pub(super) fn is_firm(&self, slot: u16) -> bool {
-        self.claim.slots.has(slot) && self.vouched.has(slot) && !self.claim.leaving.has(slot)
+        self.claim.is_firm(&self.vouched, slot)
     }
 
     /// Where it may be believed.

@@ -8,12 +8,12 @@ use super::*;
 
 fn row(run_id: &str, slots: &str, epoch: u64) -> Row {
     let (run_id, ledgers_life) = (run_id.to_owned(), "1".to_owned());
-    Row { run_id, ledgers_life, slots: slots.to_owned(), epoch }
+    Row { run_id, ledgers_life, slots: Slots::parse(slots), epoch }
 }
 
 fn of(rows: &[Row], run_id: &str, life: &str, claim: &Claim, is_of_a_cluster: bool) -> Standing {
     let sight = Sight::of(run_id, life);
-    standing(rows, Seen { sight: &sight, claim, is_of_a_cluster })
+    Standing::of(Seen { sight: &sight, claim, is_of_a_cluster }.life(), rows)
 }
 
 #[test]
@@ -33,8 +33,7 @@ fn a_life_whose_place_was_taken_is_told_from_one_that_nobody_knows() {
 #[test]
 fn what_a_server_was_told_counts_unless_another_one_has_its_place() {
     let of = |rows: &[(&str, &str)]| {
-        let rows = rows.iter().map(|(id, slots)| ((*id).to_owned(), Slots::parse(slots)));
-        Counting(rows.collect())
+        Counting(rows.iter().map(|(id, slots)| row(id, slots, 0)).collect())
     };
     assert!(of(&[]).is_told("first", 0), "nobody was ever vouched for");
     let two = of(&[("old", "0-9"), ("new", "10-19")]);
