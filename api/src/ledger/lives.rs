@@ -91,17 +91,29 @@ impl Seen<'_> {
     }
 }
 
-/// Vouches for a life in these slots, and for no other there any more. Others may be vouched for at the same
-/// time: whoever MySQL sends away for that begins again, for all that was filled in before would be in vain.
+/// What becomes of whom in some slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// Nobody else is vouched for there any more.
+    Withdraw,
+    /// The same, and this life is.
+    Replace,
+    /// This life is, unless somebody else is.
+    Join,
+}
+
+/// Vouches for a life in these slots. Others may be vouched for at the same time: whoever MySQL sends away
+/// for that begins again, for all that was filled in before would be in vain. False if somebody else is
+/// vouched for there and is to keep that.
 pub(super) async fn vouch(
     db: &mut MySqlConnection,
     seen: Seen<'_>,
-    slots: &Slots,
+    (deed, slots): (Deed, &Slots),
     now: Timestamp,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<bool> {
     let mut repetitions = Repetitions::within(PATIENCE);
     loop {
-        match try_to_vouch(db, seen, slots, now).await {
+        match try_to_vouch(db, seen, (deed, slots), now).await {
             Err(cause) if repetitions.may_follow(&cause) => {}
             vouched => return vouched,
         }
@@ -110,10 +122,10 @@ pub(super) async fn vouch(
 
 async fn try_to_vouch(
     db: &mut MySqlConnection,
-    Seen { sight, claim, .. }: Seen<'_>,
-    slots: &Slots,
+    seen: Seen<'_>,
+    (deed, slots): (Deed, &Slots),
     now: Timestamp,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<bool> {
     // An earlier try may have stopped in the midst of it.
     db.execute("rollback").await?;
     db.execute("start transaction").await?;
@@ -134,22 +146,41 @@ async fn try_to_vouch(
     let mut own = slots.clone();
     for row in rows {
         let had = Slots::parse(&row.slots);
-        if row.run_id == sight.run_id {
+        if row.run_id == seen.sight.run_id {
             own = own.with(&had);
             continue;
         }
         let left = had.without(slots);
-        if left != had {
-            sqlx::query!(
-                "update ledger_lives set slots = ?, is_vouched = ? where run_id = ?",
-                left.to_string(),
-                !left.is_empty(),
-                row.run_id,
-            )
-            .execute(&mut *db)
-            .await?;
+        if left == had {
+            continue;
         }
+        if deed == Deed::Join {
+            db.execute("rollback").await?;
+            return Ok(false);
+        }
+        sqlx::query!(
+            "update ledger_lives set slots = ?, is_vouched = ? where run_id = ?",
+            left.to_string(),
+            !left.is_empty(),
+            row.run_id,
+        )
+        .execute(&mut *db)
+        .await?;
     }
+    if deed != Deed::Withdraw {
+        write_down(db, seen, &own, now).await?;
+    }
+    db.execute("commit").await?;
+    Ok(true)
+}
+
+/// Where this life is vouched for, of what it claims.
+async fn write_down(
+    db: &mut MySqlConnection,
+    Seen { sight, claim, .. }: Seen<'_>,
+    own: &Slots,
+    now: Timestamp,
+) -> sqlx::Result<()> {
     let own = own.also_in(&claim.slots).to_string();
     sqlx::query!(
         "insert into ledger_lives (run_id, ledgers_life, is_vouched, slots, epoch, vouched_at)
@@ -174,7 +205,7 @@ async fn try_to_vouch(
     )
     .execute(&mut *db)
     .await?;
-    db.execute("commit").await.map(drop)
+    Ok(())
 }
 
 /// Who is vouched for where, for whoever has told something: what a server was told does not count if

@@ -15,7 +15,6 @@ use super::work::{BATCH, Fault, PATIENCE, Work, within};
 use crate::base::clock::Timestamp;
 use crate::ledger::change::Change;
 use crate::ledger::outbox::mark;
-use crate::ledger::sentinel::Mark;
 use crate::store::transaction::Repetitions;
 
 /// How far the clocks of two hosts may be apart.
@@ -56,16 +55,17 @@ impl Work<'_> {
         }
     }
 
-    /// Tells the endings of rows up to `until` that Redis had not confirmed by the time of the mark. In a
-    /// group of servers nobody sees all numbers that are taken, so a row may have been committed behind
-    /// the mark.
+    /// Tells the endings of rows up to `until` that were confirmed after `since`. In a group of servers nobody
+    /// sees all numbers that are taken, so a row may have been committed behind the mark; and while this
+    /// work goes on, another server for the same users may confirm a row with a low number that was committed
+    /// late. After the last look: what waits no more then has been confirmed.
     pub(super) async fn tell_late_endings(
         &mut self,
-        mark: &Mark,
+        since: Timestamp,
         until: u64,
         before_sessions: Timestamp,
     ) -> Result<(), Fault> {
-        let (mut at, mut after) = (mark.at.minus(SKEW), 0);
+        let (mut at, mut after) = (since.minus(SKEW), 0);
         loop {
             let asked = sqlx::query!(
                 r#"select id, user_id, delivered_at as "at!: Timestamp",

@@ -12,7 +12,7 @@ use crate::base::log_targets as log;
 use crate::ledger::confirming::{self, Replaced};
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::line::Lines;
-use crate::ledger::lives::{Seen, vouch};
+use crate::ledger::lives::{Deed, Seen, vouch};
 use crate::ledger::outbox::position::position;
 use crate::ledger::redis_time::redis_now;
 use crate::ledger::sentinel::{Mark, Sight};
@@ -145,18 +145,17 @@ impl Work<'_> {
         };
         // Before the last looks: what another server was told after this does not count (`lives.rs`),
         // and what it was told before is seen now.
-        self.vouch(seen).await?;
+        self.vouch(seen, Deed::Replace).await?;
         if let (Some(since), Some(_)) = (&mut since, &changed) {
             let mut users = BTreeSet::new();
             self.newly_changed(since, &mut users).await?;
             self.compare(&users, before_sessions, now).await?;
         }
         self.tell_endings(from, &waiting, before_sessions).await?;
-        if let Some(mark) = &known {
-            self.tell_late_endings(mark, from, before_sessions).await?;
-        }
         self.mark_delivered(&waiting).await?;
         self.tell_waiting(before_sessions).await?;
+        let late_since = known.as_ref().map_or(now, |mark| mark.at);
+        self.tell_late_endings(late_since, from, before_sessions).await?;
         self.note_everybody().await?;
         self.confirm(sight, &mark).await?;
         tracing::info!(
@@ -179,15 +178,18 @@ impl Work<'_> {
         let newest = self.newest().await?;
         self.sweep(now).await?;
         let before_sessions = self.fill(now).await?;
+        // As above. But this server is believed already: it is vouched for last.
+        self.vouch(seen, Deed::Withdraw).await?;
         self.tell_endings(newest, &waiting, before_sessions).await?;
         self.tell_waiting(before_sessions).await?;
+        self.tell_late_endings(now, newest, before_sessions).await?;
         self.note_everybody().await?;
         let after = self.lines.look(&mut self.redis).await?;
         let is_same = after.run_id == seen.sight.run_id && after.life == seen.sight.life;
         if !is_same || !after.is_up_to_date() {
             return Err(Fault::Disturbed);
         }
-        self.vouch(seen).await?;
+        self.vouch(seen, Deed::Join).await?;
         self.mark_delivered(&waiting).await?;
         tracing::info!(
             target: log::HYDRATE,
@@ -228,10 +230,11 @@ impl Work<'_> {
     }
 
     /// For whatever is still here.
-    async fn vouch(&mut self, seen: Seen<'_>) -> Result<(), Fault> {
+    async fn vouch(&mut self, seen: Seen<'_>, deed: Deed) -> Result<(), Fault> {
         let now = self.ledgers.clock.now();
         let slots = self.scope.without(&self.lost);
-        within(vouch(&mut self.db, seen, &slots, now)).await
+        let is_done = within(vouch(&mut self.db, seen, (deed, &slots), now)).await?;
+        if is_done { Ok(()) } else { Err(Fault::Disturbed) }
     }
 
     /// Whether a mark says something of these ledgers: it is about a life that this database knows, and

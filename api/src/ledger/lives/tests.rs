@@ -73,14 +73,38 @@ async fn servers_that_are_vouched_for_at_the_same_time_hinder_nobody() {
             let claim = Claim { epoch: 1, slots: Slots::parse(slots), ..Claim::default() };
             let sight = Sight::of(&format!("{slots} in {round}"), "1");
             let seen = Seen { sight: &sight, claim: &claim, is_of_a_cluster: true };
-            vouch(line, seen, &claim.slots, Timestamp(0)).await
+            vouch(line, seen, (Deed::Replace, &claim.slots), Timestamp(0)).await
         });
         for vouched in join_all(vouching).await {
-            vouched.unwrap();
+            assert!(vouched.unwrap());
         }
         let mut had = rows(&db).await.unwrap();
         had.sort_by(|one, other| one.run_id.cmp(&other.run_id));
         let wanted = shares.map(|slots| format!("{slots} in {round}"));
         assert_eq!(had.into_iter().map(|row| row.run_id).collect::<Vec<_>>(), wanted);
     }
+}
+
+/// Whoever takes slots over has nobody else's word count there at first, and is vouched for only if that is
+/// still so.
+#[tokio::test]
+async fn whoever_joins_takes_no_place_from_another() {
+    let url = Database::shared().migrated_database("joined");
+    let mut db = MySqlPool::connect(&url).await.unwrap().acquire().await.unwrap();
+    let claim = Claim { epoch: 1, slots: Slots::parse("0-9"), ..Claim::default() };
+    let mut change = async |run_id: &str, deed, slots| {
+        let sight = Sight::of(run_id, "1");
+        let seen = Seen { sight: &sight, claim: &claim, is_of_a_cluster: true };
+        let done = vouch(&mut db, seen, (deed, &Slots::parse(slots)), Timestamp(0)).await.unwrap();
+        let mut had = rows(&mut *db).await.unwrap();
+        had.sort_by(|one, other| one.run_id.cmp(&other.run_id));
+        let had: Vec<_> = had.iter().map(|row| format!("{} {}", row.run_id, row.slots)).collect();
+        (done, had.join(", "))
+    };
+    assert_eq!(change("a", Deed::Replace, "0-9").await, (true, "a 0-9".into()));
+    assert_eq!(change("b", Deed::Join, "3").await, (false, "a 0-9".into()));
+    assert_eq!(change("b", Deed::Withdraw, "3").await, (true, "a 0-2 4-9".into()));
+    assert_eq!(change("b", Deed::Join, "3").await, (true, "a 0-2 4-9, b 3".into()));
+    assert_eq!(change("a", Deed::Join, "3-4").await, (false, "a 0-2 4-9, b 3".into()));
+    assert_eq!(change("a", Deed::Replace, "3").await, (true, "a 0-9, b ".into()));
 }
