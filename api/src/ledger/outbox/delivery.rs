@@ -10,6 +10,7 @@ use crate::ledger::belief::Delivery;
 use crate::ledger::change::{Change, Propagation};
 use crate::ledger::fence::Fence;
 use crate::ledger::ledgers::Ledgers;
+use crate::ledger::lives::Counting;
 use crate::ledger::telling::Told;
 use crate::store::transaction::Transaction;
 
@@ -50,7 +51,7 @@ pub(crate) async fn commit(
                 drop(db);
                 vec![tell_own(ledgers, user_id, row, &changes).await?]
             }
-            None => tell(ledgers, &mut db, user_id, fence).await?,
+            None => tell(ledgers, &mut db, user_id, row, fence).await?,
         };
         marking::mark_soon(ledgers, told);
         Ok(())
@@ -102,11 +103,12 @@ async fn confirmed(
     }
 }
 
-/// Tells the user's ledger everything that waits for it.
+/// Tells the user's ledger everything that waits for it, and with it the row of one's own, if there is one.
 async fn tell(
     ledgers: &Ledgers,
     db: &mut MySqlConnection,
     user_id: u64,
+    own: Option<u64>,
     mut fence: Option<Fence>,
 ) -> Result<Vec<ToldRow>, Undelivered> {
     let life = || {
@@ -116,6 +118,11 @@ async fn tell(
     let run_id = life()?;
     for _ in 0..READINGS {
         let rows = reading::waiting(db, &[user_id]).await?;
+        // Somebody was faster, and may have told another server, which counts instead of this one.
+        let is_told_already = own.is_some_and(|own| rows.iter().all(|row| row.id != own));
+        if is_told_already && !Counting::look(db).await?.is_told(&run_id, ledgers.slot(user_id)) {
+            return Err(Undelivered::Elsewhere);
+        }
         let needs_a_fence = fence.is_none() && reading::holds_a_beginning(&rows);
         if !needs_a_fence {
             let fates = reading::tell(ledgers, db, &rows, fence.as_ref()).await?;

@@ -51,6 +51,8 @@ pub(super) enum Undelivered {
     Refused,
     #[error("the data kept going stale")]
     Stale,
+    #[error("another server counts")]
+    Elsewhere,
     #[error("it took too long")]
     Late,
 }
