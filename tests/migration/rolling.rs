@@ -31,16 +31,20 @@ async fn every_statement_of_the_releases_before_is_still_understood() {
         let statements = statements(before);
         assert!(statements.len() > 100, "only {} statements", statements.len());
         for statement in statements {
-            let sql = statement["sql"].as_str().expect("a statement");
-            let prepared = auth.db().prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await;
-            let prepared = prepared.unwrap_or_else(|refusal| {
-                panic!("the release before {before:04} asks\n{sql}\nwhich is refused: {refusal}")
-            });
-            assert_eq!(prepared.columns().len() as u64, statement["columns"], "columns of {sql}");
-            let parameters = prepared.parameters().map_or(0, |them| them.right().unwrap_or(0));
-            assert_eq!(parameters as u64, statement["parameters"], "parameters of {sql}");
+            is_understood(auth.db(), before, &statement).await;
         }
     }
+}
+
+async fn is_understood(db: &MySqlPool, before: u32, statement: &Value) {
+    let sql = statement["sql"].as_str().expect("a statement");
+    let prepared = db.prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await;
+    let prepared = prepared.unwrap_or_else(|refusal| {
+        panic!("the release before {before:04} asks\n{sql}\nwhich is refused: {refusal}")
+    });
+    assert_eq!(prepared.columns().len() as u64, statement["columns"], "columns of {sql}");
+    let parameters = prepared.parameters().map_or(0, |them| them.right().unwrap_or(0));
+    assert_eq!(parameters as u64, statement["parameters"], "parameters of {sql}");
 }
 
 /// What a column is, as `information_schema` tells it.

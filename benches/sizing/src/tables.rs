@@ -15,7 +15,7 @@ pub fn all(people: &Population) -> String {
 /// What each population needs.
 pub fn needs(people: &Population) -> String {
     let all = people.users.iter().map(|users| needs_column(&Needs::of(*users, people)));
-    table(people, all.collect())
+    table(people, &all.collect::<Vec<_>>())
 }
 
 /// What each population goes through.
@@ -28,7 +28,7 @@ pub fn replays(people: &Population) -> String {
         column.extend(outcome_rows("morning's rush", &scene.morning()));
         column
     });
-    table(people, all.collect())
+    table(people, &all.collect::<Vec<_>>())
 }
 
 /// A row: what, and how much.
@@ -119,7 +119,7 @@ fn outcome_rows(what: &str, outcome: &Outcome) -> Column {
     rows
 }
 
-fn table(people: &Population, columns: Vec<Column>) -> String {
+fn table(people: &Population, columns: &[Column]) -> String {
     let heads: Vec<String> =
         people.users.iter().map(|users| format!("{} users", count(*users as f64))).collect();
     let mut table = format!("| | {} |\n|---|{}\n", heads.join(" | "), "---|".repeat(heads.len()));

@@ -49,11 +49,11 @@ pub(crate) fn filled(site: &mut Site, mariadb: &Database, users: u64) -> Result<
 /// Whether Redis has so many users and is believed. The database was made without a note of its migrations,
 /// so the service as a whole never calls itself ready.
 fn is_believed(site: &Site, users: u64) -> bool {
-    let size: u64 = redis::cmd("DBSIZE").query(&mut site.redis.connection()).unwrap_or_default();
+    let ledgers: u64 = redis::cmd("DBSIZE").query(&mut site.redis.connection()).unwrap_or_default();
     let url = format!("http://127.0.0.1:{}/health", site.service.port);
     let told = Command::new("curl").args(["--silent", &url]).output();
     let told = told.map(|out| String::from_utf8_lossy(&out.stdout).into_owned());
-    size >= users && told.is_ok_and(|told| told.contains(r#""redis":{"healthy":true"#))
+    ledgers >= users && told.is_ok_and(|told| told.contains(r#""redis":{"healthy":true"#))
 }
 
 /// Logs out everybody, and waits until nobody is logged in as MySQL has it; what a user costs.

@@ -82,7 +82,7 @@ impl Line {
 /// order of the questions.
 pub(crate) fn ask_all(port: u16, asks: &[Ask], status: u16) -> Result<Vec<String>> {
     let of_a_line = asks.len().div_ceil(LINES);
-    let lines = asks.chunks(of_a_line.max(1)).map(|asks| asks.to_vec());
+    let lines = asks.chunks(of_a_line.max(1)).map(<[Ask]>::to_vec);
     let lines: Vec<_> = lines
         .map(|asks| {
             thread::spawn(move || -> Result<Vec<String>> {
