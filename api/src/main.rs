@@ -55,7 +55,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Check(check) => check.run().await,
         Command::CheckConfig(settings) => check::offline(*settings),
         Command::Health(health) => health.run(),
-        Command::Openapi { html: true } => shell::print(&openapi::page()),
+        Command::Openapi { html: true } => shell::print(openapi::page()),
         Command::Openapi { html: false } => shell::print(&format!("{:#}\n", openapi::document())),
         Command::Completions(shell) => shell.print(Cli::described()),
         Command::Man(pages) => pages.write(Cli::described()),

@@ -224,11 +224,7 @@ async fn everybody_is_filled_in_where_the_mark_proves_nothing() {
         ),
     ];
     for (what, changes) in wrong {
-        scene.change_mark(|words| {
-            for (place, word) in changes {
-                (*word).clone_into(&mut words[*place]);
-            }
-        });
+        scene.change_mark(|words| replace(words, changes));
         scene.save();
         scene.restart_redis();
         assert!(scene.is_everybody_filled_in(), "{what}");
@@ -237,6 +233,12 @@ async fn everybody_is_filled_in_where_the_mark_proves_nothing() {
     scene.save();
     scene.restart_redis();
     assert!(!scene.is_everybody_filled_in(), "the mark proves something again");
+}
+
+fn replace(words: &mut [String], changes: &[(usize, &str)]) {
+    for (place, word) in changes {
+        (*word).clone_into(&mut words[*place]);
+    }
 }
 
 /// Among what was thrown out there may have been ledgers, and nobody is told which.
