@@ -122,7 +122,7 @@ fn f_36_check_names_the_rights_that_a_redis_user_lacks() {
     let mut allow = redis::cmd("ACL");
     allow.arg(&["SETUSER", "service", "on", ">pass", "~user:*", "~portcullis:*", "+@all"]);
     let mut connection = well.redis.connection();
-    allow.arg(&["-@admin", "+info", "+eval", "-auth.confirm"]).exec(&mut connection).unwrap();
+    allow.arg(&["-@admin", "-@scripting", "+info", "-auth.confirm"]).exec(&mut connection).unwrap();
     let url = well.redis.url().replace("unix://", "redis+unix://") + "?user=service&pass=pass";
     let told = well.check(&[("REDIS_URL", &url)]);
     fails(&told, "Redis rights", "lacks AUTH.CONFIRM: run `redis-cli acl setuser");

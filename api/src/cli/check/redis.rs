@@ -141,7 +141,6 @@ async fn look_at_rights(redis: &mut MultiplexedConnection, stores: &Stores, repo
         &["AUTH.FENCE"],
         &["AUTH.CONFIRM", "none"],
         &["PTTL", "portcullis:limit:check"],
-        &["EVAL", "return 1", "0"],
         &["SCAN", "0", "COUNT", "1"],
     ] {
         let answer = command(words).exec_async(redis).await;
@@ -157,7 +156,7 @@ async fn look_at_rights(redis: &mut MultiplexedConnection, stores: &Stores, repo
         "Redis rights",
         &format!(
             "lacks {}: run `redis-cli acl setuser {user} ~{}* ~portcullis:* +@all -@admin \
-             +auth.confirm +info +eval` with the user's own name",
+             +auth.confirm +info` with the user's own name",
             lacking.join(", "),
             stores.ledger_key_prefix,
         ),
