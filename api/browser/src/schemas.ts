@@ -169,7 +169,7 @@ export interface components {
              */
             tokens_revoked: number;
         };
-        /** @description Counts of what was ended. */
+        /** @description Counts of what was ended, as far as it had been marked when this was answered. */
         EveryoneEnded: {
             /** Format: u-int64 */
             sessions_revoked: number;
