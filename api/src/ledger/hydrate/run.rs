@@ -148,7 +148,10 @@ impl Work<'_> {
         self.vouch(seen, Deed::Replace).await?;
         if let (Some(since), Some(_)) = (&mut since, &changed) {
             let mut users = BTreeSet::new();
-            self.newly_changed(since, &mut users).await?;
+            if !self.newly_changed(since, &mut users).await? {
+                // Whoever begins anew fills in everybody.
+                return Err(Fault::Disturbed);
+            }
             self.compare(&users, before_sessions, now).await?;
         }
         self.tell_endings(from, &waiting, before_sessions).await?;
