@@ -143,7 +143,7 @@ fn of_mails(alice: &Login) -> Vec<String> {
 /// The statements of cleanup, outbox, hydration, written down activity and a logout of everyone.
 fn of_the_background() -> Vec<String> {
     let id = "'session_5'";
-    let statements: [(&str, &[&str]); 32] = [
+    let statements: [(&str, &[&str]); 31] = [
         ("delete from refresh_tokens where expires_at", &[LONG_AGO, "1000"]),
         ("delete from user_sessions where expires_at", &[LONG_AGO, "1000"]),
         ("delete from token_blacklist_enhanced where", &[LONG_AGO, "1000"]),
@@ -170,7 +170,6 @@ fn of_the_background() -> Vec<String> {
         ("where s.id > ? and s.is_active", &[id, NOW, "1000"]),
         ("from revocation_outbox where id > ? order by id", &["880", "1000"]),
         (r#"delivered_at as "at!: Timestamp", change"#, &[NOW, NOW, "880", "890", "1000"]),
-        (r#"delivered_at as "at!: Timestamp" from"#, &[NOW, NOW, "880", "890", "1000"]),
         ("outbox force index (primary) where id > ? order by", &["880", "1000"]),
         ("user_id > ? order by user_id limit 1 offset", &["880", "10"]),
         ("user_id <= ? and is_active and last_activity >", &["880", "890", NOW]),

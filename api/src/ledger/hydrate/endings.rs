@@ -26,6 +26,26 @@ pub(super) struct Waiting {
     pub(super) user_id: u64,
 }
 
+/// A row that Redis had not confirmed at an instant.
+pub(super) struct LateRow {
+    pub(super) id: u64,
+    pub(super) user_id: u64,
+    at: Timestamp,
+    changes: Json<Vec<Change>>,
+}
+
+/// After which row a look at late ones goes on.
+pub(super) struct LateFrom {
+    at: Timestamp,
+    after: u64,
+}
+
+impl LateFrom {
+    pub(super) const fn new(at: Timestamp) -> Self {
+        Self { at, after: 0 }
+    }
+}
+
 impl Work<'_> {
     /// Tells the endings of all rows after `from` and of those that waited. No watermark goes beyond
     /// `before_sessions`.
@@ -65,30 +85,43 @@ impl Work<'_> {
         until: u64,
         before_sessions: Timestamp,
     ) -> Result<(), Fault> {
-        let (mut at, mut after) = (since.minus(SKEW), 0);
+        let mut next = LateFrom::new(since.minus(SKEW));
         loop {
-            let asked = sqlx::query!(
-                r#"select id, user_id, delivered_at as "at!: Timestamp",
-                          change_set as "changes: Json<Vec<Change>>"
-                     from revocation_outbox force index (idx_outbox_delivered_at)
-                    where (delivered_at > ? or (delivered_at = ? and id > ?)) and id <= ?
-                    order by delivered_at, id limit ?"#,
-                at,
-                at,
-                after,
-                until,
-                BATCH,
-            )
-            .fetch_all(&mut *self.db);
-            let rows = within(asked).await?;
+            let rows = self.late_rows(&mut next, until).await?;
             let is_last = rows.len() < BATCH as usize;
-            (at, after) = rows.last().map_or((at, after), |last| (last.at, last.id));
             let rows = rows.into_iter().map(|row| (row.user_id, row.changes.0));
             self.tell_endings_of(rows.collect(), before_sessions).await?;
             if is_last {
                 return Ok(());
             }
         }
+    }
+
+    /// The next rows up to `until` that were confirmed after an instant, a batch at most.
+    pub(super) async fn late_rows(
+        &mut self,
+        next: &mut LateFrom,
+        until: u64,
+    ) -> Result<Vec<LateRow>, Fault> {
+        let asked = sqlx::query_as!(
+            LateRow,
+            r#"select id, user_id, delivered_at as "at!: Timestamp",
+                          change_set as "changes: Json<Vec<Change>>"
+                     from revocation_outbox force index (idx_outbox_delivered_at)
+                    where (delivered_at > ? or (delivered_at = ? and id > ?)) and id <= ?
+                    order by delivered_at, id limit ?"#,
+            next.at,
+            next.at,
+            next.after,
+            until,
+            BATCH,
+        )
+        .fetch_all(&mut *self.db);
+        let rows = within(asked).await?;
+        if let Some(last) = rows.last() {
+            *next = LateFrom { at: last.at, after: last.id };
+        }
+        Ok(rows)
     }
 
     /// Tells the endings that wait now, until a look at all that waits shows nothing new: a row with

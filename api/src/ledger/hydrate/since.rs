@@ -11,7 +11,7 @@ use std::time::Duration;
 use redis::{Pipeline, RedisError, Value};
 use sqlx::AssertSqlSafe;
 
-use super::endings::Waiting;
+use super::endings::{LateFrom, Waiting};
 use super::work::{BATCH, Fault, Work, places, within};
 use crate::base::clock::Timestamp;
 use crate::ledger::change::Change;
@@ -63,7 +63,7 @@ impl Work<'_> {
         users: &mut BTreeSet<u64>,
     ) -> Result<bool, Fault> {
         let mut after = since.from;
-        let mut late = (since.at, 0);
+        let mut late = LateFrom::new(since.at);
         let mut has_late = true;
         loop {
             let asked = sqlx::query!(
@@ -78,10 +78,10 @@ impl Work<'_> {
             let has_more = rows.len() == BATCH as usize;
             after = rows.last().map_or(after, |(id, _)| *id);
             if has_late {
-                let (old, next) = self.late_rows(late, since.from).await?;
+                // In a group of servers they may have been committed behind the mark.
+                let old = self.late_rows(&mut late, since.from).await?;
                 has_late = old.len() == BATCH as usize;
-                late = next;
-                rows.extend(old);
+                rows.extend(old.into_iter().map(|row| (row.id, row.user_id)));
             }
             let new = rows.into_iter().filter(|(id, _)| since.rows.insert(*id));
             let new: Vec<u64> = new.map(|(_, user_id)| user_id).collect();
@@ -93,30 +93,6 @@ impl Work<'_> {
                 return Ok(true);
             }
         }
-    }
-
-    /// Rows up to `until` that Redis had not confirmed by then: in a group of servers they may have been
-    /// committed behind the mark. Also where the next ones begin.
-    async fn late_rows(
-        &mut self,
-        (at, after): (Timestamp, u64),
-        until: u64,
-    ) -> Result<(Vec<(u64, u64)>, (Timestamp, u64)), Fault> {
-        let asked = sqlx::query!(
-            r#"select id, user_id, delivered_at as "at!: Timestamp"
-                 from revocation_outbox force index (idx_outbox_delivered_at)
-                where (delivered_at > ? or (delivered_at = ? and id > ?)) and id <= ?
-                order by delivered_at, id limit ?"#,
-            at,
-            at,
-            after,
-            until,
-            BATCH,
-        )
-        .fetch_all(&mut *self.db);
-        let rows = within(asked).await?;
-        let next = rows.last().map_or((at, after), |last| (last.at, last.id));
-        Ok((rows.into_iter().map(|row| (row.id, row.user_id)).collect(), next))
     }
 
     /// Tells when sessions were last used, if that was after `at`. Whoever has one that Redis does not
