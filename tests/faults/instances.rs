@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use portcullis_api::settings::Settings;
-use portcullis_tests::{
-    Client, Database, Directory, Instance, Login, Process, Service, binary_path,
-};
+use portcullis_tests::{Client, Database, Directory, Instance, Login, Service};
 use reqwest::Method;
 use serde_json::json;
 
+use crate::outside::hydration;
 use crate::proxy::{Proxy, Wound};
 use crate::stage::{Stage, stage};
 use crate::talk::{agree, ask, confirming, eventually, mark, ready};
@@ -169,16 +168,7 @@ async fn whoever_is_killed_while_filling_redis_another_takes_over() {
         people.push(auth.logged_in(&format!("user{number}")).await);
     }
     let directory = Directory::new();
-    let settings = [
-        ("DATABASE_URL", database.clone()),
-        ("REDIS_URL", format!("redis://127.0.0.1:{}", slow.port)),
-        ("REDIS_DEADLINE", "5s".to_owned()),
-        ("JWT_SECRET", "a secret for tests and of no use elsewhere".to_owned()),
-        ("MAIL_DIR", directory.path().display().to_string()),
-    ];
-    let settings = settings.map(|(name, value)| (name.to_owned(), value));
-    let log = directory.path().join("log");
-    let other = Process::start(binary_path(), &["hydrate"], &settings, &log);
+    let other = hydration(&directory, &database, &slow, &[]);
     eventually("the other is at work", async || mark(&auth.redis).starts_with("hydrating-"));
     for login in &people {
         let mut lose = redis::cmd("DEL");

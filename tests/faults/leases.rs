@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use portcullis_tests::{Database, Login, Process, Redis, Service, binary_path};
+use portcullis_tests::{Database, Directory, Login, Redis, Service};
 use sqlx::MySqlPool;
 
-use crate::outside::Outside;
+use crate::outside::{Outside, hydration};
 use crate::proxy::{Proxy, Wound};
 use crate::stage::stage;
 use crate::talk::{ask, confirming, eventually, info, mark, ready};
@@ -101,18 +101,8 @@ async fn a_lease_that_ends_while_ledgers_are_filled_in_is_given_anew_when_they_a
         Service::on(redis, &database, |settings| settings.stores.confirm_lease = LEASE).await;
     ready(&auth);
     let alice = auth.logged_in("alice").await;
-    let directory = portcullis_tests::Directory::new();
-    let settings = [
-        ("DATABASE_URL", database.clone()),
-        ("REDIS_URL", format!("redis://127.0.0.1:{}", slow.port)),
-        ("REDIS_DEADLINE", "5s".to_owned()),
-        ("CONFIRM_LEASE", "5s".to_owned()),
-        ("JWT_SECRET", "a secret for tests and of no use elsewhere".to_owned()),
-        ("MAIL_DIR", directory.path().display().to_string()),
-    ];
-    let settings = settings.map(|(name, value)| (name.to_owned(), value));
-    let log = directory.path().join("log");
-    let other = Process::start(binary_path(), &["hydrate"], &settings, &log);
+    let directory = Directory::new();
+    let other = hydration(&directory, &database, &slow, &[("CONFIRM_LEASE", "5s")]);
     eventually("it is at work", async || mark(&auth.redis).starts_with("hydrating-"));
     other.signal(Signal::SIGSTOP);
     eventually("the lease ends", async || !is_confirmed(&auth.redis));

@@ -9,10 +9,33 @@ use portcullis_tests::{
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
+use crate::proxy::Proxy;
 use crate::talk::eventually;
 
 /// What its access tokens are signed with.
 pub(crate) const SECRET: &str = "a secret for tests and of no use elsewhere";
+
+/// A process that fills a Redis in, over this way to it; its files are in the directory.
+pub(crate) fn hydration(
+    directory: &Directory,
+    database: &str,
+    way: &Proxy,
+    further: &[(&str, &str)],
+) -> Process {
+    let (redis, mail) =
+        (format!("redis://127.0.0.1:{}", way.port), directory.path().display().to_string());
+    let settings = [
+        ("DATABASE_URL", database),
+        ("REDIS_URL", &redis),
+        ("REDIS_DEADLINE", "5s"),
+        ("JWT_SECRET", SECRET),
+        ("MAIL_DIR", &mail),
+    ];
+    let settings = settings.iter().chain(further);
+    let settings: Vec<_> =
+        settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Process::start(binary_path(), &["hydrate"], &settings, &directory.path().join("log"))
+}
 
 /// The service on stores that the test holds. Its limits are off.
 pub(crate) struct Outside {
