@@ -31,19 +31,19 @@ pub(crate) struct Node {
 
 /// Which slots a primary says are its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Claim {
+pub(crate) struct Claim {
     /// Of two who claim a slot, the one with the greater epoch has it.
-    pub epoch: u64,
+    pub(crate) epoch: u64,
     /// Those that are its own.
-    pub slots: Slots,
+    pub(crate) slots: Slots,
     /// Those of them that are on their way to somebody else.
-    pub leaving: Slots,
+    pub(crate) leaving: Slots,
 }
 
 impl Claim {
     /// Whether its ledger in this slot may be believed: the slot is its own, stays where it is, and
     /// was brought up to date there.
-    pub fn is_firm(&self, vouched: &Slots, slot: u16) -> bool {
+    pub(crate) fn is_firm(&self, vouched: &Slots, slot: u16) -> bool {
         self.slots.has(slot) && vouched.has(slot) && !self.leaving.has(slot)
     }
 }

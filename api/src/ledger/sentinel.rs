@@ -42,12 +42,20 @@ pub(crate) struct Sight {
     pub(crate) ended_until: Timestamp,
     /// How many keys were thrown out for want of memory since it started, ledgers perhaps among them.
     evicted_keys: u64,
-    /// How many witnesses there are of those that there should be, which is one at most.
-    witnesses: (u8, u8),
+    witness: Witness,
     /// The mark as it stands; nothing if there is none.
     pub(crate) mark: String,
     /// What marks of these ledgers are told by from those of others on the same server.
     which: String,
+}
+
+/// The key that is lost when keys are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Witness {
+    There,
+    Gone,
+    /// A cluster has none.
+    Needless,
 }
 
 /// What a mark says.
@@ -115,7 +123,7 @@ impl Sight {
             is_confirmed: true,
             ended_until: Timestamp(0),
             evicted_keys: 0,
-            witnesses: (0, 0),
+            witness: Witness::Needless,
             mark: String::new(),
             which: String::new(),
         }
@@ -128,9 +136,8 @@ impl Sight {
 
     /// The mark, if it is about these ledgers.
     pub(crate) fn parsed(&self) -> Option<Mark> {
-        let (there, should_be) = self.witnesses;
         let mark = Mark::parse(&self.mark).filter(|mark| mark.which == self.which);
-        mark.filter(|_| there >= should_be)
+        mark.filter(|_| self.witness != Witness::Gone)
     }
 }
 
@@ -144,12 +151,8 @@ impl Mark {
 
     /// What is written while ledgers are being brought up to date, with what is known of their age.
     pub(crate) fn of_work(sight: &Sight, nonce: u64, known: Option<&Self>) -> Self {
-        let mark =
-            Self { run_id: format!("{HYDRATING}{nonce:016x}"), ..Self::of(sight, 0, Timestamp(0)) };
-        match known {
-            Some(known) => Self { run_id: mark.run_id, ..known.clone() },
-            None => mark,
-        }
+        let age = known.cloned().unwrap_or_else(|| Self::of(sight, 0, Timestamp(0)));
+        Self { run_id: format!("{HYDRATING}{nonce:016x}"), ..age }
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -188,15 +191,16 @@ pub(crate) async fn sight(
 ) -> RedisResult<Sight> {
     let mut questions = redis::pipe();
     questions.cmd("INFO").arg("server").arg("replication").arg("stats").arg("portcullis");
-    let (info, witnesses): (String, (u8, u8)) = if is_of_a_cluster {
+    let (info, witness): (String, Witness) = if is_of_a_cluster {
         let (info,) = questions.query_async(redis).await?;
-        (info, (0, 0))
+        (info, Witness::Needless)
     } else {
         questions.cmd("EXISTS").arg(witness(prefix)).ignore_errors();
         let (info, there): (Value, Value) = questions.query_async(redis).await?;
         // A node of a cluster may say that it is elsewhere, and is refused for what it is.
-        let there = redis::from_redis_value(there).unwrap_or(0);
-        (redis::from_redis_value(info.extract_error()?)?, (there, 1))
+        let is_there = redis::from_redis_value(there).unwrap_or(false);
+        let witness = if is_there { Witness::There } else { Witness::Gone };
+        (redis::from_redis_value(info.extract_error()?)?, witness)
     };
     let field = |name: &str| {
         info.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'))
@@ -213,7 +217,7 @@ pub(crate) async fn sight(
             field("portcullis_before").and_then(|at| at.parse().ok()).unwrap_or(0),
         ),
         evicted_keys: field("evicted_keys").and_then(|keys| keys.parse().ok()).unwrap_or(1),
-        witnesses,
+        witness,
         mark: field("portcullis_mark").unwrap_or_default().to_owned(),
         which: which(prefix),
     })

@@ -35,7 +35,7 @@ pub(crate) fn tag_of(slot: u16) -> String {
 
 /// Some of the slots.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Slots(Box<[u64; WORDS]>);
+pub(crate) struct Slots(Box<[u64; WORDS]>);
 
 impl Default for Slots {
     fn default() -> Self {
@@ -45,17 +45,17 @@ impl Default for Slots {
 
 impl Slots {
     /// Every one.
-    pub fn all() -> Self {
+    pub(crate) fn all() -> Self {
         Self(Box::new([u64::MAX; WORDS]))
     }
 
     /// Whether this one is among them.
-    pub fn has(&self, slot: u16) -> bool {
+    pub(crate) fn has(&self, slot: u16) -> bool {
         self.0.get(usize::from(slot / 64)).is_some_and(|word| word & bit(slot) != 0)
     }
 
     /// One more.
-    pub fn add(&mut self, slot: u16) {
+    pub(crate) fn add(&mut self, slot: u16) {
         if let Some(word) = self.0.get_mut(usize::from(slot / 64)) {
             *word |= bit(slot);
         }
@@ -69,13 +69,13 @@ impl Slots {
 
     /// Those and these.
     #[must_use]
-    pub fn with(&self, other: &Self) -> Self {
+    pub(crate) fn with(&self, other: &Self) -> Self {
         self.merged(other, |one, other| one | other)
     }
 
     /// Those but these.
     #[must_use]
-    pub fn without(&self, other: &Self) -> Self {
+    pub(crate) fn without(&self, other: &Self) -> Self {
         self.merged(other, |one, other| one & !other)
     }
 
@@ -84,7 +84,7 @@ impl Slots {
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)
     }
 
@@ -105,7 +105,7 @@ impl Slots {
     }
 
     /// What [`fmt::Display`] writes; nothing of what makes no sense.
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut slots = Self::default();
         for word in text.split_ascii_whitespace() {
             let (first, last) = word.split_once('-').unwrap_or((word, word));

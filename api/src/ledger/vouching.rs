@@ -1,50 +1,49 @@
 //! The judge between two primaries: what follows from who is vouched for in which slots. No I/O, no lock
-//! and no clock, so that the checker of the protocol (`tests/protocol`) asks the very rules that the
-//! service runs. Where the rows come from, and why it is so, is in `lives.rs`.
+//! and no clock. Where the rows come from, and why it is so, is in `lives.rs`.
 
 use super::cluster_view::Claim;
 use super::slots::Slots;
 
 /// A life of a server, and where it is vouched for.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// Names the life of the server.
-    pub run_id: String,
+    pub(crate) run_id: String,
     /// Names the life of its ledgers when it was brought up to date.
-    pub ledgers_life: String,
+    pub(crate) ledgers_life: String,
     /// Where it is vouched for.
-    pub slots: Slots,
+    pub(crate) slots: Slots,
     /// Of its claim when it was.
-    pub epoch: u64,
+    pub(crate) epoch: u64,
 }
 
 /// A life as somebody sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct Life<'s> {
+pub(crate) struct Life<'s> {
     /// Names the life of the server.
-    pub run_id: &'s str,
+    pub(crate) run_id: &'s str,
     /// Names the life of its ledgers.
-    pub ledgers: &'s str,
+    pub(crate) ledgers: &'s str,
     /// Which slots it says are its own.
-    pub claim: &'s Claim,
+    pub(crate) claim: &'s Claim,
     /// Whether others have other slots.
-    pub is_of_a_cluster: bool,
+    pub(crate) is_of_a_cluster: bool,
 }
 
 /// What is to be said of a life.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub(crate) struct Standing {
     /// Where it has been brought up to date, and nobody else since.
-    pub vouched: Slots,
+    pub(crate) vouched: Slots,
     /// Where somebody else took its place.
-    pub replaced: Slots,
+    pub(crate) replaced: Slots,
     /// Whether it was vouched for when its ledgers had another life.
-    pub is_outdated: bool,
+    pub(crate) is_outdated: bool,
 }
 
 impl Standing {
     /// Of this life, by these rows.
-    pub fn of(life: Life<'_>, rows: &[Row]) -> Self {
+    pub(crate) fn of(life: Life<'_>, rows: &[Row]) -> Self {
         let Life { run_id, ledgers, claim, is_of_a_cluster } = life;
         let own = rows.iter().find(|row| row.run_id == run_id);
         let vouched = own.map(|row| row.slots.clone()).unwrap_or_default();
@@ -63,19 +62,19 @@ impl Standing {
     }
 
     /// Whether it has nothing left that it claims.
-    pub fn is_replaced(&self, claim: &Claim) -> bool {
+    pub(crate) fn is_replaced(&self, claim: &Claim) -> bool {
         !claim.slots.is_empty() && claim.slots.without(&self.replaced).is_empty()
     }
 
     /// What it claims and nobody vouches for.
-    pub fn lacking(&self, claim: &Claim) -> Slots {
+    pub(crate) fn lacking(&self, claim: &Claim) -> Slots {
         claim.slots.without(&self.replaced).without(&self.vouched)
     }
 }
 
 /// Whether what this life was told about a ledger in this slot counts. A life that nobody knows may
 /// be the first one; it is none if somebody else is vouched for.
-pub fn counts(rows: &[Row], run_id: &str, slot: u16) -> bool {
+pub(crate) fn counts(rows: &[Row], run_id: &str, slot: u16) -> bool {
     let own = rows.iter().find(|row| row.run_id == run_id);
     match own {
         Some(row) => row.slots.has(slot),

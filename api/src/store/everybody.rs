@@ -58,8 +58,7 @@ pub(crate) struct Ended {
 }
 
 /// Ends everything that has begun: at no instant that is earlier than the beginning of any session, for a
-/// host's clock may be ahead. Tells what is to be said of
-/// it.
+/// host's clock may be ahead. Tells what is to be said of it.
 ///
 /// To Redis no session begins in its future, so that one need not hear of an instant that a clock has put
 /// there, and would refuse it if it lay beyond its `max-ttl`.
