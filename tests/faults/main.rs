@@ -36,3 +36,4 @@ mod transactions;
 mod trap;
 mod two_primaries;
 mod unheard;
+mod vouching;

@@ -1,11 +1,13 @@
 //! Two servers call themselves primary at the same time, and each is somebody's.
 
-use portcullis_tests::{Database, Instance, Login, Service, servers};
+use portcullis_tests::{Client, Cluster, Database, Instance, Login, Redis, Service, servers};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::everybody::{log_everybody_out, told};
 use crate::proxy::Proxy;
-use crate::talk::{accepted, confirming, eventually, ready};
+use crate::talk::{accepted, ask, confirming, eventually, ready, waiting};
+use crate::vouching::Vouching;
 
 async fn is_ready(instance: &Instance) -> bool {
     let answer = instance.raw(Method::GET, "/readyz").send().await;
@@ -48,4 +50,149 @@ async fn an_instance_at_the_old_one_of_two_primaries_stops_believing_it() {
         ready(&auth);
         assert_eq!(accepted(&auth, &people[..1]).await, 0, "{}", server.name);
     }
+}
+
+/// A service at a primary whose replica calls itself primary as well, and people.
+struct Two {
+    auth: Service,
+    new: Redis,
+    database: String,
+}
+
+impl Two {
+    async fn start() -> Self {
+        let (old, new) = (confirming().tcp().start(), confirming().tcp().start());
+        new.replica_of(&old);
+        let database = Database::shared().fresh_database("counting");
+        let auth = Service::on(old, &database, |_| {}).await;
+        ready(&auth);
+        Self { auth, new, database }
+    }
+
+    /// An instance that is to believe the new primary.
+    async fn other(&self) -> Instance {
+        redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut self.new.connection()).unwrap();
+        let url = self.new.url();
+        self.auth.another(2, |settings| settings.stores.redis_url = Some(url.into())).await
+    }
+}
+
+/// What a server says to whoever asks it; an error is no OK.
+fn verdict(redis: &Redis, login: &Login) -> String {
+    let mut check = redis::cmd("AUTH.CHECK");
+    check.arg(format!("user:{}", login.user_id)).arg(&login.access);
+    check.arg("SESSION").arg(&login.session);
+    check.query(&mut redis.connection()).unwrap_or_else(|error| error.to_string())
+}
+
+/// What the answer says of the propagation.
+async fn end(at: &Client, login: &Login, path: &str) -> Value {
+    at.post_as(&login.access, path, json!({})).await.must_be(200).json["propagation"].clone()
+}
+
+/// The old primary has been told, and still counts: whoever takes its place looks once more after that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_logged_out_just_before_another_primary_takes_over_is_logged_out_there() {
+    let two = Two::start().await;
+    let Two { auth, new, database } = &two;
+    let people = [auth.logged_in("alice").await, auth.logged_in("bob").await];
+    eventually("nothing waits", async || waiting(auth).await == 0);
+    let held = Vouching::hold(database).await;
+    let other = two.other().await;
+    eventually("the new one has been filled in", async || held.is_waited_for(auth).await);
+    assert_eq!(end(auth, &people[0], "/logout").await, Value::Null, "the old one counts");
+    eventually("nothing is left to be told", async || waiting(auth).await == 0);
+    held.let_go().await;
+    eventually("the new one is believed", async || {
+        assert_ne!(verdict(new, &people[0]), "OK");
+        assert_ne!(other.get_as(&people[0].access, "/verify").await.status, 200);
+        is_ready(&other).await
+    });
+    assert_ne!(verdict(new, &people[0]), "OK");
+    assert_eq!(verdict(new, &people[1]), "OK");
+}
+
+/// An instance that is left alone with the old primary, and has not seen yet that another one took its
+/// place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_a_replaced_primary_has_heard_is_pending_and_never_confirmed() {
+    let two = Two::start().await;
+    let Two { auth, new, .. } = &two;
+    let root = auth.admin("root").await;
+    let (one, all) = (auth.logged_in("one").await, auth.logged_in("all").await);
+    let bystander = auth.logged_in("bystander").await;
+    assert_eq!(end(auth, &auth.logged_in("before").await, "/logout").await, Value::Null);
+    eventually("nothing waits", async || waiting(auth).await == 0);
+    auth.app.background.stop.cancel();
+    let other = two.other().await;
+    eventually("the new one is believed", async || is_ready(&other).await);
+
+    let gone = [one, all];
+    assert_eq!(end(auth, &gone[0], "/logout").await, "pending", "it goes by itself");
+    assert_eq!(end(auth, &gone[1], "/logout-all-devices").await, "pending", "with what waits");
+    assert!(gone.iter().all(|login| ask(auth, login) != "OK"), "the old one was told");
+    assert_eq!(accepted(auth, &gone).await, 0);
+    eventually("the new one has heard", async || {
+        gone.iter().all(|login| verdict(new, login) != "OK")
+    });
+    assert_eq!(verdict(new, &bystander), "OK");
+
+    assert_eq!(log_everybody_out(auth, &root).await.must_be(200).json["propagation"], "pending");
+    assert!(told(&auth.redis) > 0, "the old one was told");
+    eventually("the new one has heard", async || told(new) > 0);
+    assert_ne!(verdict(new, &bystander), "OK");
+}
+
+/// A cluster that has parted: one primary on its side takes all slots for its own that it had, and another
+/// one has them by now on the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_logged_out_just_before_slots_are_taken_over_is_logged_out_at_their_new_server() {
+    let options = confirming().arguments(&["--cluster-require-full-coverage", "no"]);
+    let cluster = Cluster::start(&options);
+    let [old, new, third] = &cluster.nodes[..] else { panic!("three nodes") };
+    let database = Database::shared().fresh_database("parted");
+    let auth = Service::on(Redis::start(), &database, |settings| {
+        settings.stores.redis_url = Some(cluster.url().into());
+    })
+    .await;
+    ready(&auth);
+    let mut people = Vec::new();
+    for number in 0.. {
+        let login = auth.logged_in(&format!("user{number}")).await;
+        if cluster.node_of(&format!("user:{}", login.user_id)).pid() == old.pid() {
+            people.push(login);
+        }
+        if people.len() == 3 {
+            break;
+        }
+    }
+    eventually("nothing waits", async || waiting(&auth).await == 0);
+    auth.app.background.stop.cancel();
+    let held = Vouching::hold(&database).await;
+    for (from, to) in [(old, new), (old, third), (new, old), (third, old)] {
+        let id: String = node(to, &["MYID"]);
+        node::<()>(from, &["FORGET", &id]);
+    }
+    node::<()>(new, &["ADDSLOTSRANGE", "0", "5460"]);
+    let way = format!("redis+cluster://127.0.0.1:{}", new.port());
+    let other = auth.another(2, |settings| settings.stores.redis_url = Some(way.into())).await;
+
+    eventually("they have been filled in", async || held.is_waited_for(&auth).await);
+    assert_eq!(end(&auth, &people[0], "/logout").await, Value::Null, "the old server counts");
+    eventually("nothing is left to be told", async || waiting(&auth).await == 0);
+    held.let_go().await;
+    eventually("the new one is believed in these slots", async || {
+        assert_ne!(other.get_as(&people[0].access, "/verify").await.status, 200);
+        other.app.ledgers.is_believed()
+    });
+    assert_ne!(verdict(new, &people[0]), "OK");
+    assert_eq!(verdict(new, &people[2]), "OK");
+
+    assert_eq!(end(&auth, &people[1], "/logout").await, "pending", "the old one counts no more");
+    eventually("the new one has heard", async || verdict(new, &people[1]) != "OK");
+    assert_eq!(verdict(new, &people[2]), "OK");
+}
+
+fn node<T: redis::FromRedisValue>(at: &Redis, words: &[&str]) -> T {
+    redis::cmd("CLUSTER").arg(words).query(&mut at.connection()).unwrap()
 }

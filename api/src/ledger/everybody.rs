@@ -15,6 +15,7 @@ use redis::{Cmd, RedisResult};
 
 use super::ledgers::Ledgers;
 use super::line::{Line, Lines};
+use super::lives::Counting;
 use super::redis_fault::unavailable;
 use super::redis_time::redis_now;
 use crate::base::clock::Timestamp;
@@ -45,8 +46,8 @@ impl Ledgers {
         lacking.map(|at| (note(line.run_id(), at), at))
     }
 
-    /// Tells every server that lags behind. An error means that there is one of those who have users
-    /// that has not heard of it, or may not have.
+    /// Tells every server that lags behind, after the commit. An error means that there is one of those
+    /// who have users that has not heard of it, or may not have.
     pub(crate) async fn tell_about_everybody(&self) -> RedisResult<()> {
         let holders = self.shards.holders();
         let is_holder = |lines: &Arc<Lines>| holders.iter().any(|it| Arc::ptr_eq(it, lines));
@@ -54,15 +55,26 @@ impl Ledgers {
             let told = async {
                 let line = lines.any()?;
                 let told = self.tell_line_about_everybody(&lines, &line).await;
-                lines.heard(&line, told)
+                lines.heard(&line, told).map(|()| line)
             };
             (told.await, lines)
         });
-        let told = join_all(told).await;
+        // Whoever takes another's place after this asks MySQL once more before anybody believes it.
+        let counting = self
+            .store
+            .in_time(async { Counting::look(&mut *self.store.pool.acquire().await?).await });
+        let (told, counting) = tokio::join!(join_all(told), counting);
         if !self.shards.is_whole() {
             return Err(unavailable("some slots of the cluster have no known server"));
         }
-        told.into_iter().filter(|(_, lines)| is_holder(lines)).try_for_each(|(told, _)| told)
+        let counting = counting.map_err(|_| unavailable("MySQL does not say who counts"))?;
+        for (told, lines) in told.into_iter().filter(|(_, lines)| is_holder(lines)) {
+            let slots = self.shards.claim_of(&lines).slots;
+            if !counting.is_told_of_all(told?.run_id(), &slots) {
+                return Err(unavailable("another server counts"));
+            }
+        }
+        Ok(())
     }
 
     /// Tells the server at the end of the line, if it lags behind.

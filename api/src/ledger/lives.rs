@@ -221,6 +221,11 @@ impl Counting {
     pub(super) fn is_told(&self, run_id: &str, slot: u16) -> bool {
         vouching::counts(&self.0, run_id, slot)
     }
+
+    /// Whether what this life was told about everybody in these slots does.
+    pub(super) fn is_told_of_all(&self, run_id: &str, slots: &Slots) -> bool {
+        slots.iter().all(|slot| self.is_told(run_id, slot))
+    }
 }
 
 /// Vouches for no slot that this life has given away: what comes back with one may be older than what

@@ -29,7 +29,10 @@ pub(crate) struct Decided {
 /// answer does not wait until that is written down.
 ///
 /// The end of what is named may always be told, so if nothing else is known to wait it goes without
-/// anything being read.
+/// anything of the user's being read.
+///
+/// An ending is confirmed only by a server that counted after the commit: whoever takes its place later
+/// looks at all rows once more after that, and finds this one.
 pub(crate) async fn commit(
     ledgers: &Ledgers,
     mut tx: Transaction,
@@ -45,13 +48,30 @@ pub(crate) async fn commit(
     let mut db = tx.commit_and_keep().await?;
     let (delivery, may_go_alone) = ledgers.shards.begin_delivery_of_own(user_id);
     let own = row.filter(|_| may_go_alone && changes.iter().all(Change::ends_what_it_names));
+    let ends = changes.iter().any(Change::is_ending);
     let delivered = Box::pin(async {
         let told = match own {
             Some(row) => {
-                drop(db);
-                vec![tell_own(ledgers, user_id, row, &changes).await?]
+                // At the same time: what matters is that it comes after the commit.
+                let counting = async {
+                    let counting = Counting::look(&mut db).await;
+                    drop(db);
+                    counting
+                };
+                let told = tell_own(ledgers, user_id, row, &changes);
+                let (told, counting) = tokio::join!(told, counting);
+                let told = vec![told?];
+                must_count(&counting?, &told)?;
+                told
             }
-            None => tell(ledgers, &mut db, user_id, row, fence).await?,
+            None => {
+                let told = tell(ledgers, &mut db, user_id, row, fence).await?;
+                if ends {
+                    let counting = Counting::look(&mut db).await?;
+                    must_count(&counting, &told)?;
+                }
+                told
+            }
         };
         marking::mark_soon(ledgers, told);
         Ok(())
@@ -76,6 +96,12 @@ async fn tell_own(
         }
     }
     Ok(ToldRow { id, slot: ledgers.slot(user_id), by })
+}
+
+/// Refuses what a server has heard whose place another one has taken, which may know nothing of it.
+fn must_count(counting: &Counting, told: &[ToldRow]) -> Result<(), Undelivered> {
+    let do_count = told.iter().all(|row| row.counts(counting));
+    if do_count { Ok(()) } else { Err(Undelivered::Elsewhere) }
 }
 
 async fn confirmed(

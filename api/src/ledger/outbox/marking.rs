@@ -53,10 +53,8 @@ async fn mark(ledgers: &Ledgers, told: &[ToldRow]) -> sqlx::Result<()> {
             // Now, when the rows have long been committed: a server that is vouched for after this finds
             // them waiting, or has them told again as well.
             let counting = Counting::look(&mut db).await?;
-            let counts = |row: &&ToldRow| {
-                row.by.as_deref().is_none_or(|run_id| counting.is_told(run_id, row.slot))
-            };
-            let rows: Vec<u64> = told.iter().filter(counts).map(|row| row.id).collect();
+            let rows = told.iter().filter(|row| row.counts(&counting));
+            let rows: Vec<u64> = rows.map(|row| row.id).collect();
             reading::mark(&mut db, &rows, ledgers.clock.now()).await
         })
     };

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::ledger::lives::Counting;
+
 /// Rows that were told and are not marked yet.
 #[derive(Default)]
 pub(crate) struct Unmarked {
@@ -18,6 +20,13 @@ pub(super) struct ToldRow {
     pub(super) slot: u16,
     /// Which life of which server has heard it; nothing if there was nothing to hear.
     pub(super) by: Option<Arc<str>>,
+}
+
+impl ToldRow {
+    /// Whether whoever has heard it counts.
+    pub(super) fn counts(&self, counting: &Counting) -> bool {
+        self.by.as_deref().is_none_or(|run_id| counting.is_told(run_id, self.slot))
+    }
 }
 
 #[derive(Default)]

@@ -160,7 +160,7 @@ async fn try_deliver(
     }
     let counting = Counting::look(&mut tx).await?;
     let mut told = reading::told(ledgers, &mine, fates);
-    told.retain(|row| row.by.as_deref().is_none_or(|run_id| counting.is_told(run_id, row.slot)));
+    told.retain(|row| row.counts(&counting));
     let told: Vec<u64> = told.into_iter().map(|row| row.id).collect();
     let is_unmarked = |row: &&Row| !told.contains(&row.id);
     behind.extend(mine.iter().filter(is_unmarked).map(|row| row.user_id));
