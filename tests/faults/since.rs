@@ -1,5 +1,6 @@
 //! A Redis whose mark is recent: only those are looked at of whom something may have changed since.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use portcullis_api::settings::Settings;
@@ -9,6 +10,7 @@ use serde_json::json;
 
 use crate::endpoints::INTROSPECTOR;
 use crate::talk::{accepted, agree, ask, confirming, eventually, mark, ready, set_mark, waiting};
+use crate::vouching::Vouching;
 
 /// A service, and somebody whose ledger is gone although nothing says so: it comes back if everybody's
 /// is filled in, and only then.
@@ -19,8 +21,11 @@ struct Scene {
 
 impl Scene {
     async fn new(adjust: impl FnOnce(&mut Settings)) -> Self {
-        let database = Database::shared().fresh_database("since");
-        let auth = Service::on(confirming().tcp().start(), &database, adjust).await;
+        Self::on(&Database::shared().fresh_database("since"), adjust).await
+    }
+
+    async fn on(database: &str, adjust: impl FnOnce(&mut Settings)) -> Self {
+        let auth = Service::on(confirming().tcp().start(), database, adjust).await;
         ready(&auth);
         let bystander = auth.logged_in("bystander").await;
         agree(&auth).await;
@@ -271,4 +276,25 @@ async fn everybody_is_filled_in_once_redis_has_evicted_something() {
     scene.save();
     scene.restart_redis();
     assert!(scene.is_everybody_filled_in());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_is_filled_in_where_more_has_changed_meanwhile_than_is_compared() {
+    let database = Database::shared().fresh_database("meanwhile");
+    let mut scene = Scene::on(&database, |_| {}).await;
+    scene.auth.app.ledgers.most_compared.store(2, Ordering::Relaxed);
+    scene.save();
+    let held = Vouching::hold(&database).await;
+    scene.auth.redis.kill();
+    scene.auth.redis.start_again();
+    let auth = &scene.auth;
+    eventually("those are compared who have changed", async || held.is_waited_for(auth).await);
+    let mut people = Vec::new();
+    for number in 0..3 {
+        people.push(auth.logged_in(&format!("user{number}")).await);
+    }
+    held.let_go().await;
+    ready(auth);
+    assert!(scene.is_everybody_filled_in());
+    assert!(people.iter().all(|login| ask(auth, login) == "OK"));
 }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use redis::{FromRedisValue, Pipeline, RedisError, RedisResult, Value};
@@ -31,6 +32,8 @@ use crate::store::database::Store;
 /// connections to MySQL, of which each takes one, this part of them.
 const HYDRATIONS: u32 = 2;
 const SHARE_OF_POOL: u32 = 4;
+/// How many users are compared at most.
+const MOST_COMPARED: usize = 100_000;
 
 /// The ledgers of all users, and all that is known about them; a clone is the same.
 #[derive(Clone)]
@@ -51,6 +54,8 @@ pub struct Parts {
     pub(super) confirm_lease: Option<Duration>,
     /// How long the outbox keeps what was delivered.
     pub(super) outbox_retention: Duration,
+    /// If more users than this are to be compared with MySQL, everybody is filled in, which is faster.
+    pub most_compared: AtomicUsize,
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(super) random: Random,
@@ -106,6 +111,7 @@ impl Ledgers {
             stores_deadline: stores.deadline(),
             confirm_lease: stores.confirm_lease(),
             outbox_retention: stores.outbox_retention,
+            most_compared: AtomicUsize::new(MOST_COMPARED),
             store,
             clock,
             random,

@@ -6,6 +6,7 @@
 //! seen is said in ARCHITECTURE.md.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use redis::{Pipeline, RedisError, Value};
@@ -17,13 +18,12 @@ use crate::base::clock::Timestamp;
 use crate::ledger::change::Change;
 use crate::ledger::sentinel::Mark;
 
-/// If more is to be compared, all of it is filled in, which is faster.
-const MOST_USERS: usize = 100_000;
+/// If more rows are to be looked through, everybody is filled in, which is faster.
 const MOST_ROWS: usize = 1_000_000;
 /// How many users are compared at a time.
 const USERS: usize = 250;
-/// How many sessions are looked through at a time.
-const LOOKED_THROUGH: u64 = 200_000;
+/// The sessions of how many users are looked through at a time.
+const LOOKED_THROUGH: u64 = 50_000;
 /// How far the clocks of two hosts may be apart before a use, or the beginning in a row that was committed
 /// late, is passed over: a session is refused then until its next use.
 const APART: Duration = Duration::from_secs(10);
@@ -86,7 +86,7 @@ impl Work<'_> {
             let new = rows.into_iter().filter(|(id, _)| since.rows.insert(*id));
             let new: Vec<u64> = new.map(|(_, user_id)| user_id).collect();
             users.extend(new.into_iter().filter(|user_id| self.holds(*user_id)));
-            if users.len() > MOST_USERS || since.rows.len() > MOST_ROWS {
+            if self.are_too_many(users) || since.rows.len() > MOST_ROWS {
                 return Ok(false);
             }
             if !has_more && !has_late {
@@ -95,25 +95,29 @@ impl Work<'_> {
         }
     }
 
+    fn are_too_many(&self, users: &BTreeSet<u64>) -> bool {
+        users.len() > self.ledgers.most_compared.load(Ordering::Relaxed)
+    }
+
     /// Tells when sessions were last used, if that was after `at`. Whoever has one that Redis does not
-    /// know as live is added to the users; false if there are too many.
+    /// know as live is added to the users; false if there are too many. The index has all that is read.
     async fn tell_uses(&mut self, at: Timestamp, users: &mut BTreeSet<u64>) -> Result<bool, Fault> {
         let mut after = 0;
         loop {
             let asked = sqlx::query_scalar!(
-                "select user_id from user_sessions force index (idx_user_session_user_id)
-                  where user_id > ? order by user_id limit 1 offset ?",
+                r#"select min(user_id) as "next: u64"
+                     from user_sessions force index (idx_user_session_user_id) where user_id > ?"#,
                 after,
-                LOOKED_THROUGH,
             )
-            .fetch_optional(&mut *self.db);
-            let until = within(asked).await?;
+            .fetch_one(&mut *self.db);
+            let Some(next) = within(asked).await? else { return Ok(true) };
+            let until = next.saturating_add(LOOKED_THROUGH);
             let asked = sqlx::query!(
                 r#"select id, user_id, last_activity as "at: Timestamp"
                      from user_sessions force index (idx_user_session_user_id)
                     where user_id > ? and user_id <= ? and is_active and last_activity > ?"#,
                 after,
-                until.unwrap_or(u64::MAX),
+                until,
                 at,
             )
             .map(|row| Used { session: row.id, user_id: row.user_id, at: row.at })
@@ -123,10 +127,9 @@ impl Work<'_> {
             for some in used.chunks(BATCH as usize) {
                 self.tell_used(some, users).await?;
             }
-            if users.len() > MOST_USERS {
+            if self.are_too_many(users) {
                 return Ok(false);
             }
-            let Some(until) = until else { return Ok(true) };
             after = until;
         }
     }
