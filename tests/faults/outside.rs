@@ -150,7 +150,8 @@ impl Outside {
         self.directory.path().join("log")
     }
 
-    fn command(&self, arguments: &[&str]) {
+    /// Runs a command of the program to its end.
+    pub(crate) fn command(&self, arguments: &[&str]) {
         let settings = self.settings.iter().cloned();
         let output = Command::new(binary_path()).args(arguments).envs(settings).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
