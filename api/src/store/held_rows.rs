@@ -18,6 +18,7 @@ use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::store::everybody;
+use crate::store::standing::standing;
 
 /// A user whose row is held until the transaction ends.
 pub(crate) struct User {
@@ -147,14 +148,14 @@ pub(crate) async fn administrator(
 }
 
 async fn hold_session(tx: &mut MySqlConnection, user_id: u64, session: &SessionId) -> Result<()> {
-    let is_active = sqlx::query_scalar!(
-        r#"select (s.is_active
-                   and coalesce((select e.tokens_valid_after < s.created_at from everybody e
-                                  where e.id = 1), true)) as "is_active!: bool"
+    let is_active = standing!(query_scalar!(
+        "select ("
+            + NOT_ENDED
+            + r#") as "is_active!: bool"
              from user_sessions s where s.id = ? and s.user_id = ? for update"#,
         session,
         user_id,
-    )
+    ))
     .fetch_optional(tx)
     .await?;
     if is_active == Some(true) { Ok(()) } else { Err(Error::DeadToken) }

@@ -12,18 +12,25 @@
 /// standing!(query!("select … from user_sessions s where s.user_id = ? and " + STANDING, id, now))
 /// ```
 ///
-/// Without a query it is the bare text. The user is looked up and not joined: a statement that
-/// locks sessions must not lock their users, for the order of locks is the other one, and none may
-/// begin with all users.
+/// Or it has `NOT_ENDED`, where it is enough that nobody has ended the session, by itself or with
+/// everybody's; there is no parameter then. Without a query either is the bare text.
+///
+/// The user is looked up and not joined: a statement that locks sessions must not lock their users, for
+/// the order of locks is the other one, and none may begin with all users.
 macro_rules! standing {
     ($($query:tt)*) => {
         $crate::store::standing::with_standing! {
-            "s.is_active and s.expires_at > ?
-              and (select u.is_active
-                          and (u.tokens_valid_after is null or u.tokens_valid_after < s.created_at)
-                     from users u where u.id = s.user_id)
+            (
+                "s.is_active
               and coalesce((select e.tokens_valid_after < s.created_at from everybody e
                              where e.id = 1), true)"
+            )
+            (
+                " and s.expires_at > ?
+              and (select u.is_active
+                          and (u.tokens_valid_after is null or u.tokens_valid_after < s.created_at)
+                     from users u where u.id = s.user_id)"
+            )
             $($query)*
         }
     };
@@ -31,11 +38,17 @@ macro_rules! standing {
 
 /// Puts the rule into a query.
 macro_rules! with_standing {
-    ($rule:literal) => { $rule };
-    ($rule:literal $query:ident!(
+    (($not_ended:literal) ($more:literal) STANDING) => { concat!($not_ended, $more) };
+    (($not_ended:literal) ($more:literal) NOT_ENDED) => { $not_ended };
+    (($not_ended:literal) ($more:literal) $query:ident!(
         $($row:ident,)? $before:literal + STANDING $(+ $after:literal)* $(, $argument:expr)* $(,)?
     )) => {
-        sqlx::$query!($($row,)? $before + $rule $(+ $after)* $(, $argument)*)
+        sqlx::$query!($($row,)? $before + $not_ended + $more $(+ $after)* $(, $argument)*)
+    };
+    (($not_ended:literal) ($more:literal) $query:ident!(
+        $($row:ident,)? $before:literal + NOT_ENDED $(+ $after:literal)* $(, $argument:expr)* $(,)?
+    )) => {
+        sqlx::$query!($($row,)? $before + $not_ended $(+ $after)* $(, $argument)*)
     };
 }
 

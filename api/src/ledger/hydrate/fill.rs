@@ -224,7 +224,7 @@ impl Work<'_> {
         users: &[u64],
         now: Timestamp,
     ) -> Result<Vec<SessionRow>, Fault> {
-        let (places, rule) = (places(users.len()), standing!());
+        let (places, rule) = (places(users.len()), standing!(STANDING));
         let select = AssertSqlSafe(format!(
             "select s.id, s.user_id, s.device_info as device, s.ip_address, s.created_at,
                     s.last_activity, s.expires_at, s.idle_timeout_s

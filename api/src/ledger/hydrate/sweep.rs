@@ -63,7 +63,7 @@ impl Work<'_> {
     async fn standing(&mut self, ids: &[&str], now: Timestamp) -> Result<HashSet<String>, Fault> {
         let mut found = HashSet::new();
         for ids in ids.chunks(BATCH as usize) {
-            let (places, rule) = (places(ids.len()), standing!());
+            let (places, rule) = (places(ids.len()), standing!(STANDING));
             let select = AssertSqlSafe(format!(
                 "select s.id from user_sessions s where s.id in ({places}) and {rule}"
             ));

@@ -19,6 +19,7 @@ use crate::ledger::change::Change;
 use crate::ledger::fence::Fence;
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::telling::Told;
+use crate::store::standing::standing;
 
 /// A row of the outbox that waits.
 pub(super) struct Row {
@@ -237,12 +238,8 @@ async fn alive_among(
              on b.user_id = s.user_id and b.session_id = s.id and b.token_type = 'access'
                 and b.token_expiry > ",
     );
-    select.push_bind(ledgers.clock.now()).push(
-        " where s.is_active
-            and coalesce((select e.tokens_valid_after < s.created_at from everybody e
-                           where e.id = 1), true)
-            and s.id in (",
-    );
+    select.push_bind(ledgers.clock.now()).push(" where ");
+    select.push(standing!(NOT_ENDED)).push(" and s.id in (");
     let mut list = select.separated(", ");
     for session in begun {
         list.push_bind(session);

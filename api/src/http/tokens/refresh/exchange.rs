@@ -20,6 +20,7 @@ use crate::sessions::deed::Deed;
 use crate::sessions::ending::Reason;
 use crate::sessions::rows::{self, NewRefreshToken, Source};
 use crate::store::audit::{Event, What};
+use crate::store::standing::standing;
 use crate::store::transaction::Transaction;
 use crate::tokens::issue::TokenPair;
 use crate::tokens::place::Place;
@@ -149,16 +150,15 @@ impl Exchange<'_> {
         let Self { client, now, .. } = *self;
         let ip_address = client.ip.to_string();
         let (spent, successor) = (self.token.digest(), next.token.digest());
-        let replaced = sqlx::query!(
+        let replaced = standing!(query!(
             "update users u straight_join user_sessions s on s.user_id = u.id
                 straight_join refresh_tokens t on t.session_id = s.id
             set s.last_activity = greatest(s.last_activity, ?), s.last_ip_address = ?,
                 t.token_hash = ?, t.generation = ?, t.exchanged_at = ?,
                 t.ip_address = ?, t.user_agent = ?
-          where u.id = ? and u.is_active and u.role = ? and s.id = ? and s.is_active
-            and coalesce((select e.tokens_valid_after < s.created_at from everybody e
-                           where e.id = 1), true)
-            and t.id = ? and t.token_hash = ? and t.revoked_at is null",
+          where u.id = ? and u.is_active and u.role = ? and s.id = ? and "
+                + NOT_ENDED
+                + " and t.id = ? and t.token_hash = ? and t.revoked_at is null",
             now,
             ip_address,
             successor.as_bytes().as_slice(),
@@ -171,7 +171,7 @@ impl Exchange<'_> {
             row.session,
             row.id,
             spent.as_bytes().as_slice(),
-        );
+        ));
         Ok(replaced.execute(&mut **tx).await?.rows_affected() > 0)
     }
 
@@ -179,14 +179,13 @@ impl Exchange<'_> {
     async fn succeed(&self, tx: &mut Transaction, row: &Row, next: &Next) -> Result<bool> {
         let Self { client, now, .. } = *self;
         let ip_address = client.ip.to_string();
-        let spent = sqlx::query!(
+        let spent = standing!(query!(
             "update users u straight_join user_sessions s on s.user_id = u.id
                 straight_join refresh_tokens t on t.session_id = s.id
             set s.last_activity = greatest(s.last_activity, ?), s.last_ip_address = ?, t.spent_at = ?
-          where u.id = ? and u.is_active and u.role = ? and s.id = ? and s.is_active
-            and coalesce((select e.tokens_valid_after < s.created_at from everybody e
-                           where e.id = 1), true)
-            and t.id = ? and t.spent_at is null and t.revoked_at is null",
+          where u.id = ? and u.is_active and u.role = ? and s.id = ? and "
+                + NOT_ENDED
+                + " and t.id = ? and t.spent_at is null and t.revoked_at is null",
             now,
             ip_address,
             now,
@@ -194,7 +193,7 @@ impl Exchange<'_> {
             row.role.as_str(),
             row.session,
             row.id,
-        );
+        ));
         if spent.execute(&mut **tx).await?.rows_affected() == 0 {
             return Ok(false);
         }
