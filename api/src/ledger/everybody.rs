@@ -60,9 +60,10 @@ impl Ledgers {
             (told.await, lines)
         });
         // Whoever takes another's place after this asks MySQL once more before anybody believes it.
-        let counting = self
-            .store
-            .in_time(async { Counting::look(&mut *self.store.pool.acquire().await?).await });
+        let counting = self.store.in_time(async {
+            let mut db = self.store.pool.acquire().await?;
+            Counting::look(&mut db).await
+        });
         let (told, counting) = tokio::join!(join_all(told), counting);
         if !self.shards.is_whole() {
             return Err(unavailable("some slots of the cluster have no known server"));
