@@ -114,6 +114,7 @@ mod lease;
 mod line;
 #[cfg(feature = "axum")]
 mod live;
+mod map;
 mod net;
 mod options;
 mod question;

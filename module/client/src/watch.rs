@@ -6,14 +6,14 @@ use std::sync::Arc;
 use portcullis_core::Verdict;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::address::Address;
+use crate::address::{Address, Login, Several};
 use crate::answers::{State, Stats, Unavailable};
 use crate::clock::Moment;
-use crate::line::{self, Ask, Open};
-use crate::net::Way;
+use crate::line::{self, Ask, Open, Roster, Route, Sentinels};
+use crate::net::{Door, Way};
 use crate::options::{BadOptions, Options};
 use crate::question::{Fingerprint, Question, Written};
-use crate::shared::Shared;
+use crate::shared::{Kind, Post, Shared};
 
 /// So many questions may be without an outcome at once.
 const MOST_OPEN: usize = 65_536;
@@ -62,15 +62,54 @@ impl Watch {
     ///
     /// As those of [`Self::connect`].
     pub fn connect_node(url: &str, beat: &str, options: Options) -> Result<Self, BadOptions> {
-        Self::begin(url, options, Some(beat.into()))
+        Self::begin(url, options, Some(beat))
     }
 
-    fn begin(url: &str, options: Options, node: Option<Box<str>>) -> Result<Self, BadOptions> {
+    fn begin(url: &str, options: Options, node: Option<&str>) -> Result<Self, BadOptions> {
         let address = Address::parse(url)?;
-        let way = Way::new(&address)?;
-        let shared = Arc::new(Shared::new(options.checked()?, node));
+        let options = options.checked()?;
+        match address {
+            Address::One(place, login) => {
+                let kind = if node.is_some() { Kind::Node } else { Kind::Any };
+                let route = Route::One(Way::new(&place)?);
+                Self::of_one(options, kind, node, (route, login))
+            }
+            Address::Several(_) if node.is_some() => {
+                Err(BadOptions::ManyServers("an address of several servers".into()))
+            }
+            Address::Several(several) => Self::of_several(options, several),
+        }
+    }
+
+    fn of_one(
+        options: Options,
+        kind: Kind,
+        beat: Option<&str>,
+        there: (Route, Login),
+    ) -> Result<Self, BadOptions> {
+        let key = [&options.prefix, beat.unwrap_or("0")].concat();
+        let post = Arc::new(Post::new(kind, None, &key));
+        let shared = Arc::new(Shared::new(options, false));
+        shared.post(vec![Arc::clone(&post)], State::Away);
         let (asks, inbox) = unbounded_channel();
-        line::start(Arc::clone(&shared), address, way, inbox)?;
+        line::start(line::keep(Arc::clone(&shared), post, there, inbox))?;
+        Ok(Self { shared, asks })
+    }
+
+    fn of_several(options: Options, several: Several) -> Result<Self, BadOptions> {
+        let Several { hosts, login, tls, sentinels } = several;
+        let door = Door::new(tls.as_ref())?;
+        if let Some(called) = sentinels {
+            let route = Route::Sentinels(Sentinels::new(&hosts, called, door)?);
+            return Self::of_one(options, Kind::Primary, None, (route, login));
+        }
+        // What cannot be a name in a certificate is told at once.
+        for host in &hosts {
+            door.way(&host.name, host.port)?;
+        }
+        let shared = Arc::new(Shared::new(options, true));
+        let (asks, inbox) = unbounded_channel();
+        line::start(Roster::new(Arc::clone(&shared), (hosts, door, login)).keep(inbox))?;
         Ok(Self { shared, asks })
     }
 
@@ -120,7 +159,7 @@ impl Watch {
         let (ask, outcome) = Ask::new(written, deadline, open);
         self.asks.send(ask).map_err(|_| Unavailable::Gone)?;
         let answered = outcome.await.map_err(|_| Unavailable::Gone)??;
-        if shared.knowledge.lease.is_over_for(answered.sent) {
+        if Moment::now() >= answered.until {
             return Err(Unavailable::Late);
         }
         Ok(answered.verdict)
@@ -156,15 +195,13 @@ impl Watch {
     pub fn forget(&self, subject: &str) {
         let knowledge = &self.shared.knowledge;
         let key = [self.shared.options.prefix.as_bytes(), subject.as_bytes()].concat();
-        if knowledge.cells.changed(knowledge.cells.of(&key)) {
-            knowledge.lease.era.begin();
-        }
+        knowledge.changed(knowledge.cells.of(&key));
     }
 
     /// Has everything asked again: what is known, and answers that are on their way, are not used for
     /// any later check.
     pub fn forget_all(&self) {
-        self.shared.knowledge.lease.era.begin();
+        self.shared.knowledge.begin_eras();
     }
 
     /// How many tokens it holds at most.
