@@ -25,7 +25,7 @@ pub(crate) const EVERY: Duration = Duration::from_secs(1);
 /// How long an answer may take.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 /// So long after it was asked for, an answer counts.
-pub(crate) const BELIEVED_FOR: Duration = Duration::from_secs(3);
+pub(crate) const BELIEVED_FOR: Duration = Duration::from_secs(5);
 
 pub(crate) enum Route {
     One(Way),
