@@ -37,9 +37,12 @@ impl Watch {
     /// | `redis://user:password@host:6379/0` | TCP; all but the host may be left out. Whatever is no letter or digit in user and password is written with `%`. A name is looked up for each new connection; an IPv6 address stands in brackets |
     /// | `rediss://…?ca=/path/ca.pem` | TLS; without `ca`, the system's certificates are believed. `cert=` and `key=` are for servers that want to know who asks |
     /// | `unix:///path/redis.sock?db=0&user=…&pass=…` | a socket of this machine |
+    /// | `redis+sentinel://user:password@one:26379,two,three/name/0` | the primary that more than half of these sentinels call `name`; `rediss+sentinel` is TLS to all of them, with `ca=`, `cert=` and `key=`. `sentinel_user=` and `sentinel_pass=` are for sentinels that want some |
+    /// | `redis+cluster://user:password@one:6379,two,three` | all primaries of the cluster that these nodes are in; `rediss+cluster` is TLS |
     ///
     /// The user needs `AUTH.CHECK`, `CLIENT TRACKING` and the ledgers' keys: `+auth.check
-    /// +client|tracking %R~user:*`; `+select` for another database than 0, and `+info` on a replica.
+    /// +client|tracking %R~user:*`; `+select` for another database than 0, `+info` on a replica,
+    /// `+cluster|nodes` in a cluster. That of sentinels needs `+sentinel|get-master-addr-by-name`.
     ///
     /// # Errors
     ///
@@ -165,7 +168,8 @@ impl Watch {
         Ok(answered.verdict)
     }
 
-    /// What it is doing.
+    /// What it is doing. Of a cluster, what the line does that is worst off: it is watching if all are, and
+    /// if each slot has a server.
     #[must_use]
     pub fn state(&self) -> State {
         self.shared.state()
@@ -179,6 +183,8 @@ impl Watch {
 
     /// Which life of its ledgers the server was in when it last answered, as `check_life` in
     /// `INFO portcullis` names it; no two servers are ever in the same one, and none comes back to one.
+    ///
+    /// None where several servers share the slots of a cluster.
     ///
     /// For whoever has another way of knowing which server is to be believed: what [`Self::check`] says
     /// is about this life if it is the same before and afterwards.
