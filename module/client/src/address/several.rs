@@ -3,7 +3,7 @@
 use portcullis_core::{Host, HostList, NoHostList};
 use url::form_urlencoded;
 
-use super::{Files, Login, bad, decoded, path, protocol};
+use super::parts::{Files, Login, bad, database, decoded, path, protocol};
 use crate::options::BadOptions;
 
 /// Several servers that are spoken to in the same way.
@@ -45,8 +45,8 @@ impl Several {
             }
             None
         } else {
-            let (name, database) = list.path.split_once('/').unwrap_or((list.path, "0"));
-            login.database = super::database(database)?;
+            let (name, number) = list.path.split_once('/').unwrap_or((list.path, "0"));
+            login.database = database(number)?;
             let name = decoded(name)?;
             if name.is_empty() {
                 return Err(bad("end it with /name, as `sentinel monitor` calls the primary"));
