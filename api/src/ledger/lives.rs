@@ -14,11 +14,10 @@
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use portcullis_core::{Claim, Slots};
 use sqlx::{Executor, MySql, MySqlConnection};
 
-use super::cluster_view::Claim;
 use super::sentinel::Sight;
-use super::slots::Slots;
 pub(crate) use super::vouching::Standing;
 use super::vouching::{self, Life, Row};
 use crate::base::clock::Timestamp;

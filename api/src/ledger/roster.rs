@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use portcullis_core::View;
 use redis::RedisResult;
 use tokio::task::AbortHandle;
 
-use super::cluster_view::View;
 use super::ledgers::Ledgers;
 use super::line::Lines;
 use super::watch;
-use super::way::connected;
+use super::way::{connected, view};
 use crate::base::log_targets as log;
 use crate::settings::Host;
 
@@ -111,7 +111,7 @@ async fn ask_around(ledgers: &Ledgers, known: &[Arc<Lines>]) -> RedisResult<Vec<
     let deadline = ledgers.shards.deadline;
     let named = ledgers.shards.way.nodes().iter().map(|(host, client)| async move {
         let mut redis = connected(client, deadline, deadline).await?;
-        View::ask(&mut redis, host, ledgers.shards.way.is_by_name()).await
+        view(&mut redis, host, ledgers.shards.way.is_by_name()).await
     });
     let known = known.iter().map(|lines| async move {
         let mut redis = lines.open(deadline).await?;

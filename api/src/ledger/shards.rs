@@ -9,15 +9,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use portcullis_core::{Claim, SLOTS, slot_of};
 use redis::RedisResult;
 use tokio::sync::Notify;
 
 use super::belief::{Behind, Delivery};
-use super::cluster_view::Claim;
 use super::kept;
 use super::line::{Condition, Line, Lines, Manner};
 use super::redis_fault::unavailable;
-use super::slots::{COUNT, slot_of};
 use super::way::Way;
 use crate::settings::{Host, Invalid, Stores};
 
@@ -62,7 +61,7 @@ impl Shards {
         let keeps = kept::options(stores).map(|options| options.most_tokens);
         let mut map = Map::default();
         if way.is_cluster() {
-            map.owners = vec![None; usize::from(COUNT)];
+            map.owners = vec![None; usize::from(SLOTS)];
         } else {
             let one = Lines::to_one(Way::new(stores)?, manner.clone());
             map.shards.insert(String::new(), Arc::new(one));

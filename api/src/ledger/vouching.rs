@@ -1,8 +1,7 @@
 //! The judge between two primaries: what follows from who is vouched for in which slots. No I/O, no lock
 //! and no clock. Where the rows come from, and why it is so, is in `lives.rs`.
 
-use super::cluster_view::Claim;
-use super::slots::Slots;
+use portcullis_core::{Claim, Slots};
 
 /// A life of a server, and where it is vouched for.
 #[derive(Clone, Debug)]

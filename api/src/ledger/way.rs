@@ -11,16 +11,16 @@ mod sentinels;
 
 use std::time::Duration;
 
+use portcullis_core::Slots;
 use redis::{Client, RedisResult};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::ledger::cluster_view::View;
 use crate::ledger::redis_fault::unavailable;
-use crate::ledger::slots::Slots;
 use crate::settings::{Host, Invalid, RedisServers, Stores};
 use authority::Authority;
 use door::Door;
 pub use mode::{NODE_OF_A_CLUSTER, is_node};
+pub(super) use place::view;
 pub use place::{Place, connected};
 use sentinels::Sentinels;
 
@@ -82,17 +82,17 @@ impl Way {
         for (host, client) in named {
             let asked = async {
                 let mut redis = connected(client, deadline, deadline).await?;
-                View::ask(&mut redis, host, door.tls).await
+                view(&mut redis, host, door.tls).await
             };
-            let view = match asked.await {
-                Ok(view) => view,
+            let seen = match asked.await {
+                Ok(seen) => seen,
                 Err(cause) => {
                     fault = cause;
                     continue;
                 }
             };
             let (mut places, mut without) = (Vec::new(), Slots::all());
-            for node in view.nodes.iter().filter(|node| !node.claim.slots.is_empty()) {
+            for node in seen.nodes.iter().filter(|node| !node.claim.slots.is_empty()) {
                 without = without.without(&node.claim.slots);
                 places.extend(node.host.as_ref().map(&place).transpose()?);
             }

@@ -94,7 +94,7 @@ pub(super) fn host(setting: &'static str, text: &str) -> Result<(), Invalid> {
 fn parsed(setting: &'static str, text: &str, schemes: &[&str], like: &str) -> Result<Url, Invalid> {
     let rest = text.split_once("://").filter(|(scheme, _)| schemes.contains(scheme));
     let Some((_, rest)) = rest else { return Err(Invalid::new(setting, like)) };
-    if is_cut_short(rest) {
+    if portcullis_core::is_cut_short(rest) {
         return Err(Invalid::new(setting, RAW));
     }
     Url::parse(text).map_err(|error| {
@@ -106,13 +106,4 @@ fn parsed(setting: &'static str, text: &str, schemes: &[&str], like: &str) -> Re
         };
         Invalid::new(setting, format!("{like} ({why})"))
     })
-}
-
-/// Whether the host seems to end before an `@`: that one was meant to end the password.
-pub(super) fn is_cut_short(rest: &str) -> bool {
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (host, after) = rest.split_at(end);
-    // What follows a `=` is the value of a parameter, and a socket may have any path.
-    let after = after.split('=').next().unwrap_or_default();
-    !host.is_empty() && after.contains('@')
 }

@@ -1,9 +1,9 @@
 //! Where Redis is: at one address, wherever sentinels say, or spread over a cluster. What is wrong with
 //! an address never repeats it: it may hold a password.
 
-use std::net::Ipv6Addr;
-
 use percent_encoding::percent_decode_str;
+pub use portcullis_core::Host;
+use portcullis_core::{HostList, NoHostList};
 use secrecy::SecretString;
 
 use super::address;
@@ -43,15 +43,6 @@ pub enum RedisServers {
         /// Whether they are spoken to in TLS.
         tls: bool,
     },
-}
-
-/// A host and a port.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Host {
-    /// A name or an address, without brackets.
-    pub name: String,
-    /// The port.
-    pub port: u16,
 }
 
 /// Who one is to a server. Without a password nobody in particular.
@@ -125,27 +116,17 @@ impl<'t> Several<'t> {
         like: &'static str,
     ) -> Result<Self, Invalid> {
         let (_, rest) = text.split_once("://").unwrap_or_default();
-        if address::is_cut_short(rest) {
-            return Err(Invalid::new(setting, address::RAW));
-        }
-        if rest.contains(['?', '#']) {
-            return Err(Invalid::new(setting, format!("{like}, without ? and #")));
-        }
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (who, hosts) = match authority.split_once('@') {
-            Some((_, hosts)) if hosts.contains('@') => {
-                return Err(Invalid::new(setting, address::RAW));
-            }
-            Some((who, hosts)) => (Some(who), hosts),
-            None => (None, authority),
-        };
-        let no_host = || Invalid::new(setting, like);
-        let hosts: Vec<Host> = hosts
-            .split(',')
-            .map(|host| Host::parse(host, port).ok_or_else(no_host))
-            .collect::<Result<_, _>>()?;
+        let parsed = HostList::parse(rest, port).map_err(|fault| {
+            let why = match fault {
+                NoHostList::Raw => address::RAW.to_owned(),
+                NoHostList::Extra => format!("{like}, without ? and #"),
+                NoHostList::Host => like.to_owned(),
+            };
+            Invalid::new(setting, why)
+        })?;
+        let HostList { who, hosts, path } = parsed;
         let login = who.map_or(Ok(Login::default()), |who| Login::parse(setting, who))?;
-        Ok(Self { login, hosts, path: path.strip_suffix('/').unwrap_or(path) })
+        Ok(Self { login, hosts, path })
     }
 
     fn name_and_db(&self, setting: &'static str) -> Result<(String, u16), Invalid> {
@@ -163,28 +144,6 @@ impl<'t> Several<'t> {
             Invalid::new(setting, format!("{LIKE_SENTINEL}/0, with a number at its end or nothing"))
         })?;
         Ok((name, db))
-    }
-}
-
-impl Host {
-    /// `host`, `host:port` or `[::1]:port`.
-    fn parse(text: &str, port: u16) -> Option<Self> {
-        let (name, rest) = match text.strip_prefix('[') {
-            Some(text) => {
-                let (name, rest) = text.split_once(']')?;
-                name.parse::<Ipv6Addr>().ok()?;
-                (name, rest)
-            }
-            None => text.split_at(text.find(':').unwrap_or(text.len())),
-        };
-        let port = match rest.strip_prefix(':') {
-            Some(port) => port.parse().ok().filter(|port| *port > 0)?,
-            None if rest.is_empty() => port,
-            None => return None,
-        };
-        let is_odd = |letter: char| letter.is_whitespace() || "\\%[]@".contains(letter);
-        let name = Some(name).filter(|name| !name.is_empty() && !name.contains(is_odd))?;
-        Some(Self { name: name.to_owned(), port })
     }
 }
 

@@ -1,18 +1,22 @@
 //! Where the server is and who we are there, from one URL.
 
+mod parts;
+mod several;
+
 use std::path::PathBuf;
 
-use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-use crate::options::BadOptions;
+pub(crate) use parts::{Files, Login};
+pub(crate) use several::Several;
 
-/// An address that was understood. Has no `Debug`, since there may be a password in it.
-pub(crate) struct Address {
-    pub(crate) place: Place,
-    pub(crate) user: Option<String>,
-    pub(crate) password: Option<String>,
-    pub(crate) database: u32,
+use crate::options::BadOptions;
+use parts::{bad, database, decoded, path, protocol};
+
+/// What an address leads to. Has no `Debug`, since there may be a password in it.
+pub(crate) enum Address {
+    One(Place, Login),
+    Several(Several),
 }
 
 pub(crate) enum Place {
@@ -20,22 +24,22 @@ pub(crate) enum Place {
     Unix(PathBuf),
 }
 
-/// What TLS needs beside the system's own roots.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Files {
-    /// Whose certificates are believed, instead of the system's list.
-    pub(crate) ca: Option<PathBuf>,
-    /// Who we are, if the server asks.
-    pub(crate) certificate: Option<PathBuf>,
-    pub(crate) key: Option<PathBuf>,
-}
-
 const USUAL_PORT: u16 = 6379;
 
 impl Address {
     pub(crate) fn parse(text: &str) -> Result<Self, BadOptions> {
-        // Before it is read: there may be a list of servers in it, which is no URL.
+        // Before it is read: there is a list of servers in it, which is no URL.
         let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+        let several = match scheme {
+            "redis+cluster" | "valkey+cluster" => Some((false, true)),
+            "rediss+cluster" | "valkeys+cluster" => Some((true, true)),
+            "redis+sentinel" | "valkey+sentinel" => Some((false, false)),
+            "rediss+sentinel" | "valkeys+sentinel" => Some((true, false)),
+            _ => None,
+        };
+        if let Some((is_secret, is_cluster)) = several {
+            return Several::parse(text, is_secret, is_cluster).map(Self::Several);
+        }
         if scheme.contains("cluster") || scheme.contains("sentinel") {
             return Err(BadOptions::ManyServers(scheme.to_owned()));
         }
@@ -69,9 +73,7 @@ impl Address {
                 }
             }
         }
-        if files.certificate.is_some() != files.key.is_some() {
-            return Err(bad("cert= and key= belong together"));
-        }
+        files.belong_together()?;
         let host = match url.host() {
             // A name, in a URL of this kind, is as it was written.
             Some(Host::Domain(name)) if !name.is_empty() => decoded(name)?,
@@ -83,17 +85,11 @@ impl Address {
             "" => 0,
             number => database(number)?,
         };
-        Self {
-            place: Place::Tcp {
-                host,
-                port: url.port().unwrap_or(USUAL_PORT),
-                tls: is_secret.then_some(files),
-            },
-            user: Some(decoded(url.username())?).filter(|user| !user.is_empty()),
-            password: url.password().map(decoded).transpose()?,
-            database,
-        }
-        .complete()
+        let port = url.port().unwrap_or(USUAL_PORT);
+        let place = Place::Tcp { host, port, tls: is_secret.then_some(files) };
+        let user = Some(decoded(url.username())?).filter(|user| !user.is_empty());
+        let password = url.password().map(decoded).transpose()?;
+        Ok(Self::One(place, Login { user, password, database }.complete()?))
     }
 
     fn unix(url: &Url) -> Result<Self, BadOptions> {
@@ -101,12 +97,12 @@ impl Address {
             return Err(bad("write three slashes before the path of a socket"));
         }
         let place = Place::Unix(path(&decoded(url.path())?)?);
-        let mut address = Self { place, user: None, password: None, database: 0 };
+        let mut login = Login::default();
         for (name, value) in url.query_pairs() {
             match &*name {
-                "db" => address.database = database(&value)?,
-                "user" => address.user = Some(value.into_owned()),
-                "pass" => address.password = Some(value.into_owned()),
+                "db" => login.database = database(&value)?,
+                "user" => login.user = Some(value.into_owned()),
+                "pass" => login.password = Some(value.into_owned()),
                 "protocol" => protocol(&value)?,
                 _ => {
                     return Err(bad(&format!(
@@ -115,35 +111,6 @@ impl Address {
                 }
             }
         }
-        address.complete()
+        Ok(Self::One(place, login.complete()?))
     }
-
-    fn complete(self) -> Result<Self, BadOptions> {
-        if self.user.is_some() && self.password.is_none() {
-            return Err(bad("there is a user and no password"));
-        }
-        Ok(self)
-    }
-}
-
-fn bad(what: &str) -> BadOptions {
-    BadOptions::Address(what.to_owned())
-}
-
-fn decoded(text: &str) -> Result<String, BadOptions> {
-    let text = percent_decode_str(text).decode_utf8();
-    text.map(String::from).map_err(|_| bad("what is written with % is not UTF-8"))
-}
-
-fn path(text: &str) -> Result<PathBuf, BadOptions> {
-    if text.starts_with('/') { Ok(text.into()) } else { Err(bad("a path begins with /")) }
-}
-
-fn database(text: &str) -> Result<u32, BadOptions> {
-    text.parse().map_err(|_| bad("a database is a number"))
-}
-
-/// Others who read such addresses need to be told; here it is never anything else.
-fn protocol(text: &str) -> Result<(), BadOptions> {
-    if text == "resp3" || text == "3" { Ok(()) } else { Err(bad("the protocol is always resp3")) }
 }

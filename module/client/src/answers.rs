@@ -39,6 +39,9 @@ pub enum Why {
     Cluster,
     /// It is a sentinel, not a server with data.
     Sentinel,
+    /// Most of the sentinels, or of the cluster's primaries, have not named it for a while; or there is
+    /// none that they name.
+    NoMajority,
     /// It does not take the user name and password of the address, or wants some.
     Credentials,
     /// The user may not do what is needed.
@@ -67,16 +70,19 @@ impl fmt::Display for Why {
                 "it is a replica without portcullis.require-confirm; set that to yes, or give the primary's address"
             }
             Self::Cluster => {
-                "it is a node of a cluster, and not, or not any more, the primary of what it is asked about; give a server that is in no cluster, or watch each primary by itself (Watch::connect_node)"
+                "it is a node of a cluster, and not, or not any more, the primary of what it is asked about; give the cluster's address, redis+cluster://one,two,three, or watch each primary by itself (Watch::connect_node)"
             }
             Self::Sentinel => {
-                "it is a sentinel; give the address of the server that holds the ledgers"
+                "it is a sentinel; give the address of the server that holds the ledgers, or redis+sentinel://one,two,three/name"
+            }
+            Self::NoMajority => {
+                "most of the sentinels, or of the cluster's primaries, do not name it now; look at which of them run and can be reached from here, and whether their primary is called as in the address"
             }
             Self::Credentials => {
                 "it refuses the user name or the password; look at the address and at ACL LIST"
             }
             Self::NoPermission => {
-                "its user may not ask; allow AUTH.CHECK, CLIENT TRACKING and the ledgers' keys (+auth.check +client|tracking %R~user:*), SELECT for another database, INFO on a replica"
+                "its user may not ask; allow AUTH.CHECK, CLIENT TRACKING and the ledgers' keys (+auth.check +client|tracking %R~user:*), SELECT for another database, INFO on a replica, CLUSTER NODES in a cluster, and SENTINEL GET-MASTER-ADDR-BY-NAME of a sentinel"
             }
             Self::NoModule => "it does not have the module portcullis; load it",
             Self::OldModule => "its module does not know AUTH.CHECK … UNTIL; upgrade it",
@@ -121,8 +127,11 @@ pub enum Unavailable {
     /// The token's own time is over by the server's clock.
     #[error("the token has expired; its holder needs a new one")]
     Expired,
-    /// Another node of the cluster has the subject's ledger, or is about to.
-    #[error("the subject's ledger is on another node of the cluster; ask that one")]
+    /// Another node of the cluster has the subject's ledger, or is about to. A watch of a whole cluster
+    /// looks for it.
+    #[error(
+        "the subject's ledger is on another node of the cluster; ask that one, or again in a moment"
+    )]
     Elsewhere,
     /// The subject's key is no ledger.
     #[error("the subject's key holds something else than a ledger; look at it and delete it")]

@@ -22,6 +22,8 @@ pub(crate) struct Moment(u64);
 impl Moment {
     /// Before all others.
     pub(crate) const NEVER: Self = Self(0);
+    /// After all others.
+    pub(crate) const FOREVER: Self = Self(u64::MAX);
 
     #[inline]
     pub(crate) fn now() -> Self {

@@ -16,6 +16,8 @@ pub(crate) struct Lease {
     /// Which life of the server's ledgers the era is of.
     life: AtomicI64,
     length: Duration,
+    /// Until when it is known that this is the server to ask, where others say which one is.
+    limit: AtomicU64,
 }
 
 /// No server's life.
@@ -27,7 +29,30 @@ const ROUNDED_MS: i64 = 2;
 impl Lease {
     pub(crate) fn new(length: Duration) -> Self {
         let (until, ahead_ms) = (AtomicU64::new(0), AtomicI64::new(0));
-        Self { until, ahead_ms, era: Era::default(), life: AtomicI64::new(NO_LIFE), length }
+        let (era, life) = (Era::default(), AtomicI64::new(NO_LIFE));
+        let limit = AtomicU64::new(Moment::FOREVER.as_nanos());
+        Self { until, ahead_ms, era, life, length, limit }
+    }
+
+    /// That of one of several servers, which is not believed yet.
+    pub(crate) fn of_server(number: u32, length: Duration) -> Self {
+        Self { era: Era::first_of(number), limit: AtomicU64::new(0), ..Self::new(length) }
+    }
+
+    /// Until then this is known to be the server to ask. What was lent before stands as it did.
+    pub(crate) fn believe_until(&self, limit: Moment) {
+        self.limit.store(limit.as_nanos(), Ordering::Release);
+    }
+
+    /// Whether this is known to be the server to ask.
+    pub(crate) fn is_believed(&self, now: Moment) -> bool {
+        now.as_nanos() < self.limit.load(Ordering::Acquire)
+    }
+
+    /// Until when an answer to what was asked then may be handed on.
+    pub(crate) fn end_for(&self, sent: Moment) -> Moment {
+        let limit = Moment::from_nanos(self.limit.load(Ordering::Acquire));
+        sent.plus(self.length).min(limit)
     }
 
     /// Whether what is known may be used. Whoever sees that it may also sees every change that had
@@ -47,7 +72,7 @@ impl Lease {
     pub(crate) fn renew(&self, sent: Moment, now_ms: i64) {
         let ahead_ms = now_ms.saturating_sub(sent.as_millis()).saturating_add(ROUNDED_MS);
         self.ahead_ms.store(ahead_ms, Ordering::Relaxed);
-        self.until.store(sent.plus(self.length).as_nanos(), Ordering::Release);
+        self.until.store(self.end_for(sent).as_nanos(), Ordering::Release);
     }
 
     /// Nothing that is known may be used any more.
@@ -71,10 +96,5 @@ impl Lease {
 
     pub(crate) fn until(&self) -> Moment {
         Moment::from_nanos(self.until.load(Ordering::Acquire))
-    }
-
-    /// Whether an answer to what was asked then is too old to be handed on.
-    pub(crate) fn is_over_for(&self, sent: Moment) -> bool {
-        Moment::now().since(sent) >= self.length
     }
 }

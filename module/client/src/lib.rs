@@ -71,6 +71,18 @@
 //! asked only if it says, in the very life that its answers come from, that somebody must confirm it
 //! (`portcullis.require-confirm yes`), for nothing else would tell when it falls behind.
 //!
+//! # Sentinels and clusters
+//!
+//! Whom to ask is then for others to say, and a server that was cut off together with those who still name it
+//! goes on answering. So more than half of all sentinels of the address, or of all primaries with slots that
+//! any node knows, must name it, and it must say itself that it is a primary, and of a cluster that the slot is
+//! its own. They are asked each second, and a server is believed for 5 s after they were asked, whatever is
+//! asked of it: **in these ways no `Ok` rests on a server that most have not named for 5 s**. Of a cluster the
+//! whole of rules 1 to 3 holds for each primary by itself; no two ever share an era, and when a slot goes
+//! elsewhere its counters rise, so that what was known of it is dead even if it comes back. `MOVED`, `ASK`,
+//! `TRYAGAIN` and `CLUSTERDOWN` are never verdicts. An answer that was on its way while its slot moved is handed
+//! to nobody.
+//!
 //! What it rests on: that the two clocks go about equally fast for the length of a lease, and that a
 //! virtual machine that is paused has a clock that says so afterwards.
 //!
@@ -114,6 +126,7 @@ mod lease;
 mod line;
 #[cfg(feature = "axum")]
 mod live;
+mod map;
 mod net;
 mod options;
 mod question;

@@ -5,8 +5,11 @@ mod conversation;
 mod flying;
 mod push;
 mod reply;
+mod roster;
+mod route;
 mod talk;
 
+use std::future::Future;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::sync::Arc;
@@ -18,12 +21,17 @@ use tokio::time::sleep;
 
 pub(crate) use ask::{Ask, Open};
 
-use crate::address::Address;
+pub(crate) use roster::Roster;
+pub(crate) use route::{Route, Sentinels};
+
+use crate::address::Login;
 use crate::answers::{Unavailable, Why};
 use crate::clock::Moment;
-use crate::net::{Stream, Way};
-use crate::shared::{Phase, Shared};
+use crate::lease::Lease;
+use crate::net::Stream;
+use crate::shared::{Phase, Post, Shared};
 use ask::Waiting;
+use route::NoWay;
 
 /// Between two attempts, at first and at most; each is twice the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -41,25 +49,31 @@ pub(crate) enum End {
     Refused(Why),
 }
 
-/// Starts the thread; it ends when nobody can ask any more.
-pub(crate) fn start(
-    shared: Arc<Shared>,
-    address: Address,
-    way: Way,
-    inbox: UnboundedReceiver<Ask>,
-) -> io::Result<()> {
+/// Starts the thread; it ends with what it does, when nobody can ask any more.
+pub(crate) fn start(work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    thread::Builder::new().name("portcullis".into()).spawn(move || {
-        let waiting = Waiting::default();
-        runtime.block_on(Line { shared: &shared, address, way, inbox, waiting }.live());
-    })?;
+    thread::Builder::new().name("portcullis".into()).spawn(move || runtime.block_on(work))?;
     Ok(())
 }
 
-pub(crate) struct Line<'s> {
+/// Talks to one server until nobody can ask any more.
+pub(crate) async fn keep(
+    shared: Arc<Shared>,
+    post: Arc<Post>,
+    (route, login): (Route, Login),
+    inbox: UnboundedReceiver<Ask>,
+) {
+    let lease = shared.lease(&post);
+    let waiting = Waiting::default();
+    Line { shared: &shared, post: &post, lease, route, login, inbox, waiting }.live().await;
+}
+
+struct Line<'s> {
     shared: &'s Shared,
-    address: Address,
-    way: Way,
+    post: &'s Post,
+    lease: &'s Lease,
+    route: Route,
+    login: Login,
     inbox: UnboundedReceiver<Ask>,
     waiting: Waiting,
 }
@@ -74,15 +88,15 @@ impl Line<'_> {
                 Err(end) => end,
             };
             // Before anything else: nobody tells of changes any more.
-            self.shared.knowledge.lease.end();
+            self.lease.end();
             let refusal = match end {
                 End::Unwanted => return,
                 End::Lost => {
-                    self.shared.enter(Phase::Away);
+                    self.post.enter(Phase::Away);
                     Unavailable::Away
                 }
                 End::Refused(why) => {
-                    self.shared.enter(Phase::Doubtful(why.clone()));
+                    self.post.enter(Phase::Doubtful(why.clone()));
                     Unavailable::Doubtful(why)
                 }
             };
@@ -106,9 +120,9 @@ impl Line<'_> {
     /// A connection; meanwhile those who wait are told when their time is over.
     async fn connect(&mut self) -> Result<Box<dyn Stream>, End> {
         let limit = TO_CONNECT.max(self.shared.options.lease.saturating_mul(4));
-        let Self { way, inbox, waiting, .. } = self;
+        let Self { route, lease, inbox, waiting, .. } = self;
         let stream = tokio::select! {
-            stream = way.open(limit) => stream,
+            stream = route.open(lease, limit) => stream,
             () = waiting.gather(inbox) => return Err(End::Unwanted),
         };
         match stream {
@@ -116,10 +130,11 @@ impl Line<'_> {
                 self.shared.counters.connections.add_one();
                 Ok(stream)
             }
-            Err(cause) => {
+            Err(NoWay::Broken(cause)) => {
                 tracing::debug!(%cause, "no connection to Redis");
                 Err(End::Lost)
             }
+            Err(NoWay::Unknown(why)) => Err(End::Refused(why)),
         }
     }
 

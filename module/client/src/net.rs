@@ -1,5 +1,7 @@
 //! A stream of bytes to the server, whichever way leads there.
 
+mod all;
+mod errand;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -10,7 +12,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
 
-use crate::address::{Address, Place};
+pub(crate) use all::all;
+pub(crate) use errand::{Errand, Failed};
+
+use crate::address::{Files, Place};
 use crate::options::BadOptions;
 
 /// Whatever can be read from and written to.
@@ -33,21 +38,51 @@ pub(crate) enum Way {
     Unix(std::path::PathBuf),
 }
 
-impl Way {
-    pub(crate) fn new(address: &Address) -> Result<Self, BadOptions> {
-        Ok(match &address.place {
-            Place::Unix(path) => Self::Unix(path.clone()),
-            Place::Tcp { host, port, tls: None } => Self::Tcp { host: host.clone(), port: *port },
-            #[cfg(feature = "tls")]
-            Place::Tcp { host, port, tls: Some(files) } => {
-                Self::Tls { host: host.clone(), port: *port, tls: tls::Tls::new(host, files)? }
-            }
-            #[cfg(not(feature = "tls"))]
-            Place::Tcp { tls: Some(_), .. } => {
+/// How hosts are spoken to. Certificates have been read.
+#[derive(Clone)]
+pub(crate) struct Door {
+    #[cfg(feature = "tls")]
+    tls: Option<tls::Papers>,
+}
+
+impl Door {
+    pub(crate) fn new(files: Option<&Files>) -> Result<Self, BadOptions> {
+        #[cfg(feature = "tls")]
+        return Ok(Self { tls: files.map(tls::Papers::new).transpose()? });
+        #[cfg(not(feature = "tls"))]
+        return match files {
+            None => Ok(Self {}),
+            Some(_) => {
                 let text = "rediss:// needs the feature `tls` of portcullis-client";
-                return Err(BadOptions::Address(text.into()));
+                Err(BadOptions::Address(text.into()))
             }
-        })
+        };
+    }
+
+    /// The way to a host.
+    pub(crate) fn way(&self, host: &str, port: u16) -> Result<Way, BadOptions> {
+        #[cfg(feature = "tls")]
+        if let Some(papers) = &self.tls {
+            return Ok(Way::Tls { host: host.to_owned(), port, tls: papers.for_host(host)? });
+        }
+        Ok(Way::Tcp { host: host.to_owned(), port })
+    }
+
+    /// Whether hosts are called by the names in their certificates.
+    pub(crate) const fn is_by_name(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        return false;
+    }
+}
+
+impl Way {
+    pub(crate) fn new(place: &Place) -> Result<Self, BadOptions> {
+        match place {
+            Place::Unix(path) => Ok(Self::Unix(path.clone())),
+            Place::Tcp { host, port, tls } => Door::new(tls.as_ref())?.way(host, *port),
+        }
     }
 
     /// A connection, within this time.

@@ -60,12 +60,13 @@ impl Default for Options {
 pub enum BadOptions {
     /// The address is not one.
     #[error(
-        "the address is not understood: {0}; write redis://user:password@host:6379/0, rediss://… for TLS, or unix:///path/to/redis.sock"
+        "the address is not understood: {0}; write redis://user:password@host:6379/0, redis+sentinel://one,two,three/name, redis+cluster://one,two,three, rediss for TLS, or unix:///path/to/redis.sock"
     )]
     Address(String),
-    /// The address is that of a cluster or of sentinels.
+    /// The address is that of a cluster or of sentinels, where one server is meant, or in a form that is
+    /// not known.
     #[error(
-        "{0}:// is not supported yet; give the address of one server that holds the ledgers, redis://host:6379"
+        "{0}:// is not understood here; write redis+cluster://one:6379,two,three or redis+sentinel://one:26379,two,three/name, rediss+… for TLS, and for one node redis://host:6379"
     )]
     ManyServers(String),
     /// An option is out of its bounds.

@@ -30,11 +30,19 @@ pub(crate) struct Fault;
 
 /// The first value in the buffer and what is behind it; `None` if it has not all come yet.
 pub(crate) fn read(buffer: &[u8]) -> Result<Option<(Value<'_>, &[u8])>, Fault> {
+    read_within(buffer, LONGEST)
+}
+
+/// The same of a value that may be longer, or must be shorter.
+pub(crate) fn read_within(
+    buffer: &[u8],
+    longest: usize,
+) -> Result<Option<(Value<'_>, &[u8])>, Fault> {
     let mut rest = buffer;
-    match value(&mut rest, 0) {
+    match value(&mut rest, longest, 0) {
         Ok(value) => Ok(Some((value, rest))),
         Err(Stop::Fault) => Err(Fault),
-        Err(Stop::Incomplete) if buffer.len() >= LONGEST => Err(Fault),
+        Err(Stop::Incomplete) if buffer.len() >= longest => Err(Fault),
         Err(Stop::Incomplete) => Ok(None),
     }
 }
@@ -44,41 +52,46 @@ enum Stop {
     Fault,
 }
 
-fn value<'b>(rest: &mut &'b [u8], depth: usize) -> Result<Value<'b>, Stop> {
+fn value<'b>(rest: &mut &'b [u8], longest: usize, depth: usize) -> Result<Value<'b>, Stop> {
     let (kind, line) = line(rest)?.split_first().ok_or(Stop::Fault)?;
     Ok(match kind {
         b'+' | b',' | b'(' | b'#' => Value::Text(line),
         b'-' => Value::Error(line),
         b':' => Value::Number(number(line)?),
         kind if *kind == b'_' || (line == b"-1" && b"$=*".contains(kind)) => Value::Null,
-        b'$' | b'=' => Value::Text(bytes(rest, line)?),
-        b'!' => Value::Error(bytes(rest, line)?),
-        b'*' | b'~' => Value::List(values(rest, count(line)?, depth)?),
-        b'%' => Value::List(values(rest, count(line)?.saturating_mul(2), depth)?),
-        b'>' if depth == 0 => Value::Push(values(rest, count(line)?, depth)?),
+        b'$' | b'=' => Value::Text(bytes(rest, count(line, longest)?)?),
+        b'!' => Value::Error(bytes(rest, count(line, longest)?)?),
+        b'*' | b'~' => Value::List(values(rest, count(line, longest)?, longest, depth)?),
+        b'%' => Value::List(values(rest, count(line, longest)?.saturating_mul(2), longest, depth)?),
+        b'>' if depth == 0 => Value::Push(values(rest, count(line, longest)?, longest, depth)?),
         // Attributes say something about what follows, which counts alone.
         b'|' => {
-            values(rest, count(line)?.saturating_mul(2), depth)?;
-            return value(rest, depth + 1);
+            values(rest, count(line, longest)?.saturating_mul(2), longest, depth)?;
+            return value(rest, longest, depth + 1);
         }
         _ => return Err(Stop::Fault),
     })
 }
 
-fn values<'b>(rest: &mut &'b [u8], count: usize, depth: usize) -> Result<Vec<Value<'b>>, Stop> {
+fn values<'b>(
+    rest: &mut &'b [u8],
+    count: usize,
+    longest: usize,
+    depth: usize,
+) -> Result<Vec<Value<'b>>, Stop> {
     if depth >= DEEPEST {
         return Err(Stop::Fault);
     }
     // Not reserved: whoever announces many has not sent them yet.
     let mut values = Vec::new();
     for _ in 0..count {
-        values.push(value(rest, depth + 1)?);
+        values.push(value(rest, longest, depth + 1)?);
     }
     Ok(values)
 }
 
-fn bytes<'b>(rest: &mut &'b [u8], line: &[u8]) -> Result<&'b [u8], Stop> {
-    let (bytes, behind) = rest.split_at_checked(count(line)?).ok_or(Stop::Incomplete)?;
+fn bytes<'b>(rest: &mut &'b [u8], count: usize) -> Result<&'b [u8], Stop> {
+    let (bytes, behind) = rest.split_at_checked(count).ok_or(Stop::Incomplete)?;
     let (end, behind) = behind.split_at_checked(2).ok_or(Stop::Incomplete)?;
     if end != b"\r\n" {
         return Err(Stop::Fault);
@@ -94,9 +107,9 @@ fn line<'b>(rest: &mut &'b [u8]) -> Result<&'b [u8], Stop> {
     line.strip_suffix(b"\r\n").ok_or(Stop::Fault)
 }
 
-fn count(line: &[u8]) -> Result<usize, Stop> {
+fn count(line: &[u8], longest: usize) -> Result<usize, Stop> {
     let count = usize::try_from(number(line)?).map_err(|_| Stop::Fault)?;
-    if count <= LONGEST { Ok(count) } else { Err(Stop::Fault) }
+    if count <= longest { Ok(count) } else { Err(Stop::Fault) }
 }
 
 fn number(line: &[u8]) -> Result<i64, Stop> {

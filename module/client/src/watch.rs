@@ -6,14 +6,14 @@ use std::sync::Arc;
 use portcullis_core::Verdict;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::address::Address;
+use crate::address::{Address, Login, Several};
 use crate::answers::{State, Stats, Unavailable};
 use crate::clock::Moment;
-use crate::line::{self, Ask, Open};
-use crate::net::Way;
+use crate::line::{self, Ask, Open, Roster, Route, Sentinels};
+use crate::net::{Door, Way};
 use crate::options::{BadOptions, Options};
 use crate::question::{Fingerprint, Question, Written};
-use crate::shared::Shared;
+use crate::shared::{Kind, Post, Shared};
 
 /// So many questions may be without an outcome at once.
 const MOST_OPEN: usize = 65_536;
@@ -37,9 +37,12 @@ impl Watch {
     /// | `redis://user:password@host:6379/0` | TCP; all but the host may be left out. Whatever is no letter or digit in user and password is written with `%`. A name is looked up for each new connection; an IPv6 address stands in brackets |
     /// | `rediss://…?ca=/path/ca.pem` | TLS; without `ca`, the system's certificates are believed. `cert=` and `key=` are for servers that want to know who asks |
     /// | `unix:///path/redis.sock?db=0&user=…&pass=…` | a socket of this machine |
+    /// | `redis+sentinel://user:password@one:26379,two,three/name/0` | the primary that more than half of these sentinels call `name`; `rediss+sentinel` is TLS to all of them, with `ca=`, `cert=` and `key=`. `sentinel_user=` and `sentinel_pass=` are for sentinels that want some |
+    /// | `redis+cluster://user:password@one:6379,two,three` | all primaries of the cluster that these nodes are in; `rediss+cluster` is TLS |
     ///
     /// The user needs `AUTH.CHECK`, `CLIENT TRACKING` and the ledgers' keys: `+auth.check
-    /// +client|tracking %R~user:*`; `+select` for another database than 0, and `+info` on a replica.
+    /// +client|tracking %R~user:*`; `+select` for another database than 0, `+info` on a replica,
+    /// `+cluster|nodes` in a cluster. That of sentinels needs `+sentinel|get-master-addr-by-name`.
     ///
     /// # Errors
     ///
@@ -62,15 +65,54 @@ impl Watch {
     ///
     /// As those of [`Self::connect`].
     pub fn connect_node(url: &str, beat: &str, options: Options) -> Result<Self, BadOptions> {
-        Self::begin(url, options, Some(beat.into()))
+        Self::begin(url, options, Some(beat))
     }
 
-    fn begin(url: &str, options: Options, node: Option<Box<str>>) -> Result<Self, BadOptions> {
+    fn begin(url: &str, options: Options, node: Option<&str>) -> Result<Self, BadOptions> {
         let address = Address::parse(url)?;
-        let way = Way::new(&address)?;
-        let shared = Arc::new(Shared::new(options.checked()?, node));
+        let options = options.checked()?;
+        match address {
+            Address::One(place, login) => {
+                let kind = if node.is_some() { Kind::Node } else { Kind::Any };
+                let route = Route::One(Way::new(&place)?);
+                Self::of_one(options, kind, node, (route, login))
+            }
+            Address::Several(_) if node.is_some() => {
+                Err(BadOptions::ManyServers("an address of several servers".into()))
+            }
+            Address::Several(several) => Self::of_several(options, several),
+        }
+    }
+
+    fn of_one(
+        options: Options,
+        kind: Kind,
+        beat: Option<&str>,
+        there: (Route, Login),
+    ) -> Result<Self, BadOptions> {
+        let key = [&options.prefix, beat.unwrap_or("0")].concat();
+        let post = Arc::new(Post::new(kind, None, &key));
+        let shared = Arc::new(Shared::new(options, false));
+        shared.post(vec![Arc::clone(&post)], State::Away);
         let (asks, inbox) = unbounded_channel();
-        line::start(Arc::clone(&shared), address, way, inbox)?;
+        line::start(line::keep(Arc::clone(&shared), post, there, inbox))?;
+        Ok(Self { shared, asks })
+    }
+
+    fn of_several(options: Options, several: Several) -> Result<Self, BadOptions> {
+        let Several { hosts, login, tls, sentinels } = several;
+        let door = Door::new(tls.as_ref())?;
+        if let Some(called) = sentinels {
+            let route = Route::Sentinels(Sentinels::new(&hosts, called, door)?);
+            return Self::of_one(options, Kind::Primary, None, (route, login));
+        }
+        // What cannot be a name in a certificate is told at once.
+        for host in &hosts {
+            door.way(&host.name, host.port)?;
+        }
+        let shared = Arc::new(Shared::new(options, true));
+        let (asks, inbox) = unbounded_channel();
+        line::start(Roster::new(Arc::clone(&shared), (hosts, door, login)).keep(inbox))?;
         Ok(Self { shared, asks })
     }
 
@@ -120,13 +162,14 @@ impl Watch {
         let (ask, outcome) = Ask::new(written, deadline, open);
         self.asks.send(ask).map_err(|_| Unavailable::Gone)?;
         let answered = outcome.await.map_err(|_| Unavailable::Gone)??;
-        if shared.knowledge.lease.is_over_for(answered.sent) {
+        if Moment::now() >= answered.until {
             return Err(Unavailable::Late);
         }
         Ok(answered.verdict)
     }
 
-    /// What it is doing.
+    /// What it is doing. Of a cluster, what the line does that is worst off: it is watching if all are, and
+    /// if each slot has a server.
     #[must_use]
     pub fn state(&self) -> State {
         self.shared.state()
@@ -140,6 +183,8 @@ impl Watch {
 
     /// Which life of its ledgers the server was in when it last answered, as `check_life` in
     /// `INFO portcullis` names it; no two servers are ever in the same one, and none comes back to one.
+    ///
+    /// None where several servers share the slots of a cluster.
     ///
     /// For whoever has another way of knowing which server is to be believed: what [`Self::check`] says
     /// is about this life if it is the same before and afterwards.
@@ -156,15 +201,13 @@ impl Watch {
     pub fn forget(&self, subject: &str) {
         let knowledge = &self.shared.knowledge;
         let key = [self.shared.options.prefix.as_bytes(), subject.as_bytes()].concat();
-        if knowledge.cells.changed(knowledge.cells.of(&key)) {
-            knowledge.lease.era.begin();
-        }
+        knowledge.changed(knowledge.cells.of(&key));
     }
 
     /// Has everything asked again: what is known, and answers that are on their way, are not used for
     /// any later check.
     pub fn forget_all(&self) {
-        self.shared.knowledge.lease.era.begin();
+        self.shared.knowledge.begin_eras();
     }
 
     /// How many tokens it holds at most.

@@ -61,6 +61,10 @@ fn addresses_are_taken_in_every_usual_form() {
         "unix:///run/redis.sock?db=2&user=u&pass=p%20q",
         "redis+unix:///run/redis.sock",
         "rediss://localhost",
+        "redis+cluster://one,two:7000,[::1]:7001",
+        "rediss+cluster://user:p%40ss@one",
+        "redis+sentinel://:secret@one,two:26380,three/primary/2",
+        "valkey+sentinel://one/primary?sentinel_user=u&sentinel_pass=p%20q",
     ] {
         let outcome = Watch::connect(url, Options::default());
         assert!(outcome.is_ok(), "{url}: {:?}", outcome.err());
@@ -82,17 +86,29 @@ fn what_is_no_address_is_refused_without_repeating_it() {
         "rediss://h:SECRET@host?ca=relative.pem",
         "rediss://h:SECRET@host?cert=/x.pem",
         "unix://run/redis.sock?pass=SECRET",
+        "redis+cluster://h:SECRET@",
+        "redis+cluster://h:SECRET@a,,b",
+        "redis+cluster://h:SECRET@a/1",
+        "redis+cluster://h:SECRET@a?sentinel_pass=SECRET",
+        "redis+cluster://h:SECRET@a?ca=/x",
+        "redis+cluster://h:SECRET/@a",
+        "redis+cluster://SECRET@a",
+        "redis+sentinel://h:SECRET@a",
+        "redis+sentinel://h:SECRET@a/name/x",
+        "redis+sentinel://h:SECRET@a/name?timeout=SECRET",
+        "redis+sentinel://h:SECRET@a/name?sentinel_user=SECRET",
+        "rediss+sentinel://h:SECRET@a/name?ca=SECRET",
     ] {
         let message = refused(url, Options::default());
         assert!(!message.contains("SECRET"), "{message}");
         assert!(message.contains("redis://"), "{url}: {message}");
     }
-    for url in
-        ["redis+cluster://host", "rediss+sentinel://u:SECRET@a:1,b:2/name", "redis-sentinel://host"]
-    {
+    for url in ["redis-cluster://u:SECRET@host", "redis-sentinel://SECRET"] {
         let message = refused(url, Options::default());
-        assert!(message.contains("not supported yet") && !message.contains("SECRET"), "{message}");
+        assert!(message.contains("redis+sentinel://") && !message.contains("SECRET"), "{message}");
     }
+    let several = Watch::connect_node("redis+cluster://a,b", "beat", Options::default());
+    assert!(matches!(several, Err(BadOptions::ManyServers(_))));
 }
 
 #[test]

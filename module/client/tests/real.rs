@@ -1,5 +1,7 @@
 //! On every real server that is present.
 
+mod clusters;
+mod failover;
 mod moves;
 mod order;
 mod replicas;

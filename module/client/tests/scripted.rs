@@ -1,9 +1,11 @@
 //! Against a server whose every word is the test's.
 
 mod answers;
+mod cluster;
 mod connections;
 mod fake;
 mod races;
+mod sentinels;
 mod times;
 
 use std::time::Duration;

@@ -23,24 +23,30 @@
 
 mod all_ledgers;
 mod claims;
+mod cluster;
 mod digest;
 pub mod encoding;
 mod fence;
+mod hosts;
 mod ledger;
 mod pieces;
 mod requests;
 mod revoked;
 mod session;
+mod slots;
 mod time;
 mod verdict;
 
 pub use all_ledgers::{AllLedgers, Mark};
 pub use claims::exp_ms;
+pub use cluster::{Claim, Node, View};
 pub use digest::{Digest, jws_signing_input};
 pub use fence::{Beginning, Fence, FenceToken, LogOut, MonotonicMs, REMEMBERED_MS, TOKEN_LIFE_MS};
+pub use hosts::{Host, HostList, NoHostList, is_cut_short};
 pub use ledger::{Ledger, Relocate};
 pub use requests::{Create, Created, LoggedOut, Refusal, Touched};
 pub use revoked::{Revocation, Row};
 pub use session::{Facts, Session, State};
+pub use slots::{SLOTS, Slots, slot_of, tag_of};
 pub use time::{Now, Present, UnixMs};
 pub use verdict::{Question, Standing, TokenRef, Verdict};

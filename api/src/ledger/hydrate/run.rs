@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_core::Slots;
+
 use super::endings::Waiting;
 use super::since::Since;
 use super::work::{Counts, Fault, PATIENCE, Work, within};
@@ -16,7 +18,6 @@ use crate::ledger::lives::{Deed, Seen, vouch};
 use crate::ledger::outbox::position::position;
 use crate::ledger::redis_time::redis_now;
 use crate::ledger::sentinel::{Mark, Sight};
-use crate::ledger::slots::Slots;
 use crate::store::lock::{Held, lock};
 use crate::store::standing::standing;
 

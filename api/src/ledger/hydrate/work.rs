@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_core::Slots;
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisError, RedisResult, ServerError, Value};
 use sqlx::MySql;
@@ -13,7 +14,6 @@ use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::line::Lines;
-use crate::ledger::slots::Slots;
 use crate::store::told::told;
 
 /// What a step may take at most: thousands of commands, not one.

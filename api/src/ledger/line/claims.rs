@@ -1,9 +1,9 @@
 //! What a server has of the ledgers, as it is asked and told from outside.
 
+use portcullis_core::{Claim, Slots, View};
+
 use super::Lines;
 use super::ground::Ground;
-use crate::ledger::cluster_view::{Claim, View};
-use crate::ledger::slots::Slots;
 
 impl Lines {
     /// Which slots it says are its own.

@@ -3,17 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_core::slot_of;
 use redis::aio::MultiplexedConnection;
 use redis::{Client, RedisResult};
 
 use super::{Line, Lines};
-use crate::ledger::cluster_view::View;
 use crate::ledger::confirming::{bear_witness, take_over};
 use crate::ledger::ended_until::Heard;
 use crate::ledger::redis_fault::unavailable;
 use crate::ledger::sentinel::{Mark, Sight, sight};
-use crate::ledger::slots::slot_of;
-use crate::ledger::way::{Place, connected};
+use crate::ledger::way::{Place, connected, view};
 
 impl Lines {
     /// Makes the current line, or a new one that is not believed yet.
@@ -128,7 +127,7 @@ impl Lines {
     /// What a node says of its cluster; its own claim is taken to heart.
     pub(crate) async fn look_around(&self, redis: &mut MultiplexedConnection) -> RedisResult<()> {
         let Some(there) = self.way.node() else { return Ok(()) };
-        let view = View::ask(redis, there, self.way.is_by_name()).await?;
+        let view = view(redis, there, self.way.is_by_name()).await?;
         let own = view.speaker().filter(|it| it.is_primary && Some(&it.id) == self.name.as_ref());
         let claim = own.map(|own| own.claim.clone()).unwrap_or_default();
         self.change_ground(|ground| ground.seen(claim, view));

@@ -1,8 +1,7 @@
 //! What a server has of the ledgers, and where it may be believed: in slots that are its own by its
 //! own account, that stay where they are, and in which its ledgers were brought up to date.
 
-use crate::ledger::cluster_view::{Claim, View};
-use crate::ledger::slots::{Slots, tag_of};
+use portcullis_core::{Claim, Slots, View, tag_of};
 
 /// What a server has.
 #[derive(Default)]

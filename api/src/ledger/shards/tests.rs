@@ -1,7 +1,8 @@
 //! Who has which slot.
 
+use portcullis_core::Slots;
+
 use super::*;
-use crate::ledger::slots::Slots;
 use crate::settings::Settings;
 
 fn cluster() -> Shards {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portcullis_core::View;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisResult};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -36,4 +37,14 @@ pub async fn connected(
         .set_connection_timeout(Some(connecting))
         .set_response_timeout(Some(answer));
     client.get_multiplexed_async_connection_with_config(&config).await
+}
+
+/// What the node that was reached there says of all; by name, what the others are called.
+pub(in crate::ledger) async fn view(
+    redis: &mut MultiplexedConnection,
+    there: &Host,
+    by_name: bool,
+) -> RedisResult<View> {
+    let text: String = redis::cmd("CLUSTER").arg("NODES").query_async(redis).await?;
+    Ok(View::read(&text, there, by_name))
 }

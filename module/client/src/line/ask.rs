@@ -17,11 +17,12 @@ use crate::shared::Shared;
 /// What comes of a question.
 pub(crate) type Outcome = Result<Answered, Unavailable>;
 
-/// A verdict, and when it was asked for.
+/// A verdict.
 #[derive(Clone, Copy)]
 pub(crate) struct Answered {
     pub(crate) verdict: Verdict,
-    pub(crate) sent: Moment,
+    /// Until when it may be handed on.
+    pub(crate) until: Moment,
 }
 
 /// A question and whoever waits for its outcome.

@@ -1,20 +1,20 @@
 //! What is said on one connection, and what follows from each thing that is heard, in the order in
 //! which it is heard: that order is what everything rests on. No I/O, and no waiting.
 
+mod answer;
+
 use std::collections::VecDeque;
 
-use portcullis_core::Verdict;
-
-use super::ask::{Answered, Ask, Waiting};
+use super::ask::{Ask, Waiting};
 use super::flying::{Flying, Sent};
 use super::reply::{self, Reply, Role};
 use super::{End, push};
-use crate::address::Address;
+use crate::address::Login;
 use crate::answers::{Unavailable, Why};
 use crate::clock::Moment;
-use crate::hit::Known;
+use crate::lease::Lease;
 use crate::resp::{self, Value};
-use crate::shared::{Phase, Shared};
+use crate::shared::{Kind, Phase, Post, Shared};
 
 /// So many bytes may be on their way to the socket before more questions are written.
 const FULL: usize = 256 * 1024;
@@ -23,6 +23,8 @@ const ALIKE: usize = 16;
 
 pub(super) struct Conversation<'s> {
     shared: &'s Shared,
+    post: &'s Post,
+    lease: &'s Lease,
     /// What has been written and not been sent.
     pub(super) out: Vec<u8>,
     /// What is to be replied to, in order.
@@ -32,7 +34,6 @@ pub(super) struct Conversation<'s> {
     /// The server's clock in its last answer.
     now_ms: i64,
     server: Server,
-    beat: Box<[u8]>,
 }
 
 /// Whether this server may be asked, in the present life.
@@ -47,35 +48,28 @@ enum Server {
 
 impl<'s> Conversation<'s> {
     /// Opens it: who we are, that we want to hear of changes, and what kind of server this is.
-    pub(super) fn new(shared: &'s Shared, address: &Address) -> Self {
-        let mut beat = Vec::new();
-        let key = shared.beat_key();
-        resp::command(&mut beat, &[b"AUTH.CHECK", key.as_bytes(), b"beat", b"UNTIL"]);
+    pub(super) fn new(shared: &'s Shared, post: &'s Post, login: &Login) -> Self {
         let mut this = Self {
             shared,
+            post,
+            lease: shared.lease(post),
             out: Vec::new(),
             sent: VecDeque::new(),
             life: None,
             now_ms: i64::MIN,
             server: Server::RoleAsked,
-            beat: beat.into_boxed_slice(),
         };
-        this.introduce(address);
+        this.introduce(login);
         this.beat();
         this.ask_role();
         this
     }
 
-    fn introduce(&mut self, address: &Address) {
-        let mut hello: Vec<&[u8]> = vec![b"HELLO", b"3"];
-        if let Some(password) = &address.password {
-            let user = address.user.as_deref().unwrap_or("default");
-            hello.extend([b"AUTH".as_slice(), user.as_bytes(), password.as_bytes()]);
-        }
-        hello.extend([b"SETNAME".as_slice(), b"portcullis-client"]);
-        self.say(&hello, Sent::Step);
-        if address.database != 0 {
-            self.say(&[b"SELECT", address.database.to_string().as_bytes()], Sent::Step);
+    fn introduce(&mut self, login: &Login) {
+        login.introduce(&mut self.out);
+        self.sent.push_back(Sent::Step);
+        if login.database != 0 {
+            self.say(&[b"SELECT", login.database.to_string().as_bytes()], Sent::Step);
         }
         self.say(&[b"CLIENT", b"TRACKING", b"ON"], Sent::Step);
     }
@@ -88,8 +82,9 @@ impl<'s> Conversation<'s> {
     /// Asks about nobody, by which the lease is renewed.
     pub(super) fn beat(&mut self) {
         self.shared.counters.beats.add_one();
-        self.sent.push_back(Sent::Beat(Moment::now()));
-        self.out.extend_from_slice(&self.beat);
+        let key = self.post.beat();
+        let sent = Sent::Beat(Moment::now());
+        self.say(&[b"AUTH.CHECK", key.as_bytes(), b"beat", b"UNTIL"], sent);
     }
 
     /// The role counts for the life that it was read in, so a beat behind it tells which that was.
@@ -105,6 +100,9 @@ impl<'s> Conversation<'s> {
             return waiting.refuse_all(&Unavailable::Doubtful(why.clone()));
         }
         let (now, first) = (Moment::now(), self.sent.len());
+        if !self.lease.is_believed(now) {
+            return waiting.refuse_all(&Unavailable::Doubtful(Why::NoMajority));
+        }
         while matches!(self.server, Server::Good) && self.out.len() < FULL {
             let Some(ask) = waiting.next(now) else { break };
             self.ask_one(ask, now, first);
@@ -113,6 +111,9 @@ impl<'s> Conversation<'s> {
 
     fn ask_one(&mut self, ask: Ask, now: Moment, first: usize) {
         let (written, deadline, is_repeated, asker) = ask.into_parts();
+        let Some(since) = self.shared.knowledge.since(self.lease, written.cell) else {
+            return asker.answer(Err(Unavailable::Elsewhere));
+        };
         // Whoever asks the same at the same moment shares the answer.
         let mut same = self.sent.range_mut(first..).rev().take(ALIKE);
         if let Some(flying) = same.find_map(|sent| sent.like(&written)) {
@@ -123,7 +124,8 @@ impl<'s> Conversation<'s> {
         self.out.extend_from_slice(&written.wire);
         self.sent.push_back(Sent::Question(Flying {
             // Before it is sent, so that whatever is heard until it is answered makes it stale.
-            stamp: self.shared.knowledge.stamp(written.cell),
+            stamp: self.shared.knowledge.stamp(self.lease, written.cell),
+            since,
             sent: now,
             askers: vec![(asker, deadline)],
             written,
@@ -134,7 +136,7 @@ impl<'s> Conversation<'s> {
     /// Something was heard.
     pub(super) fn hear(&mut self, value: &Value<'_>, waiting: &mut Waiting) -> Result<(), End> {
         if let Value::Push(words) = value {
-            push::hear(words, self.shared);
+            push::hear(words, self.shared, self.lease);
             return Ok(());
         }
         match self.sent.pop_front().ok_or(End::Lost)? {
@@ -145,6 +147,7 @@ impl<'s> Conversation<'s> {
             }
             Sent::Role => self.hear_role(value),
             Sent::Info(life) => self.hear_info(life, value),
+            Sent::Beat(_) if self.is_asked_elsewhere(value) => self.shared.moved.notify_one(),
             Sent::Beat(sent) => {
                 if let Err(why) = self.hear_reply(value, sent) {
                     self.doubt(why);
@@ -156,8 +159,9 @@ impl<'s> Conversation<'s> {
     }
 
     fn hear_role(&mut self, value: &Value<'_>) {
-        match Role::read(value, self.shared.node.is_some()) {
+        match Role::read(value, self.post.kind.is_node()) {
             Some(Role::Primary) => self.server = Server::Good,
+            Some(Role::Replica) if self.post.kind == Kind::Primary => self.refuse(Why::Replica),
             Some(Role::Replica) => {
                 self.server = Server::InfoAsked;
                 self.say(&[b"INFO", b"portcullis"], Sent::Info(self.life));
@@ -186,14 +190,17 @@ impl<'s> Conversation<'s> {
 
     /// Nothing that is known counts any more, until the server answers well again.
     fn doubt(&self, why: Why) {
-        self.shared.knowledge.lease.end();
-        self.shared.enter(Phase::Doubtful(why));
+        if self.post.kind == Kind::Shard && why == Why::Cluster {
+            self.shared.moved.notify_one();
+        }
+        self.lease.end();
+        self.post.enter(Phase::Doubtful(why));
     }
 
     /// What an answer to whatever was asked at that instant says about everything.
     fn hear_reply(&mut self, value: &Value<'_>, sent: Moment) -> Result<Reply, Why> {
         let reply = Reply::read(value)?;
-        let lease = &self.shared.knowledge.lease;
+        let lease = self.lease;
         if self.life != Some(reply.life) {
             // These are other ledgers than those that were asked about.
             lease.begin_life(reply.life);
@@ -210,59 +217,16 @@ impl<'s> Conversation<'s> {
         match &self.server {
             Server::Good => {
                 lease.renew(sent, reply.now_ms);
-                self.shared.enter(Phase::Joined);
+                self.post.enter(if lease.is_believed(Moment::now()) {
+                    Phase::Joined
+                } else {
+                    Phase::Doubtful(Why::NoMajority)
+                });
             }
-            Server::Bad(why) => self.shared.enter(Phase::Doubtful(why.clone())),
+            Server::Bad(why) => self.post.enter(Phase::Doubtful(why.clone())),
             Server::RoleAsked | Server::InfoAsked => {}
         }
         Ok(reply)
-    }
-
-    fn hear_answer(&mut self, value: &Value<'_>, flying: Flying, waiting: &mut Waiting) {
-        if let Value::Error(text) = value
-            && let Some(refusal) = reply::about_one_key(text, self.shared.node.is_some())
-        {
-            if refusal == Unavailable::Elsewhere {
-                self.shared.knowledge.lease.era.begin();
-            }
-            return flying.answer(&Err(refusal));
-        }
-        let reply = match self.hear_reply(value, flying.sent) {
-            Ok(reply) => reply,
-            Err(why) => {
-                self.doubt(why.clone());
-                return flying.answer(&Err(Unavailable::Doubtful(why)));
-            }
-        };
-        if !matches!(self.server, Server::Good) {
-            // It may have become a server that must not be asked.
-            return flying.put_back(waiting);
-        }
-        let Some(verdict) = reply.verdict else {
-            return flying.answer(&Err(Unavailable::Unknown));
-        };
-        self.keep(&flying, verdict, &reply);
-        if verdict == Verdict::Ok && flying.written.has_expired(reply.now_ms) {
-            return flying.answer(&Err(Unavailable::Expired));
-        }
-        let sent = flying.sent;
-        flying.answer(&Ok(Answered { verdict, sent }));
-    }
-
-    fn keep(&self, flying: &Flying, verdict: Verdict, reply: &Reply) {
-        let knowledge = &self.shared.knowledge;
-        let known = Known {
-            verdict,
-            cell: flying.written.cell,
-            stamp: flying.stamp,
-            until_ms: reply.kept_until(flying, self.shared),
-            asked: flying.written.fingerprint,
-        };
-        let now = Moment::now();
-        if knowledge.counts(&known, now) {
-            let is_dead = |it: &Known| !knowledge.counts(it, now);
-            knowledge.tokens.keep(flying.written.token(), known, is_dead);
-        }
     }
 
     /// Tells those whose time is over; their answers still come, and are kept.

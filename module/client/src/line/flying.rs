@@ -24,6 +24,8 @@ pub(super) struct Flying {
     pub(super) is_repeated: bool,
     pub(super) sent: Moment,
     pub(super) stamp: Stamp,
+    /// Since when the server had had the slot.
+    pub(super) since: u32,
 }
 
 impl Flying {

@@ -1,12 +1,14 @@
 //! What replies say: an answer to a question, or why there is none.
 
+use std::time::Duration;
+
 use portcullis_core::{UnixMs, Verdict};
 
 use super::flying::Flying;
 use crate::answers::{Unavailable, Why};
 use crate::clock::Moment;
 use crate::resp::Value;
-use crate::shared::Shared;
+use crate::shared::Kind;
 
 /// What a server says of an answer that no time ends. Of an `OK` that means: there is no ledger.
 const NO_END_MS: i64 = UnixMs::MAX.0.cast_signed();
@@ -57,15 +59,15 @@ impl Reply {
     /// A node that loses a slot tells of the ledgers that leave it. Of a subject who has none it tells
     /// nothing, though another node may have heard of an end by then: a yes that rests on no ledger is asked
     /// for again once a lease has passed.
-    pub(super) fn kept_until(&self, question: &Flying, shared: &Shared) -> i64 {
+    pub(super) fn kept_until(&self, question: &Flying, lease: Duration, kind: Kind) -> i64 {
         let until_ms = self.until_ms.min(question.written.expires_ms);
         let is_told_of = self.verdict != Some(Verdict::Ok) || self.until_ms < NO_END_MS;
-        if shared.node.is_none() || is_told_of {
+        if !kind.is_node() || is_told_of {
             return until_ms;
         }
         // The server's clock was read after the question was sent, and no more than this after it.
         let passed = Moment::now().since(question.sent).as_millis().saturating_add(1);
-        let left = shared.options.lease.as_millis().saturating_sub(passed);
+        let left = lease.as_millis().saturating_sub(passed);
         until_ms.min(self.now_ms.saturating_add(i64::try_from(left).unwrap_or(0)))
     }
 }

@@ -6,14 +6,16 @@ use std::pin::pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, WriteHalf};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
 
+use super::ask::{Ask, Waiting};
 use super::conversation::Conversation;
 use super::{End, Line};
 use crate::clock::Moment;
 use crate::net::Stream;
 use crate::resp;
-use crate::shared::Phase;
+use crate::shared::{Phase, Shared};
 
 /// Room for what comes next.
 const ROOM: usize = 16 * 1024;
@@ -25,17 +27,34 @@ const READS: u32 = 16;
 impl Line<'_> {
     /// Talks until the connection ends; `was_joined` says whether it was any good.
     pub(super) async fn talk(&mut self, stream: Box<dyn Stream>, was_joined: &mut bool) -> End {
-        if !matches!(self.shared.phase(), Phase::Doubtful(_)) {
-            self.shared.enter(Phase::Joining);
+        if !matches!(self.post.phase(), Phase::Doubtful(_)) {
+            self.post.enter(Phase::Joining);
         }
-        let mut conversation = Conversation::new(self.shared, &self.address);
-        let end = self.exchange(stream, &mut conversation).await.err().unwrap_or(End::Unwanted);
+        let mut conversation = Conversation::new(self.shared, self.post, &self.login);
+        let Self { shared, lease, route, inbox, waiting, .. } = self;
+        let mut exchange = Exchange { shared, inbox, waiting };
+        let end = tokio::select! {
+            end = exchange.run(stream, &mut conversation) => end.err().unwrap_or(End::Unwanted),
+            () = route.look_after(lease) => {
+                tracing::info!("the primary is elsewhere");
+                End::Lost
+            }
+        };
         *was_joined = conversation.is_joined();
         conversation.put_back(&mut self.waiting);
         end
     }
+}
 
-    async fn exchange(
+/// What it takes to talk, beside the connection.
+struct Exchange<'l> {
+    shared: &'l Shared,
+    inbox: &'l mut UnboundedReceiver<Ask>,
+    waiting: &'l mut Waiting,
+}
+
+impl Exchange<'_> {
+    async fn run(
         &mut self,
         stream: Box<dyn Stream>,
         conversation: &mut Conversation<'_>,
@@ -48,7 +67,7 @@ impl Line<'_> {
         let mut alarm = pin!(sleep_until(Instant::now()));
         let (mut set_for, mut reads) = (Moment::NEVER, 0);
         loop {
-            conversation.ask(&mut self.waiting);
+            conversation.ask(self.waiting);
             let deadlines = [conversation.first_deadline(), self.waiting.first_deadline()];
             let due = deadlines.into_iter().flatten().fold(next_beat, Moment::min);
             if due != set_for {
@@ -119,7 +138,7 @@ impl Line<'_> {
     ) -> Result<(), End> {
         let mut rest = input.as_slice();
         while let Some((value, behind)) = resp::read(rest).map_err(|_| End::Lost)? {
-            conversation.hear(&value, &mut self.waiting)?;
+            conversation.hear(&value, self.waiting)?;
             rest = behind;
         }
         let read = input.len().saturating_sub(rest.len());

@@ -14,15 +14,17 @@ use tokio_rustls::client::TlsStream;
 use crate::address::Files;
 use crate::options::BadOptions;
 
+/// Whom to believe, and who we are.
+#[derive(Clone)]
+pub(crate) struct Papers(TlsConnector);
+
 pub(crate) struct Tls {
     connector: TlsConnector,
     name: ServerName<'static>,
 }
 
-impl Tls {
-    pub(crate) fn new(host: &str, files: &Files) -> Result<Self, BadOptions> {
-        let name = ServerName::try_from(host.to_owned());
-        let name = name.map_err(|cause| BadOptions::Address(format!("{host}: {cause}")))?;
+impl Papers {
+    pub(crate) fn new(files: &Files) -> Result<Self, BadOptions> {
         let provider = Arc::new(crypto::aws_lc_rs::default_provider());
         let versions =
             ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
@@ -38,9 +40,17 @@ impl Tls {
             }
             _ => builder.with_no_client_auth(),
         };
-        Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
+        Ok(Self(TlsConnector::from(Arc::new(config))))
     }
 
+    pub(crate) fn for_host(&self, host: &str) -> Result<Tls, BadOptions> {
+        let name = ServerName::try_from(host.to_owned());
+        let name = name.map_err(|cause| BadOptions::Address(format!("{host}: {cause}")))?;
+        Ok(Tls { connector: self.0.clone(), name })
+    }
+}
+
+impl Tls {
     pub(crate) async fn over(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         self.connector.connect(self.name.clone(), stream).await
     }

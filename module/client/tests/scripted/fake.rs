@@ -25,6 +25,10 @@ pub(crate) struct World {
     pub(crate) question_error: Option<&'static str>,
     /// Instead of an answer to `HELLO`.
     pub(crate) hello_error: Option<&'static str>,
+    /// What `CLUSTER NODES` says.
+    pub(crate) nodes: String,
+    /// On which port of this machine a sentinel says that the primary is.
+    pub(crate) named: Option<u16>,
     /// Nothing is said from now on; it all waits in line.
     pub(crate) is_held: bool,
     /// All that was said to it.
@@ -58,6 +62,8 @@ impl Fake {
             error: None,
             question_error: None,
             hello_error: None,
+            nodes: String::new(),
+            named: None,
             is_held: false,
             heard: Vec::new(),
             lines: Vec::new(),
@@ -172,6 +178,11 @@ impl World {
                 ),
             },
             "INFO" => format!("${}\r\n{}\r\n", self.info.len(), self.info),
+            "CLUSTER" => format!("={}\r\ntxt:{}\r\n", self.nodes.len() + 4, self.nodes),
+            "SENTINEL" => match self.named {
+                Some(port) => format!("*2\r\n$9\r\n127.0.0.1\r\n+{port}\r\n"),
+                None => "_\r\n".into(),
+            },
             "AUTH.CHECK" => {
                 let mine = if words[2] == "beat" { None } else { self.question_error };
                 if let Some(error) = mine.or(self.error) {

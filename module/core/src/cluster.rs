@@ -1,66 +1,61 @@
 //! What one node of a cluster says of all: `CLUSTER NODES`, which every server since 7.0 has and which
 //! also tells what `CLUSTER SHARDS` does not: the epoch of each claim, and which slots are on the move.
 
-use redis::RedisResult;
-use redis::aio::MultiplexedConnection;
-
-use crate::ledger::slots::Slots;
-use crate::settings::Host;
+use crate::hosts::Host;
+use crate::slots::Slots;
 
 /// What one node says.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct View {
+pub struct View {
     /// Every node that it knows of, itself included.
-    pub(crate) nodes: Vec<Node>,
+    pub nodes: Vec<Node>,
 }
 
 /// A node, as one of them sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Node {
+pub struct Node {
     /// Names it as long as it lives.
-    pub(crate) id: String,
+    pub id: String,
     /// Where clients reach it; nothing if nobody knows.
-    pub(crate) host: Option<Host>,
+    pub host: Option<Host>,
     /// Whether it is the one that says so.
-    pub(crate) is_speaker: bool,
+    pub is_speaker: bool,
     /// Whether it calls itself a primary.
-    pub(crate) is_primary: bool,
+    pub is_primary: bool,
     /// What it claims.
-    pub(crate) claim: Claim,
+    pub claim: Claim,
 }
 
 /// Which slots a primary says are its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Claim {
+pub struct Claim {
     /// Of two who claim a slot, the one with the greater epoch has it.
-    pub(crate) epoch: u64,
+    pub epoch: u64,
     /// Those that are its own.
-    pub(crate) slots: Slots,
+    pub slots: Slots,
     /// Those of them that are on their way to somebody else.
-    pub(crate) leaving: Slots,
+    pub leaving: Slots,
 }
 
 impl Claim {
     /// Whether its ledger in this slot may be believed: the slot is its own, stays where it is, and
     /// was brought up to date there.
-    pub(crate) fn is_firm(&self, vouched: &Slots, slot: u16) -> bool {
+    #[must_use]
+    pub fn is_firm(&self, vouched: &Slots, slot: u16) -> bool {
         self.slots.has(slot) && vouched.has(slot) && !self.leaving.has(slot)
     }
 }
 
 impl View {
-    /// Asks the node that was reached there; by name, what the others are called.
-    pub(crate) async fn ask(
-        redis: &mut MultiplexedConnection,
-        there: &Host,
-        by_name: bool,
-    ) -> RedisResult<Self> {
-        let text: String = redis::cmd("CLUSTER").arg("NODES").query_async(redis).await?;
-        let mut view = Self::parse(&text, by_name);
+    /// What `CLUSTER NODES` answers there. The others are called by their names, where they have any, if
+    /// `by_name`: so certificates call them.
+    #[must_use]
+    pub fn read(text: &str, there: &Host, by_name: bool) -> Self {
+        let mut view = Self::parse(text, by_name);
         for node in view.nodes.iter_mut().filter(|node| node.is_speaker) {
             node.host.get_or_insert_with(|| there.clone());
         }
-        Ok(view)
+        view
     }
 
     fn parse(text: &str, by_name: bool) -> Self {
@@ -68,12 +63,13 @@ impl View {
     }
 
     /// What the one who was asked says of itself.
-    pub(crate) fn speaker(&self) -> Option<&Node> {
+    #[must_use]
+    pub fn speaker(&self) -> Option<&Node> {
         self.nodes.iter().find(|node| node.is_speaker)
     }
 
     /// The others and itself, as far as they are primaries that one could reach.
-    pub(crate) fn primaries(&self) -> impl Iterator<Item = (&str, &Host)> {
+    pub fn primaries(&self) -> impl Iterator<Item = (&str, &Host)> {
         let primaries = self.nodes.iter().filter(|node| node.is_primary);
         primaries.filter_map(|node| Some((node.id.as_str(), node.host.as_ref()?)))
     }
@@ -133,14 +129,16 @@ mod tests {
             false,
         );
         assert_eq!(view.nodes.len(), 4);
-        let speaker = view.speaker().unwrap();
-        assert_eq!((&*speaker.id, speaker.is_primary, speaker.claim.epoch), ("e7d1", true, 7));
-        assert_eq!(speaker.claim.slots.to_string(), "0-5460");
-        assert_eq!(speaker.claim.leaving.to_string(), "93");
+        let speaker = view.speaker().cloned();
+        let says = speaker.as_ref().map(|it| (&*it.id, it.is_primary, it.claim.epoch));
+        assert_eq!(says, Some(("e7d1", true, 7)));
+        let claim = speaker.map(|it| it.claim).unwrap_or_default();
+        assert_eq!(claim.slots.to_string(), "0-5460");
+        assert_eq!(claim.leaving.to_string(), "93");
         let primaries: Vec<_> = view.primaries().map(|(id, host)| (id, host.port)).collect();
         assert_eq!(primaries, [("67ed", 30002), ("e7d1", 30001)]);
-        assert_eq!(host("[::1]:5@6", false).unwrap().name, "::1");
-        let named = |text, by_name| host(text, by_name).unwrap().name;
+        let named = |text, by_name| host(text, by_name).map_or_else(String::new, |it| it.name);
+        assert_eq!(named("[::1]:5@6", false), "::1");
         assert_eq!(named("127.0.0.1:5@6,redis-2,shard-id=7", false), "127.0.0.1");
         assert_eq!(named("127.0.0.1:5@6,redis-2,shard-id=7", true), "redis-2");
         assert_eq!(named("127.0.0.1:5@6,,shard-id=7", true), "127.0.0.1");

@@ -3,17 +3,18 @@
 use std::fmt;
 
 /// How many there are.
-pub(crate) const COUNT: u16 = 16384;
-const WORDS: usize = COUNT as usize / 64;
+pub const SLOTS: u16 = 16384;
+const WORDS: usize = SLOTS as usize / 64;
 
 /// The slot of a key (`CLUSTER KEYSLOT`): what stands in the first braces decides, if anything does.
-pub(crate) fn slot_of(key: &[u8]) -> u16 {
-    crc16(tag_in(key).unwrap_or(key)) % COUNT
+#[must_use]
+pub fn slot_of(key: &[u8]) -> u16 {
+    crc16(tag_in(key).unwrap_or(key)) % SLOTS
 }
 
 fn tag_in(key: &[u8]) -> Option<&[u8]> {
     let open = key.iter().position(|byte| *byte == b'{')?;
-    let rest = key.get(open + 1..)?;
+    let (_, rest) = key.get(open..)?.split_first()?;
     let close = rest.iter().position(|byte| *byte == b'}')?;
     rest.get(..close).filter(|tag| !tag.is_empty())
 }
@@ -28,14 +29,15 @@ fn crc16(bytes: &[u8]) -> u16 {
 }
 
 /// Something short that is in this slot, to stand in the braces of a key.
-pub(crate) fn tag_of(slot: u16) -> String {
+#[must_use]
+pub fn tag_of(slot: u16) -> String {
     let texts = (0_u64..).map(|number| number.to_string());
     texts.into_iter().find(|text| slot_of(text.as_bytes()) == slot).unwrap_or_default()
 }
 
 /// Some of the slots.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Slots(Box<[u64; WORDS]>);
+pub struct Slots(Box<[u64; WORDS]>);
 
 impl Default for Slots {
     fn default() -> Self {
@@ -45,23 +47,26 @@ impl Default for Slots {
 
 impl Slots {
     /// Every one.
-    pub(crate) fn all() -> Self {
+    #[must_use]
+    pub fn all() -> Self {
         Self(Box::new([u64::MAX; WORDS]))
     }
 
     /// Whether this one is among them.
-    pub(crate) fn has(&self, slot: u16) -> bool {
+    #[must_use]
+    pub fn has(&self, slot: u16) -> bool {
         self.0.get(usize::from(slot / 64)).is_some_and(|word| word & bit(slot) != 0)
     }
 
     /// One more.
-    pub(crate) fn add(&mut self, slot: u16) {
+    pub fn add(&mut self, slot: u16) {
         if let Some(word) = self.0.get_mut(usize::from(slot / 64)) {
             *word |= bit(slot);
         }
     }
 
-    pub(crate) fn remove(&mut self, slot: u16) {
+    /// One less.
+    pub fn remove(&mut self, slot: u16) {
         if let Some(word) = self.0.get_mut(usize::from(slot / 64)) {
             *word &= !bit(slot);
         }
@@ -69,27 +74,31 @@ impl Slots {
 
     /// Those and these.
     #[must_use]
-    pub(crate) fn with(&self, other: &Self) -> Self {
+    pub fn with(&self, other: &Self) -> Self {
         self.merged(other, |one, other| one | other)
     }
 
     /// Those but these.
     #[must_use]
-    pub(crate) fn without(&self, other: &Self) -> Self {
+    pub fn without(&self, other: &Self) -> Self {
         self.merged(other, |one, other| one & !other)
     }
 
-    pub(crate) fn also_in(&self, other: &Self) -> Self {
+    /// Those that are in both.
+    #[must_use]
+    pub fn also_in(&self, other: &Self) -> Self {
         self.merged(other, |one, other| one & other)
     }
 
     /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = u16> + '_ {
-        (0..COUNT).filter(|slot| self.has(*slot))
+    /// Each of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
+        (0..SLOTS).filter(|slot| self.has(*slot))
     }
 
     /// `0-5460 7000`, as [`Self::parse`] reads it.
@@ -97,7 +106,7 @@ impl Slots {
         let mut ranges: Vec<(u16, u16)> = Vec::new();
         for slot in self.iter() {
             match ranges.last_mut() {
-                Some((_, last)) if *last + 1 == slot => *last = slot,
+                Some((_, last)) if last.checked_add(1) == Some(slot) => *last = slot,
                 _ => ranges.push((slot, slot)),
             }
         }
@@ -105,7 +114,8 @@ impl Slots {
     }
 
     /// What [`fmt::Display`] writes; nothing of what makes no sense.
-    pub(crate) fn parse(text: &str) -> Self {
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
         let mut slots = Self::default();
         for word in text.split_ascii_whitespace() {
             let (first, last) = word.split_once('-').unwrap_or((word, word));
@@ -126,7 +136,7 @@ impl Slots {
 }
 
 const fn bit(slot: u16) -> u64 {
-    1 << (slot % 64)
+    1_u64 << (slot % 64)
 }
 
 impl fmt::Display for Slots {
@@ -171,7 +181,7 @@ mod tests {
 
     #[test]
     fn every_slot_has_something_in_it() {
-        for slot in [0, 1, 8000, COUNT - 1] {
+        for slot in [0, 1, 8000, SLOTS - 1] {
             assert_eq!(slot_of(format!("a{{{}}}", tag_of(slot)).as_bytes()), slot);
         }
     }
