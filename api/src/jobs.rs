@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::App;
 use crate::base::log_targets as log;
 use crate::base::random::Random;
-use crate::ledger::{outbox, roster};
+use crate::ledger::{outbox, returning, roster};
 use crate::metrics;
 use crate::sessions::live;
 use crate::settings::Settings;
@@ -34,9 +34,10 @@ const COUNT_EVERY: Duration = Duration::from_mins(1);
 const SHARE_OF_TIME: u32 = 100;
 
 /// Starts all of them, and waits a moment for a first look at Redis, so that a service whose Redis is
-/// well never starts with answers from MySQL.
+/// well never starts with answers from MySQL, nor with a MySQL that has gone back.
 pub async fn start(app: &App) {
     app.background.spawn(roster::run(app.ledgers.clone()));
+    app.background.spawn(returning::run(app.ledgers.clone(), app.settings.session_lifetime()));
     app.background.spawn(deliver(app.clone()));
     app.background.spawn(write_activity_down(app.clone()));
     app.background.spawn(send_mails(app.clone()));
@@ -47,6 +48,8 @@ pub async fn start(app: &App) {
     app.background.spawn(measure(app.clone()));
     let limit = app.settings.stores.answer_deadline();
     drop(tokio::time::timeout(limit, app.ledgers.looked_at()).await);
+    let looked = Box::pin(returning::look_at_both(&app.ledgers));
+    drop(tokio::time::timeout(limit, looked).await);
 }
 
 /// Delivers what waits for ledgers.

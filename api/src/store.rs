@@ -9,6 +9,7 @@ pub mod database;
 pub(crate) mod erasure;
 pub(crate) mod everybody;
 pub(crate) mod held_rows;
+pub(crate) mod history;
 pub(crate) mod lock;
 pub mod migrate;
 pub(crate) mod standing;

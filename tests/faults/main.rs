@@ -7,6 +7,7 @@ mod endpoints;
 mod everybody;
 mod failover;
 mod filling;
+mod gone_back;
 mod group;
 mod instances;
 mod kept;

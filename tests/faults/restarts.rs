@@ -5,7 +5,7 @@ use std::time::Duration;
 use portcullis_tests::{Database, Login, Redis, Service};
 use serde_json::json;
 
-use crate::talk::{accepted, ask, confirming, eventually, mark, ready, set_mark};
+use crate::talk::{accepted, ask, confirming, eventually, forget_commits, mark, ready, set_mark};
 
 async fn on(redis: Redis) -> Service {
     let auth = Service::on(redis, &Database::shared().fresh_database("faults"), |_| {}).await;
@@ -73,11 +73,13 @@ async fn ledgers_of_unknown_age_are_swept() {
     let mut auth = on(confirming().start()).await;
     let people = logins(&auth, 2).await;
     set_mark(&auth.redis, "nobody knows");
+    forget_commits(&auth.redis);
     redis::cmd("SAVE").exec(&mut auth.redis.connection()).unwrap();
     log_out(&auth, &people[0]).await;
     sqlx::query("delete from revocation_outbox").execute(auth.db()).await.unwrap();
     auth.redis.kill();
     auth.redis.start_again();
+    auth.restart().await;
     ready(&auth);
     assert_eq!(ask(&auth, &people[0]), "NO_SESSION");
     assert_eq!(ask(&auth, &people[1]), "OK");

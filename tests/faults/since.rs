@@ -9,11 +9,11 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::endpoints::INTROSPECTOR;
-use crate::talk::{accepted, agree, ask, confirming, eventually, mark, ready, set_mark, waiting};
+use crate::talk::{accepted, agree, ask, confirming, eventually, mark, ready, set_mark};
+use crate::talk::{start_anew, waiting};
 use crate::vouching::Vouching;
 
-/// A service, and somebody whose ledger is gone although nothing says so: it comes back if everybody's
-/// is filled in, and only then.
+/// A service, and somebody whose ledger is gone: it comes back if everybody's is filled in, and only then.
 struct Scene {
     auth: Service,
     bystander: Login,
@@ -29,8 +29,9 @@ impl Scene {
         ready(&auth);
         let bystander = auth.logged_in("bystander").await;
         agree(&auth).await;
-        let scene = Self { auth, bystander };
+        let mut scene = Self { auth, bystander };
         scene.forget_bystander().await;
+        start_anew(&mut scene.auth).await;
         scene
     }
 
@@ -39,9 +40,8 @@ impl Scene {
         let (db, id) = (self.auth.db(), self.bystander.user_id);
         let cleaned = "delete from revocation_outbox where user_id = ?";
         sqlx::query(cleaned).bind(id).execute(db).await.unwrap();
-        let long_ago = "update user_sessions set last_activity = last_activity - interval 1 hour
-                         where user_id = ?";
-        sqlx::query(long_ago).bind(id).execute(db).await.unwrap();
+        let idle = "update user_sessions set last_activity = last_activity - interval 1 hour where user_id = ?";
+        sqlx::query(idle).bind(id).execute(db).await.unwrap();
         let mut redis = self.auth.redis.connection();
         redis::cmd("DEL").arg(format!("user:{id}")).exec(&mut redis).unwrap();
     }

@@ -87,6 +87,18 @@ pub(crate) fn set_mark(redis: &Redis, mark: &str) {
     note.exec(&mut redis.connection()).unwrap();
 }
 
+/// Another instance takes its place that knows of no commits: some have been deleted by the test.
+pub(crate) async fn start_anew(auth: &mut Service) {
+    forget_commits(&auth.redis);
+    auth.restart().await;
+    ready(auth);
+}
+
+/// Nor does Redis, from now on.
+pub(crate) fn forget_commits(redis: &Redis) {
+    redis::cmd("DEL").arg("portcullis:commits:user:").exec(&mut redis.connection()).unwrap();
+}
+
 /// What `INFO` says under this name; nothing if Redis does not answer.
 pub(crate) fn info(redis: &Redis, name: &str) -> String {
     let Ok(mut connection) = redis.try_connection() else { return String::new() };

@@ -1,5 +1,6 @@
 //! A private MariaDB or MySQL: its own data directory, a unix socket, a loopback port if asked for.
 
+mod copies;
 mod galera;
 mod kind;
 

@@ -51,6 +51,9 @@ enum Message {
     /// The database lacks tables: run `portcullis migrate up`.
     #[serde(rename = "not migrated")]
     NotMigrated,
+    /// MySQL lacks commits that it has confirmed before: everybody is about to be logged out.
+    #[serde(rename = "gone back")]
+    GoneBack,
     /// Redis has no module, or one that is too old.
     #[serde(rename = "module missing")]
     ModuleMissing,
@@ -126,6 +129,9 @@ const fn code(well: bool) -> StatusCode {
 }
 
 async fn database_state(app: &App) -> Message {
+    if app.store.history.is_doubted() {
+        return Message::GoneBack;
+    }
     match migrate::is_complete(&app.store).await {
         Ok(true) => {
             app.background.said.is_over(DATABASE);

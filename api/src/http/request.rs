@@ -68,11 +68,9 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
         Err(refusal) => (Err(refusal), false),
     };
     let mut response = match request {
-        Ok(request) => {
-            tokio::time::timeout(app.settings.stores.answer_deadline(), next.run(request))
-                .await
-                .unwrap_or_else(|_| Error::Late.into_response())
-        }
+        Ok(request) => tokio::time::timeout(deadline(&app), next.run(request))
+            .await
+            .unwrap_or_else(|_| Error::Late.into_response()),
         Err(refusal) => refusal.into_response(),
     };
 
@@ -100,6 +98,15 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// How long an answer may take. While MySQL is not to be asked nothing comes of waiting for it.
+fn deadline(app: &App) -> Duration {
+    let stores = &app.settings.stores;
+    if app.store.history.is_doubted() {
+        return stores.redis_deadline.min(stores.answer_deadline());
+    }
+    stores.answer_deadline()
 }
 
 /// A request is for one host, and names it (RFC 9110 §7.2, RFC 9112 §3.2); before HTTP/1.1 it need not.

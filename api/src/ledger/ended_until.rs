@@ -34,6 +34,11 @@ impl Heard {
         self.0.fetch_max(to.0, Ordering::SeqCst);
     }
 
+    /// The latest that it has heard of.
+    pub(super) fn latest(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+
     /// Whether it has heard of this one, or of a later one.
     pub(super) fn has(&self, instant: Timestamp) -> bool {
         self.0.load(Ordering::SeqCst) >= instant.0

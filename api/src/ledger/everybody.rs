@@ -19,7 +19,7 @@ use super::lives::Counting;
 use super::redis_fault::unavailable;
 use super::redis_time::redis_now;
 use crate::base::clock::Timestamp;
-use crate::store::everybody;
+use crate::store::history;
 
 /// How long MySQL is left alone that has not answered.
 const REST: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ impl Ledgers {
     /// Asks MySQL, now or if it is time.
     pub(super) async fn ask_about_everybody(&self, now: bool) -> sqlx::Result<()> {
         if now || self.everybody.is_due() {
-            let asked = self.store.in_time(everybody::told_to_redis(&self.store.pool)).await?;
+            let asked = self.store.in_time(history::told_to_redis(&self.store.pool)).await?;
             self.everybody.raise(asked.unwrap_or_default());
         }
         Ok(())

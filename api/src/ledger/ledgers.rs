@@ -27,6 +27,7 @@ use crate::ledger::lives::Lives;
 use crate::ledger::shards::Shards;
 use crate::settings::{Invalid, Stores};
 use crate::store::database::Store;
+use crate::store::history::FIRST;
 
 /// How many servers this instance brings up to date at once: at least so many, and if there are many
 /// connections to MySQL, of which each takes one, this part of them.
@@ -232,6 +233,16 @@ impl Ledgers {
     /// In which slot a user's ledger is; it does not matter where one server has all.
     pub(super) fn slot(&self, user_id: u64) -> u16 {
         self.shards.slot(self.key(user_id).as_bytes())
+    }
+
+    /// Since which return of MySQL rows have their numbers.
+    pub(super) fn returned(&self) -> u64 {
+        self.store.history.sign().unwrap_or(FIRST)
+    }
+
+    /// What the keys of all ledgers begin with.
+    pub(super) fn key_prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// Where a user's ledger is.

@@ -31,7 +31,7 @@ const ABOUT: &str = "the roster of the cluster";
 pub(crate) async fn run(ledgers: Ledgers) {
     if !ledgers.shards.is_cluster() {
         for lines in ledgers.shards.all() {
-            watch::run(ledgers.clone(), lines).await;
+            Box::pin(watch::run(ledgers.clone(), lines)).await;
         }
         return;
     }

@@ -19,6 +19,7 @@ use crate::base::clock::Timestamp;
 use super::module_lack::Lack;
 use super::redis_fault::unavailable;
 use super::way::{NODE_OF_A_CLUSTER, is_node};
+use crate::store::history::FIRST;
 
 /// What the run id in a mark begins with while ledgers are being brought up to date.
 pub(crate) const HYDRATING: &str = "hydrating-";
@@ -71,6 +72,8 @@ pub(crate) struct Mark {
     pub(crate) of: String,
     /// Of which ledgers, should others have been on the server.
     which: String,
+    /// Since which return of MySQL rows have had these numbers (`store/history.rs`).
+    pub(crate) returned: u64,
 }
 
 impl Sight {
@@ -146,7 +149,18 @@ impl Mark {
     pub(crate) fn of(sight: &Sight, position: u64, at: Timestamp) -> Self {
         let (run_id, of, which) = (&sight.run_id, &sight.run_id, &sight.which);
         let at = if sight.has_evicted() { Timestamp(0) } else { at };
-        Self { run_id: run_id.clone(), position, at, of: of.clone(), which: which.clone() }
+        let (run_id, of, which) = (run_id.clone(), of.clone(), which.clone());
+        Self { run_id, position, at, of, which, returned: FIRST }
+    }
+
+    /// Up to which of the rows that were numbered since this return: those of before had other numbers.
+    pub(crate) fn position_since(&self, returned: u64) -> u64 {
+        if self.returned == returned { self.position } else { 0 }
+    }
+
+    /// The same of rows that were numbered since this return.
+    pub(crate) fn since(self, returned: u64) -> Self {
+        Self { returned, ..self }
     }
 
     /// What is written while ledgers are being brought up to date, with what is known of their age.
@@ -160,13 +174,15 @@ impl Mark {
         let mut word = || words.next().map(str::to_owned);
         let (run_id, position, at, of, which) = (word()?, word()?, word()?, word()?, word()?);
         let (position, at) = (position.parse().ok()?, Timestamp(at.parse().ok()?));
-        Some(Self { run_id, position, at, of, which })
+        // Earlier versions did not say.
+        let returned = words.next().map_or(Some(FIRST), |word| word.parse().ok())?;
+        Some(Self { run_id, position, at, of, which, returned })
     }
 
     /// As Redis keeps it.
     pub(crate) fn text(&self) -> String {
-        let Self { run_id, position, at: Timestamp(at), of, which } = self;
-        format!("{run_id} {position} {at} {of} {which}")
+        let Self { run_id, position, at: Timestamp(at), of, which, returned } = self;
+        format!("{run_id} {position} {at} {of} {which} {returned}")
     }
 }
 

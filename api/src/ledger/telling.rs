@@ -20,6 +20,7 @@ use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
 use crate::ledger::change::Change;
 use crate::ledger::line::{Line, Lines};
+use crate::ledger::noting::Written;
 
 /// What became of a change.
 #[derive(Debug)]
@@ -104,6 +105,7 @@ impl Ledgers {
             if let Some((word, _)) = &first {
                 pipeline.add_command(word.clone());
             }
+            let noted = (!self.shards.is_cluster()).then(|| Written::add(self, &mut pipeline));
             for (user_id, change) in sent.iter().map(|place| changes[*place]) {
                 pipeline.add_command(change.command(&self.key(user_id), now, fence));
             }
@@ -113,6 +115,9 @@ impl Ledgers {
                 && let Value::ServerError(refusal) = replies.remove(0)
             {
                 return Err(refusal.into());
+            }
+            if let Some(noted) = noted {
+                noted.settle(&mut replies);
             }
             for (place, reply) in sent.into_iter().zip(replies) {
                 let (user_id, change) = changes[place];

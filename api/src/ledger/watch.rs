@@ -107,13 +107,12 @@ fn needs_an_operator(lines: &Lines, cause: &Fault) -> bool {
                 || lines.condition() == Condition::NoModule
         }
         Fault::Database(cause) => told::lacks_steps(cause),
-        Fault::Replaced => true,
+        Fault::Replaced | Fault::GoneBack => true,
         Fault::Elsewhere | Fault::Replica | Fault::Disturbed | Fault::Late => false,
     }
 }
 
-/// What MySQL says of this life: asked when it is time, or known from the last time if it does not
-/// answer. Who never knew asks.
+/// What MySQL says of this life: asked when it is time, or known if it does not answer. Who never knew asks.
 async fn standing(ledgers: &Ledgers, seen: Seen<'_>, is_due: bool) -> sqlx::Result<Standing> {
     match ledgers.lives.known(seen) {
         Some(known) if is_due => {
@@ -259,13 +258,14 @@ async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result
     Ok(Next::Rest)
 }
 
-/// Without MySQL, or refused by a full server, the mark is older, which costs time later and no safety.
+/// Without MySQL, or refused by a full server, the mark is older, which costs time and no safety.
 async fn move_mark(ledgers: &Ledgers, lines: &Lines, line: &Arc<Line>, sight: &Sight) {
     let Some(mark) = sight.own_mark() else { return };
-    let Ok(position) = position(ledgers, mark.position).await else { return };
+    let returned = ledgers.returned();
+    let Ok(position) = position(ledgers, mark.position_since(returned)).await else { return };
     // Once ledgers may have gone, it stays unknown how old they are until all were filled in.
     let at = if mark.at == Timestamp(0) { mark.at } else { ledgers.clock.now() };
-    let next = Mark::of(sight, position, at);
+    let next = Mark::of(sight, position, at).since(returned);
     // In the life that was seen with the mark, and before MySQL was asked: a server that was a
     // replica meanwhile carries the same mark and has not heard what others were told.
     let replaced = Replaced { from: &sight.mark, to: &next, lease: ledgers.confirm_lease };

@@ -22,6 +22,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySqlPool};
 
 use crate::settings::Stores;
+use crate::store::history::History;
 use crate::store::told::number;
 
 /// How long an unused connection is kept.
@@ -33,6 +34,8 @@ const SILENT_S: u64 = 30;
 /// once a connection: a server that is no node of a group does nothing about it, and one that cannot be
 /// does not know the word.
 const READ_WHAT_ALL_COMMITTED: &str = "set session wsrep_sync_wait = 1";
+/// How many connections there are that are not compared: for the work, its lease, and a look.
+const UNEXAMINED: u32 = 4;
 /// MySQL's number for a word it does not know.
 const UNKNOWN_VARIABLE: u16 = 1193;
 
@@ -41,6 +44,10 @@ const UNKNOWN_VARIABLE: u16 = 1193;
 pub struct Store {
     /// The connections.
     pub pool: MySqlPool,
+    /// What is known of MySQL's commits.
+    pub(crate) history: History,
+    /// Connections that are handed out whatever is known, for whoever sees to what MySQL lacks.
+    pub(crate) unexamined: MySqlPool,
     /// How long MySQL may take.
     deadline: Duration,
     /// How long an answer may take.
@@ -50,8 +57,11 @@ pub struct Store {
 impl Store {
     /// Prepares for a MySQL that need not be there yet.
     pub fn new(stores: &Stores) -> anyhow::Result<Self> {
+        let history = History::default();
         Ok(Self {
-            pool: pool(stores)?,
+            pool: pool(stores, Some(history.clone()))?,
+            unexamined: pool(stores, None)?,
+            history,
             deadline: stores.db_deadline,
             answer_deadline: stores.answer_deadline(),
         })
@@ -66,8 +76,9 @@ impl Store {
     }
 }
 
-/// A pool whose sessions speak UTC, refuse what does not fit and read what is committed.
-fn pool(stores: &Stores) -> anyhow::Result<MySqlPool> {
+/// A pool whose sessions speak UTC, refuse what does not fit and read what is committed; which is compared
+/// with what is known of it.
+fn pool(stores: &Stores, history: Option<History>) -> anyhow::Result<MySqlPool> {
     let options: MySqlConnectOptions = stores
         .database_url()
         .expose_secret()
@@ -75,26 +86,36 @@ fn pool(stores: &Stores) -> anyhow::Result<MySqlPool> {
         .context("DATABASE_URL is not a valid MySQL URL")?;
     let options = log_statements(options, stores.db_slow_query);
     let (settings, deadline) = (session_settings(stores), stores.db_deadline);
+    let size = if history.is_some() { stores.db_pool_size } else { UNEXAMINED };
+    let (known, redis_deadline) = (history.clone(), stores.redis_deadline);
     Ok(MySqlPoolOptions::new()
-        .max_connections(stores.db_pool_size)
+        .max_connections(size)
         .acquire_timeout(deadline)
         .idle_timeout(KEPT)
         .after_connect(move |connection, _| {
-            let settings = settings.clone();
+            let (settings, history) = (settings.clone(), history.clone());
             Box::pin(async move {
                 for setting in settings {
                     connection.execute(AssertSqlSafe(setting)).await?;
                 }
                 match connection.execute(READ_WHAT_ALL_COMMITTED).await {
-                    Err(cause) if number(&cause) != Some(UNKNOWN_VARIABLE) => Err(cause),
-                    Ok(_) | Err(_) => Ok(()),
+                    Err(cause) if number(&cause) != Some(UNKNOWN_VARIABLE) => return Err(cause),
+                    Ok(_) | Err(_) => {}
+                }
+                match history {
+                    Some(history) => history.must_be_whole(connection, redis_deadline).await,
+                    None => Ok(()),
                 }
             })
         })
         .test_before_acquire(false)
         // A quarter leaves enough to connect anew.
         .before_acquire(move |connection, _| {
-            Box::pin(async move { time(deadline / 4, connection.ping()).await.map(|()| true) })
+            let known = known.clone();
+            Box::pin(async move {
+                known.map_or(Ok(()), |known| known.must_be_trusted())?;
+                time(deadline / 4, connection.ping()).await.map(|()| true)
+            })
         })
         // sqlx does the same afterwards, but would wait for ever.
         .after_release(move |connection, _| {

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use sqlx::{Executor, MySql, MySqlConnection};
+use sqlx::MySqlConnection;
 
 use crate::base::clock::Timestamp;
 use crate::metrics;
@@ -19,17 +19,8 @@ use crate::store::lock::lock;
 /// How many users' sessions are marked in one transaction.
 const BATCH: u32 = 500;
 
-/// The instant up to which everything has ended, as Redis is told it, if there is one.
-pub(crate) async fn told_to_redis<'d>(
-    db: impl Executor<'d, Database = MySql>,
-) -> sqlx::Result<Option<Timestamp>> {
-    let instant = sqlx::query_scalar!(
-        r#"select redis_valid_after as "at: Timestamp" from everybody where id = 1"#
-    );
-    Ok(instant.fetch_optional(db).await?.flatten())
-}
-
-/// The same until the transaction ends, for whoever begins a session in it.
+/// The instant up to which everything has ended, until the transaction ends, for whoever begins a session
+/// in it.
 pub(crate) async fn hold(tx: &mut MySqlConnection) -> sqlx::Result<Option<Timestamp>> {
     let instant = sqlx::query_scalar!(
         r#"select tokens_valid_after as "at: Timestamp" from everybody where id = 1

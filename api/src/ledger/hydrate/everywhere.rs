@@ -8,7 +8,8 @@ use super::run::{Extent, bring_up_to_date};
 use super::work::{Counts, Fault};
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::redis_fault::unavailable;
-use crate::ledger::roster;
+use crate::ledger::{returning, roster};
+use crate::store::history::Finding;
 
 /// Brings all ledgers up to date, wherever they are; `None` if they are. One server that cannot be is no
 /// reason to leave the others as they are.
@@ -19,6 +20,11 @@ pub async fn bring_all_up_to_date(
 ) -> Result<Option<Counts>, Fault> {
     roster::find(ledgers).await?;
     let holders = ledgers.shards.holders();
+    // Whoever is not there is said below.
+    Box::pin(join_all(holders.iter().map(|lines| lines.connect()))).await;
+    if Box::pin(returning::look_at_both(ledgers)).await? != Finding::Whole {
+        return Err(Fault::GoneBack);
+    }
     let so_far = Mutex::new(vec![Counts::default(); holders.len()]);
     let sum = |each: &[Counts]| each.iter().fold(Counts::default(), |sum, one| sum.and(one));
     let note = |at: usize, counts: &Counts| {

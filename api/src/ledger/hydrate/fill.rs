@@ -15,7 +15,7 @@ use crate::ledger::everybody::note;
 use crate::ledger::fence::Fence;
 use crate::ledger::redis_time::redis_now;
 use crate::ledger::session_row::SessionRow;
-use crate::store::everybody;
+use crate::store::history;
 use crate::store::standing::standing;
 use crate::store::transaction::was_sent_away;
 
@@ -34,7 +34,7 @@ impl Work<'_> {
     /// one that begins in the server's future is taken to begin now, unless that has ended. And once more
     /// before anybody vouches for what was filled in.
     pub(super) async fn note_everybody(&mut self) -> Result<(), Fault> {
-        let until = within(everybody::told_to_redis(&mut *self.db)).await?.unwrap_or_default();
+        let until = within(history::told_to_redis(&mut *self.db)).await?.unwrap_or_default();
         if until > self.noted {
             note(&self.run_id, until).exec_async(&mut self.redis).await?;
             self.noted = until;

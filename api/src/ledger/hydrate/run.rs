@@ -120,7 +120,8 @@ impl Work<'_> {
         let newest = self.newest().await?;
         let known = sight.parsed().filter(|mark| {
             let counts = extent == Extent::WhatIsMissing && self.counts(mark, sight);
-            counts && self.is_recent(mark, now) && mark.position <= newest
+            let is_of_now = mark.returned == self.ledgers.returned() && mark.position <= newest;
+            counts && self.is_recent(mark, now) && is_of_now
         });
         tracing::info!(
             target: log::HYDRATE,
@@ -256,7 +257,7 @@ impl Work<'_> {
     /// Says in Redis that work goes on, and keeps there what is known of its age.
     async fn mark(&mut self, sight: &Sight, known: Option<&Mark>) -> Result<Mark, Fault> {
         let nonce = u64::from_le_bytes(self.ledgers.random.bytes::<8>());
-        let mark = Mark::of_work(sight, nonce, known);
+        let mark = Mark::of_work(sight, nonce, known).since(self.ledgers.returned());
         if !confirming::note(&mut self.redis, sight, &mark).await? {
             return Err(Fault::Disturbed);
         }
@@ -266,7 +267,7 @@ impl Work<'_> {
 
     async fn confirm(&mut self, sight: &Sight, mark: &Mark) -> Result<(), Fault> {
         let position = position(self.ledgers, mark.position).await?;
-        let done = Mark::of(sight, position, self.ledgers.clock.now());
+        let done = Mark::of(sight, position, self.ledgers.clock.now()).since(mark.returned);
         let lease = self.ledgers.confirm_lease;
         let replaced = Replaced { from: &mark.text(), to: &done, lease };
         let confirmed = confirming::confirm(&mut self.redis, sight, replaced).await?;

@@ -88,6 +88,12 @@ pub enum Fault {
          `portcullis hydrate` if this is the right one"
     )]
     Replaced,
+    /// MySQL is not what it was.
+    #[error(
+        "MySQL lacks commits that Redis knows of, and what has ended in them would be alive again: start \
+         the service, which logs everybody out; then the ledgers are up to date"
+    )]
+    GoneBack,
     /// The ledgers were wiped or the server changed during the work.
     #[error("Redis changed during the work")]
     Disturbed,

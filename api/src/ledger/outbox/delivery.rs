@@ -12,6 +12,7 @@ use crate::ledger::fence::Fence;
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::lives::Counting;
 use crate::ledger::telling::Told;
+use crate::store::history::Note;
 use crate::store::transaction::Transaction;
 
 /// How often one user's rows are read anew because what they said was out of date.
@@ -46,32 +47,32 @@ pub(crate) async fn commit(
         row = Some(super::add(&mut tx, user_id, &changes, now).await?);
     }
     let mut db = tx.commit_and_keep().await?;
+    if let Some(id) = row {
+        ledgers.store.history.note(Note { id, user_id, at: now });
+    }
     let (delivery, may_go_alone) = ledgers.shards.begin_delivery_of_own(user_id);
     let own = row.filter(|_| may_go_alone && changes.iter().all(Change::ends_what_it_names));
     let ends = changes.iter().any(Change::is_ending);
     let delivered = Box::pin(async {
-        let told = match own {
-            Some(row) => {
-                // At the same time: what matters is that it comes after the commit.
-                let counting = async {
-                    let counting = Counting::look(&mut db).await;
-                    drop(db);
-                    counting
-                };
-                let told = tell_own(ledgers, user_id, row, &changes);
-                let (told, counting) = tokio::join!(told, counting);
-                let told = vec![told?];
-                must_count(&counting?, &told)?;
-                told
+        let told = if let Some(row) = own {
+            // At the same time: what matters is that it comes after the commit.
+            let counting = async {
+                let counting = Counting::look(&mut db).await;
+                drop(db);
+                counting
+            };
+            let told = tell_own(ledgers, user_id, row, &changes);
+            let (told, counting) = tokio::join!(told, counting);
+            let told = vec![told?];
+            must_count(&counting?, &told)?;
+            told
+        } else {
+            let told = tell(ledgers, &mut db, user_id, row, fence).await?;
+            if ends {
+                let counting = Counting::look(&mut db).await?;
+                must_count(&counting, &told)?;
             }
-            None => {
-                let told = tell(ledgers, &mut db, user_id, row, fence).await?;
-                if ends {
-                    let counting = Counting::look(&mut db).await?;
-                    must_count(&counting, &told)?;
-                }
-                told
-            }
+            told
         };
         marking::mark_soon(ledgers, told);
         Ok(())

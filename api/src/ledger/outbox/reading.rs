@@ -19,6 +19,7 @@ use crate::ledger::change::Change;
 use crate::ledger::fence::Fence;
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::telling::Told;
+use crate::store::history::Note;
 use crate::store::standing::standing;
 
 /// A row of the outbox that waits.
@@ -164,6 +165,10 @@ pub(super) async fn tell(
                 changes.push((row.user_id, change));
             }
         }
+    }
+    for Row { id, user_id, created_at: at, .. } in rows {
+        // Whoever wrote it may be gone, and what Redis has heard MySQL must have.
+        ledgers.store.history.note(Note { id: *id, user_id: *user_id, at: *at });
     }
     let told = ledgers.tell(&changes, fence).await?;
     let unread = |row: &Row| match &row.changes {

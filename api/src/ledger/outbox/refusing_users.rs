@@ -50,6 +50,11 @@ impl Aside {
         self.resting().retain(|user_id, _| waiting.contains(user_id));
     }
 
+    /// What was refused is not in MySQL any more.
+    pub(in crate::ledger) fn forget(&self) {
+        self.resting().clear();
+    }
+
     fn resting(&self) -> MutexGuard<'_, HashMap<u64, Rest>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -12,6 +12,11 @@ const SETTLED_AFTER: Duration = Duration::from_secs(10);
 pub(crate) struct Settled(Mutex<VecDeque<(Instant, u64)>>);
 
 impl Settled {
+    /// Numbers are given anew.
+    pub(in crate::ledger) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Notes the newest row; the newest that is settled by now.
     pub(super) fn newest(&self, newest: u64, now: Instant) -> Option<u64> {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);

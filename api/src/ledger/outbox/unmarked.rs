@@ -59,6 +59,11 @@ impl Unmarked {
         Taken { unmarked: self, rows }
     }
 
+    /// What was told is not in MySQL any more, where others may have its numbers.
+    pub(in crate::ledger) fn forget(&self) {
+        self.told().waiting.clear();
+    }
+
     fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }

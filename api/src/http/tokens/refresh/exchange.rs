@@ -132,10 +132,14 @@ impl Exchange<'_> {
             Some(place) if row.place.is_some() => self.replace(&mut tx, row, next, place).await?,
             _ => self.succeed(&mut tx, row, next).await?,
         };
-        if is_first {
-            tx.commit().await?;
+        if !is_first {
+            return Ok(false);
         }
-        Ok(is_first)
+        tx.commit().await?;
+        if let Some(Place { reference, generation }) = next.place {
+            self.app.store.history.note_refresh(reference, generation);
+        }
+        Ok(true)
     }
 
     /// In the same row. Its device stays the one of the login: MariaDB would put the JSON of every refresh
