@@ -42,7 +42,8 @@
 //!
 //! **No `Ok` is told to a call that began later than [`Options::lease`] after Redis confirmed the change
 //! that made the token dead**: whether the server stops, the network holds back what it says, or this
-//! machine sleeps. Where nothing fails it is a matter of microseconds.
+//! machine sleeps. Where nothing fails it is a matter of microseconds. What a lease cannot bound is how late it is
+//! known that another server has taken the place of the one that is asked: see *Sentinels and clusters*.
 //!
 //! # Why it holds
 //!
@@ -85,6 +86,14 @@
 //!
 //! What it rests on: that the two clocks go about equally fast for the length of a lease, and that a
 //! virtual machine that is paused has a clock that says so afterwards.
+//!
+//! The 5 s are fixed and measured by the clock of this machine alone. They bound what a lease cannot: for so
+//! long, whoever is cut off together with an old primary may be told `OK` by it though another one has taken its
+//! place and has confirmed a change. They assume that a primary is given up no sooner, and by nobody's order: with
+//! `down-after-milliseconds` of the sentinels, or `cluster-node-timeout`, of 5 s or more, nothing of an old one
+//! that was cut off counts any more by the time that there is another. With less, an `Ok` may be late by the
+//! difference. And whoever can reach those who choose knows of another primary only once most of them do, which
+//! is a matter of gossip, and a look later.
 //!
 //! # What it costs
 //!

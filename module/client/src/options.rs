@@ -21,6 +21,8 @@ use std::time::Duration;
 pub struct Options {
     /// How old an answer may be at most, whatever fails: no `Ok` is given later than this after
     /// Redis has confirmed the change that makes the token dead. 10 ms to 60 s; 250 ms unless chosen.
+    /// With sentinels or a cluster this is true of the server that is believed, and which one that is may
+    /// be known up to 5 s late: see [the crate](crate#sentinels-and-clusters).
     pub lease: Duration,
     /// How often the lease is renewed, by a question that costs the server a few microseconds: 1 ms
     /// or more, and less than `lease`. A quarter of the lease is good, and 62.5 ms unless chosen: then

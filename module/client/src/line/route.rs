@@ -24,7 +24,8 @@ use crate::resp::Value;
 pub(crate) const EVERY: Duration = Duration::from_secs(1);
 /// How long an answer may take.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
-/// So long after it was asked for, an answer counts.
+/// So long after it was asked for, an answer counts: long enough for a look or two to fail, which take
+/// [`EVERY`] and [`PATIENCE`]. It assumes that others take as long to replace a primary that they miss.
 pub(crate) const BELIEVED_FOR: Duration = Duration::from_secs(5);
 
 pub(crate) enum Route {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use portcullis_client::{State, Verdict, Watch, Why};
-use portcullis_tests::{Redis, wait_until};
+use portcullis_tests::{Cluster, Redis, Sentinels, servers, wait_until};
 
 use super::{ends, everywhere, live, options, say};
 use crate::about;
@@ -12,8 +12,11 @@ use crate::waiting::{check, know};
 /// All that a watch needs.
 const LEAST: &str = "ACL SETUSER watcher reset on >p%s +auth.check +client|tracking %R~user:*";
 
+/// The same as part of an address.
+const WATCHER: &str = "watcher:p%25s@";
+
 fn url(redis: &Redis, database: &str) -> String {
-    format!("redis://watcher:p%25s@127.0.0.1:{}{database}", redis.port())
+    format!("redis://{WATCHER}127.0.0.1:{}{database}", redis.port())
 }
 
 #[test]
@@ -45,6 +48,50 @@ fn the_least_user_suffices_and_a_right_that_is_taken_away_is_seen() {
             wait_until("it says why", || watch.state() == why);
         },
     );
+}
+
+#[test]
+fn in_a_cluster_the_least_user_suffices_and_none_of_its_rights_can_be_spared() {
+    for server in servers() {
+        eprintln!("on {}", server.name);
+        let cluster = Cluster::start(&Redis::options().server(server));
+        let url = cluster.url().replacen("://", &format!("://{WATCHER}"), 1);
+        let all_say =
+            |line: &str| cluster.nodes.iter().for_each(|node| say(&mut node.connection(), line));
+        let question = about("42", "token", "s");
+        say(&mut cluster.node_of("user:42").connection(), "AUTH.SESSION CREATE user:42 s EX 3600");
+        for right in ["cluster|nodes", "auth.check", "client|tracking"] {
+            all_say(LEAST);
+            all_say("ACL SETUSER watcher +cluster|nodes");
+            all_say(&format!("ACL SETUSER watcher -{right}"));
+            let watch = Watch::connect(&url, options()).unwrap();
+            let why = State::Doubtful(Why::NoPermission);
+            wait_until("it says why", || watch.state() == why);
+            assert!(check(&watch, &question).is_err(), "{right}");
+            all_say(&format!("ACL SETUSER watcher +{right}"));
+            know(&watch, &question, Verdict::Ok);
+            wait_until("it watches all", || matches!(watch.state(), State::Watching { .. }));
+        }
+    }
+}
+
+#[test]
+fn of_sentinels_a_user_that_may_ask_who_is_the_primary_suffices() {
+    for server in servers() {
+        eprintln!("on {}", server.name);
+        let redis = Redis::options().server(server).tcp().start();
+        say(&mut redis.connection(), LEAST);
+        let sentinels = Sentinels::watch(&redis, 1, 0);
+        let mut sentinel = sentinels.connection(0);
+        say(&mut sentinel, "ACL SETUSER asker reset on >word");
+        let url = sentinels.url().replacen("://", &format!("://{WATCHER}"), 1);
+        let url = format!("{url}?sentinel_user=asker&sentinel_pass=word");
+        let watch = Watch::connect(&url, options()).unwrap();
+        let why = State::Doubtful(Why::NoPermission);
+        wait_until("it says why", || watch.state() == why);
+        say(&mut sentinel, "ACL SETUSER asker +sentinel|get-master-addr-by-name");
+        live(&watch, &mut redis.connection(), &about("42", "token", "s"));
+    }
 }
 
 #[test]

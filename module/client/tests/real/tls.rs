@@ -1,7 +1,7 @@
 //! Over TLS, as `rediss://` says.
 
-use portcullis_client::{State, Verdict, Watch};
-use portcullis_tests::{Directory, Redis, certificate, free_port, wait_until};
+use portcullis_client::{State, Verdict, Watch, Why};
+use portcullis_tests::{Directory, Redis, Sentinels, certificate, free_port, wait_until};
 
 use super::{live, options, say};
 use crate::about;
@@ -51,4 +51,32 @@ fn a_server_that_wants_to_know_who_asks_is_told() {
     let nameless = Watch::connect(&format!("{address}?ca={ca}"), options()).unwrap();
     wait_until("it was turned away", || nameless.stats().connections > 0);
     assert!(check(&nameless, &question).is_err());
+}
+
+#[test]
+fn sentinels_and_the_primary_that_they_name_are_watched_over_tls() {
+    let (redis, [ca, key], address, _directory) = behind_tls("no");
+    let (_, port) = address.rsplit_once(':').unwrap();
+    let lines = [
+        format!("tls-cert-file {ca}"),
+        format!("tls-key-file {key}"),
+        format!("tls-ca-cert-file {ca}"),
+        "tls-auth-clients no".to_owned(),
+        "tls-replication yes".to_owned(),
+    ];
+    let lines = lines.each_ref().map(String::as_str);
+    let sentinels = Sentinels::behind_tls(&redis, port.parse().unwrap(), &lines);
+    let url = sentinels.url().replacen("redis+", "rediss+", 1);
+    let watch = Watch::connect(&format!("{url}?ca={ca}"), options()).unwrap();
+    let question = about("42", "token", "s");
+    let mut redis = redis.connection();
+    live(&watch, &mut redis, &question);
+    say(&mut redis, "AUTH.SESSION REVOKE user:42 s");
+    know(&watch, &question, Verdict::NoSession);
+    // Nobody vouches for the sentinel here, so that it names nobody.
+    let nameless = Watch::connect(&url, options()).unwrap();
+    let why = State::Doubtful(Why::NoMajority);
+    wait_until("it is not believed", || nameless.state() == why);
+    assert!(check(&nameless, &question).is_err());
+    assert_eq!(nameless.stats().connections, 0);
 }

@@ -61,6 +61,16 @@ impl Three {
     }
 }
 
+/// The shares once this slot, one of the first, has gone to the second.
+fn shares_without(slot: u16) -> [String; 3] {
+    let less = match slot {
+        0 => "1-5460".to_owned(),
+        5460 => "0-5459".to_owned(),
+        slot => format!("0-{} {}-5460", slot - 1, slot + 1),
+    };
+    [less, format!("{slot} {}", SHARES[1]), SHARES[2].to_owned()]
+}
+
 /// The slot of a subject.
 fn slot(subject: &str) -> u16 {
     slot_of(format!("user:{subject}").as_bytes())
@@ -70,6 +80,12 @@ fn slot(subject: &str) -> u16 {
 fn subject(is_right: impl Fn(u16) -> bool) -> String {
     let mut names = (0..).map(|number| format!("s{number}"));
     names.find(|name| is_right(slot(name))).unwrap()
+}
+
+/// Another one in the same slot.
+fn mate_of(other: &str) -> String {
+    let mut names = (0..).map(|number| format!("m{number}"));
+    names.find(|name| slot(name) == slot(other)).unwrap()
 }
 
 /// A subject and its token, in one of the shares as they are at first.
@@ -131,6 +147,23 @@ fn a_slot_that_went_elsewhere_and_came_back_is_asked_about_again() {
 }
 
 #[test]
+fn what_nobody_asked_about_while_its_slot_was_elsewhere_is_dead_when_it_comes_back() {
+    let three = Three::start();
+    let (watch, subjects) = connected(&three);
+    let (mate, slot) = (mate_of(&subjects[0].0), slot(&subjects[0].0));
+    // The first keeps all the others, and so its line and its era.
+    three.all_say(shares_without(slot).each_ref().map(String::as_str));
+    wait_until("the map is another", || known(&watch, &subjects) == [false, true, true]);
+    let asked = three.0[0].questions();
+    three.all_say(SHARES);
+    wait_until("the slot has come back", || {
+        let _ = check(&watch, &about(&mate, "mate", "s"));
+        three.0[0].questions() > asked
+    });
+    assert_eq!(known(&watch, &subjects), [false, true, true]);
+}
+
+#[test]
 fn what_is_no_verdict_is_none_and_leads_to_a_look() {
     let three = Three::start();
     let (watch, subjects) = connected(&three);
@@ -153,8 +186,7 @@ fn what_is_no_verdict_is_none_and_leads_to_a_look() {
 fn a_moved_question_ends_what_is_known_of_its_slot_before_the_map_is_read() {
     let three = Three::start();
     let (watch, subjects) = connected(&three);
-    let mut mates = (0..).map(|number| format!("m{number}"));
-    let mate = mates.find(|name| slot(name) == slot(&subjects[0].0)).unwrap();
+    let mate = mate_of(&subjects[0].0);
     (0..3).for_each(|speaker| three.0[speaker].world().nodes.clear());
     three.0[0].world().question_error = Some("MOVED 1 127.0.0.1:1");
     assert_eq!(check(&watch, &about(&mate, "mate", "s")), Err(Unavailable::Elsewhere));
@@ -167,14 +199,7 @@ fn a_beat_whose_slot_is_elsewhere_asks_about_another() {
     let (watch, subjects) = connected(&three);
     // All but the slot that the second is in.
     let beat = three.0[0].world().heard.iter().find(|it| it[0] == "AUTH.CHECK").unwrap()[1].clone();
-    let slot = slot_of(beat.as_bytes());
-    let less = match slot {
-        0 => "1-5460".to_owned(),
-        5460 => "0-5459".to_owned(),
-        slot => format!("0-{} {}-5460", slot - 1, slot + 1),
-    };
-    let more = format!("{slot} 5461-10922");
-    three.all_say([&less, &more, SHARES[2]]);
+    three.all_say(shares_without(slot_of(beat.as_bytes())).each_ref().map(String::as_str));
     wait_until("beats are about another ledger", || {
         three.0[0]
             .world()
@@ -189,7 +214,9 @@ fn a_beat_whose_slot_is_elsewhere_asks_about_another() {
 fn a_slot_is_nobodys_while_its_new_owner_does_not_know() {
     let three = Three::start();
     let (watch, subjects) = connected(&three);
-    let moved = ["", "0-10922", "10923-16383"];
+    let moved = shares_without(slot(&subjects[0].0));
+    let moved = moved.each_ref().map(String::as_str);
+    // Most of them without the new owner.
     three.says(0, moved);
     three.says(2, moved);
     wait_until("nobody has it", || !known(&watch, &subjects)[0]);
@@ -224,16 +251,17 @@ fn an_isolated_old_primary_is_believed_for_five_seconds_and_no_longer() {
 fn an_answer_is_handed_to_nobody_once_its_slot_is_elsewhere() {
     let three = Three::start();
     let (watch, subjects) = connected(&three);
-    let late = subject(|it| it < 5461 && it != slot(&subjects[0].0));
+    let (late, slot) = (mate_of(&subjects[0].0), slot(&subjects[0].0));
     three.0[0].world().is_held = true;
     let asked = three.0[0].questions();
     let asking = watch.clone();
     let caller = std::thread::spawn(move || check(&asking, &about(&late, "late", "s")));
     wait_until("the question is on its way", || three.0[0].questions() > asked);
-    three.all_say(["", "0-10922", "10923-16383"]);
+    // Nothing else, so that the line that the answer comes on goes on.
+    three.all_say(shares_without(slot).each_ref().map(String::as_str));
     // Two of three have heard, and the first is not heard.
-    wait_until("the map is another", || !known(&watch, &subjects)[0]);
+    wait_until("the map is another", || known(&watch, &subjects) == [false, true, true]);
     three.0[0].release();
-    assert_ne!(caller.join().unwrap(), Ok(Verdict::Ok));
+    assert_eq!(caller.join().unwrap(), Err(Unavailable::Elsewhere));
     assert_eq!(watch.cached(b"late"), None);
 }

@@ -93,7 +93,8 @@ fn without_answers_the_lease_ends_and_comes_back_with_them() {
     fake.release();
     // Nothing was lost meanwhile, and the late answer was in its place.
     wait_until("it is known again", || watch.cached(b"token") == Some(Verdict::Ok));
-    assert_eq!(check(&watch, &about("7", "another", "s")), Ok(Verdict::Ok));
+    // A busy machine may need longer than the deadline.
+    know(&watch, &about("7", "another", "s"), Verdict::Ok);
     assert_eq!(watch.stats().connections, 1);
 }
 
