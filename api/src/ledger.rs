@@ -31,6 +31,6 @@ mod sentinel;
 mod session_row;
 mod shards;
 pub mod telling;
-mod vouching;
+pub mod vouching;
 mod watch;
 pub mod way;

@@ -8,13 +8,13 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use crate::events::{Event, Left, NOTHING};
 use crate::rules::Rules;
-use crate::world::World;
+use crate::world::{Kind, World};
 
 /// Where to begin, and what may happen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    pub(crate) servers: usize,
+    pub(crate) kind: Kind,
     /// One an instance: how far its host's clock is ahead.
     pub(crate) ahead_ms: &'static [u64],
     /// Whether somebody has logged in before, and everybody knows.
@@ -25,7 +25,7 @@ pub(crate) struct Scenario {
 impl Scenario {
     /// One server, and nothing has happened or ever will.
     pub(crate) const fn new(ahead_ms: &'static [u64]) -> Self {
-        Self { name: "", servers: 1, ahead_ms, logged_in: false, left: NOTHING }
+        Self { name: "", kind: Kind::One, ahead_ms, logged_in: false, left: NOTHING }
     }
 
     /// The same with somebody logged in.
@@ -48,8 +48,8 @@ impl Model for Protocol {
     type Action = Event;
 
     fn init_states(&self) -> Vec<World> {
-        let Scenario { servers, ahead_ms, left, logged_in, .. } = self.scenario;
-        let mut world = World::healthy(servers, ahead_ms, left, self.rules);
+        let Scenario { kind, ahead_ms, left, logged_in, .. } = self.scenario;
+        let mut world = World::healthy(kind, ahead_ms, left, self.rules);
         if logged_in {
             world.log_in(0);
             world.settle(self.rules);
@@ -58,7 +58,7 @@ impl Model for Protocol {
     }
 
     fn actions(&self, world: &World, events: &mut Vec<Event>) {
-        world.possible(events);
+        world.possible(events, self.rules);
     }
 
     fn next_state(&self, world: &World, event: Event) -> Option<World> {
@@ -72,7 +72,7 @@ impl Model for Protocol {
             Property::always(SAFE, |it, world: &World| world.broken(it.rules).is_none()),
             Property::always(HEALS, |it, world: &World| {
                 let mut events = Vec::new();
-                world.possible(&mut events);
+                world.possible(&mut events, it.rules);
                 !events.is_empty() || world.ails(it.rules).is_none()
             }),
         ]
@@ -92,6 +92,13 @@ pub(crate) fn must_break(scenario: &Scenario, rules: Rules) -> String {
     let trace = trace.expect("nothing was found: what was taken out is not needed here");
     println!("{trace}");
     trace
+}
+
+/// Whether a trace tells of these.
+pub(crate) fn assert_tells(trace: &str, what: &[&str]) {
+    for what in what {
+        assert!(trace.contains(what), "{what:?} is not in the trace:\n{trace}");
+    }
 }
 
 /// How a promise came to be broken, if one can be. Prints how much there was to explore.

@@ -16,6 +16,8 @@ pub(crate) struct Now {
 pub(crate) struct Data {
     pub(crate) ledger: Option<Stored>,
     pub(crate) mark: Option<Mark>,
+    /// Up to when everybody's sessions have ended; 0 for never.
+    pub(crate) everybody: u64,
 }
 
 /// A ledger as a value. When a session was last seen decides nothing here.

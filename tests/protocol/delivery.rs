@@ -27,6 +27,8 @@ pub(crate) struct Delivery {
     is_worker: bool,
     /// The one row that it sends, of endings.
     own: Option<u8>,
+    /// The row that its request has written.
+    written: Option<u8>,
     number: belief::Delivery,
     pub(crate) step: Step,
     pub(crate) heard: Vec<Reply>,
@@ -49,6 +51,10 @@ pub(crate) enum Step {
     Mark {
         told: Vec<u8>,
         is_all: bool,
+        /// The server that has heard it, if there was anything to hear.
+        by: Option<u8>,
+        /// The server at the end of the line.
+        run: u8,
     },
 }
 
@@ -62,17 +68,31 @@ pub(crate) struct Rows {
 
 impl Delivery {
     /// Of a request, which has written this row if it ends what it names and nothing else.
-    pub(crate) fn of_request(instance: &mut Instance, answers: Set, ending: Option<u8>) -> Self {
-        let own = ending.filter(|_| !instance.behind.is_behind(USER));
+    pub(crate) fn of_request(
+        instance: &mut Instance,
+        answers: Set,
+        (written, ending): (u8, bool),
+    ) -> Self {
+        let own = Some(written).filter(|_| ending).filter(|_| !instance.behind.is_behind(USER));
         let number = instance.behind.begin_delivery(USER);
-        Self { answers, is_worker: false, own, number, step: Step::Read, heard: Vec::new() }
+        let written = Some(written);
+        Self {
+            answers,
+            is_worker: false,
+            own,
+            written,
+            number,
+            step: Step::Read,
+            heard: Vec::new(),
+        }
     }
 
     pub(crate) fn of_worker(instance: &mut Instance) -> Self {
         instance.behind.doubt_about(&[USER]);
         let number = instance.behind.begin_delivery(USER);
         let (answers, heard) = (Set::default(), Vec::new());
-        Self { answers, is_worker: true, own: None, number, step: Step::Read, heard }
+        let (own, written) = (None, None);
+        Self { answers, is_worker: true, own, written, number, step: Step::Read, heard }
     }
 
     pub(crate) fn listens_to(&self) -> Option<u8> {
@@ -110,8 +130,15 @@ impl World {
         let line = self.line_of(instance);
         let next = match std::mem::replace(&mut delivery.step, Step::Read) {
             Step::Read => {
-                let Some(connection) = line else { return self.end_task(id) };
-                self.read(connection, &delivery, rules)
+                let may_ask = self.may_ask(instance, rules);
+                let Some(connection) = line.filter(|_| may_ask) else {
+                    return self.end_task(id);
+                };
+                let step = self.read(connection, &delivery, rules);
+                if let Step::Send { rows, .. } | Step::Hear { rows, .. } = &step {
+                    self.note_known(instance, &rows.mine);
+                }
+                step
             }
             Step::Send { rows, changes, token } => {
                 let Some(connection) = line else { return self.end_task(id) };
@@ -119,30 +146,48 @@ impl World {
                 let late = || self.token_on(connection, rules).unwrap_or(token);
                 let token = if before { token } else { late() };
                 let of = changes.iter().map(|(row, _)| *row).collect();
+                if changes.iter().any(|it| matches!(it.1, Change::Begin { .. })) {
+                    self.tell_everybody_first(connection, rules);
+                }
                 for (_, change) in changes {
                     let command = command(change, token, self.now().wall.0);
                     self.send(connection, Some(id), command);
                 }
                 Step::Hear { rows, of, connection }
             }
-            Step::Hear { rows, of, .. } => {
+            Step::Hear { rows, of, connection } => {
                 let heard = std::mem::take(&mut delivery.heard);
-                match outcome(&heard, &of, &rows, delivery.is_worker) {
+                let run = self.server_at(connection).map_or(0, |server| server.run);
+                match outcome((&heard, run), &of, &rows, delivery.is_worker) {
                     None => return self.end_task(id),
-                    Some(step) => step,
+                    Some(step) => {
+                        if matches!(step, Step::Mark { .. }) {
+                            self.note_in_redis(instance);
+                        }
+                        step
+                    }
                 }
             }
-            Step::Mark { told, is_all } => {
-                self.truth.mark_told(&told);
+            Step::Mark { .. } if !self.may_ask(instance, rules) => return self.end_task(id),
+            Step::Mark { told, mut is_all, by, run } => {
+                if by.is_none_or(|run| self.counts(run)) || !rules.has(Guard::CountsTold) {
+                    self.truth.mark_told(&told);
+                }
+                is_all &= self.counts(run) || !rules.has(Guard::ToldElsewhere);
                 if delivery.is_worker && is_all {
-                    self.told(instance, &mut delivery);
+                    self.told(instance, &mut delivery, by);
                 }
                 return self.end_task(id);
             }
         };
+        if self.was_told_elsewhere(&delivery, &next, rules) {
+            return self.end_task(id);
+        }
         // A request answers before it marks.
-        if !delivery.is_worker && matches!(next, Step::Mark { .. }) {
-            self.told(instance, &mut delivery);
+        if let Step::Mark { by, .. } = next
+            && !delivery.is_worker
+        {
+            self.told(instance, &mut delivery, by);
         }
         delivery.step = next;
         self.go_on(id, Doing::Deliver(delivery));
@@ -171,15 +216,27 @@ impl World {
         changes.sort_by_key(|(_, change)| is_beginning(change));
         if changes.is_empty() {
             let is_all = !rows.others_are_held;
-            return Step::Mark { told: rows.mine, is_all };
+            let run = self.server_at(connection).map_or(0, |server| server.run);
+            return Step::Mark { told: rows.mine, is_all, by: None, run };
         }
         Step::Send { rows, changes, token }
     }
 
-    /// Everything has been heard: the end of its sessions is answered as confirmed.
-    fn told(&mut self, instance: usize, delivery: &mut Delivery) {
+    /// Whether somebody was faster with the row of a request, and may have told another server, which
+    /// counts instead of the one at the end of the line.
+    fn was_told_elsewhere(&self, delivery: &Delivery, next: &Step, rules: Rules) -> bool {
+        let Step::Mark { told, run, .. } = next else { return false };
+        let is_told_already = delivery.written.is_some_and(|row| !told.contains(&row));
+        is_told_already && !self.counts(*run) && rules.has(Guard::ToldElsewhere)
+    }
+
+    /// Everything has been heard: the end of its sessions is answered as confirmed. By a server whose place
+    /// another one has taken, which nobody here has seen yet: that is no promise of the other one.
+    fn told(&mut self, instance: usize, delivery: &mut Delivery, by: Option<u8>) {
         let ended = std::mem::take(&mut delivery.answers);
-        self.promised = self.promised.and(ended);
+        if self.is_cluster || by.is_none_or(|run| self.counts(run)) {
+            self.promised = self.promised.and(ended);
+        }
         let instance = &mut self.instances[instance];
         instance.behind.delivered(USER, delivery.number);
         instance.answered = instance.answered.and(ended);
@@ -187,13 +244,13 @@ impl World {
 }
 
 /// What is next; nothing if it stays pending.
-fn outcome(heard: &[Reply], of: &[u8], rows: &Rows, is_worker: bool) -> Option<Step> {
+fn outcome((heard, run): (&[Reply], u8), of: &[u8], rows: &Rows, is_worker: bool) -> Option<Step> {
     let is_told =
         |row: &u8| heard.iter().zip(of).all(|(reply, of)| of != row || *reply == Reply::Done);
     let told: Vec<u8> = rows.mine.iter().copied().filter(is_told).collect();
     let is_all = told.len() == rows.mine.len() && !rows.others_are_held;
     if is_worker || is_all {
-        Some(Step::Mark { told, is_all })
+        Some(Step::Mark { told, is_all, by: Some(run), run })
     } else if heard.contains(&Reply::Refused) {
         None
     } else {

@@ -8,6 +8,8 @@ pub(crate) struct Left {
     pub(crate) logins: u8,
     pub(crate) ends: u8,
     pub(crate) end_alls: u8,
+    /// Everybody's sessions end.
+    pub(crate) end_everybodys: u8,
     // --- what the service does by itself ---
     pub(crate) rounds: u8,
     pub(crate) hydrations: u8,
@@ -36,6 +38,16 @@ pub(crate) struct Left {
     pub(crate) syncs: u8,
     /// The replica becomes the primary and the primary a replica, each with what it has.
     pub(crate) switches: u8,
+    /// The replica becomes a primary, and the old one stays what it is.
+    pub(crate) splits: u8,
+    /// The user's slot changes servers.
+    pub(crate) slot_moves: u8,
+    /// Slots move as fast as they like, not once in a token's life: whether.
+    pub(crate) fast_moves: bool,
+    /// MySQL as it is now can come back.
+    pub(crate) keeps: u8,
+    /// MySQL comes back as it was kept.
+    pub(crate) go_backs: u8,
     /// Transactions stay open for a while: not a number but whether.
     pub(crate) slow_commits: bool,
     /// Saved data is older than the outbox reaches back: whether.
@@ -49,6 +61,7 @@ pub(crate) const NOTHING: Left = Left {
     logins: 0,
     ends: 0,
     end_alls: 0,
+    end_everybodys: 0,
     rounds: 0,
     hydrations: 0,
     repairs: 0,
@@ -66,6 +79,11 @@ pub(crate) const NOTHING: Left = Left {
     restarts: 0,
     syncs: 0,
     switches: 0,
+    splits: 0,
+    keeps: 0,
+    go_backs: 0,
+    slot_moves: 0,
+    fast_moves: false,
     slow_commits: false,
     old_saves: false,
     lost_lock: false,
@@ -77,12 +95,15 @@ pub(crate) enum Event {
     Login(usize),
     EndOne(usize, u8),
     EndAll(usize),
+    EndEverybody(usize),
     Round(usize),
     Hydrate(usize),
     Repair(usize),
     MoveMark(usize),
     Watch(usize),
     Connect(usize),
+    /// An instance sees that its server is not the one to be believed.
+    Leave(usize),
     /// A task goes on.
     Step(u8),
     /// A task's transaction is lost after it has told.
@@ -100,4 +121,14 @@ pub(crate) enum Event {
     Restart,
     Sync,
     Switch,
+    Split,
+    MoveSlot,
+    Keep,
+    GoBack,
+    /// An instance looks up to when everybody's sessions have ended, and tells the server.
+    AskAboutEverybody(usize),
+    /// An instance sees to what MySQL has lost.
+    Return(usize),
+    /// An instance sees that another one has.
+    Adopt(usize),
 }

@@ -1,6 +1,6 @@
 //! Each guard is there for something: taken out, a promise is broken, and the trace shows how.
 
-use crate::checking::{must_break, must_hold};
+use crate::checking::{assert_tells, must_break, must_hold};
 use crate::rules::{Guard, Rules};
 use crate::scenarios::{
     ALL_ENDED, ALL_ENDED_AHEAD, DELETED, DELETED_FOR_GOOD, FLUSHED, FLUSHED_ONCE, LACKING,
@@ -9,12 +9,6 @@ use crate::scenarios::{
 };
 
 const COMES_BACK: &str = "says OK to the ended s0";
-
-fn assert_tells(trace: &str, what: &[&str]) {
-    for what in what {
-        assert!(trace.contains(what), "{what:?} is not in the trace:\n{trace}");
-    }
-}
 
 #[test]
 fn f_01_without_a_fence_a_late_login_brings_an_ended_session_back() {

@@ -11,7 +11,7 @@ use crate::truth::Set;
 use crate::world::{LONG_MS, SHORT_MS, STEP_MS, World};
 
 impl World {
-    pub(crate) fn possible(&self, events: &mut Vec<Event>) {
+    pub(crate) fn possible(&self, events: &mut Vec<Event>, rules: Rules) {
         events.extend(
             self.connections
                 .iter()
@@ -24,8 +24,11 @@ impl World {
             events.extend(going_on.filter(|it| is_at_mark(it.1)).map(|it| Event::Unmarked(*it.0)));
         }
         for instance in 0..self.instances.len() {
-            self.by_people(instance, events);
-            self.by_instance(instance, events);
+            events.extend(self.by_history(instance, rules));
+            if self.may_ask(instance, rules) {
+                self.by_people(instance, events);
+            }
+            self.by_instance(instance, events, rules);
         }
         self.faults(events);
     }
@@ -48,6 +51,9 @@ impl World {
         if self.left.end_alls > 0 && self.all_is_free() {
             events.push(Event::EndAll(instance));
         }
+        if self.left.end_everybodys > 0 && truth.user_is_free() {
+            events.push(Event::EndEverybody(instance));
+        }
     }
 
     fn all_is_free(&self) -> bool {
@@ -55,14 +61,23 @@ impl World {
         truth.user_is_free() && truth.live().each().all(|id| truth.is_free(id))
     }
 
-    fn by_instance(&self, instance: usize, events: &mut Vec<Event>) {
+    fn by_instance(&self, instance: usize, events: &mut Vec<Event>, rules: Rules) {
         let (left, it) = (&self.left, &self.instances[instance]);
         let Some(server) = self.line_of(instance).and_then(|line| self.server_at(line)) else {
             events.push(Event::Connect(instance));
             return;
         };
-        if !server.is_primary {
+        // Whoever does not believe a line asks whether it still leads to the right one.
+        let is_right = server.name == self.servers[self.primary].name;
+        if !server.is_primary || !server.owns || !is_right && !it.belief.is_believed() {
             events.push(Event::Connect(instance));
+        }
+        let is_vouched = self.is_vouched(server, rules);
+        if it.belief.is_believed() && !is_vouched || self.is_replaced(server, rules) {
+            events.push(Event::Leave(instance));
+        }
+        if !self.may_ask(instance, rules) {
+            return;
         }
         let waits = !self.truth.waiting().is_empty() || !it.behind.behind().is_empty();
         if left.rounds > 0 && waits {
@@ -73,10 +88,15 @@ impl World {
             events.push(Event::Repair(instance));
         }
         let lock_is_free = left.lost_lock || !self.tasks.values().any(Task::is_hydration);
-        if left.hydrations > 0 && lock_is_free && !self.servers[self.primary].is_up_to_date() {
+        let primary = &self.servers[self.primary];
+        let is_complete = primary.is_up_to_date() && self.is_vouched(primary, rules);
+        if left.hydrations > 0 && lock_is_free && !is_complete {
             events.push(Event::Hydrate(instance));
         }
-        if left.watches > 0 && !it.belief.is_believed() && server.is_up_to_date() {
+        if self.lacks_everybody(instance) {
+            events.push(Event::AskAboutEverybody(instance));
+        }
+        if left.watches > 0 && !it.belief.is_believed() && server.is_up_to_date() && is_vouched {
             events.push(Event::Watch(instance));
         }
         if left.mark_moves > 0 && it.belief.is_believed() && server.is_up_to_date() {
@@ -96,6 +116,8 @@ impl World {
     fn faults(&self, events: &mut Vec<Event>) {
         let left = &self.left;
         let primary = &self.servers[self.primary];
+        // What is saved is the data of the one that has the user at first.
+        let may_restart = !self.is_cluster || self.primary == 0;
         for (left, event) in [
             (left.short_ticks, Event::ShortTick),
             (left.long_ticks, Event::LongTick),
@@ -103,9 +125,13 @@ impl World {
             (left.deletions.min(u8::from(primary.data.ledger.is_some())), Event::Delete),
             (left.flushes, Event::Flush),
             (left.saves, Event::Save),
-            (left.restarts, Event::Restart),
+            (left.restarts.min(u8::from(may_restart)), Event::Restart),
             (left.syncs, Event::Sync),
             (left.switches, Event::Switch),
+            (left.splits, Event::Split),
+            (left.slot_moves, Event::MoveSlot),
+            (left.keeps.min(u8::from(self.truth.is_quiet())), Event::Keep),
+            (left.go_backs.min(u8::from(self.kept.is_some())), Event::GoBack),
         ] {
             if left > 0 {
                 events.push(event);
@@ -122,12 +148,14 @@ impl World {
             Event::Login(instance) => self.log_in(instance),
             Event::EndOne(instance, session) => self.end_one(instance, session),
             Event::EndAll(instance) => self.end_all(instance, rules),
+            Event::EndEverybody(instance) => self.end_everybody(instance),
             Event::Round(instance) => self.round(instance),
             Event::Hydrate(instance) => self.hydrate(instance),
             Event::Repair(instance) => self.repair(instance, rules),
             Event::MoveMark(instance) => self.move_mark(instance),
             Event::Watch(instance) => self.watch(instance),
             Event::Connect(instance) => self.connect(instance),
+            Event::Leave(instance) => self.leave(instance, rules),
             Event::Step(task) => self.step(task, rules),
             Event::Unmarked(task) => self.end_task(task),
             Event::Arrive(connection) => self.arrive(connection, rules),
@@ -150,6 +178,21 @@ impl World {
                 replica.data = data;
                 replica.begin_life(rules);
             }
+            Event::Split => {
+                self.primary = 1 - self.primary;
+                let promoted = &mut self.servers[self.primary];
+                promoted.is_primary = true;
+                if let Some(mark) = promoted.data.mark.as_mut().filter(|_| self.left.old_saves) {
+                    mark.is_known = false;
+                }
+                promoted.begin_life(rules);
+            }
+            Event::MoveSlot => self.move_slot(rules),
+            Event::Keep => self.keep(),
+            Event::GoBack => self.go_back(),
+            Event::Return(instance) => self.return_from_it(instance, rules),
+            Event::Adopt(instance) => self.adopt(instance, rules),
+            Event::AskAboutEverybody(instance) => self.ask_about_everybody(instance),
             Event::Switch => {
                 self.primary = 1 - self.primary;
                 for (number, server) in self.servers.iter_mut().enumerate() {
@@ -220,6 +263,7 @@ impl World {
             Event::Login(_) => &mut left.logins,
             Event::EndOne(..) => &mut left.ends,
             Event::EndAll(_) => &mut left.end_alls,
+            Event::EndEverybody(_) => &mut left.end_everybodys,
             Event::Round(_) => &mut left.rounds,
             Event::Hydrate(_) => &mut left.hydrations,
             Event::Repair(_) => &mut left.repairs,
@@ -237,7 +281,12 @@ impl World {
             Event::Restart => &mut left.restarts,
             Event::Sync => &mut left.syncs,
             Event::Switch => &mut left.switches,
-            Event::Connect(_) | Event::Step(_) | Event::Arrive(_) => return,
+            Event::Split => &mut left.splits,
+            Event::MoveSlot => &mut left.slot_moves,
+            Event::Keep => &mut left.keeps,
+            Event::GoBack => &mut left.go_backs,
+            Event::Return(_) | Event::Adopt(_) | Event::AskAboutEverybody(_) => return,
+            Event::Connect(_) | Event::Leave(_) | Event::Step(_) | Event::Arrive(_) => return,
         };
         *counter = counter.saturating_sub(1);
     }

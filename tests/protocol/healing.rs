@@ -6,7 +6,8 @@ use portcullis_core::Verdict;
 use crate::events::{Event, Left, NOTHING};
 use crate::rules::{Guard, Rules};
 use crate::tasks::Task;
-use crate::world::{LONG_MS, USER, World};
+use crate::truth::SESSIONS;
+use crate::world::{LONG_MS, World};
 
 /// Steps within which everything must be well.
 const STEPS: usize = 600;
@@ -22,7 +23,7 @@ impl World {
             // Whatever is refused because of what was ended lately is taken later.
             world.passed_ms += if step % REST == 0 { LONG_MS } else { 0 };
             let mut events = Vec::new();
-            world.possible(&mut events);
+            world.possible(&mut events, rules);
             events.retain(|event| world.helps(*event, rules));
             let Some(event) = events.into_iter().min_by_key(|event| rank(*event)) else { break };
             world.happen(event, rules);
@@ -34,7 +35,7 @@ impl World {
     fn helps(&self, event: Event, rules: Rules) -> bool {
         let is_idle = self.tasks.is_empty();
         match event {
-            Event::Connect(instance) => instance == 0,
+            Event::Connect(instance) => instance == 0 || self.servers.len() > 1,
             Event::Hydrate(instance) | Event::Watch(instance) => instance == 0 && is_idle,
             Event::Round(instance) => instance == 0 && !self.tasks.values().any(Task::is_delivery),
             Event::Repair(instance) => instance == 0 && is_idle && rules.has(Guard::Repair),
@@ -50,10 +51,21 @@ impl World {
         if !self.truth.waiting().is_empty() {
             return Some(format!("rows {:?} wait for ever", self.truth.waiting()));
         }
-        if self.instances[0].doubts(USER) {
+        for number in 0..self.instances.len() {
+            let line = self.line_of(number).filter(|_| !self.doubts(number, rules));
+            let Some(server) = line.and_then(|line| self.server_at(line)) else { continue };
+            let is_ok = |id: &u8| server.check(*id, self.now(), rules) == Some(Verdict::Ok);
+            if let Some(id) = self.truth.ended().each().find(is_ok) {
+                return Some(format!("instance {number} accepts s{id} for ever, which has ended"));
+            }
+        }
+        if self.doubts(0, Rules::BUILT) {
             return Some("Redis is never believed again".to_owned());
         }
         let is_ok = |id: &u8| server.check(*id, self.now(), rules) == Some(Verdict::Ok);
+        if let Some(id) = (0..SESSIONS).find(|id| is_ok(id) && self.truth.session(*id).is_none()) {
+            return Some(format!("s{id} is accepted for ever, and MySQL does not know it"));
+        }
         if let Some(id) = self.truth.live().each().find(|id| !is_ok(id)) {
             return Some(format!("s{id} lives and is refused for ever"));
         }
@@ -66,9 +78,13 @@ fn rank(event: Event) -> u8 {
     match event {
         Event::Arrive(_) => 0,
         Event::Step(_) => 1,
-        Event::Connect(_) => 2,
-        Event::Round(_) => 3,
-        Event::Hydrate(_) => 4,
+        Event::Return(_)
+        | Event::Adopt(_)
+        | Event::AskAboutEverybody(_)
+        | Event::Leave(_)
+        | Event::Connect(_) => 2,
+        Event::Hydrate(_) => 3,
+        Event::Round(_) => 4,
         Event::Watch(_) => 5,
         _ => 6,
     }

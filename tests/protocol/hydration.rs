@@ -9,16 +9,24 @@
 //! fill      a token, what is live, its beginnings; with these three nothing is done about a user of
 //!           whom no row came since the mark, if the age of the data is known
 //! again     once more, if one came meanwhile
+//! vouch     nobody else is vouched for any more; from now on what another primary is told is not marked
 //! tell      endings from the outbox again
 //! look      endings that wait and were not told yet, until there are none: the last look
+//! late      endings of low numbers that were marked as told meanwhile
 //! confirm   mark and AUTH.CONFIRM in one step
 //! ```
+//!
+//! The ledgers of a slot that came to a server which lacks nothing else are brought up to date without
+//! `mark` and `confirm`, always with a sweep; as the server is believed meanwhile, it is vouched for last (*join*).
 //!
 //! One instance at a time, under a lock; where a scenario says so, the lock is lost. Rows are not
 //! locked here, although the service does so: the protocol must not need it.
 
+mod taking_over;
+
 use crate::data::{By, Mark};
 use crate::delivery::command;
+use crate::lives::Vouched;
 use crate::rules::{Guard, Rules};
 use crate::server::{Command, Reply, Server};
 use crate::tasks::Doing;
@@ -32,12 +40,18 @@ pub(crate) struct Hydration {
     life: u64,
     seen: Option<Mark>,
     mark: Mark,
+    /// The server as it was seen at first.
+    as_seen: Vouched,
+    /// Whether only a slot has to be brought up to date.
+    takes_over: bool,
     waiting: Vec<u8>,
     newest: u8,
     /// The rows that came since the mark, when it looked last. Nothing before it looked.
     since: Option<Vec<u8>>,
     /// Rows whose endings it has told.
     told: Vec<u8>,
+    /// Rows that were told before it began.
+    told_before: Vec<u8>,
     held: Set,
     looked: Set,
     pub(crate) step: Step,
@@ -54,11 +68,15 @@ pub(crate) enum Step {
     Sweep,
     Endings,
     Fill,
+    Vouch,
     Again,
     Tell,
     MarkTold,
     Look,
+    Late,
+    VouchLate,
     Confirm,
+    Join,
     Done,
 }
 
@@ -79,25 +97,31 @@ impl World {
         let connection = self.open();
         let Some(server) = self.server_at(connection) else { return };
         let (run, life, seen) = (server.run, server.life(), server.data.mark);
-        let known = seen.filter(|mark| mark.is_known);
+        let as_seen = Vouched::first(server);
+        let takes_over = self.is_cluster && server.is_up_to_date();
+        let known = seen.filter(|mark| mark.is_known && !takes_over);
         let mark = Mark {
             by: By::Hydration(self.left.hydrations),
             position: known.map_or(0, |mark| mark.position),
             is_known: known.is_some(),
         };
-        let (waiting, newest, told) = (Vec::new(), 0, Vec::new());
+        let (waiting, newest, told, told_before) = (Vec::new(), 0, Vec::new(), self.truth.told());
         let (held, looked) = (Set::default(), Set::default());
-        let (step, asked, heard) = (Step::Mark, 0, Vec::new());
+        let step = if takes_over { Step::Outbox } else { Step::Mark };
+        let (asked, heard) = (0, Vec::new());
         let hydration = Hydration {
             connection,
             run,
             life,
             seen,
             mark,
+            as_seen,
+            takes_over,
             waiting,
             newest,
             since: None,
             told,
+            told_before,
             held,
             looked,
             step,
@@ -135,6 +159,7 @@ impl World {
         match it.step {
             Step::Endings => self.truth.watermark.is_none() && self.left.end_alls == 0,
             Step::MarkTold => it.waiting.is_empty(),
+            Step::Vouch | Step::Late | Step::VouchLate => !self.is_judged,
             _ => false,
         }
     }
@@ -169,28 +194,52 @@ impl World {
                 (next, watermark.into_iter().collect())
             }
             Step::Fill => {
-                let next = if last { Step::Again } else { Step::MarkTold };
+                let next = if last { Step::Vouch } else { Step::MarkTold };
+                if rules.has(Guard::ConfirmsEverybody) {
+                    self.tell_everybody_first(it.connection, rules);
+                }
                 (next, self.beginnings(it, rules))
+            }
+            Step::Vouch => {
+                if rules.has(Guard::VouchedBeforeLooks) {
+                    self.vouch_for(it);
+                }
+                (if it.takes_over { Step::Tell } else { Step::Again }, Vec::new())
             }
             Step::Again => {
                 let again = it.mark.is_known && self.has_changed(it, rules);
                 (if again { Step::List } else { Step::Tell }, Vec::new())
             }
             Step::Tell => {
-                let next = if last { Step::MarkTold } else { Step::Fill };
+                let next = match (last, it.takes_over) {
+                    (true, true) => Step::Look,
+                    (true, false) => Step::MarkTold,
+                    (false, _) => Step::Fill,
+                };
                 it.told = self.truth.visible(it.from(), &it.waiting);
                 (next, self.endings(it.connection, &it.told, rules))
             }
             Step::MarkTold => {
                 self.truth.mark_told(&it.waiting);
-                (Step::Look, Vec::new())
+                (if it.takes_over { Step::Done } else { Step::Look }, Vec::new())
             }
             Step::Look => self.look(it, rules),
+            Step::Late => (Step::VouchLate, self.late_endings(it, rules)),
+            Step::VouchLate => {
+                if !rules.has(Guard::VouchedBeforeLooks) {
+                    self.vouch_for(it);
+                }
+                (if it.takes_over { Step::Join } else { Step::Confirm }, Vec::new())
+            }
+            Step::Join => (self.join(it), Vec::new()),
             Step::Confirm => {
                 let position = self.truth.position(rules).max(it.mark.position);
                 let to = Mark { by: By::Run(it.run), position, is_known: true };
                 let (from, run, life, looked) = (it.mark, it.run, it.life, it.looked);
-                (Step::Done, vec![Command::Confirm { from, to, run, life, looked }])
+                let tells = rules.has(Guard::ConfirmsEverybody);
+                let everybody = if tells { self.truth.everybody } else { 0 };
+                let confirm = Command::Confirm { from, to, run, life, looked, everybody };
+                (Step::Done, vec![confirm])
             }
             Step::Done => (Step::Done, Vec::new()),
         };
@@ -199,11 +248,13 @@ impl World {
     }
 
     fn first_step(&self, it: &mut Hydration, rules: Rules) -> Step {
-        let may_lack = self.has_changed(it, rules) || !it.mark.is_known;
+        let may_lack = self.has_changed(it, rules) || !it.mark.is_known || self.is_cluster;
+        // In a cluster slots may have come since the mark.
+        let sweeps = !self.is_cluster || !it.mark.is_known || rules.has(Guard::SweepsSlots);
         match (may_lack, rules.has(Guard::EndingsReadLast)) {
-            (true, _) if rules.has(Guard::Sweep) => Step::List,
+            (true, _) if rules.has(Guard::Sweep) && sweeps => Step::List,
             (true, _) => Step::Endings,
-            (false, true) => Step::Again,
+            (false, true) => Step::Vouch,
             (false, false) => Step::Tell,
         }
     }
@@ -223,7 +274,7 @@ impl World {
         let new: Vec<u8> = self.truth.waiting().into_iter().filter(is_new).collect();
         if new.is_empty() {
             it.looked = self.truth.ended();
-            return (Step::Confirm, Vec::new());
+            return (Step::Late, Vec::new());
         }
         it.told.extend(&new);
         (Step::Look, self.endings(it.connection, &new, rules))

@@ -14,19 +14,27 @@
 //! left out. The package is its own so that it is compiled with optimisation.
 
 mod checking;
+mod cluster;
 mod data;
 mod delivery;
 mod events;
+mod everybody;
+mod everybody_ends;
+mod gone;
+mod gone_back;
 mod guards;
 mod happenings;
 mod healing;
 mod holds;
 mod hydration;
+mod lives;
 mod rejected;
 mod rules;
 mod scenarios;
 mod server;
+mod slots;
 mod tasks;
 mod telling;
 mod truth;
+mod two_primaries;
 mod world;

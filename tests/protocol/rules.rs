@@ -39,6 +39,44 @@ pub(crate) enum Guard {
     Repair,
     /// Nobody believes Redis about a user between a commit and a delivery.
     Behind,
+    /// A server is only believed, or brought up to date, where MySQL says that nobody has its place.
+    Vouching,
+    /// What a server was told is only marked as told if it is the one that is vouched for.
+    CountsTold,
+    /// Others are vouched for no more before a hydration looks at what waits, not after it.
+    VouchedBeforeLooks,
+    /// Hydration tells endings with low numbers that were marked as told while it was at work.
+    LateRows,
+    /// Whoever finds told what waited asks whether their own server is the one that heard it.
+    ToldElsewhere,
+    /// The mark is only moved forward if its server is vouched for when the position has been read.
+    MarkVouched,
+    /// A ledger says whether its saver was confirmed; one of a server that was not makes its new one doubtful.
+    PayloadConfirmed,
+    /// A slot that came is believed when its ledgers were compared.
+    BeliefBySlot,
+    /// In a cluster what MySQL has not is swept, whatever the mark says.
+    SweepsSlots,
+    /// Whoever lacks a note in MySQL decides nothing by it.
+    NotesLooked,
+    /// The notes in Redis are looked at as well as one's own.
+    NotesOfOthers,
+    /// A note tells a row from another one of the same number.
+    NotesSigned,
+    /// A return ends everybody's sessions.
+    ReturnEnds,
+    /// It does so in the transaction that says so to the others.
+    ReturnsAtOnce,
+    /// Whoever adopts a return learns up to when everybody's sessions have ended before all else.
+    AdoptsEverybody,
+    /// Nobody asks a server that has not heard up to when everybody's sessions have ended.
+    EverybodyHeard,
+    /// A server is told of it before any beginning.
+    EverybodyFirst,
+    /// Whoever confirms a server tells it that.
+    ConfirmsEverybody,
+    /// Between the last use of MySQL and a return tokens become void.
+    WaitsForTokens,
     /// A repair reads and writes its row while it holds user and sessions.
     RepairHolds,
 }

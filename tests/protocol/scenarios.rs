@@ -2,6 +2,7 @@
 
 use crate::checking::Scenario;
 use crate::events::{Left, NOTHING};
+use crate::world::Kind;
 
 const ONE: &[u64] = &[0];
 const TWO: &[u64] = &[0, 0];
@@ -142,7 +143,7 @@ pub(crate) const OVERTAKEN_LOOK: Scenario = Scenario {
 /// Demoted and promoted again, with the data it had, while a hydration goes on.
 pub(crate) const SWITCHED: Scenario = Scenario {
     name: "three changes of role",
-    servers: 2,
+    kind: Kind::WithReplica,
     left: Left { ends: 1, hydrations: 1, switches: 3, ..NOTHING },
     ..Scenario::logged_in(ONE)
 };
@@ -150,7 +151,7 @@ pub(crate) const SWITCHED: Scenario = Scenario {
 /// The same while the mark is moved forward.
 pub(crate) const SWITCHED_MARK: Scenario = Scenario {
     name: "two changes of role, a moving mark",
-    servers: 2,
+    kind: Kind::WithReplica,
     left: Left { ends: 1, hydrations: 2, switches: 2, mark_moves: 1, ..NOTHING },
     ..Scenario::logged_in(ONE)
 };
@@ -158,7 +159,7 @@ pub(crate) const SWITCHED_MARK: Scenario = Scenario {
 /// The same, and a replica may have got the other's data.
 pub(crate) const SWITCHED_SYNCED: Scenario = Scenario {
     name: "two changes of role, a sync",
-    servers: 2,
+    kind: Kind::WithReplica,
     left: Left { ends: 1, hydrations: 2, switches: 2, syncs: 1, mark_moves: 1, ..NOTHING },
     ..Scenario::logged_in(ONE)
 };

@@ -2,7 +2,8 @@
 //! server adds: a mark, a confirmation, a run id, a role.
 
 use portcullis_core::{
-    Create, Digest, Facts, Fence, FenceToken, LogOut, Question, Refusal, TokenRef, UnixMs, Verdict,
+    Create, Digest, Facts, Fence, FenceToken, LogOut, Present, Question, Refusal, TokenRef, UnixMs,
+    Verdict,
 };
 
 use crate::data::{By, Data, Mark, Now, Stored};
@@ -22,6 +23,8 @@ pub(crate) enum Command {
     Begin(Beginning),
     End(Set),
     EndUpTo(u64),
+    /// What began up to then has ended, whose ever it is.
+    Everybody(u64),
     /// Of a hydration that begins.
     Mark {
         from: Option<Mark>,
@@ -40,6 +43,7 @@ pub(crate) enum Command {
         run: u8,
         life: u64,
         looked: Set,
+        everybody: u64,
     },
 }
 
@@ -72,6 +76,9 @@ pub(crate) struct Server {
     pub(crate) run: u8,
     pub(crate) is_primary: bool,
     pub(crate) is_confirmed: bool,
+    /// Whether the user's slot is its own, and since which epoch; always, where there is no cluster.
+    pub(crate) owns: bool,
+    pub(crate) epoch: u8,
     pub(crate) data: Data,
     fence: Fence,
 }
@@ -81,7 +88,8 @@ impl Server {
     pub(crate) fn start(name: char, run: u8, data: Data, is_primary: bool, rules: Rules) -> Self {
         let life = if rules.has(Guard::Life) { u64::from(run) } else { 0 };
         let fence = Fence::new(life, 0);
-        Self { name, run, is_primary, is_confirmed: false, data, fence }
+        let (is_confirmed, owns, epoch) = (false, true, 0);
+        Self { name, run, is_primary, is_confirmed, owns, epoch, data, fence }
     }
 
     pub(crate) fn life(&self) -> u64 {
@@ -104,13 +112,19 @@ impl Server {
     }
 
     pub(crate) fn hear(&mut self, command: &Command, now: Now, rules: Rules) -> Reply {
-        if !self.is_primary {
+        let is_about_the_user =
+            matches!(command, Command::Begin(_) | Command::End(_) | Command::EndUpTo(_));
+        if !self.is_primary || is_about_the_user && !self.owns {
             return Reply::Refused;
         }
         match *command {
             Command::Begin(beginning) => self.begin(beginning, now, rules),
             Command::End(sessions) => self.end(sessions, now, rules),
             Command::EndUpTo(at) => self.end_up_to(UnixMs(at), now, rules),
+            Command::Everybody(at) => {
+                self.data.everybody = self.data.everybody.max(at);
+                Reply::Done
+            }
             Command::Mark { from, to } => {
                 let knows = from.is_none() || self.carries(from, rules);
                 self.mark_if(knows, to)
@@ -120,10 +134,13 @@ impl Server {
                 let agreed = is_same || !rules.has(Guard::MarkNamesLife);
                 self.mark_if(agreed && self.carries(Some(from), rules), to)
             }
-            Command::Confirm { from, to, run, life, .. } => {
+            Command::Confirm { from, to, run, life, everybody, .. } => {
                 let same_life = life == self.life() || !rules.has(Guard::ConfirmNamesLife);
                 let confirms = self.carries(Some(from), rules) && same_life && run == self.run;
                 self.is_confirmed |= confirms;
+                if confirms {
+                    self.data.everybody = self.data.everybody.max(everybody);
+                }
                 self.mark_if(confirms, to)
             }
         }
@@ -163,7 +180,9 @@ impl Server {
         let created = Some(created);
         let (idle_s, device, seen, keep, limit) = (None, None, None, None, LIMIT);
         let request = Create { id, expires, idle_s, device, created, seen, keep, limit };
-        let begun = stored.ledger.create(&request, now.wall);
+        let watermark = UnixMs(self.data.everybody);
+        let present = Present { now: now.wall, watermark };
+        let begun = stored.ledger.create(&request, present);
         self.drop_if_empty();
         if begun.is_ok() { Reply::Done } else { Reply::Ended }
     }
@@ -244,7 +263,7 @@ impl Server {
 
     /// `AUTH.CHECK … SESSION`; nothing where the server answers `NOTREADY`.
     pub(crate) fn check(&self, id: u8, now: Now, rules: Rules) -> Option<Verdict> {
-        if !(self.is_primary && self.is_confirmed) {
+        if !(self.is_primary && self.is_confirmed && self.owns) {
             return None;
         }
         let session = IDS[usize::from(id)];
@@ -257,7 +276,8 @@ impl Server {
             let lives = stored.ledger.find(session).is_some();
             return Some(if lives { Verdict::Ok } else { Verdict::NoSession });
         }
-        Some(stored.ledger.verdict(&question, now.wall))
+        let watermark = UnixMs(self.data.everybody);
+        Some(stored.ledger.verdict(&question, Present { now: now.wall, watermark }))
     }
 
     /// Whether the ledgers here lack nothing, as the service sees it.

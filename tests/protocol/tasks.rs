@@ -6,7 +6,7 @@ use crate::delivery::Delivery;
 use crate::hydration::Hydration;
 use crate::rules::{Guard, Rules};
 use crate::server::{Command, Reply};
-use crate::truth::{Change, Deed, Written};
+use crate::truth::{Change, Deed, Set, Written};
 use crate::world::{Instance, USER, World};
 use portcullis_api::ledger::belief::LineId;
 
@@ -24,6 +24,14 @@ pub(crate) enum Doing {
     WriteRepair(Vec<Change>),
     Deliver(Delivery),
     Hydrate(Hydration),
+    /// Everybody's sessions have ended, and the server is being told.
+    TellEverybody {
+        connection: u8,
+        answers: Set,
+        heard: Option<Reply>,
+    },
+    /// A return that did not end everybody's sessions at once will do so.
+    ReturnLate,
     /// The line was seen to lead to a server that lacks nothing.
     Believe(LineId),
     /// The mark was seen and is to be moved forward.
@@ -40,6 +48,7 @@ impl Task {
         match &mut self.doing {
             Doing::Deliver(delivery) => delivery.heard.push(reply),
             Doing::Hydrate(hydration) => hydration.heard.push(reply),
+            Doing::TellEverybody { heard, .. } => *heard = Some(reply),
             _ => {}
         }
     }
@@ -57,6 +66,7 @@ impl Task {
         match &self.doing {
             Doing::Deliver(delivery) => delivery.can_step(),
             Doing::Hydrate(hydration) => hydration.can_step(),
+            Doing::TellEverybody { heard, .. } => heard.is_some(),
             _ => true,
         }
     }
@@ -66,16 +76,18 @@ impl Task {
         match &self.doing {
             Doing::Deliver(delivery) => delivery.listens_to() == Some(connection),
             Doing::Hydrate(hydration) => hydration.connection == connection,
-            Doing::MoveMark { connection: own, .. } => *own == connection,
+            Doing::MoveMark { connection: own, .. }
+            | Doing::TellEverybody { connection: own, .. } => *own == connection,
             _ => false,
         }
     }
 }
 
 impl World {
-    pub(crate) fn begin_task(&mut self, instance: usize, doing: Doing) {
+    pub(crate) fn begin_task(&mut self, instance: usize, doing: Doing) -> u8 {
         let id = (0..=u8::MAX).find(|id| !self.tasks.contains_key(id)).unwrap_or(u8::MAX);
         self.tasks.insert(id, Task { instance, doing });
+        id
     }
 
     pub(crate) fn go_on(&mut self, id: u8, doing: Doing) {
@@ -92,6 +104,11 @@ impl World {
             Doing::Deliver(delivery) => {
                 let instance = &mut self.instances[task.instance];
                 instance.answered = instance.answered.and(delivery.answers);
+            }
+            Doing::TellEverybody { connection, answers, heard } => {
+                self.has_told_everybody(connection, answers, heard);
+                let instance = &mut self.instances[task.instance];
+                instance.answered = instance.answered.and(answers);
             }
             Doing::Hydrate(hydration) => self.close(hydration.connection),
             _ => {}
@@ -112,10 +129,10 @@ impl World {
         match doing {
             Doing::Commit(written) => {
                 let ended = self.truth.commit(&written);
+                self.note_known(instance, &[written.row]);
                 let ends = matches!(written.deed, Deed::EndOne { .. });
-                let ending = ends.then_some(written.row);
                 let instance = &mut self.instances[instance];
-                let delivery = Delivery::of_request(instance, ended, ending);
+                let delivery = Delivery::of_request(instance, ended, (written.row, ends));
                 self.go_on(id, Doing::Deliver(delivery));
             }
             Doing::WriteRepair(changes) => {
@@ -125,6 +142,11 @@ impl World {
             }
             Doing::Deliver(delivery) => self.step_delivery(id, instance, delivery, rules),
             Doing::Hydrate(hydration) => self.step_hydration(id, hydration, rules),
+            Doing::TellEverybody { .. } => self.end_task(id),
+            Doing::ReturnLate => {
+                self.log_everybody_out(instance, rules);
+                self.end_task(id);
+            }
             Doing::Believe(line) => {
                 let Instance { belief, behind, .. } = &mut self.instances[instance];
                 if !self.truth.waiting().is_empty() {
@@ -137,7 +159,13 @@ impl World {
             Doing::MoveMark { connection, run, life, seen } => {
                 let position = self.truth.position(rules).max(seen.position);
                 let to = Mark { by: By::Run(run), position, is_known: true };
+                if rules.has(Guard::MarkVouched) && !self.is_cluster && !self.counts(run) {
+                    return self.end_task(id);
+                }
                 self.send(connection, None, Command::Move { from: seen, to, run, life });
+                if self.is_cluster {
+                    self.close(connection);
+                }
                 self.end_task(id);
             }
         }
@@ -184,7 +212,9 @@ impl World {
     }
 
     pub(crate) fn move_mark(&mut self, instance: usize) {
-        let Some(connection) = self.line_of(instance) else { return };
+        // In a cluster every server has a watch of its own; here the one is looked at that the user comes to.
+        let line = if self.is_cluster { Some(self.open_to(1)) } else { self.line_of(instance) };
+        let Some(connection) = line else { return };
         let Some(server) = self.server_at(connection) else { return };
         let (run, life) = (server.run, server.life());
         let Some(seen) = server.data.mark else { return };

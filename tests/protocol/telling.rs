@@ -33,6 +33,21 @@ impl World {
             Event::Connect(instance) => {
                 format!("instance {instance} connects to server {primary}")
             }
+            Event::Leave(instance) => {
+                format!("instance {instance} sees that its server is not to be believed")
+            }
+            Event::Return(instance) => {
+                format!("instance {instance} logs everybody out, for MySQL lacks commits")
+            }
+            Event::Adopt(instance) => format!("instance {instance} adopts the return"),
+            Event::EndEverybody(instance) => {
+                format!("everybody's sessions are ended at instance {instance}")
+            }
+            Event::AskAboutEverybody(instance) => {
+                format!("instance {instance} looks at everybody's watermark and tells it")
+            }
+            Event::Split => format!("another server becomes primary beside {primary}"),
+            Event::MoveSlot => format!("the slot leaves server {primary}"),
             Event::Cut(instance) => format!("instance {instance} gives its line up"),
             Event::Die(instance) => format!("instance {instance} dies and starts anew"),
             Event::Switch => {
@@ -53,6 +68,10 @@ impl World {
     fn tell_step(&self, task: &Task) -> String {
         let what = match &task.doing {
             Doing::Commit(written) => format!("commits row {}: {:?}", written.row, written.deed),
+            Doing::TellEverybody { heard, .. } => {
+                format!("hears of everybody's end: {heard:?}")
+            }
+            Doing::ReturnLate => "ends everybody's sessions".to_owned(),
             Doing::WriteRepair(_) => "writes its repair down".to_owned(),
             Doing::Believe(_) => "believes its line, but for whom something waits".to_owned(),
             Doing::MoveMark { .. } => "reads the position and sends the mark".to_owned(),
@@ -82,6 +101,8 @@ fn of_nobody(fault: Event) -> &'static str {
         Event::Flush => "FLUSHALL",
         Event::Save => "the primary's data is saved",
         Event::Restart => "the primary is killed and starts from what was saved",
+        Event::Keep => "MySQL is kept as it is",
+        Event::GoBack => "MySQL goes back to what was kept",
         Event::Sync => "the replica gets the primary's data",
         _ => "something happens",
     }
@@ -96,6 +117,7 @@ fn in_words(command: &Command) -> String {
         Command::Begin(beginning) => format!("CREATE s{}", beginning.session),
         Command::End(sessions) => format!("REVOKE {}", names(sessions)),
         Command::EndUpTo(at) => format!("REVOKEALL AT {at}"),
+        Command::Everybody(at) => format!("AUTH.CONFIRM NOTE BEFORE {at}"),
         Command::Mark { to, .. } | Command::Move { to, .. } => format!("SET mark {to:?}"),
         Command::Confirm { to, .. } => format!("AUTH.CONFIRM with mark {to:?}"),
     }

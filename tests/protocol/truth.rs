@@ -4,6 +4,9 @@
 //! of the order of their numbers. Locks are only modelled where the protocol rests on them: the
 //! user's row at a login, a logout of everything and a repair, a session's row at its end.
 
+mod history;
+
+use crate::lives::Vouched;
 use crate::rules::{Guard, Rules};
 
 /// How many sessions there may be.
@@ -82,8 +85,19 @@ pub(crate) enum Deed {
 pub(crate) struct Truth {
     sessions: [Option<Session>; SESSIONS as usize],
     pub(crate) watermark: Option<u64>,
+    /// Which servers are vouched for.
+    pub(crate) lives: Vec<Vouched>,
     /// The outbox. A row's number is its place and one.
     rows: Vec<(Row, Vec<Change>)>,
+    row_signs: Vec<u8>,
+    /// The last sign that was given away.
+    pub(crate) signs: u8,
+    /// Sessions that there ever were.
+    named: Set,
+    /// Since when MySQL is the truth; the newest is last.
+    pub(crate) returns: Vec<u8>,
+    /// Up to when everybody's sessions have ended; 0 for never.
+    pub(crate) everybody: u64,
     /// Held by an open transaction.
     user_is_held: bool,
     held: Set,
@@ -91,11 +105,11 @@ pub(crate) struct Truth {
 
 impl Truth {
     pub(crate) fn live(&self) -> Set {
-        self.those(|session| session.is_live)
+        self.those(|session| session.is_live && session.created > self.everybody)
     }
 
     pub(crate) fn ended(&self) -> Set {
-        self.those(|session| !session.is_live)
+        self.those(|session| !session.is_live || session.created <= self.everybody)
     }
 
     fn those(&self, wanted: impl Fn(&Session) -> bool) -> Set {
@@ -110,7 +124,7 @@ impl Truth {
 
     /// The session of the next login, if there may be one.
     pub(crate) fn next_session(&self) -> Option<u8> {
-        (0..SESSIONS).find(|id| self.session(*id).is_none())
+        (0..SESSIONS).find(|id| self.is_new(*id))
     }
 
     pub(crate) fn user_is_free(&self) -> bool {
@@ -123,7 +137,9 @@ impl Truth {
 
     /// Writes a login at this time of its host: later than anything that ended all sessions.
     pub(crate) fn write_login(&mut self, session: u8, host_now: u64) -> Written {
-        let created = host_now.max(self.watermark.map_or(0, |at| at + 1));
+        let first = self.watermark.unwrap_or(0).max(self.everybody) + 1;
+        let created = host_now.max(first);
+        self.name(session);
         self.user_is_held = true;
         self.write(Deed::Login { session, created }, vec![Change::Begin { session, created }])
     }
@@ -160,7 +176,13 @@ impl Truth {
 
     fn write(&mut self, deed: Deed, changes: Vec<Change>) -> Written {
         self.rows.push((Row::Open, changes));
+        self.signs += 1;
+        self.row_signs.push(self.signs);
         Written { row: self.newest_written(), deed }
+    }
+
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.numbered().all(|it| it.1 != Row::Open)
     }
 
     fn newest_written(&self) -> u8 {
@@ -212,7 +234,9 @@ impl Truth {
     // --- the outbox ---
 
     fn set(&mut self, row: u8, to: Row) {
-        self.rows[usize::from(row) - 1].0 = to;
+        if let Some(it) = self.rows.get_mut(usize::from(row) - 1) {
+            it.0 = to;
+        }
     }
 
     fn numbered(&self) -> impl Iterator<Item = (u8, Row, &[Change])> {
@@ -236,6 +260,10 @@ impl Truth {
             .filter(|it| visible(it.1) && (it.0 > after || waiting.contains(&it.0)))
             .map(|it| it.0)
             .collect()
+    }
+
+    pub(crate) fn told(&self) -> Vec<u8> {
+        self.numbered().filter(|it| it.1 == Row::Told).map(|it| it.0).collect()
     }
 
     pub(crate) fn mark_told(&mut self, rows: &[u8]) {

@@ -12,7 +12,9 @@ use portcullis_core::{MonotonicMs, UnixMs};
 
 use crate::data::{By, Data, Mark, Now};
 use crate::events::Left;
-use crate::rules::{Guard, Rules};
+use crate::gone::{History, Noted};
+use crate::lives::Vouched;
+use crate::rules::Rules;
 use crate::server::{Command, Reply, Server, Token};
 use crate::tasks::Task;
 use crate::truth::{Set, Truth};
@@ -31,8 +33,13 @@ pub(crate) const USER: u64 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct World {
     pub(crate) truth: Truth,
-    /// One of them is the primary; another gets its data when it is said so.
+    /// One of them is the primary, or has the user where there is a cluster; another gets its data when
+    /// it is said so.
     pub(crate) servers: Vec<Server>,
+    /// Whether both are primaries, each of its own slots.
+    pub(crate) is_cluster: bool,
+    /// Whether MySQL says who is vouched for.
+    pub(crate) is_judged: bool,
     pub(crate) primary: usize,
     /// What was saved of the primary's data.
     pub(crate) saved: Data,
@@ -44,8 +51,22 @@ pub(crate) struct World {
     /// How far Redis' wall clock has stepped back.
     pub(crate) stepped_ms: u64,
     pub(crate) left: Left,
+    /// MySQL as it can come back, and how often it did.
+    pub(crate) kept: Option<Box<Truth>>,
+    pub(crate) returns: u8,
+    /// What is noted in Redis.
+    pub(crate) noted: Noted,
     /// Sessions of which nobody may ever say again that they are live.
     pub(crate) promised: Set,
+}
+
+/// Which servers there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    One,
+    WithReplica,
+    /// Two primaries, each of its own slots.
+    Cluster,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -55,6 +76,7 @@ pub(crate) struct Instance {
     pub(crate) line: Option<(LineId, u8)>,
     /// Sessions whose end this host has answered, confirmed or pending.
     pub(crate) answered: Set,
+    pub(crate) history: History,
     /// How far its clock is ahead.
     pub(crate) ahead_ms: u64,
 }
@@ -77,16 +99,26 @@ pub(crate) struct Connection {
 
 impl World {
     /// Healthy, and nobody has logged in yet.
-    pub(crate) fn healthy(servers: usize, ahead_ms: &[u64], left: Left, rules: Rules) -> Self {
+    pub(crate) fn healthy(kind: Kind, ahead_ms: &[u64], left: Left, rules: Rules) -> Self {
         let mark = Mark { by: By::Run(1), position: 0, is_known: true };
-        let data = Data { ledger: None, mark: Some(mark) };
+        let data = Data { mark: Some(mark), ..Data::default() };
         let mut primary = Server::start('A', 1, data.clone(), true, rules);
         primary.is_confirmed = true;
-        let replica = Server::start('B', 101, data.clone(), false, rules);
-        let servers = [primary, replica].into_iter().take(servers).collect();
+        let (other, is_cluster) = match kind {
+            Kind::One => (None, false),
+            Kind::WithReplica => (Some(Server::start('B', 101, data.clone(), false, rules)), false),
+            Kind::Cluster => (Some(Server::of_others('B', 101, rules)), true),
+        };
+        let servers: Vec<Server> = [primary].into_iter().chain(other).collect();
+        let confirmed = servers.iter().filter(|it| it.is_confirmed);
+        let lives = confirmed.map(Vouched::first).collect();
+        let mut truth = Truth::default();
+        truth.lives = lives;
         let mut world = Self {
-            truth: Truth::default(),
+            truth,
             servers,
+            is_cluster,
+            is_judged: is_cluster || left.splits > 0,
             primary: 0,
             saved: data,
             connections: BTreeMap::new(),
@@ -95,6 +127,9 @@ impl World {
             passed_ms: START_MS,
             stepped_ms: 0,
             left,
+            kept: None,
+            returns: 0,
+            noted: Noted::default(),
             promised: Set::default(),
         };
         for ahead_ms in ahead_ms {
@@ -135,8 +170,12 @@ impl World {
 
     /// A new connection to whoever is the primary now.
     pub(crate) fn open(&mut self) -> u8 {
+        self.open_to(self.primary)
+    }
+
+    pub(crate) fn open_to(&mut self, server: usize) -> u8 {
         let id = (0..=u8::MAX).find(|id| !self.connections.contains_key(id)).unwrap_or(u8::MAX);
-        let connection = Connection { server: self.primary, is_open: true, sent: VecDeque::new() };
+        let connection = Connection { server, is_open: true, sent: VecDeque::new() };
         self.connections.insert(id, connection);
         id
     }
@@ -230,15 +269,19 @@ impl World {
             };
             ended.each().find(ok)
         };
-        for server in &self.servers {
+        if let Some(broken) = self.broken_by_mysql(rules) {
+            return Some(broken);
+        }
+        // Of two primaries, one that is not vouched for cannot know (`api/docs/when-things-fail.md`).
+        let is_asked = |server: &&Server| self.is_cluster || self.counts(server.run);
+        for server in self.servers.iter().filter(is_asked) {
             if let Some(id) = says_ok(server, self.promised) {
                 return Some(format!("server {} says OK to the ended s{id}", server.name));
             }
         }
         for (number, instance) in self.instances.iter().enumerate() {
-            let believes = !instance.doubts(USER) || !rules.has(Guard::Behind);
             let server = self.line_of(number).and_then(|line| self.server_at(line));
-            if let Some(server) = server.filter(|_| believes && instance.belief.is_believed())
+            if let Some(server) = server.filter(|_| !self.doubts(number, rules))
                 && let Some(id) = says_ok(server, instance.answered)
             {
                 return Some(format!("instance {number} accepts s{id}, whose end it answered"));

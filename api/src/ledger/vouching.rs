@@ -1,48 +1,49 @@
 //! The judge between two primaries: what follows from who is vouched for in which slots. No I/O, no lock
-//! and no clock. Where the rows come from, and why it is so, is in `lives.rs`.
+//! and no clock, so that the checker of the protocol (`tests/protocol`) asks the very judge that the service
+//! asks. Where the rows come from, and why it is so, is in `lives.rs`.
 
 use portcullis_core::{Claim, Slots};
 
 /// A life of a server, and where it is vouched for.
 #[derive(Clone, Debug)]
-pub(crate) struct Row {
+pub struct Row {
     /// Names the life of the server.
-    pub(crate) run_id: String,
+    pub run_id: String,
     /// Names the life of its ledgers when it was brought up to date.
-    pub(crate) ledgers_life: String,
+    pub ledgers_life: String,
     /// Where it is vouched for.
-    pub(crate) slots: Slots,
+    pub slots: Slots,
     /// Of its claim when it was.
-    pub(crate) epoch: u64,
+    pub epoch: u64,
 }
 
 /// A life as somebody sees it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Life<'s> {
+pub struct Life<'s> {
     /// Names the life of the server.
-    pub(crate) run_id: &'s str,
+    pub run_id: &'s str,
     /// Names the life of its ledgers.
-    pub(crate) ledgers: &'s str,
+    pub ledgers: &'s str,
     /// Which slots it says are its own.
-    pub(crate) claim: &'s Claim,
+    pub claim: &'s Claim,
     /// Whether others have other slots.
-    pub(crate) is_of_a_cluster: bool,
+    pub is_of_a_cluster: bool,
 }
 
 /// What is to be said of a life.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub struct Standing {
     /// Where it has been brought up to date, and nobody else since.
-    pub(crate) vouched: Slots,
+    pub vouched: Slots,
     /// Where somebody else took its place.
-    pub(crate) replaced: Slots,
+    pub replaced: Slots,
     /// Whether it was vouched for when its ledgers had another life.
-    pub(crate) is_outdated: bool,
+    pub is_outdated: bool,
 }
 
 impl Standing {
     /// Of this life, by these rows.
-    pub(crate) fn of(life: Life<'_>, rows: &[Row]) -> Self {
+    pub fn of(life: Life<'_>, rows: &[Row]) -> Self {
         let Life { run_id, ledgers, claim, is_of_a_cluster } = life;
         let own = rows.iter().find(|row| row.run_id == run_id);
         let vouched = own.map(|row| row.slots.clone()).unwrap_or_default();
@@ -61,7 +62,7 @@ impl Standing {
     }
 
     /// Whether it has nothing left that it claims.
-    pub(crate) fn is_replaced(&self, claim: &Claim) -> bool {
+    pub fn is_replaced(&self, claim: &Claim) -> bool {
         !claim.slots.is_empty() && claim.slots.without(&self.replaced).is_empty()
     }
 
@@ -73,7 +74,7 @@ impl Standing {
 
 /// Whether what this life was told about a ledger in this slot counts. A life that nobody knows may
 /// be the first one; it is none if somebody else is vouched for.
-pub(crate) fn counts(rows: &[Row], run_id: &str, slot: u16) -> bool {
+pub fn counts(rows: &[Row], run_id: &str, slot: u16) -> bool {
     let own = rows.iter().find(|row| row.run_id == run_id);
     match own {
         Some(row) => row.slots.has(slot),

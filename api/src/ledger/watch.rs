@@ -4,11 +4,14 @@
 //! It is the only one that connects, so a Redis that comes back meets one newcomer from each
 //! instance and no herd.
 
+mod standing;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::RedisResult;
 
+use self::standing::{FOLLOW_EVERY, look_at_lives, standing};
 use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
 use crate::ledger::confirming::{self, Replaced};
@@ -16,7 +19,7 @@ use crate::ledger::everybody::has_heard;
 use crate::ledger::hydrate::{Extent, Fault, bring_up_to_date};
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::line::{Condition, Line, Lines};
-use crate::ledger::lives::{Seen, Standing, relinquish, renew};
+use crate::ledger::lives::Seen;
 use crate::ledger::outbox::doubt_waiting;
 use crate::ledger::outbox::position::position;
 use crate::ledger::sentinel::{Mark, Sight};
@@ -33,8 +36,6 @@ const LONG_REST: Duration = Duration::from_secs(5);
 const ABOUT: &str = "the watch over Redis";
 /// How often the sentinel is moved forward.
 const MARK_EVERY: Duration = Duration::from_secs(5);
-/// How often it is asked whether the line still leads to the primary.
-const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 /// How often a lease is renewed until it would end.
 const RENEWALS: u32 = 5;
 
@@ -110,31 +111,6 @@ fn needs_an_operator(lines: &Lines, cause: &Fault) -> bool {
         Fault::Replaced | Fault::GoneBack => true,
         Fault::Elsewhere | Fault::Replica | Fault::Disturbed | Fault::Late => false,
     }
-}
-
-/// What MySQL says of this life: asked when it is time, or known if it does not answer. Who never knew asks.
-async fn standing(ledgers: &Ledgers, seen: Seen<'_>, is_due: bool) -> sqlx::Result<Standing> {
-    match ledgers.lives.known(seen) {
-        Some(known) if is_due => {
-            let looked = tokio::time::timeout(FOLLOW_EVERY, look_at_lives(ledgers, seen)).await;
-            Ok(looked.ok().and_then(Result::ok).unwrap_or(known))
-        }
-        Some(known) => Ok(known),
-        None => look_at_lives(ledgers, seen).await,
-    }
-}
-
-async fn look_at_lives(ledgers: &Ledgers, seen: Seen<'_>) -> sqlx::Result<Standing> {
-    let store = &ledgers.store;
-    let standing = store.in_time(ledgers.lives.look(&store.pool, seen)).await?;
-    if standing.is_outdated && seen.sight.is_up_to_date() {
-        store.repeat_beside(|| store.in_time(renew(&store.pool, seen.sight))).await?;
-    }
-    if seen.is_of_a_cluster && !standing.vouched.without(&seen.claim.slots).is_empty() {
-        let kept = standing.vouched.also_in(&seen.claim.slots);
-        store.repeat_beside(|| store.in_time(relinquish(&store.pool, seen.sight, &kept))).await?;
-    }
-    Ok(standing)
 }
 
 /// What the server says of itself, and whether it is time to ask others.
@@ -253,16 +229,23 @@ async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result
     }
     if done.marked.elapsed() >= MARK_EVERY {
         done.marked = Instant::now();
-        move_mark(ledgers, lines, &line, &sight).await;
+        move_mark(ledgers, lines, &line, seen).await;
     }
     Ok(Next::Rest)
 }
 
-/// Without MySQL, or refused by a full server, the mark is older, which costs time and no safety.
-async fn move_mark(ledgers: &Ledgers, lines: &Lines, line: &Arc<Line>, sight: &Sight) {
+/// Without MySQL, or refused by a full server, the mark is older, which costs time later and no safety.
+async fn move_mark(ledgers: &Ledgers, lines: &Lines, line: &Arc<Line>, seen: Seen<'_>) {
+    let sight = seen.sight;
     let Some(mark) = sight.own_mark() else { return };
     let returned = ledgers.returned();
     let Ok(position) = position(ledgers, mark.position_since(returned)).await else { return };
+    // Another server may have taken its place, and rows up to there may be marked that only that one was
+    // told: whoever is still vouched for after the position was read has heard them all.
+    let Ok(standing) = look_at_lives(ledgers, seen).await else { return };
+    if !standing.lacking(seen.claim).is_empty() || standing.is_replaced(seen.claim) {
+        return;
+    }
     // Once ledgers may have gone, it stays unknown how old they are until all were filled in.
     let at = if mark.at == Timestamp(0) { mark.at } else { ledgers.clock.now() };
     let next = Mark::of(sight, position, at).since(returned);

@@ -143,7 +143,8 @@ impl Work<'_> {
         };
         let before_sessions = match &changed {
             Some(users) => self.catch_up(users, now).await?,
-            None => self.fill_all(known.is_none(), now).await?,
+            // With slots came ledgers that may be older than the mark, so they are swept as well.
+            None => self.fill_all(since.is_none(), now).await?,
         };
         // Before the last looks: what another server was told after this does not count (`lives.rs`),
         // and what it was told before is seen now.

@@ -1,0 +1,39 @@
+//! What MySQL says of the life at the end of a line, and what is written down there when it is seen to have changed.
+
+use std::time::Duration;
+
+use crate::ledger::ledgers::Ledgers;
+use crate::ledger::lives::{Seen, Standing, relinquish, renew};
+
+/// How often it is asked whether the line still leads to the primary.
+pub(super) const FOLLOW_EVERY: Duration = Duration::from_secs(1);
+
+/// What MySQL says of this life: asked when it is time, or known from the last time if it does not
+/// answer. Who never knew asks.
+pub(super) async fn standing(
+    ledgers: &Ledgers,
+    seen: Seen<'_>,
+    is_due: bool,
+) -> sqlx::Result<Standing> {
+    match ledgers.lives.known(seen) {
+        Some(known) if is_due => {
+            let looked = tokio::time::timeout(FOLLOW_EVERY, look_at_lives(ledgers, seen)).await;
+            Ok(looked.ok().and_then(Result::ok).unwrap_or(known))
+        }
+        Some(known) => Ok(known),
+        None => look_at_lives(ledgers, seen).await,
+    }
+}
+
+pub(super) async fn look_at_lives(ledgers: &Ledgers, seen: Seen<'_>) -> sqlx::Result<Standing> {
+    let store = &ledgers.store;
+    let standing = store.in_time(ledgers.lives.look(&store.pool, seen)).await?;
+    if standing.is_outdated && seen.sight.is_up_to_date() {
+        store.repeat_beside(|| store.in_time(renew(&store.pool, seen.sight))).await?;
+    }
+    if seen.is_of_a_cluster && !standing.vouched.without(&seen.claim.slots).is_empty() {
+        let kept = standing.vouched.also_in(&seen.claim.slots);
+        store.repeat_beside(|| store.in_time(relinquish(&store.pool, seen.sight, &kept))).await?;
+    }
+    Ok(standing)
+}
