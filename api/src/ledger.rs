@@ -24,6 +24,7 @@ mod recently_repaired;
 mod redis_fault;
 mod redis_time;
 pub mod repair;
+mod reviving;
 pub(crate) mod roster;
 mod sentinel;
 mod session_row;

@@ -16,9 +16,10 @@ use crate::ledger::everybody::has_heard;
 use crate::ledger::hydrate::{Extent, Fault, bring_up_to_date};
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::line::{Condition, Line, Lines};
-use crate::ledger::lives::{Seen, Standing, relinquish, renew};
+use crate::ledger::lives::{Seen, Standing};
 use crate::ledger::outbox::doubt_waiting;
 use crate::ledger::outbox::position::position;
+use crate::ledger::reviving::{look_at_lives, renew, revives};
 use crate::ledger::sentinel::{Mark, Sight};
 use crate::store::told;
 
@@ -125,19 +126,6 @@ async fn standing(ledgers: &Ledgers, seen: Seen<'_>, is_due: bool) -> sqlx::Resu
     }
 }
 
-async fn look_at_lives(ledgers: &Ledgers, seen: Seen<'_>) -> sqlx::Result<Standing> {
-    let store = &ledgers.store;
-    let standing = store.in_time(ledgers.lives.look(&store.pool, seen)).await?;
-    if standing.is_outdated && seen.sight.is_up_to_date() {
-        store.repeat_beside(|| store.in_time(renew(&store.pool, seen.sight))).await?;
-    }
-    if seen.is_of_a_cluster && !standing.vouched.without(&seen.claim.slots).is_empty() {
-        let kept = standing.vouched.also_in(&seen.claim.slots);
-        store.repeat_beside(|| store.in_time(relinquish(&store.pool, seen.sight, &kept))).await?;
-    }
-    Ok(standing)
-}
-
 /// What the server says of itself, and whether it is time to ask others.
 async fn look(
     ledgers: &Ledgers,
@@ -204,7 +192,7 @@ async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result
         ledgers.confirm_lease.is_some_and(|it| done.renewed.elapsed() >= it / RENEWALS);
     if is_due_again && lines.is_line_believed() && sight.is_up_to_date() {
         done.renewed = Instant::now();
-        vouch(ledgers, lines, &line, &sight).await?;
+        renew(ledgers, lines, &line, &sight).await?;
     }
     let claim = ledgers.shards.claim_of(lines);
     tell_about_everybody(ledgers, lines, &line, &sight).await?;
@@ -271,30 +259,4 @@ async fn move_mark(ledgers: &Ledgers, lines: &Lines, line: &Arc<Line>, sight: &S
     let replaced = Replaced { from: &sight.mark, to: &next, lease: ledgers.confirm_lease };
     let moved = confirming::confirm(&mut line.ask.clone(), sight, replaced).await;
     drop(lines.heard(line, moved));
-}
-
-/// Vouches for the ledgers that were seen, for a while or without an end.
-async fn vouch(
-    ledgers: &Ledgers,
-    lines: &Lines,
-    line: &Arc<Line>,
-    sight: &Sight,
-) -> Result<bool, Fault> {
-    let vouched = confirming::vouch(&mut line.ask.clone(), sight, ledgers.confirm_lease).await;
-    Ok(lines.heard(line, vouched)?)
-}
-
-/// Vouches once more for ledgers of which only the lease has ended: whatever else ends a confirmation begins
-/// another life. Somebody else may have been vouched for meanwhile, so MySQL has to say that nobody was.
-async fn revives(
-    ledgers: &Ledgers,
-    lines: &Lines,
-    line: &Arc<Line>,
-    seen: Seen<'_>,
-) -> Result<bool, Fault> {
-    lines.doubt();
-    let standing = look_at_lives(ledgers, seen).await?;
-    let is_vouched = !standing.vouched.also_in(&seen.claim.slots).is_empty();
-    let is_same = is_vouched && !standing.is_outdated && !standing.is_replaced(seen.claim);
-    Ok(is_same && vouch(ledgers, lines, line, seen.sight).await?)
 }
