@@ -26,6 +26,7 @@ mod redis_fault;
 mod redis_time;
 pub mod repair;
 pub(crate) mod returning;
+mod reviving;
 pub(crate) mod roster;
 mod sentinel;
 mod session_row;

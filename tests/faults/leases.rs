@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use portcullis_tests::{Database, Directory, Login, Redis, Service};
+use serde_json::json;
 use sqlx::MySqlPool;
 
 use crate::outside::{Outside, hydration};
 use crate::proxy::{Proxy, Wound};
 use crate::stage::stage;
-use crate::talk::{ask, confirming, eventually, info, mark, ready};
+use crate::talk::{agree, ask, confirming, eventually, info, mark, ready};
 
 const LEASE: Duration = Duration::from_secs(5);
 
@@ -130,4 +131,36 @@ async fn a_lease_is_renewed_while_mysql_does_not_answer() {
         renewals >= 6
     });
     assert!(!has_ended);
+}
+
+/// Whoever asks Redis alone knows nothing of what waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_redis_refused_it_is_told_before_it_is_vouched_for_again() {
+    let database = Database::shared().fresh_database("refused");
+    let redis = confirming().start();
+    let auth =
+        Service::on(redis, &database, |settings| settings.stores.confirm_lease = LEASE).await;
+    ready(&auth);
+    let alice = auth.logged_in("alice").await;
+    agree(&auth).await;
+    assert_eq!(ask(&auth, &alice), "OK");
+    let replicas = |number: &str| {
+        let mut set = redis::cmd("CONFIG");
+        set.arg("SET").arg("min-replicas-to-write").arg(number);
+        set.exec(&mut auth.redis.connection()).unwrap();
+    };
+    replicas("1");
+    let left = auth.post_as(&alice.access, "/logout", json!({})).await.must_be(200);
+    assert_eq!(left.json["propagation"], "pending");
+    assert!(!auth.is_good(&alice.access).await, "MySQL answers");
+    eventually("the lease ends", async || ask(&auth, &alice).contains("NOTREADY"));
+    replicas("0");
+    let mut first = String::new();
+    eventually("it is vouched for again", async || {
+        first = ask(&auth, &alice);
+        !first.contains("NOTREADY")
+    });
+    assert_ne!(first, "OK", "the session had ended before");
+    agree(&auth).await;
+    ready(&auth);
 }

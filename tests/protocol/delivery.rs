@@ -158,15 +158,12 @@ impl World {
             Step::Hear { rows, of, connection } => {
                 let heard = std::mem::take(&mut delivery.heard);
                 let run = self.server_at(connection).map_or(0, |server| server.run);
-                match outcome((&heard, run), &of, &rows, delivery.is_worker) {
-                    None => return self.end_task(id),
-                    Some(step) => {
-                        if matches!(step, Step::Mark { .. }) {
-                            self.note_in_redis(instance);
-                        }
-                        step
-                    }
+                let step = outcome((&heard, run), &of, &rows, delivery.is_worker);
+                let Some(step) = step else { return self.end_task(id) };
+                if matches!(step, Step::Mark { .. }) {
+                    self.note_in_redis(instance);
                 }
+                step
             }
             Step::Mark { .. } if !self.may_ask(instance, rules) => return self.end_task(id),
             Step::Mark { told, mut is_all, by, run } => {

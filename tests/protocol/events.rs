@@ -2,6 +2,7 @@
 //! there is an end to what can be explored.
 
 /// How many of each are left.
+#[expect(clippy::struct_excessive_bools, reason = "beside the numbers, what may happen at all")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Left {
     // --- what people do ---

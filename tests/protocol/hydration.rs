@@ -165,6 +165,7 @@ impl World {
     }
 
     /// Does one step and answers what is sent by it.
+    #[expect(clippy::too_many_lines, reason = "a step after the other, as the program has them")]
     fn next_commands(&mut self, it: &mut Hydration, rules: Rules) -> Vec<Command> {
         let last = rules.has(Guard::EndingsReadLast);
         let (step, commands) = match it.step {

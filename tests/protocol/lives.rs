@@ -128,7 +128,7 @@ impl World {
     pub(crate) fn vouch(&mut self, as_seen: Vouched, deed: Deed) -> bool {
         let lives = &mut self.truth.lives;
         let is_other = |it: &&mut Vouched| it.run != as_seen.run && it.here;
-        if deed == Deed::Join && lives.iter_mut().any(|mut it| is_other(&&mut it)) {
+        if deed == Deed::Join && lives.iter_mut().any(|it| is_other(&it)) {
             return false;
         }
         lives.iter_mut().filter(is_other).for_each(|it| it.here = false);

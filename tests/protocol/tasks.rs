@@ -213,11 +213,11 @@ impl World {
 
     pub(crate) fn move_mark(&mut self, instance: usize) {
         // In a cluster every server has a watch of its own; here the one is looked at that the user comes to.
-        let line = if self.is_cluster { Some(self.open_to(1)) } else { self.line_of(instance) };
-        let Some(connection) = line else { return };
+        let open = if self.is_cluster { Some(self.open_to(1)) } else { self.line_of(instance) };
+        let Some(connection) = open else { return };
         let Some(server) = self.server_at(connection) else { return };
-        let (run, life) = (server.run, server.life());
         let Some(seen) = server.data.mark else { return };
+        let (run, life) = (server.run, server.life());
         self.begin_task(instance, Doing::MoveMark { connection, run, life, seen });
     }
 }

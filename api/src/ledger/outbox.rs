@@ -12,6 +12,7 @@
 
 pub(crate) mod delivery;
 pub(crate) mod marking;
+mod owed;
 pub(super) mod position;
 mod reading;
 pub(super) mod refusing_users;
@@ -21,6 +22,7 @@ pub(crate) mod worker;
 pub(crate) mod writing;
 
 pub(crate) use delivery::{Decided, commit};
+pub(super) use owed::tell_owed;
 pub(super) use reading::{doubt_waiting, mark};
 pub(crate) use worker::deliver_due;
 pub use worker::deliver_waiting;

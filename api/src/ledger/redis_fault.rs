@@ -7,7 +7,13 @@ pub(super) fn is_of_the_server(code: &str) -> bool {
     ["LOADING", "READONLY", "MASTERDOWN", "NOAUTH", "CLUSTERDOWN"].contains(&code)
 }
 
-/// The same of any fault, which may also be one of the way to the server. Of several commands that
+/// Whether it takes no changes for now, whoever they are about, though it can be asked: it is no user's
+/// ledger that refuses.
+pub(super) fn takes_no_changes(code: &str) -> bool {
+    ["NOREPLICAS", "MISCONF", "OOM", "BUSY"].contains(&code)
+}
+
+/// Whether a fault concerns the server, which may also be one of the way to the server. Of several commands that
 /// were sent together, or as one transaction, each has its own refusal.
 pub(super) fn breaks_line(cause: &RedisError) -> bool {
     if let Some(refusals) = cause.clone().into_server_errors() {

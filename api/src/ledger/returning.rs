@@ -96,6 +96,9 @@ async fn see_to(
 ) -> sqlx::Result<()> {
     match finding {
         Finding::Returned(sign) => {
+            // Redis may not have heard of it, and is not asked until it has.
+            let told = history::told_to_redis(&ledgers.store.unexamined).await?;
+            ledgers.everybody.raise(told.unwrap_or_default());
             adopt(ledgers, sign);
             Ok(())
         }

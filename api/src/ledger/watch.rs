@@ -4,7 +4,7 @@
 //! It is the only one that connects, so a Redis that comes back meets one newcomer from each
 //! instance and no herd.
 
-mod standing;
+pub(super) mod standing;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ use crate::ledger::line::{Condition, Line, Lines};
 use crate::ledger::lives::Seen;
 use crate::ledger::outbox::doubt_waiting;
 use crate::ledger::outbox::position::position;
+use crate::ledger::reviving::{renew, revives};
 use crate::ledger::sentinel::{Mark, Sight};
 use crate::store::told;
 
@@ -179,7 +180,7 @@ async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result
         ledgers.confirm_lease.is_some_and(|it| done.renewed.elapsed() >= it / RENEWALS);
     if is_due_again && lines.is_line_believed() && sight.is_up_to_date() {
         done.renewed = Instant::now();
-        vouch(ledgers, lines, &line, &sight).await?;
+        renew(ledgers, lines, &line, &sight).await?;
     }
     let claim = ledgers.shards.claim_of(lines);
     tell_about_everybody(ledgers, lines, &line, &sight).await?;
@@ -254,30 +255,4 @@ async fn move_mark(ledgers: &Ledgers, lines: &Lines, line: &Arc<Line>, seen: See
     let replaced = Replaced { from: &sight.mark, to: &next, lease: ledgers.confirm_lease };
     let moved = confirming::confirm(&mut line.ask.clone(), sight, replaced).await;
     drop(lines.heard(line, moved));
-}
-
-/// Vouches for the ledgers that were seen, for a while or without an end.
-async fn vouch(
-    ledgers: &Ledgers,
-    lines: &Lines,
-    line: &Arc<Line>,
-    sight: &Sight,
-) -> Result<bool, Fault> {
-    let vouched = confirming::vouch(&mut line.ask.clone(), sight, ledgers.confirm_lease).await;
-    Ok(lines.heard(line, vouched)?)
-}
-
-/// Vouches once more for ledgers of which only the lease has ended: whatever else ends a confirmation begins
-/// another life. Somebody else may have been vouched for meanwhile, so MySQL has to say that nobody was.
-async fn revives(
-    ledgers: &Ledgers,
-    lines: &Lines,
-    line: &Arc<Line>,
-    seen: Seen<'_>,
-) -> Result<bool, Fault> {
-    lines.doubt();
-    let standing = look_at_lives(ledgers, seen).await?;
-    let is_vouched = !standing.vouched.also_in(&seen.claim.slots).is_empty();
-    let is_same = is_vouched && !standing.is_outdated && !standing.is_replaced(seen.claim);
-    Ok(is_same && vouch(ledgers, lines, line, seen.sight).await?)
 }

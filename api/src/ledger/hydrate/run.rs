@@ -146,8 +146,7 @@ impl Work<'_> {
             // With slots came ledgers that may be older than the mark, so they are swept as well.
             None => self.fill_all(since.is_none(), now).await?,
         };
-        // Before the last looks: what another server was told after this does not count (`lives.rs`),
-        // and what it was told before is seen now.
+        // First: what another server is told after this does not count, and what it was told is seen now.
         self.vouch(seen, Deed::Replace).await?;
         if let (Some(since), Some(_)) = (&mut since, &changed) {
             let mut users = BTreeSet::new();

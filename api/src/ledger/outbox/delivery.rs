@@ -153,7 +153,7 @@ async fn tell(
         let needs_a_fence = fence.is_none() && reading::holds_a_beginning(&rows);
         if !needs_a_fence {
             let fates = reading::tell(ledgers, db, &rows, fence.as_ref()).await?;
-            if fates.iter().any(|fate| matches!(fate, Fate::Refused { .. })) {
+            if fates.iter().any(|fate| matches!(fate, Fate::Refused(_))) {
                 return Err(Undelivered::Refused);
             }
             let told = reading::told(ledgers, &rows, fates);

@@ -11,6 +11,7 @@ use sqlx::mysql::MySqlRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, MySql, MySqlConnection, QueryBuilder, Row as _};
 
+use super::refusing_users::Refusal;
 use super::unmarked::ToldRow;
 use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
@@ -18,9 +19,13 @@ use crate::base::session_id::SessionId;
 use crate::ledger::change::Change;
 use crate::ledger::fence::Fence;
 use crate::ledger::ledgers::Ledgers;
+use crate::ledger::redis_fault::takes_no_changes;
 use crate::ledger::telling::Told;
 use crate::store::history::Note;
 use crate::store::standing::standing;
+
+/// What the refusals of a whole server are about.
+pub(super) const REFUSAL: &str = "a server that takes no changes";
 
 /// A row of the outbox that waits.
 pub(super) struct Row {
@@ -38,8 +43,8 @@ pub(super) enum Fate {
     Told(Option<Arc<str>>),
     /// It has to be read again behind a new fence.
     Stale,
-    /// Redis does not take it, or not yet. Whether that is an ending, which is worse.
-    Refused { is_ending: bool },
+    /// Redis does not take it, or not yet.
+    Refused(Refusal),
 }
 
 /// Why a change has not arrived.
@@ -173,11 +178,11 @@ pub(super) async fn tell(
     let told = ledgers.tell(&changes, fence).await?;
     let unread = |row: &Row| match &row.changes {
         Some(_) => Fate::Told(None),
-        None => Fate::Refused { is_ending: true },
+        None => Fate::Refused(Refusal { is_ending: true, is_own: true }),
     };
     let mut fates: Vec<Fate> = rows.iter().map(unread).collect();
     for ((place, (user_id, change)), told) in places.into_iter().zip(changes).zip(told) {
-        let fate = fate(user_id, change, told);
+        let fate = fate(ledgers, user_id, change, told);
         if weight(&fate) >= weight(&fates[place]) {
             fates[place] = fate;
         }
@@ -185,10 +190,22 @@ pub(super) async fn tell(
     Ok(fates)
 }
 
-fn fate(user_id: u64, change: &Change, told: Told) -> Fate {
+fn fate(ledgers: &Ledgers, user_id: u64, change: &Change, told: Told) -> Fate {
     match told {
         Told::Heard(by) => Fate::Told(Some(by)),
         Told::Stale => Fate::Stale,
+        Told::Refused(refusal) if takes_no_changes(refusal.code()) => {
+            // Of everybody for whom something waits the same could be said.
+            if ledgers.background.said.is_news(REFUSAL, &refusal.to_string()) {
+                tracing::warn!(
+                    target: log::OUTBOX_READING,
+                    user_id,
+                    %refusal,
+                    "Redis takes no changes, revocations too; they are sent again until it does"
+                );
+            }
+            Fate::Refused(Refusal { is_ending: change.is_ending(), is_own: false })
+        }
         Told::Refused(refusal) => {
             tracing::warn!(
                 target: log::OUTBOX_READING,
@@ -197,7 +214,8 @@ fn fate(user_id: u64, change: &Change, told: Told) -> Fate {
                 "Redis refused a change; it will be sent again"
             );
             // About a key that holds something else Redis never says OK.
-            Fate::Refused { is_ending: change.is_ending() && refusal.code() != "WRONGTYPE" }
+            let is_ending = change.is_ending() && refusal.code() != "WRONGTYPE";
+            Fate::Refused(Refusal { is_ending, is_own: true })
         }
     }
 }
@@ -206,7 +224,7 @@ fn fate(user_id: u64, change: &Change, told: Told) -> Fate {
 pub(super) fn told(ledgers: &Ledgers, rows: &[Row], fates: Vec<Fate>) -> Vec<ToldRow> {
     let told = rows.iter().zip(fates).filter_map(|(row, fate)| match fate {
         Fate::Told(by) => Some(ToldRow { id: row.id, slot: ledgers.slot(row.user_id), by }),
-        Fate::Stale | Fate::Refused { .. } => None,
+        Fate::Stale | Fate::Refused(_) => None,
     });
     told.collect()
 }
@@ -216,7 +234,7 @@ fn weight(fate: &Fate) -> u8 {
     match fate {
         Fate::Told(_) => 0,
         Fate::Stale => 1,
-        Fate::Refused { is_ending } => 2 + u8::from(*is_ending),
+        Fate::Refused(refusal) => 2 + u8::from(refusal.is_ending),
     }
 }
 

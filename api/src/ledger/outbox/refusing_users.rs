@@ -1,5 +1,5 @@
 //! Users whose ledgers refuse: they are set aside for a while that grows, so that they hold up nobody
-//! else.
+//! else. Where the whole server takes no changes, nobody's rests: it would wait on when it takes them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -39,9 +39,17 @@ impl Aside {
         self.resting().get(&user_id).is_some_and(|aside| now < aside.until && row <= aside.newest)
     }
 
-    pub(super) fn set_aside(&self, user_id: u64, Refused { newest, lacks_since }: Refused) {
+    /// Whether an ending waits that Redis does not take.
+    pub(in crate::ledger) fn lacks_any(&self) -> bool {
+        self.lacks_since().is_some()
+    }
+
+    pub(super) fn set_aside(&self, user_id: u64, refused: Refused) {
+        let Refused { newest, lacks_since, is_own } = refused;
         let mut resting = self.resting();
-        let length = resting.get(&user_id).map_or(FIRST_REST, |it| it.length * 2).min(LONGEST_REST);
+        let before = resting.get(&user_id).map_or(Duration::ZERO, |it| it.length);
+        let length =
+            if is_own { (before * 2).clamp(FIRST_REST, LONGEST_REST) } else { Duration::ZERO };
         let until = Instant::now() + length;
         resting.insert(user_id, Rest { until, length, newest, lacks_since });
     }
@@ -60,17 +68,30 @@ impl Aside {
     }
 }
 
+/// What Redis refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// Whether it is an ending, which is worse.
+    pub(super) is_ending: bool,
+    /// Whether it is the user's own ledger that refuses, and not the whole server.
+    pub(super) is_own: bool,
+}
+
 /// What one attempt at a user's rows came to, if Redis refused any.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Refused {
     newest: u64,
     /// When the oldest ending among them was written.
     lacks_since: Option<Timestamp>,
+    /// Whether it is this user's own ledger that refuses.
+    is_own: bool,
 }
 
 impl Refused {
-    pub(super) fn add(&mut self, row: u64, written_at: Timestamp, is_ending: bool) {
+    pub(super) fn add(&mut self, row: u64, written_at: Timestamp, refusal: Refusal) {
+        let Refusal { is_ending, is_own } = refusal;
         self.newest = self.newest.max(row);
+        self.is_own |= is_own;
         let since = is_ending.then_some(written_at);
         self.lacks_since = self.lacks_since.into_iter().chain(since).min();
     }
@@ -80,10 +101,26 @@ impl Refused {
 mod tests {
     use super::*;
 
+    const OWN: Refusal = Refusal { is_ending: false, is_own: true };
+
+    #[test]
+    fn what_the_whole_server_refuses_does_not_rest_and_is_lacked_all_the_same() {
+        let (aside, mut refused) = (Aside::default(), Refused::default());
+        refused.add(7, Timestamp(3), Refusal { is_ending: true, is_own: false });
+        for _ in 0..5 {
+            aside.set_aside(1, refused);
+            assert!(!aside.rests(7, 1));
+        }
+        assert_eq!(aside.lacks_since(), Some(Timestamp(3)));
+        refused.add(7, Timestamp(3), OWN);
+        aside.set_aside(1, refused);
+        assert!(aside.rests(7, 1), "now it is the ledger");
+    }
+
     #[test]
     fn f_08_what_is_written_later_does_not_rest_with_what_was_refused() {
         let (aside, mut refused) = (Aside::default(), Refused::default());
-        refused.add(7, Timestamp(0), false);
+        refused.add(7, Timestamp(0), OWN);
         aside.set_aside(1, refused);
         assert!(aside.rests(6, 1) && aside.rests(7, 1));
         assert!(!aside.rests(8, 1), "an ending, say");
@@ -96,7 +133,7 @@ mod tests {
         for (id, created_at, is_ending) in
             [(5, 1, false), (6, 20, true), (7, 10, true), (8, 30, false)]
         {
-            refused.add(id, Timestamp(created_at), is_ending);
+            refused.add(id, Timestamp(created_at), Refusal { is_ending, ..OWN });
         }
         aside.set_aside(1, refused);
         assert_eq!(aside.lacks_since(), Some(Timestamp(10)));

@@ -1,7 +1,7 @@
 //! Delivers what could not be delivered at once, for however many users, again and again.
 //!
 //! One round goes through all that waits, a page of rows at a time, so that whoever is stuck stops
-//! nobody else: a row that somebody else is delivering is passed over, and a user whose ledger
+//! nobody else: a row that somebody else is delivering is passed over, and a user whose own ledger
 //! refuses is set aside for a while that grows. Everybody for whom something waits is doubted.
 
 use std::collections::{HashMap, HashSet};
@@ -69,6 +69,9 @@ async fn deliver_all(ledgers: &Ledgers, spares: bool) -> sqlx::Result<usize> {
         behind += deliver(ledgers, some).await;
     }
     ledgers.aside.keep_aside(&seen);
+    if behind == 0 {
+        ledgers.background.said.is_over(reading::REFUSAL);
+    }
     Ok(behind)
 }
 
@@ -145,9 +148,9 @@ async fn try_deliver(
         match *fate {
             Fate::Told(_) => {}
             Fate::Stale => drop(behind.insert(row.user_id)),
-            Fate::Refused { is_ending } => {
+            Fate::Refused(refusal) => {
                 behind.insert(row.user_id);
-                refused.entry(row.user_id).or_default().add(row.id, row.created_at, is_ending);
+                refused.entry(row.user_id).or_default().add(row.id, row.created_at, refusal);
             }
         }
     }

@@ -25,7 +25,10 @@ pub(super) async fn standing(
     }
 }
 
-pub(super) async fn look_at_lives(ledgers: &Ledgers, seen: Seen<'_>) -> sqlx::Result<Standing> {
+pub(in crate::ledger) async fn look_at_lives(
+    ledgers: &Ledgers,
+    seen: Seen<'_>,
+) -> sqlx::Result<Standing> {
     let store = &ledgers.store;
     let standing = store.in_time(ledgers.lives.look(&store.pool, seen)).await?;
     if standing.is_outdated && seen.sight.is_up_to_date() {
