@@ -451,7 +451,7 @@ export interface components {
          * @description What can be said of a part in public. Whoever watches the service may compare with these words.
          * @enum {string}
          */
-        Message: "connected" | "unreachable" | "not migrated" | "module missing" | "not confirmed";
+        Message: "connected" | "unreachable" | "not migrated" | "gone back" | "module missing" | "not confirmed";
         /** @description What this service offers (RFC 8414 §2). */
         Metadata: {
             /** @description None: there is no token endpoint. */
