@@ -171,7 +171,7 @@ fn of_the_background() -> Vec<String> {
         ("from revocation_outbox where id > ? order by id", &["880", "1000"]),
         (r#"delivered_at as "at!: Timestamp", change"#, &[NOW, NOW, "880", "890", "1000"]),
         ("outbox force index (primary) where id > ? order by", &["880", "1000"]),
-        ("user_id > ? order by user_id limit 1 offset", &["880", "10"]),
+        (r#"select min(user_id) as "next: u64""#, &["880"]),
         ("user_id <= ? and is_active and last_activity >", &["880", "890", NOW]),
         (r#"select max(id) as "last: u64""#, &["880", "500"]),
         ("from everybody where id = 1 for update", &[]),

@@ -76,7 +76,7 @@ impl History {
         push(&mut known.notes, note, MOST);
     }
 
-    /// A session has a token of this generation: one was exchanged for it, or somebody has brought it.
+    /// A session has a token of this generation now, for which another was exchanged.
     pub(crate) fn note_refresh(&self, reference: [u8; 16], generation: u32) {
         let refresh = Refresh { reference, generation };
         let mut known = self.known();

@@ -36,7 +36,7 @@ impl Database {
     pub fn start_repeated() -> Self {
         let database = replicating(1);
         database.execute(
-            "create user repeater@'127.0.0.1' identified by 'repeat';
+            "create user repeater@'127.0.0.1';
              grant replication slave on *.* to repeater@'127.0.0.1'",
         );
         database
@@ -51,13 +51,12 @@ impl Database {
         replica.execute(&match self.kind() {
             DatabaseKind::MariaDb => format!(
                 "change master to master_host = '127.0.0.1', master_port = {port},
-                     master_user = 'repeater', master_password = 'repeat', master_use_gtid = slave_pos;
+                     master_user = 'repeater', master_use_gtid = slave_pos;
                  start slave"
             ),
             DatabaseKind::MySql => format!(
                 "change replication source to source_host = '127.0.0.1', source_port = {port},
-                     source_user = 'repeater', source_password = 'repeat', source_auto_position = 1,
-                     get_source_public_key = 1;
+                     source_user = 'repeater', source_auto_position = 1;
                  start replica"
             ),
         });

@@ -177,23 +177,6 @@ pub(super) async fn find(
     let Some(place) = app.refresh_keys.place(token) else { return Ok(None) };
     let (reference, generation) = (place.reference.as_slice(), place.generation);
     let later = found!(db, now, "t.reference = ? and t.generation > ?", reference, generation);
-    if later.is_none() {
-        let asked = standing!(query_scalar!(
-            r#"select exists (select 1 from refresh_tokens t join user_sessions s on s.id = t.session_id
-                               where t.reference = ? and t.generation < ? and "#
-                + STANDING
-                + r#") as "is_ahead!: bool""#,
-            reference,
-            generation,
-            now,
-        ));
-        if asked.fetch_one(db).await? {
-            // Nobody but we could have made it, so MySQL has lost that.
-            app.store.history.note_refresh(place.reference, generation);
-            app.store.history.doubt();
-            app.store.history.look_soon();
-        }
-    }
     Ok(later.map(|found| found.after(place)))
 }
 
