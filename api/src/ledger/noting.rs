@@ -85,7 +85,10 @@ async fn write_and_read(ledgers: &Ledgers) {
     let answer = ledgers.ask_beside::<(Vec<String>,)>(&key, &question).await;
     let Ok((texts,)) = answer else { return };
     // The oldest first.
-    ledgers.store.history.learn(texts.iter().rev().filter_map(|text| parse(text)));
+    let notes: Vec<(u64, Note)> = texts.iter().rev().filter_map(|text| parse(text)).collect();
+    let there: Vec<Note> = notes.iter().map(|(_, note)| *note).collect();
+    ledgers.store.history.learn(notes);
+    ledgers.store.history.write_again(&there);
 }
 
 /// The list of notes.

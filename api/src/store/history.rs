@@ -14,6 +14,7 @@ mod compared;
 mod known;
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ struct Parts {
     known: Mutex<Known>,
     /// Wakes whoever looks after it.
     wanted: Notify,
+    /// Whether somebody looks whenever that is wanted.
+    is_looked_after: AtomicBool,
     /// How often somebody has begun to read what others have noted, and how often that is over.
     readings: watch::Sender<Readings>,
 }
@@ -110,6 +113,22 @@ impl History {
         }
     }
 
+    /// What of it is not in Redis any more, which has these, is to be written down again: it was restored, say.
+    pub(crate) fn write_again(&self, there: &[Note]) {
+        let mut known = self.known();
+        let oldest = there.iter().map(|note| note.at).min().filter(|_| there.len() >= MOST);
+        let missing =
+            known.notes.iter().copied().filter(|note| {
+                oldest.is_none_or(|oldest| note.at > oldest) && !there.contains(note)
+            });
+        let missing: Vec<Note> = missing.collect();
+        for note in missing {
+            if !known.unwritten.contains(&note) {
+                push(&mut known.unwritten, note, MOST);
+            }
+        }
+    }
+
     /// What is to be written down in Redis, and the return since which it was committed.
     pub(crate) fn take_unwritten(&self) -> (u64, Vec<Note>) {
         let mut known = self.known();
@@ -167,6 +186,7 @@ impl History {
 
     /// Waits until somebody wants it to be looked at.
     pub(crate) async fn wanted(&self) {
+        self.0.is_looked_after.store(true, Ordering::Relaxed);
         self.0.wanted.notified().await;
     }
 
@@ -185,7 +205,7 @@ impl History {
     async fn is_read(&self, patience: Duration) {
         let mut readings = self.0.readings.subscribe();
         let Readings { begun, .. } = *readings.borrow();
-        if begun > 0 {
+        if self.0.is_looked_after.load(Ordering::Relaxed) {
             self.look_soon();
             let is_read = readings.wait_for(|it| it.done > begun);
             drop(tokio::time::timeout(patience, is_read).await);

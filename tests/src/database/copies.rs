@@ -5,7 +5,7 @@ use std::fs;
 
 use super::kind::copy;
 use super::{Database, DatabaseKind};
-use crate::wait::wait_until;
+use crate::wait::{free_port, wait_until};
 use crate::workspace::Directory;
 
 /// What a server must be started with that is repeated, or repeats.
@@ -56,7 +56,7 @@ impl Database {
             ),
             DatabaseKind::MySql => format!(
                 "change replication source to source_host = '127.0.0.1', source_port = {port},
-                     source_user = 'repeater', source_auto_position = 1;
+                     source_user = 'repeater', source_ssl = 0, source_auto_position = 1;
                  start replica"
             ),
         });
@@ -88,5 +88,8 @@ fn replicating(id: u8) -> Database {
     if DatabaseKind::chosen() == DatabaseKind::MySql {
         arguments.extend(NAMING);
     }
-    Database::start_with(&arguments)
+    let database = Database::prepared(DatabaseKind::chosen(), free_port(), &arguments);
+    // Every MySQL here begins with the same data, and by this name it would take the other for itself.
+    drop(fs::remove_file(database.data().join("auto.cnf")));
+    database.launched()
 }
