@@ -23,7 +23,6 @@ mod model;
 mod outside;
 mod proxy;
 mod races;
-mod refused;
 mod restarts;
 mod sent_away;
 mod sentinels;

@@ -74,8 +74,6 @@ pub enum Error {
     Busy,
     /// The answer would come too late.
     Late,
-    /// What was asked for is decided and written down, but Redis has not confirmed it.
-    Unconfirmed,
     /// The database did not do what it was asked.
     Database(sqlx::Error),
     /// A fault of our own.

@@ -41,8 +41,6 @@ const CHALLENGE_SCOPE: HeaderValue =
 const EMPTY_BEARER: &str = "Send a token after Authorization: Bearer.";
 const SESSION_OVER: &str = "The session is over. Log in again.";
 const WRONG_PASSWORD: &str = "The current password is wrong.";
-const UNCONFIRMED: &str =
-    "The token is revoked, but others may not know it yet. Repeat the request.";
 const DEAD_LINK: &str = "The link is unknown, already used or expired. Ask for a new one.";
 const NO_CSRF_TOKEN: &str = "X-CSRF-Token is missing, or is not the token of this session. Send the \
     value of the cookie __Host-csrf, or csrf_token of GET /me.";
@@ -107,7 +105,6 @@ impl Error {
             Self::Busy | Self::Late | Self::Database(_) => {
                 (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable; try again.")
             }
-            Self::Unconfirmed => (S::SERVICE_UNAVAILABLE, "unavailable", UNCONFIRMED),
             Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong."),
         }
     }
@@ -169,7 +166,6 @@ impl Error {
             Self::Internal(cause) => Some(Cause(cause.as_ref().into())),
             Self::Busy => Some(Cause("all workers are busy and the queue is full".into())),
             Self::Late => Some(Cause("deadline passed".into())),
-            Self::Unconfirmed => Some(Cause("Redis has not confirmed it".into())),
             _ => None,
         }
     }

@@ -77,12 +77,6 @@ impl Bearer {
         Ok(caller)
     }
 
-    /// Whose a token is that may have been ended, if it would be good otherwise.
-    pub(crate) async fn whose(&self, token: &str) -> Option<u64> {
-        let read = self.signed.read(token, self.clock.now()).await.ok()?;
-        Some(Caller::new(read.claims.claims.clone(), read.claims.digest).user_id)
-    }
-
     /// What the user may do now. A token that says more was made before it was taken away, so
     /// the power of an administrator is never believed from a token.
     pub(crate) async fn role(&self, user_id: u64) -> Result<Role> {

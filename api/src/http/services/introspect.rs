@@ -2,7 +2,7 @@
 //! secret (`INTROSPECTION_CLIENTS`).
 //!
 //! A token that is not live, whatever the reason, is `{"active":false}` and nothing more; revoking
-//! what is unknown succeeds, and what Redis has not confirmed is asked for again. Who may ask, and how, is said in `http/service.rs`.
+//! what is unknown succeeds. Who may ask, and how, is said in `http/service.rs`.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,7 +18,6 @@ use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
 use crate::http::service::{Question, TokenForm};
-use crate::ledger::change::Propagation;
 use crate::sessions::caller::Caller;
 use crate::sessions::deed::Deed;
 use crate::sessions::ending::Reason;
@@ -178,13 +177,7 @@ async fn about_refresh_token(app: &App, token: &RefreshToken) -> Result<Option<I
     summary = "Revokes a token (RFC 7009)",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     security(("client" = [])),
-    description = "503 with `Retry-After` also says that the token is revoked here and Redis has not \
-                   confirmed it, so that others may not know it yet. The service goes on telling Redis by \
-                   itself. Repeat the request: it is answered 200 once Redis has confirmed it.",
-    responses((
-        status = 200,
-        description = "Redis has confirmed that the token is dead, or it was never known; the body is empty",
-    )),
+    responses((status = 200, description = "The token is dead, or was never known; the body is empty")),
     extensions(("x-problems" = json!("invalid_client throttled")))
 )]
 pub async fn revoke(
@@ -194,29 +187,17 @@ pub async fn revoke(
 ) -> Result<StatusCode> {
     let by = json!({ "by": question.service });
     if let Some(token) = RefreshToken::parse(&question.token) {
-        let family = Family::of(&app.store, &app.refresh_keys, &token).await?;
-        let Some(family) = family else { return Ok(StatusCode::OK) };
-        return answer(family.end(&app.ledgers, &client, by).await?);
+        if let Some(family) = Family::of(&app.store, &app.refresh_keys, &token).await? {
+            family.end(&app.ledgers, &client, by).await?;
+        }
+        return Ok(StatusCode::OK);
     }
-    answer(match app.bearer.authenticate(&question.token).await {
+    match app.bearer.authenticate(&question.token).await {
         Ok(caller) => app.store.repeat(|| revoke_access_token(&app, &client, &caller, &by)).await,
-        Err(Error::DeadToken) => match app.bearer.whose(&question.token).await {
-            Some(user_id) => app.store.repeat(|| repeated(&app, &client, user_id)).await,
-            None => return Ok(StatusCode::OK),
-        },
+        Err(Error::DeadToken) => Ok(()),
         Err(outage) => Err(outage),
-    }?)
-}
-
-/// Who revokes a token wants to rely on it, so 200 says that Redis knows (RFC 7009 §2.2.1).
-fn answer(propagation: Propagation) -> Result<StatusCode> {
-    if propagation.is_confirmed() { Ok(StatusCode::OK) } else { Err(Error::Unconfirmed) }
-}
-
-/// The token is dead already, but what ended it may still wait.
-async fn repeated(app: &App, client: &Client, user_id: u64) -> Result<Propagation> {
-    let deed = Deed::begin(&app.ledgers, client, user_id).await?;
-    Ok(deed.found_done().await?)
+    }?;
+    Ok(StatusCode::OK)
 }
 
 async fn revoke_access_token(
@@ -224,11 +205,12 @@ async fn revoke_access_token(
     client: &Client,
     caller: &Caller,
     by: &Value,
-) -> Result<Propagation> {
+) -> Result<()> {
     let mut deed = Deed::begin(&app.ledgers, client, caller.user_id).await?;
     deed.revoke_token(caller, Reason::Revoked).await?;
     let event = Event::of(What::TokenRevoked, caller.user_id)
         .in_session(caller.session.as_str())
         .with(by.clone());
-    Ok(deed.commit(event).await?)
+    deed.commit(event).await?;
+    Ok(())
 }
