@@ -103,7 +103,9 @@ fn pool(stores: &Stores, history: Option<History>) -> anyhow::Result<MySqlPool> 
                     Ok(_) | Err(_) => {}
                 }
                 match history {
-                    Some(history) => history.must_be_whole(connection, redis_deadline).await,
+                    Some(history) => {
+                        time(deadline, history.must_be_whole(connection, redis_deadline)).await
+                    }
                     None => Ok(()),
                 }
             })
