@@ -142,6 +142,6 @@ impl App {
     /// Ends the background work and waits for it.
     pub async fn shut_down(&self) {
         self.background.shut_down().await;
-        self.store.pool.close().await;
+        self.store.close().await;
     }
 }

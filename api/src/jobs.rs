@@ -37,7 +37,6 @@ const SHARE_OF_TIME: u32 = 100;
 /// well never starts with answers from MySQL, nor with a MySQL that has gone back.
 pub async fn start(app: &App) {
     app.background.spawn(roster::run(app.ledgers.clone()));
-    app.background.spawn(returning::run(app.ledgers.clone(), app.settings.session_lifetime()));
     app.background.spawn(deliver(app.clone()));
     app.background.spawn(write_activity_down(app.clone()));
     app.background.spawn(send_mails(app.clone()));
@@ -50,6 +49,7 @@ pub async fn start(app: &App) {
     drop(tokio::time::timeout(limit, app.ledgers.looked_at()).await);
     let looked = Box::pin(returning::look_at_both(&app.ledgers));
     drop(tokio::time::timeout(limit, looked).await);
+    app.background.spawn(returning::run(app.ledgers.clone(), app.settings.session_lifetime()));
 }
 
 /// Delivers what waits for ledgers.

@@ -12,6 +12,7 @@ pub(crate) mod held_rows;
 pub(crate) mod history;
 pub(crate) mod lock;
 pub mod migrate;
+pub(crate) mod places;
 pub(crate) mod standing;
 pub mod told;
 pub(crate) mod transaction;

@@ -103,10 +103,7 @@ pub(crate) async fn handle(State(app): State<App>, mut request: Request, next: N
 /// How long an answer may take. While MySQL is not to be asked nothing comes of waiting for it.
 fn deadline(app: &App) -> Duration {
     let stores = &app.settings.stores;
-    if app.store.history.is_doubted() {
-        return stores.redis_deadline.min(stores.answer_deadline());
-    }
-    stores.answer_deadline()
+    if app.store.history.is_doubted() { stores.redis_deadline } else { stores.answer_deadline() }
 }
 
 /// A request is for one host, and names it (RFC 9110 §7.2, RFC 9112 §3.2); before HTTP/1.1 it need not.

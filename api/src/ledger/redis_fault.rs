@@ -13,8 +13,8 @@ pub(super) fn takes_no_changes(code: &str) -> bool {
     ["NOREPLICAS", "MISCONF", "OOM", "BUSY"].contains(&code)
 }
 
-/// Whether a fault concerns the server, which may also be one of the way to the server. Of several commands that
-/// were sent together, or as one transaction, each has its own refusal.
+/// Whether a fault concerns the server, or the way to it. Of several commands that were sent together, or as
+/// one transaction, each has its own refusal.
 pub(super) fn breaks_line(cause: &RedisError) -> bool {
     if let Some(refusals) = cause.clone().into_server_errors() {
         return refusals.iter().any(|(_, refusal)| is_of_the_server(refusal.code()));

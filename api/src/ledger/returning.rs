@@ -26,7 +26,7 @@ const EVERY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// What the failures here are about.
 const ABOUT: &str = "what MySQL has lost";
-/// What of everything is done by one instance at a time.
+/// What one instance does at a time.
 const WORK: &str = "return";
 
 /// Looks after it until the service stops. Sessions last so long at most.
@@ -113,6 +113,7 @@ async fn see_to(
             held.release().await;
             if let Some(sign) = sign.transpose()?.flatten() {
                 adopt(ledgers, sign);
+                tell_redis(ledgers).await;
             }
             Ok(())
         }
@@ -145,12 +146,16 @@ async fn end_everything(
         target: log::WATCH,
         commits,
         "MySQL had lost commits, so everybody was logged out; passwords, roles and accounts are as they \
-         were before what was lost: see *MySQL has gone back* in troubleshooting.md"
+         were before what was lost: see *MySQL that has gone back* in when-things-fail.md"
     );
+    Ok(Some(sign))
+}
+
+/// Once MySQL may be asked again, which has to say who counts. Until Redis has heard, nobody asks it.
+async fn tell_redis(ledgers: &Ledgers) {
     if let Err(cause) = ledgers.tell_about_everybody().await {
         tracing::warn!(target: log::WATCH, %cause, "Redis has not heard of it; telling it will be retried");
     }
-    Ok(Some(sign))
 }
 
 /// Goes on from what MySQL has now. Whatever is known of rows is about others.

@@ -43,7 +43,8 @@ pub struct Stores {
     /// MySQL database; make it first: `create database portcullis character set utf8mb4`.
     #[arg(long, env, default_value = "portcullis")]
     pub db_name: String,
-    /// Maximum number of MySQL connections (3 to 1000); background work may use two of them.
+    /// Maximum number of MySQL connections (3 to 1000); background work may use two of them, and
+    /// four more look after a MySQL that has gone back.
     #[arg(long, env, default_value_t = 20, value_parser = clap::value_parser!(u32).range(3..=1000))]
     pub db_pool_size: u32,
     /// How long to wait for MySQL before answering 503 (50ms to 30s).

@@ -67,6 +67,12 @@ impl Store {
         })
     }
 
+    /// Ends all connections.
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+        self.unexamined.close().await;
+    }
+
     /// Waits for MySQL as long as it may take and no longer.
     pub(crate) async fn in_time<T>(
         &self,

@@ -3,7 +3,7 @@
 //! A database that is restored from a backup, or a replica that is promoted before it has heard everything,
 //! lacks the last commits and says nothing about it. Logouts are undone there, and whoever decides by it
 //! lets the dead back in. So every instance keeps **notes** of rows of the outbox that were committed, its
-//! own and those that others have left in Redis (`ledger/returning.rs`), and each connection to MySQL is
+//! own and those that others have left in Redis (`ledger/noting.rs`), and each connection to MySQL is
 //! asked for them before it is used. What is lost is the end of the history, so the newest notes are enough.
 //!
 //! While one is lacking no connection is handed out, and whatever needs MySQL is refused. That is over once
@@ -169,7 +169,7 @@ impl History {
     }
 
     /// Has somebody look at once.
-    pub(crate) fn look_soon(&self) {
+    fn look_soon(&self) {
         self.0.wanted.notify_one();
     }
 

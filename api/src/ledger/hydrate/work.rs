@@ -14,6 +14,7 @@ use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::line::Lines;
+pub(super) use crate::store::places::places;
 use crate::store::told::told;
 
 /// What a step may take at most: thousands of commands, not one.
@@ -190,11 +191,6 @@ impl Work<'_> {
         }
         Ok((replies, refused))
     }
-}
-
-/// Places for so many parameters.
-pub(super) fn places(count: usize) -> String {
-    vec!["?"; count].join(", ")
 }
 
 /// Which slot is elsewhere.

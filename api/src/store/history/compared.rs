@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, Executor, MySql, MySqlConnection, MySqlPool};
 
 use super::known::{Note, Refresh};
 use crate::base::clock::Timestamp;
+use crate::store::places::places;
 
 /// The instant up to which everything has ended, as Redis is told it, if there is one.
 pub(crate) async fn told_to_redis<'d>(
@@ -25,12 +26,12 @@ pub(super) async fn lacking(
     if notes.is_empty() {
         return Ok(0);
     }
-    let ids: Vec<String> = notes.iter().map(|note| note.id.to_string()).collect();
+    let places = places(notes.len());
     let select = AssertSqlSafe(format!(
-        "select id, user_id, created_at from revocation_outbox where id in ({})",
-        ids.join(", ")
+        "select id, user_id, created_at from revocation_outbox where id in ({places})"
     ));
-    let found: Vec<Note> = sqlx::query_as(select).fetch_all(db).await?;
+    let asked = notes.iter().fold(sqlx::query_as(select), |asked, note| asked.bind(note.id));
+    let found: Vec<Note> = asked.fetch_all(db).await?;
     Ok(notes.iter().filter(|note| !found.contains(note)).count())
 }
 
@@ -42,7 +43,7 @@ pub(super) async fn undone(
     if refreshes.is_empty() {
         return Ok(0);
     }
-    let places = vec!["?"; refreshes.len()].join(", ");
+    let places = places(refreshes.len());
     let select = AssertSqlSafe(format!(
         "select reference, generation from refresh_tokens where reference in ({places})"
     ));

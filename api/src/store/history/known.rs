@@ -20,8 +20,8 @@ impl Note {
     pub(super) const OF_A_RETURN: Self = Self { id: 0, user_id: 0, at: Timestamp::MAX };
 }
 
-/// That a session was refreshed, or a token shows that it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// That a session was refreshed.
+#[derive(Clone)]
 pub(super) struct Refresh {
     pub(super) reference: [u8; 16],
     pub(super) generation: u32,
