@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use portcullis_tests::{
     Cluster, Database, Directory, PASSWORD, Redis, Sentinels, Service, certificate, free_port,
-    wait_until,
+    tls_arguments, tls_lines, wait_until,
 };
 use serde_json::json;
 
@@ -32,32 +32,15 @@ async fn a_redis_with_two_s_is_spoken_to_in_tls_and_in_nothing_else() {
     assert_eq!(first_byte.join().unwrap(), HANDSHAKE);
 }
 
-/// What a server needs that speaks TLS: a certificate of the loopback address and its key.
-fn certified(certificate: &str, key: &str) -> [String; 8] {
-    [
-        "--tls-cert-file",
-        certificate,
-        "--tls-key-file",
-        key,
-        "--tls-ca-cert-file",
-        certificate,
-        "--tls-auth-clients",
-        "no",
-    ]
-    .map(str::to_owned)
-}
-
 /// Both the sentinels and the primary: nothing goes over the wire in the clear.
 #[tokio::test(flavor = "multi_thread")]
 async fn sentinels_and_their_primary_are_trusted_by_the_authority_that_is_given() {
     let (directory, port) = (Directory::new(), free_port());
     let [certificate, key] = certificate(&directory).map(|path| path.display().to_string());
     let tls = port.to_string();
-    let own = certified(&certificate, &key);
-    let own = own.each_ref().map(String::as_str);
+    let own = tls_arguments(&certificate, &key);
     let redis = Redis::options().arguments(&["--tls-port", &tls]).arguments(&own).start();
-    let lines: Vec<String> =
-        own.chunks(2).map(|pair| pair[0][2..].to_owned() + " " + pair[1]).collect();
+    let lines = tls_lines(&certificate, &key);
     let mut lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     lines.extend(["tls-replication yes", "user asker on >word ~* &* +@all"]);
     let sentinels = Sentinels::behind_tls(&redis, port, &lines);
@@ -82,8 +65,7 @@ async fn sentinels_and_their_primary_are_trusted_by_the_authority_that_is_given(
 async fn the_nodes_of_a_cluster_are_trusted_by_the_authority_that_is_given_and_by_no_other() {
     let directory = Directory::new();
     let [certificate, key] = certificate(&directory).map(|path| path.display().to_string());
-    let own = certified(&certificate, &key);
-    let cluster = Cluster::behind_tls(&Redis::options(), &own.each_ref().map(String::as_str));
+    let cluster = Cluster::behind_tls(&Redis::options(), &tls_arguments(&certificate, &key));
     let url = cluster.url().replacen("redis", "rediss", 1);
     let database = Database::shared().fresh_database("tls");
     let auth = Service::on(Redis::start(), &database, |settings| {

@@ -1,12 +1,12 @@
 //! MySQL comes back without its last commits: data of an earlier time, or a replica in the place of the
 //! primary that had not heard everything.
 
-use portcullis_tests::{Database, Login, Redis, Service};
+use portcullis_tests::{Database, Directory, Login, Redis, RedisOptions, Service};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::proxy::Proxy;
-use crate::talk::{accepted, ask, confirming, eventually, ready, status};
+use crate::talk::{accepted, ask, confirming, eventually, is_ready, ready, status};
 
 /// What the service says about its database.
 async fn said(auth: &Service) -> String {
@@ -14,8 +14,38 @@ async fn said(auth: &Service) -> String {
     told["services"]["database"]["message"].as_str().unwrap_or_default().to_owned()
 }
 
-async fn is_ready(auth: &Service) -> bool {
-    auth.raw(Method::GET, "/readyz").send().await.is_ok_and(|answer| answer.status() == 200)
+/// A service whose database can go back.
+struct Stage {
+    database: Database,
+    url: String,
+    auth: Service,
+}
+
+impl Stage {
+    async fn new(redis: RedisOptions) -> Self {
+        let database = Database::start_on_tcp();
+        let url = database.fresh_database("back");
+        let auth = Service::on(redis.start(), &url, |_| {}).await;
+        ready(&auth);
+        Self { database, url, auth }
+    }
+
+    /// What the database has now, once everything has been told.
+    async fn save(&mut self) -> Directory {
+        self.auth.settle().await;
+        self.database.stop();
+        let saved = self.database.saved();
+        self.database.start_again();
+        ready(&self.auth);
+        saved
+    }
+
+    /// What was committed since then is lost.
+    fn go_back(&mut self, saved: &Directory) {
+        self.database.kill();
+        self.database.put_back(saved);
+        self.database.start_again();
+    }
 }
 
 /// Keeps everybody from doing anything about what is lost, or lets them.
@@ -88,57 +118,40 @@ async fn deeds(auth: &Service, people: &[Login]) -> Dead {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f_03_nothing_that_a_restored_database_has_forgotten_comes_back() {
-    let mut database = Database::start_on_tcp();
-    let url = database.fresh_database("back");
-    let auth = Service::on(confirming().start(), &url, |_| {}).await;
-    ready(&auth);
-    let people = people(&auth).await;
-    auth.settle().await;
-    database.stop();
-    let saved = database.saved();
-    database.start_again();
-    ready(&auth);
-    let dead = deeds(&auth, &people).await;
+    let mut stage = Stage::new(confirming()).await;
+    let people = people(&stage.auth).await;
+    let saved = stage.save().await;
+    let dead = deeds(&stage.auth, &people).await;
 
-    database.kill();
-    database.put_back(&saved);
-    database.start_again();
-    hold(&database, &url, true);
-    eventually("the service says so", async || said(&auth).await == "gone back");
-    assert!(!is_ready(&auth).await);
-    dead.are_refused(&auth).await;
+    stage.go_back(&saved);
+    let Stage { database, url, auth } = &stage;
+    hold(database, url, true);
+    eventually("the service says so", async || said(auth).await == "gone back");
+    assert!(!is_ready(auth).await);
+    dead.are_refused(auth).await;
     assert_eq!(auth.log_in("dave").await.status, 503);
-    assert_eq!(status(&auth, &people[3]).await, 200, "Redis knows");
-    hold(&database, &url, false);
-    dead.stay_so(&auth).await;
-    assert_eq!(said(&auth).await, "connected");
-    assert_eq!(status(&auth, &people[3]).await, 401, "everybody logs in again");
+    assert_eq!(status(auth, &people[3]).await, 200, "Redis knows");
+    hold(database, url, false);
+    dead.stay_so(auth).await;
+    assert_eq!(said(auth).await, "connected");
+    assert_eq!(status(auth, &people[3]).await, 401, "everybody logs in again");
     let dave = auth.logged_in("dave").await;
-    assert!(auth.is_good(&dave.access).await && ask(&auth, &dave) == "OK");
+    assert!(auth.is_good(&dave.access).await && ask(auth, &dave) == "OK");
     assert_eq!(auth.refresh(&dave.refresh).await.status, 200);
 }
 
 /// What was noted stands in Redis.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f_03_an_instance_that_has_just_started_knows_what_was_committed() {
-    let mut database = Database::start_on_tcp();
-    let url = database.fresh_database("back");
-    let mut auth = Service::on(confirming().start(), &url, |_| {}).await;
-    ready(&auth);
-    let people = people(&auth).await;
-    auth.settle().await;
-    database.stop();
-    let saved = database.saved();
-    database.start_again();
-    ready(&auth);
-    let dead = deeds(&auth, &people).await;
+    let mut stage = Stage::new(confirming()).await;
+    let people = people(&stage.auth).await;
+    let saved = stage.save().await;
+    let dead = deeds(&stage.auth, &people).await;
 
-    database.kill();
-    database.put_back(&saved);
-    database.start_again();
-    auth.restart().await;
-    dead.stay_so(&auth).await;
-    assert!(auth.is_good(&auth.logged_in("dave").await.access).await);
+    stage.go_back(&saved);
+    stage.auth.restart().await;
+    dead.stay_so(&stage.auth).await;
+    assert!(stage.auth.is_good(&stage.auth.logged_in("dave").await.access).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -159,9 +172,7 @@ async fn f_03_a_replica_that_had_not_heard_everything_brings_no_one_back() {
     primary.kill();
     way.lead_to(replica.port());
     dead.stay_so(&auth).await;
-    eventually("the other instance is ready", async || {
-        beside.raw(Method::GET, "/readyz").send().await.is_ok_and(|it| it.status() == 200)
-    });
+    ready(&beside);
     for login in &dead.sessions {
         assert!(!beside.is_good(&login.access).await);
         assert_ne!(beside.refresh(&login.refresh).await.status, 200);
@@ -173,43 +184,25 @@ async fn f_03_a_replica_that_had_not_heard_everything_brings_no_one_back() {
 /// A refresh leaves no row of its own; whoever has done it knows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f_03_a_token_that_was_spent_in_what_is_lost_stays_so() {
-    let mut database = Database::start_on_tcp();
-    let url = database.fresh_database("back");
-    let auth = Service::on(Redis::options().start(), &url, |_| {}).await;
-    ready(&auth);
-    let alice = auth.logged_in("alice").await;
-    auth.settle().await;
-    database.stop();
-    let saved = database.saved();
-    database.start_again();
-    ready(&auth);
-    auth.refresh(&alice.refresh).await.must_be(200);
+    let mut stage = Stage::new(Redis::options()).await;
+    let alice = stage.auth.logged_in("alice").await;
+    let saved = stage.save().await;
+    stage.auth.refresh(&alice.refresh).await.must_be(200);
 
-    database.kill();
-    database.put_back(&saved);
-    database.start_again();
+    stage.go_back(&saved);
     let spent = vec![alice.refresh.clone()];
-    Dead { sessions: Vec::new(), begun: Vec::new(), spent }.stay_so(&auth).await;
+    Dead { sessions: Vec::new(), begun: Vec::new(), spent }.stay_so(&stage.auth).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f_03_a_logout_of_everybody_that_was_lost_holds() {
-    let mut database = Database::start_on_tcp();
-    let url = database.fresh_database("back");
-    let mut auth = Service::on(confirming().start(), &url, |_| {}).await;
-    ready(&auth);
-    let (admin, alice) = (auth.admin("root").await, auth.logged_in("alice").await);
-    auth.settle().await;
-    database.stop();
-    let saved = database.saved();
-    database.start_again();
-    ready(&auth);
-    auth.post_as(&admin.access, "/admin/logout-everyone", json!({})).await.must_be(200);
+    let mut stage = Stage::new(confirming()).await;
+    let (admin, alice) = (stage.auth.admin("root").await, stage.auth.logged_in("alice").await);
+    let saved = stage.save().await;
+    stage.auth.post_as(&admin.access, "/admin/logout-everyone", json!({})).await.must_be(200);
 
-    database.kill();
-    database.put_back(&saved);
-    database.start_again();
-    auth.restart().await;
+    stage.go_back(&saved);
+    stage.auth.restart().await;
     let sessions = vec![admin, alice];
-    Dead { sessions, begun: Vec::new(), spent: Vec::new() }.stay_so(&auth).await;
+    Dead { sessions, begun: Vec::new(), spent: Vec::new() }.stay_so(&stage.auth).await;
 }

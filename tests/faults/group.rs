@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, MySqlConnection};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::talk::{agree, ask, confirming, eventually};
+use crate::talk::{agree, ask, confirming, eventually, ready};
 
 struct Group {
     auth: Service,
@@ -61,9 +61,7 @@ impl Group {
 
     fn all_ready(&self) {
         for client in self.clients() {
-            eventually("it is ready", async || {
-                client.raw(Method::GET, "/readyz").send().await.unwrap().status() == 200
-            });
+            ready(client);
         }
     }
 

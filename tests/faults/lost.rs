@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::endpoints::INTROSPECTOR;
 use crate::stage::stage;
-use crate::talk::{agree, eventually};
+use crate::talk::{agree, eventually, ready};
 
 fn lose(auth: &Service, user_id: u64) {
     let mut redis = auth.redis.connection();
@@ -53,11 +53,9 @@ async fn a_session_that_still_waits_for_redis_is_not_told_a_second_time() {
         let mut redis = auth.redis.connection();
         redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(limit).exec(&mut redis).unwrap();
     };
-    crate::talk::ready(auth);
+    ready(auth);
     let beside = auth.another(2, |_| {}).await;
-    eventually("the other instance believes Redis", async || {
-        beside.raw(Method::GET, "/readyz").send().await.unwrap().status() == 200
-    });
+    ready(&beside);
     set("1");
     let alice = auth.logged_in("alice").await;
     assert!(beside.is_good(&alice.access).await);

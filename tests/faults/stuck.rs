@@ -133,9 +133,7 @@ async fn f_08_a_session_that_has_waited_comes_with_the_tokens_that_were_revoked_
 /// An instance that has only seen in the outbox that something waits.
 async fn beside(auth: &Service) -> Instance {
     let beside = auth.another(2, |_| {}).await;
-    eventually("the other instance believes Redis", async || {
-        beside.raw(Method::GET, "/readyz").send().await.unwrap().status() == 200
-    });
+    ready(&beside);
     beside
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use portcullis_tests::{Login, Redis, RedisOptions, Service, wait_until};
+use portcullis_tests::{Client, Login, Redis, RedisOptions, Service, wait_until};
 use reqwest::Method;
 
 /// A Redis that vouches for nothing until it is told that it may, and takes no session that might
@@ -18,11 +18,13 @@ pub(crate) fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 }
 
 /// The service says that it lacks nothing.
-pub(crate) fn ready(auth: &Service) {
-    eventually("the service is ready", async || {
-        let answer = auth.raw(Method::GET, "/readyz").send().await.unwrap();
-        answer.status() == 200
-    });
+pub(crate) fn ready(auth: &Client) {
+    eventually("the service is ready", async || is_ready(auth).await);
+}
+
+/// Whether it says so now.
+pub(crate) async fn is_ready(auth: &Client) -> bool {
+    auth.raw(Method::GET, "/readyz").send().await.unwrap().status() == 200
 }
 
 /// The status that a proxy gets for this token: anything but 200 opens nothing.

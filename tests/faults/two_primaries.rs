@@ -1,18 +1,12 @@
 //! Two servers call themselves primary at the same time, and each is somebody's.
 
 use portcullis_tests::{Client, Cluster, Database, Instance, Login, Redis, Service, servers};
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::everybody::{log_everybody_out, told};
 use crate::proxy::Proxy;
-use crate::talk::{accepted, confirming, eventually, info, ready, waiting};
+use crate::talk::{accepted, confirming, eventually, info, is_ready, ready, waiting};
 use crate::vouching::Vouching;
-
-async fn is_ready(instance: &Instance) -> bool {
-    let answer = instance.raw(Method::GET, "/readyz").send().await;
-    answer.is_ok_and(|answer| answer.status() == 200)
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_instance_at_the_old_one_of_two_primaries_stops_believing_it() {

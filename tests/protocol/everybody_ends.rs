@@ -3,10 +3,7 @@
 use crate::checking::{Scenario, assert_tells, must_break, must_hold};
 use crate::events::{Left, NOTHING};
 use crate::rules::{Guard, Rules};
-
-const ONE: &[u64] = &[0];
-const TWO: &[u64] = &[0, 0];
-const AHEAD: &[u64] = &[50_000, 0];
+use crate::scenarios::{AHEAD, ONE, TWO};
 
 /// Between logins, one of them by a host that is ahead.
 const EVERYBODY: Scenario = Scenario {

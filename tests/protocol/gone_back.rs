@@ -3,9 +3,7 @@
 use crate::checking::{Scenario, assert_tells, must_break, must_hold};
 use crate::events::{Left, NOTHING};
 use crate::rules::{Guard, Rules};
-
-const TWO: &[u64] = &[0, 0];
-const AHEAD: &[u64] = &[50_000, 0];
+use crate::scenarios::{AHEAD, TWO};
 
 /// An end is lost.
 const LOST_END: Scenario = Scenario {

@@ -8,7 +8,8 @@ use crate::scenarios::{
     SWITCHED, SWITCHED_MARK, TWO_AT_ONCE,
 };
 
-const COMES_BACK: &str = "says OK to the ended s0";
+/// How a trace ends in which an ended session is live.
+pub(crate) const COMES_BACK: &str = "says OK to the ended s0";
 
 #[test]
 fn f_01_without_a_fence_a_late_login_brings_an_ended_session_back() {

@@ -4,10 +4,10 @@ use crate::checking::Scenario;
 use crate::events::{Left, NOTHING};
 use crate::world::Kind;
 
-const ONE: &[u64] = &[0];
-const TWO: &[u64] = &[0, 0];
+pub(crate) const ONE: &[u64] = &[0];
+pub(crate) const TWO: &[u64] = &[0, 0];
 /// The first host's clock is ahead.
-const AHEAD: &[u64] = &[50_000, 0];
+pub(crate) const AHEAD: &[u64] = &[50_000, 0];
 
 /// A login that arrives when its session has long been ended.
 pub(crate) const LATE_LOGIN: Scenario = Scenario {

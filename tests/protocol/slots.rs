@@ -2,10 +2,10 @@
 
 use crate::checking::{Scenario, assert_tells, must_break, must_hold};
 use crate::events::{Left, NOTHING};
+use crate::guards::COMES_BACK;
 use crate::rules::{Guard, Rules};
+use crate::scenarios::ONE;
 use crate::world::Kind;
-
-const ONE: &[u64] = &[0];
 
 /// The slot moves while somebody ends a session, and what was on its way arrives at either.
 const MOVED: Scenario = Scenario {
@@ -54,8 +54,6 @@ const MOVED_OLD_MARK: Scenario = Scenario {
     },
     ..Scenario::logged_in(ONE)
 };
-
-const COMES_BACK: &str = "says OK to the ended s0";
 
 #[test]
 fn a_slot_that_moves_brings_nothing_dead_along() {

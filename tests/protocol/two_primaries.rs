@@ -3,11 +3,10 @@
 
 use crate::checking::{Scenario, assert_tells, must_break, must_hold};
 use crate::events::{Left, NOTHING};
+use crate::guards::COMES_BACK;
 use crate::rules::{Guard, Rules};
+use crate::scenarios::{ONE, TWO};
 use crate::world::Kind;
-
-const ONE: &[u64] = &[0];
-const TWO: &[u64] = &[0, 0];
 
 /// An end at either of them.
 const SPLIT: Scenario = Scenario {
@@ -48,8 +47,6 @@ const SPLIT_BACK: Scenario = Scenario {
     left: Left { ends: 1, hydrations: 2, splits: 1, switches: 1, mark_moves: 1, ..NOTHING },
     ..Scenario::logged_in(ONE)
 };
-
-const COMES_BACK: &str = "says OK to the ended s0";
 
 #[test]
 fn of_two_primaries_the_one_that_is_believed_lacks_no_end() {

@@ -29,3 +29,25 @@ pub fn certificate(directory: &Directory) -> [PathBuf; 2] {
     assert!(made.expect("openssl is installed").status.success());
     [certificate, key]
 }
+
+/// What a Redis needs that speaks TLS and asks nobody who they are.
+#[must_use]
+pub fn tls_arguments<'p>(certificate: &'p str, key: &'p str) -> [&'p str; 8] {
+    [
+        "--tls-cert-file",
+        certificate,
+        "--tls-key-file",
+        key,
+        "--tls-ca-cert-file",
+        certificate,
+        "--tls-auth-clients",
+        "no",
+    ]
+}
+
+/// The same as lines of a file of settings, as sentinels need them.
+#[must_use]
+pub fn tls_lines(certificate: &str, key: &str) -> Vec<String> {
+    let arguments = tls_arguments(certificate, key);
+    arguments.chunks(2).map(|pair| pair.join(" ").replacen("--", "", 1)).collect()
+}

@@ -35,7 +35,7 @@ mod wait;
 mod workspace;
 
 pub use build::{binary_path, module_path};
-pub use certificate::certificate;
+pub use certificate::{certificate, tls_arguments, tls_lines};
 pub use chosen::chosen;
 #[cfg(feature = "service")]
 pub use client::{Answer, Client, Login, PASSWORD, send};

@@ -108,9 +108,7 @@ async fn lasting_instance(network: &Network) -> Service {
 
 /// A login at the sender, which begins sessions itself.
 fn known_sender(network: &Network, other: &Service, sender: &Client) -> Login {
-    eventually("the sender is ready", async || {
-        sender.raw(Method::GET, "/readyz").send().await.unwrap().status() == 200
-    });
+    ready(sender);
     let mut known = None;
     eventually("it is seen who begins", async || {
         let kept = login(request(sender).send().await.unwrap()).await;

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use portcullis_client::{State, Verdict, Watch};
 use portcullis_tests::{
-    Cluster, Directory, Redis, RedisOptions, Server, certificate, servers, wait_until,
+    Cluster, Directory, Redis, RedisOptions, Server, certificate, servers, tls_arguments,
+    wait_until,
 };
 
 use super::{ends, options, say};
@@ -146,19 +147,7 @@ fn a_cluster_is_watched_over_tls() {
     let directory = Directory::new();
     let files = certificate(&directory).map(|path| path.display().to_string());
     let [certificate, key] = &files;
-    let cluster = Cluster::behind_tls(
-        &Redis::options(),
-        &[
-            "--tls-cert-file",
-            certificate,
-            "--tls-key-file",
-            key,
-            "--tls-ca-cert-file",
-            certificate,
-            "--tls-auth-clients",
-            "no",
-        ],
-    );
+    let cluster = Cluster::behind_tls(&Redis::options(), &tls_arguments(certificate, key));
     let url = cluster.url().replacen("redis+", "rediss+", 1);
     let watch = Watch::connect(&format!("{url}?ca={certificate}"), options()).unwrap();
     wait_until("it watches all", || matches!(watch.state(), State::Watching { .. }));

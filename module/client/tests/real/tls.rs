@@ -1,7 +1,9 @@
 //! Over TLS, as `rediss://` says.
 
 use portcullis_client::{State, Verdict, Watch, Why};
-use portcullis_tests::{Directory, Redis, Sentinels, certificate, free_port, wait_until};
+use portcullis_tests::{
+    Directory, Redis, Sentinels, certificate, free_port, tls_lines, wait_until,
+};
 
 use super::{live, options, say};
 use crate::about;
@@ -57,14 +59,9 @@ fn a_server_that_wants_to_know_who_asks_is_told() {
 fn sentinels_and_the_primary_that_they_name_are_watched_over_tls() {
     let (redis, [ca, key], address, _directory) = behind_tls("no");
     let (_, port) = address.rsplit_once(':').unwrap();
-    let lines = [
-        format!("tls-cert-file {ca}"),
-        format!("tls-key-file {key}"),
-        format!("tls-ca-cert-file {ca}"),
-        "tls-auth-clients no".to_owned(),
-        "tls-replication yes".to_owned(),
-    ];
-    let lines = lines.each_ref().map(String::as_str);
+    let mut lines = tls_lines(&ca, &key);
+    lines.push("tls-replication yes".to_owned());
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let sentinels = Sentinels::behind_tls(&redis, port.parse().unwrap(), &lines);
     let url = sentinels.url().replacen("redis+", "rediss+", 1);
     let watch = Watch::connect(&format!("{url}?ca={ca}"), options()).unwrap();
