@@ -1,6 +1,6 @@
 //! When a store is away. (`tests/faults` goes further.)
 
-use portcullis_tests::{Database, Redis, Service, wait_until};
+use portcullis_tests::{Database, Redis, Service, send, wait_until};
 use reqwest::Method;
 use serde_json::json;
 
@@ -29,6 +29,24 @@ async fn r_41_bug_33_without_redis_a_logout_is_safe_in_mysql_and_reaches_redis_l
     check.arg(format!("user:{}", alice.user_id)).arg(&alice.access);
     let verdict: String = check.query(&mut auth.redis.connection()).unwrap();
     assert_eq!(verdict, "REVOKED");
+}
+
+/// OAuth has no word for it, so clients go by the status, and whoever wants to know reads on.
+#[tokio::test(flavor = "multi_thread")]
+async fn r_41_a_revocation_that_redis_has_not_heard_of_says_so() {
+    let mut auth = Service::with(|settings| {
+        settings.tokens.introspection_clients =
+            Some("gateway:a secret of thirty-two letters ok".into());
+    })
+    .await;
+    let alice = auth.logged_in("alice").await;
+    auth.redis.kill();
+    for token in [&alice.access, &alice.refresh] {
+        let ask = auth.request(Method::POST, "/revoke");
+        let ask = ask.basic_auth("gateway", Some("a secret of thirty-two letters ok"));
+        let answer = send(ask.form(&[("token", token)])).await.must_be(200);
+        assert_eq!(answer.json["propagation"], "pending", "{}", answer.text);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

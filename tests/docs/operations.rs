@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use portcullis_tests::{Database, DatabaseKind, PASSWORD, Redis, module_path, servers};
+use portcullis_tests::{Cluster, Database, DatabaseKind, PASSWORD, Redis, module_path, servers};
 use serde_json::{Value, json};
 
 use crate::host::Host;
@@ -42,6 +42,35 @@ fn a_token_is_inspected_as_the_page_says() {
         assert!(told.lines().any(|it| it == line), "no {line} in\n{told}");
     }
     assert!(!told.contains(token), "it is never printed");
+}
+
+/// On one host instead of six.
+#[test]
+fn a_cluster_is_made_with_the_lines_and_commands_of_the_page() {
+    let page = service_page("operations.md");
+    let lines = the_block(&page, "cluster-enabled yes\n").text;
+    let settings = lines.lines().filter_map(|line| line.split_once(' ')).skip(1);
+    let arguments: Vec<String> =
+        settings.flat_map(|(name, value)| [format!("--{name}"), value.to_owned()]).collect();
+    let options = Redis::options().module_arguments(&["require-confirm", "yes"]);
+    let options = options.arguments(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let nodes = Cluster::strangers(&options, 6);
+    let mut host = Host::new();
+    host.shell("mariadb -e 'create database portcullis'; portcullis migrate up", "setting up");
+    let named: Vec<String> =
+        nodes[..3].iter().map(|(node, _)| format!("127.0.0.1:{}", node.port())).collect();
+    host.set("REDIS_URL", &format!("redis+cluster://{}", named.join(",")));
+    let mut block = the_block(&page, "redis-cli --cluster create");
+    for (number, (_, at)) in (1..).zip(&nodes) {
+        block.text = block.text.replace(&format!("10.0.0.{number}:6379"), at);
+    }
+    block.text = block.text.replace("-h 10.0.0.1", &format!("-p {}", nodes[0].0.port()));
+    let told = host.run(&block);
+    for line in ["cluster_state:ok", "cluster_known_nodes:6", "cluster_size:3"] {
+        assert!(told.contains(line), "no {line} in\n{told}");
+    }
+    assert!(told.contains("ok    Redis cluster: 3 primaries have all slots"), "{told}");
+    assert!(!told.contains("cluster-require-full-coverage"), "{told}");
 }
 
 /// Except for the place of the file, which has to be installed for it.

@@ -20,6 +20,7 @@ mod marks;
 mod matrix;
 mod mishaps;
 mod model;
+mod nodes;
 mod outside;
 mod proxy;
 mod races;

@@ -70,10 +70,15 @@ pub(crate) async fn agree(auth: &Service) {
 
 /// What a service hears that asks the module itself; an error is no OK.
 pub(crate) fn ask(auth: &Service, login: &Login) -> String {
+    verdict(&auth.redis, login)
+}
+
+/// The same of any server.
+pub(crate) fn verdict(redis: &Redis, login: &Login) -> String {
     let mut check = redis::cmd("AUTH.CHECK");
     check.arg(format!("user:{}", login.user_id)).arg(&login.access);
     check.arg("SESSION").arg(&login.session);
-    check.query(&mut auth.redis.connection()).unwrap_or_else(|error| error.to_string())
+    check.query(&mut redis.connection()).unwrap_or_else(|error| error.to_string())
 }
 
 /// The mark of whoever brought the ledgers up to date; nothing if there is none.

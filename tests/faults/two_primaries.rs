@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::everybody::{log_everybody_out, told};
 use crate::proxy::Proxy;
-use crate::talk::{accepted, confirming, eventually, info, is_ready, ready, waiting};
+use crate::talk::{accepted, confirming, eventually, info, is_ready, ready, verdict, waiting};
 use crate::vouching::Vouching;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,14 +69,6 @@ impl Two {
         let url = self.new.url();
         self.auth.another(2, |settings| settings.stores.redis_url = Some(url.into())).await
     }
-}
-
-/// What a server says to whoever asks it; an error is no OK.
-fn verdict(redis: &Redis, login: &Login) -> String {
-    let mut check = redis::cmd("AUTH.CHECK");
-    check.arg(format!("user:{}", login.user_id)).arg(&login.access);
-    check.arg("SESSION").arg(&login.session);
-    check.query(&mut redis.connection()).unwrap_or_else(|error| error.to_string())
 }
 
 /// What the answer says of the propagation.

@@ -7,7 +7,7 @@ use crate::talk::{self, Talk};
 use crate::{aof, on_each_server, strict, strict_on};
 
 const REFUSAL: &str =
-    "NOTREADY ledgers are not confirmed since this server started; refuse the token";
+    "NOTREADY nobody vouches for the ledgers of this server now; refuse the token";
 const WRONG_RUN: &str = "ERR this is not the run id of this server; read run_id from INFO server";
 
 fn verdict(redis: &Redis) -> String {

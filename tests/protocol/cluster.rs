@@ -8,7 +8,7 @@ use crate::world::{SHORT_MS, World};
 impl Server {
     /// A primary of a cluster that lacks nothing, and has other slots than the user's.
     pub(crate) fn of_others(name: char, run: u8, rules: Rules) -> Self {
-        let mark = Mark { by: By::Run(run), position: 0, is_known: true };
+        let mark = Mark { by: By::Run(run), position: 0, is_known: true, covers: None };
         let data = Data { mark: Some(mark), ..Data::default() };
         let mut server = Self::start(name, run, data, true, rules);
         (server.is_confirmed, server.owns) = (true, false);
@@ -40,6 +40,9 @@ impl World {
 
     pub(crate) fn move_slot(&mut self, rules: Rules) {
         let mut from = self.servers[self.primary].clone();
+        if !self.left.fast_moves {
+            self.relinquish(from.run);
+        }
         let to = 1 - self.primary;
         self.servers[to].take_slot(&mut from, rules);
         self.servers[self.primary] = from;

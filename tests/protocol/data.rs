@@ -45,6 +45,8 @@ pub(crate) struct Mark {
     pub(crate) position: u8,
     /// Whether the position was ever true.
     pub(crate) is_known: bool,
+    /// In a cluster: the life that was vouched for in the user's slot when it was.
+    pub(crate) covers: Option<u8>,
 }
 
 /// Who set the mark.

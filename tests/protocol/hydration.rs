@@ -104,6 +104,7 @@ impl World {
             by: By::Hydration(self.left.hydrations),
             position: known.map_or(0, |mark| mark.position),
             is_known: known.is_some(),
+            covers: known.and_then(|mark| mark.covers),
         };
         let (waiting, newest, told, told_before) = (Vec::new(), 0, Vec::new(), self.truth.told());
         let (held, looked) = (Set::default(), Set::default());
@@ -235,7 +236,8 @@ impl World {
             Step::Join => (self.join(it), Vec::new()),
             Step::Confirm => {
                 let position = self.truth.position(rules).max(it.mark.position);
-                let to = Mark { by: By::Run(it.run), position, is_known: true };
+                let covers = self.covering(it.run);
+                let to = Mark { by: By::Run(it.run), position, is_known: true, covers };
                 let (from, run, life, looked) = (it.mark, it.run, it.life, it.looked);
                 let tells = rules.has(Guard::ConfirmsEverybody);
                 let everybody = if tells { self.truth.everybody } else { 0 };
@@ -249,11 +251,10 @@ impl World {
     }
 
     fn first_step(&self, it: &mut Hydration, rules: Rules) -> Step {
-        let may_lack = self.has_changed(it, rules) || !it.mark.is_known || self.is_cluster;
-        // In a cluster slots may have come since the mark.
-        let sweeps = !self.is_cluster || !it.mark.is_known || rules.has(Guard::SweepsSlots);
+        let is_known = it.mark.is_known && (!rules.has(Guard::MarkCovers) || self.is_covered(it));
+        let may_lack = self.has_changed(it, rules) || !is_known;
         match (may_lack, rules.has(Guard::EndingsReadLast)) {
-            (true, _) if rules.has(Guard::Sweep) && sweeps => Step::List,
+            (true, _) if rules.has(Guard::Sweep) => Step::List,
             (true, _) => Step::Endings,
             (false, true) => Step::Vouch,
             (false, false) => Step::Tell,

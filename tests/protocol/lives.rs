@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use portcullis_api::base::clock::Timestamp;
 use portcullis_api::ledger::vouching::{self, Life, Row, Standing};
 use portcullis_core::{Claim, Slots};
 
@@ -45,7 +46,7 @@ impl Vouched {
             (false, false) => Slots::default(),
         };
         let (run_id, ledgers_life) = (self.run.to_string(), self.life.to_string());
-        Row { run_id, ledgers_life, slots, epoch: self.epoch.into() }
+        Row { run_id, ledgers_life, slots, epoch: self.epoch.into(), vouched_at: Timestamp(0) }
     }
 }
 
@@ -115,6 +116,19 @@ impl World {
     /// Whether another server has its place, so that whoever sees that looks for the other one.
     pub(crate) fn is_replaced(&self, server: &Server, rules: Rules) -> bool {
         self.is_judged && rules.has(Guard::Vouching) && self.judged(server).is_replaced
+    }
+
+    /// This life, if it is vouched for in the user's slot.
+    pub(crate) fn covering(&self, run: u8) -> Option<u8> {
+        let is_here = self.truth.lives.iter().any(|it| it.run == run && it.here);
+        (self.is_cluster && is_here).then_some(run)
+    }
+
+    /// Its slot went elsewhere, which somebody sees before it can be back.
+    pub(crate) fn relinquish(&mut self, run: u8) {
+        for it in self.truth.lives.iter_mut().filter(|it| it.run == run) {
+            it.here = false;
+        }
     }
 
     /// Whether what this life was told about the user counts.

@@ -55,8 +55,8 @@ pub(crate) enum Guard {
     PayloadConfirmed,
     /// A slot that came is believed when its ledgers were compared.
     BeliefBySlot,
-    /// In a cluster what MySQL has not is swept, whatever the mark says.
-    SweepsSlots,
+    /// In a cluster a mark counts only if its life was vouched for in the slot then, and is there still.
+    MarkCovers,
     /// Whoever lacks a note in MySQL decides nothing by it.
     NotesLooked,
     /// The notes in Redis are looked at as well as one's own.

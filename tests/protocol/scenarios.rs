@@ -83,16 +83,15 @@ pub(crate) const TWO_AT_ONCE: Scenario = Scenario {
 /// A restart from data that the outbox reaches back to.
 pub(crate) const RESTARTED: Scenario = Scenario {
     name: "a restart from a snapshot",
-    left: Left {
-        logins: 1,
-        ends: 1,
-        hydrations: 1,
-        mark_moves: 1,
-        saves: 1,
-        restarts: 1,
-        ..NOTHING
-    },
+    left: Left { logins: 1, ends: 1, hydrations: 1, saves: 1, restarts: 1, ..NOTHING },
     ..Scenario::new(TWO)
+};
+
+/// The same while the mark is moved forward.
+pub(crate) const RESTARTED_MARK: Scenario = Scenario {
+    name: "a restart from a snapshot, a moving mark",
+    left: Left { mark_moves: 1, ..RESTARTED.left },
+    ..Scenario::new(ONE)
 };
 
 /// A restart from data that lacks a login and nothing else.
@@ -225,6 +224,7 @@ pub(crate) const SMALL: &[Scenario] = &[
 /// Those that take minutes.
 pub(crate) const LARGE: &[Scenario] = &[
     OVERTAKEN,
+    Scenario { left: RESTARTED_MARK.left, ..RESTARTED },
     SWITCHED_SYNCED,
     Scenario {
         name: "a snapshot, everything that waits, a mark",

@@ -158,7 +158,8 @@ impl World {
             }
             Doing::MoveMark { connection, run, life, seen } => {
                 let position = self.truth.position(rules).max(seen.position);
-                let to = Mark { by: By::Run(run), position, is_known: true };
+                let covers = self.covering(run);
+                let to = Mark { by: By::Run(run), position, is_known: true, covers };
                 if rules.has(Guard::MarkVouched) && !self.is_cluster && !self.counts(run) {
                     return self.end_task(id);
                 }

@@ -100,7 +100,8 @@ pub(crate) struct Connection {
 impl World {
     /// Healthy, and nobody has logged in yet.
     pub(crate) fn healthy(kind: Kind, ahead_ms: &[u64], left: Left, rules: Rules) -> Self {
-        let mark = Mark { by: By::Run(1), position: 0, is_known: true };
+        let covers = matches!(kind, Kind::Cluster).then_some(1);
+        let mark = Mark { by: By::Run(1), position: 0, is_known: true, covers };
         let data = Data { mark: Some(mark), ..Data::default() };
         let mut primary = Server::start('A', 1, data.clone(), true, rules);
         primary.is_confirmed = true;

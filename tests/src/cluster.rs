@@ -70,6 +70,14 @@ impl Cluster {
         self
     }
 
+    /// Starts so many nodes that know nobody, for whoever makes a cluster of them; and where each listens, as
+    /// `redis-cli --cluster` is told.
+    #[track_caller]
+    pub fn strangers(options: &RedisOptions, count: usize) -> Vec<(Redis, String)> {
+        let nodes = (0..count).map(|_| node(options));
+        nodes.map(|(node, way)| (node, format!("127.0.0.1:{}@{}", way.port, way.bus))).collect()
+    }
+
     /// Starts a replica of one of the nodes; waits until it has its primary's data, and its primary
     /// knows it as a replica.
     #[track_caller]

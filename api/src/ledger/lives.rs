@@ -60,6 +60,12 @@ impl Lives {
         rows.iter().flatten().any(|row| row.run_id == run_id)
     }
 
+    /// Whether it had all of these slots up to date before that instant, and has given none of them away.
+    pub(crate) fn had(&self, run_id: &str, slots: &Slots, before: Timestamp) -> bool {
+        let rows = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        rows.as_deref().is_some_and(|rows| vouching::had(rows, run_id, slots, before))
+    }
+
     /// What was known of this life when somebody looked last; nothing if nobody did.
     pub(crate) fn known(&self, seen: Seen<'_>) -> Option<Standing> {
         let rows = self.0.read().unwrap_or_else(PoisonError::into_inner);
@@ -70,7 +76,7 @@ impl Lives {
 async fn rows<'d>(db: impl Executor<'d, Database = MySql>) -> sqlx::Result<Vec<Row>> {
     sqlx::query!(
         r#"select run_id, ledgers_life, coalesce(slots, if(is_vouched, '0-16383', ''))
-                        as "slots!: String", epoch
+                        as "slots!: String", epoch, vouched_at as "vouched_at: Timestamp"
                  from ledger_lives"#
     )
     .map(|row| Row {
@@ -78,6 +84,7 @@ async fn rows<'d>(db: impl Executor<'d, Database = MySql>) -> sqlx::Result<Vec<R
         ledgers_life: row.ledgers_life,
         slots: Slots::parse(&row.slots),
         epoch: row.epoch,
+        vouched_at: row.vouched_at,
     })
     .fetch_all(db)
     .await

@@ -4,6 +4,8 @@
 
 use portcullis_core::{Claim, Slots};
 
+use crate::base::clock::Timestamp;
+
 /// A life of a server, and where it is vouched for.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -15,6 +17,8 @@ pub struct Row {
     pub slots: Slots,
     /// Of its claim when it was.
     pub epoch: u64,
+    /// When it was brought up to date last, all of it or slots that came.
+    pub vouched_at: Timestamp,
 }
 
 /// A life as somebody sees it.
@@ -70,6 +74,12 @@ impl Standing {
     pub(crate) fn lacking(&self, claim: &Claim) -> Slots {
         claim.slots.without(&self.replaced).without(&self.vouched)
     }
+}
+
+/// Whether this life had all of these slots up to date before that instant, and has given none of them away.
+pub fn had(rows: &[Row], run_id: &str, slots: &Slots, before: Timestamp) -> bool {
+    let own = rows.iter().find(|row| row.run_id == run_id && row.vouched_at < before);
+    own.is_some_and(|row| slots.without(&row.slots).is_empty())
 }
 
 /// Whether what this life was told about a ledger in this slot counts. A life that nobody knows may

@@ -74,9 +74,11 @@ pub(crate) async fn run(ledgers: Ledgers, lines: Arc<Lines>) {
                 LOOK_EVERY
             }
             Err(cause) => {
-                if ledgers.background.said.is_news(ABOUT, &cause.to_string()) {
+                let told = format!("{}: {cause}", lines.name());
+                if ledgers.background.said.is_news(ABOUT, &told) {
                     tracing::warn!(
                         target: log::WATCH,
+                        shard = lines.name(),
                         %cause,
                         "Redis cannot be trusted yet; retrying"
                     );

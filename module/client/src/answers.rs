@@ -60,7 +60,7 @@ impl fmt::Display for Why {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::NotReady => {
-                "its ledgers are not confirmed; say AUTH.CONFIRM once they are up to date"
+                "nobody vouches for its ledgers now; whoever keeps them up to date does so with AUTH.CONFIRM, the service by itself"
             }
             Self::Loading => "it is loading its data; wait until it has",
             Self::PrimaryDown => {
@@ -70,7 +70,7 @@ impl fmt::Display for Why {
                 "it is a replica without portcullis.require-confirm; set that to yes, or give the primary's address"
             }
             Self::Cluster => {
-                "it is a node of a cluster, and not, or not any more, the primary of what it is asked about; give the cluster's address, redis+cluster://one,two,three, or watch each primary by itself (Watch::connect_node)"
+                "it is a node of a cluster, and not, or not any more, the primary of what it is asked about; the address of a whole cluster, redis+cluster://one,two,three, leads to whoever is"
             }
             Self::Sentinel => {
                 "it is a sentinel; give the address of the server that holds the ledgers, or redis+sentinel://one,two,three/name"

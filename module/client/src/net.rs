@@ -5,8 +5,8 @@ mod errand;
 #[cfg(feature = "tls")]
 mod tls;
 
-use std::io;
 use std::time::Duration;
+use std::{fmt, io};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
@@ -74,6 +74,17 @@ impl Door {
         return self.tls.is_some();
         #[cfg(not(feature = "tls"))]
         return false;
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => path.display().fmt(out),
+            Self::Tcp { host, port } => write!(out, "{host}, port {port}"),
+            #[cfg(feature = "tls")]
+            Self::Tls { host, port, .. } => write!(out, "{host}, port {port}"),
+        }
     }
 }
 

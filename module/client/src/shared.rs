@@ -33,6 +33,8 @@ pub(crate) struct Shared {
 /// One server that is watched, and what its line is doing.
 pub(crate) struct Post {
     pub(crate) kind: Kind,
+    /// What the log calls it.
+    name: String,
     /// Of one that shares the slots with others; the watch's own if there is none.
     pub(crate) lease: Option<Arc<Lease>>,
     /// The ledger that beats ask about, which is nobody's.
@@ -165,8 +167,9 @@ const fn rank(state: &State) -> u8 {
 }
 
 impl Post {
-    pub(crate) fn new(kind: Kind, lease: Option<Arc<Lease>>, beat: &str) -> Self {
-        Self { kind, lease, beat: Mutex::new(beat.into()), phase: Mutex::new(Phase::Away) }
+    pub(crate) fn new(kind: Kind, name: String, lease: Option<Arc<Lease>>, beat: &str) -> Self {
+        let (beat, phase) = (Mutex::new(beat.into()), Mutex::new(Phase::Away));
+        Self { kind, name, lease, beat, phase }
     }
 
     /// The line does something else from now on, which is told to whoever reads the log.
@@ -175,11 +178,12 @@ impl Post {
         if *present == phase {
             return;
         }
+        let server = &self.name;
         match &phase {
-            Phase::Away => tracing::warn!("the connection to Redis is lost"),
-            Phase::Joining => tracing::debug!("there is a connection to Redis"),
-            Phase::Joined => tracing::info!("watching"),
-            Phase::Doubtful(why) => tracing::warn!(%why, "Redis cannot be relied on"),
+            Phase::Away => tracing::warn!(server, "the connection to Redis is lost"),
+            Phase::Joining => tracing::debug!(server, "there is a connection to Redis"),
+            Phase::Joined => tracing::info!(server, "watching"),
+            Phase::Doubtful(why) => tracing::warn!(server, %why, "Redis cannot be relied on"),
         }
         *present = phase;
     }

@@ -91,7 +91,7 @@ impl Watch {
         there: (Route, Login),
     ) -> Result<Self, BadOptions> {
         let key = [&options.prefix, beat.unwrap_or("0")].concat();
-        let post = Arc::new(Post::new(kind, None, &key));
+        let post = Arc::new(Post::new(kind, there.0.to_string(), None, &key));
         let shared = Arc::new(Shared::new(options, false));
         shared.post(vec![Arc::clone(&post)], State::Away);
         let (asks, inbox) = unbounded_channel();

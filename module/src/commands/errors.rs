@@ -64,6 +64,6 @@ pub(crate) const SLOT_LEAVES: Reply =
 pub(crate) const LIFE: Reply = Reply::Error(
     c"STALE the ledgers were replaced or the role has changed; bring them up to date again",
 );
-/// Nobody has confirmed the ledgers since this server started.
+/// Nobody has confirmed the ledgers since this server started or its role changed, or the lease is over.
 pub(crate) const NOT_READY: Reply =
-    Reply::Error(c"NOTREADY ledgers are not confirmed since this server started; refuse the token");
+    Reply::Error(c"NOTREADY nobody vouches for the ledgers of this server now; refuse the token");

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::thread;
 
-use portcullis_tests::{Database, DatabaseKind, Directory, Redis, Sentinels, free_port};
+use portcullis_tests::{Cluster, Database, DatabaseKind, Directory, Redis, Sentinels, free_port};
 
 use super::{SECRET, Told, portcullis};
 
@@ -126,6 +126,58 @@ fn f_36_check_names_the_rights_that_a_redis_user_lacks() {
     let url = well.redis.url().replace("unix://", "redis+unix://") + "?user=service&pass=pass";
     let told = well.check(&[("REDIS_URL", &url)]);
     fails(&told, "Redis rights", "lacks AUTH.CONFIRM: run `redis-cli acl setuser");
+}
+
+#[test]
+fn check_tells_of_a_redis_that_takes_no_changes_and_of_what_waits_for_it() {
+    let well = Well::new("waiting");
+    assert!(well.check(&[]).must_work().out.contains("ok    changes: "));
+    let mut set = redis::cmd("CONFIG");
+    set.arg(&["SET", "min-replicas-to-write", "1"]).exec(&mut well.redis.connection()).unwrap();
+    let wait = |seconds: u32| {
+        let (path, _) = well.database.split_once('?').unwrap_or((&well.database, ""));
+        let (_, name) = path.rsplit_once('/').unwrap();
+        Database::shared().execute(&format!(
+            "insert into `{name}`.revocation_outbox (user_id, change_set, created_at)
+             values (7, '[]', utc_timestamp(3) - interval {seconds} second)"
+        ));
+        well.check(&[])
+    };
+    let told = wait(0);
+    fails(&told, "Redis writes", "min-replicas-to-write");
+    assert!(told.out.contains("note  changes: 1 wait for Redis, the oldest for "), "{}", told.out);
+    fails(&wait(3600), "changes", "2 wait for Redis, the oldest for 36");
+}
+
+#[test]
+fn check_says_whether_the_ledgers_have_to_be_confirmed() {
+    let well = Well::new("confirmation");
+    let told = well.check(&[]).must_work();
+    assert!(told.out.contains("note  ledgers: AUTH.CHECK answers whether or not"), "{}", told.out);
+    let lease = [("CONFIRM_LEASE", "15s")];
+    fails(&well.check(&lease), "ledgers", "config set portcullis.require-confirm yes");
+    let mut set = redis::cmd("CONFIG");
+    set.arg(&["SET", "portcullis.require-confirm", "yes"])
+        .exec(&mut well.redis.connection())
+        .unwrap();
+    let told = well.check(&lease).must_work();
+    assert!(told.out.contains("note  ledgers: not confirmed yet"), "{}", told.out);
+}
+
+#[test]
+fn check_tells_of_a_cluster_that_one_lost_slot_would_silence() {
+    let well = Well::new("coverage");
+    let cluster = Cluster::start(&Redis::options());
+    let told = well.check(&[("REDIS_URL", &cluster.url())]).must_work();
+    assert!(told.out.contains("set cluster-require-full-coverage no on each"), "{}", told.out);
+    for node in &cluster.nodes {
+        let mut set = redis::cmd("CONFIG");
+        set.arg(&["SET", "cluster-require-full-coverage", "no"])
+            .exec(&mut node.connection())
+            .unwrap();
+    }
+    let told = well.check(&[("REDIS_URL", &cluster.url())]).must_work();
+    assert!(!told.out.contains("full-coverage"), "{}", told.out);
 }
 
 #[test]

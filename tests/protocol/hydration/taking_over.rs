@@ -18,6 +18,12 @@ impl World {
         self.endings(it.connection, &late, rules)
     }
 
+    /// Whether what the mark says is said of the user's slot as well: in a cluster it may have come since.
+    pub(super) fn is_covered(&self, it: &Hydration) -> bool {
+        let covers = it.mark.covers;
+        !self.is_cluster || covers.is_some_and(|run| self.covering(run).is_some())
+    }
+
     pub(super) fn vouch_for(&mut self, it: &Hydration) {
         let deed = if it.takes_over { Deed::Withdraw } else { Deed::Replace };
         if self.is_judged {

@@ -86,6 +86,39 @@ async fn look_at(
     }
     if missing == 0 {
         look_at_rights(db, &name, &user, report).await;
+        look_at_what_waits(db, stores, report).await?;
+    }
+    Ok(())
+}
+
+/// What was ended, and Redis has not heard of yet.
+async fn look_at_what_waits(
+    db: &mut MySqlConnection,
+    stores: &Stores,
+    report: &mut Report,
+) -> sqlx::Result<()> {
+    let (waiting, oldest_s): (u64, u64) = sqlx::query_as(
+        "select cast(count(*) as unsigned),
+                cast(coalesce(timestampdiff(second, min(created_at), utc_timestamp()), 0) as unsigned)
+           from revocation_outbox where delivered_at is null",
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    let told = format!("{waiting} wait for Redis, the oldest for {oldest_s} s");
+    if waiting == 0 {
+        report.good("changes", "Redis has heard of all");
+    } else if Duration::from_secs(oldest_s) < stores.outbox_max_age
+        && waiting < stores.outbox_limit.into()
+    {
+        report.note("changes", &told);
+    } else {
+        report.bad(
+            "changes",
+            &format!(
+                "{told}: mend what is said of Redis below; if nothing is, see why the service cannot tell \
+                 them in its log, under portcullis_api::outbox"
+            ),
+        );
     }
     Ok(())
 }

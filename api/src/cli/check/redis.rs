@@ -70,12 +70,66 @@ async fn look_at(place: &Place, is_cluster: bool, stores: &Stores, report: &mut 
         return report.bad("Redis module", lack.told());
     }
     look_at_module(&info, report);
-    match field(&info, "portcullis_confirmed") {
-        Some("1") => report.good("ledgers", "confirmed"),
-        _ => report.note("ledgers", "not confirmed yet: a running service does that by itself"),
-    }
+    look_at_confirmation(&info, stores, report);
     look_at_rights(&mut redis, stores, report).await;
+    look_at_writes(&mut redis, report).await;
+    if is_cluster {
+        look_at_coverage(&mut redis, report).await;
+    }
     look_at_clock(&mut redis, report).await;
+}
+
+/// What counts for those who ask the module themselves.
+fn look_at_confirmation(info: &str, stores: &Stores, report: &mut Report) {
+    let is_required = field(info, "portcullis_require_confirm") == Some("1");
+    if !is_required && !stores.confirm_lease.is_zero() {
+        return report.bad(
+            "ledgers",
+            "CONFIRM_LEASE needs portcullis.require-confirm yes: set it where Redis loads the module, and run \
+             `redis-cli config set portcullis.require-confirm yes`",
+        );
+    }
+    match field(info, "portcullis_confirmed") {
+        Some("1") if is_required => report.good("ledgers", "confirmed"),
+        _ if is_required => {
+            report.note("ledgers", "not confirmed yet: a running service does that by itself");
+        }
+        _ => report.note(
+            "ledgers",
+            "AUTH.CHECK answers whether or not they are up to date: set portcullis.require-confirm yes if \
+             others than the service ask it",
+        ),
+    }
+}
+
+/// A server that takes no changes does not hear of revocations. Confirming nothing is a write that it
+/// would refuse.
+async fn look_at_writes(redis: &mut MultiplexedConnection, report: &mut Report) {
+    let answer = redis::cmd("AUTH.CONFIRM").arg("none").exec_async(redis).await;
+    let code = answer.err().and_then(|cause| cause.code().map(str::to_owned));
+    let mend = match code.as_deref() {
+        Some("NOREPLICAS") => {
+            "fewer replicas follow than min-replicas-to-write wants: bring them back, or lower it"
+        }
+        Some("MISCONF") => {
+            "it could not save its data: see its log, and make room or correct `dir` where it is to save"
+        }
+        _ => return,
+    };
+    report.bad("Redis writes", &format!("are refused, revocations among them: {mend}"));
+}
+
+/// Whoever may not read the configuration is told nothing of it.
+async fn look_at_coverage(redis: &mut MultiplexedConnection, report: &mut Report) {
+    let mut ask = redis::cmd("CONFIG");
+    ask.arg("GET").arg("cluster-require-full-coverage");
+    let answer = ask.query_async::<Vec<String>>(redis).await.unwrap_or_default();
+    if answer.get(1).is_some_and(|value| value == "yes") {
+        report.note(
+            "Redis cluster",
+            "one lost slot silences every node: set cluster-require-full-coverage no on each",
+        );
+    }
 }
 
 fn look_at_module(info: &str, report: &mut Report) {

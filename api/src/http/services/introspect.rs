@@ -7,6 +7,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -17,7 +18,9 @@ use crate::base::clock::Timestamp;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::session_id::SessionId;
+use crate::http::answer::Success;
 use crate::http::service::{Question, TokenForm};
+use crate::ledger::change::Propagation;
 use crate::sessions::caller::Caller;
 use crate::sessions::deed::Deed;
 use crate::sessions::ending::Reason;
@@ -177,27 +180,39 @@ async fn about_refresh_token(app: &App, token: &RefreshToken) -> Result<Option<I
     summary = "Revokes a token (RFC 7009)",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     security(("client" = [])),
-    responses((status = 200, description = "The token is dead, or was never known; the body is empty")),
+    responses((status = 200, description = "The token is dead, or was never known; the body is empty. \
+        Until Redis has heard of it, services that ask Redis themselves may still accept it, and the \
+        body is JSON with `\"propagation\": \"pending\"`")),
     extensions(("x-problems" = json!("invalid_client throttled")))
 )]
 pub async fn revoke(
     State(app): State<App>,
     client: Client,
     question: Question,
-) -> Result<StatusCode> {
+) -> Result<Response> {
     let by = json!({ "by": question.service });
     if let Some(token) = RefreshToken::parse(&question.token) {
         if let Some(family) = Family::of(&app.store, &app.refresh_keys, &token).await? {
-            family.end(&app.ledgers, &client, by).await?;
+            return Ok(dead(family.end(&app.ledgers, &client, by).await?));
         }
-        return Ok(StatusCode::OK);
+        return Ok(dead(Propagation::Confirmed));
     }
     match app.bearer.authenticate(&question.token).await {
-        Ok(caller) => app.store.repeat(|| revoke_access_token(&app, &client, &caller, &by)).await,
-        Err(Error::DeadToken) => Ok(()),
+        Ok(caller) => {
+            let revoked = app.store.repeat(|| revoke_access_token(&app, &client, &caller, &by));
+            Ok(dead(revoked.await?))
+        }
+        Err(Error::DeadToken) => Ok(dead(Propagation::Confirmed)),
         Err(outage) => Err(outage),
-    }?;
-    Ok(StatusCode::OK)
+    }
+}
+
+/// OAuth clients go by the status alone (RFC 7009 §2.2), so whatever else is said is for others.
+fn dead(propagation: Propagation) -> Response {
+    if propagation.is_confirmed() {
+        return StatusCode::OK.into_response();
+    }
+    Success::message("The token is dead").propagated(propagation).into_response()
 }
 
 async fn revoke_access_token(
@@ -205,12 +220,11 @@ async fn revoke_access_token(
     client: &Client,
     caller: &Caller,
     by: &Value,
-) -> Result<()> {
+) -> Result<Propagation> {
     let mut deed = Deed::begin(&app.ledgers, client, caller.user_id).await?;
     deed.revoke_token(caller, Reason::Revoked).await?;
     let event = Event::of(What::TokenRevoked, caller.user_id)
         .in_session(caller.session.as_str())
         .with(by.clone());
-    deed.commit(event).await?;
-    Ok(())
+    Ok(deed.commit(event).await?)
 }

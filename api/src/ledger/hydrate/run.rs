@@ -135,8 +135,8 @@ impl Work<'_> {
 
         let waiting = self.waiting().await?;
         let from = known.as_ref().map_or(newest, |mark| mark.position);
-        // In a cluster slots may have come since the mark.
-        let mut since = known.as_ref().filter(|_| !seen.is_of_a_cluster).map(Since::new);
+        let known_of_all = known.as_ref().filter(|mark| self.is_of_all(mark, seen, now));
+        let mut since = known_of_all.map(Since::new);
         let changed = match &mut since {
             Some(since) => self.changed(since, &waiting).await?,
             None => None,

@@ -16,6 +16,7 @@ use super::endings::{LateFrom, Waiting};
 use super::work::{BATCH, Fault, Work, places, within};
 use crate::base::clock::Timestamp;
 use crate::ledger::change::Change;
+use crate::ledger::lives::Seen;
 use crate::ledger::sentinel::Mark;
 
 /// If more rows are to be looked through, everybody is filled in, which is faster.
@@ -27,6 +28,10 @@ const LOOKED_THROUGH: u64 = 50_000;
 /// How far the clocks of two hosts may be apart before a use, or the beginning in a row that was committed
 /// late, is passed over: a session is refused then until its next use.
 const APART: Duration = Duration::from_secs(10);
+
+/// How old a mark in a cluster may be. A slot that its server gave away is taken out of its row at once, by
+/// whoever looks after it; somebody who moved the mark a while ago may not have been there any more.
+const OF_A_NODE: Duration = Duration::from_mins(1);
 
 /// What has been seen of the changes since the mark.
 pub(super) struct Since {
@@ -43,6 +48,13 @@ impl Since {
 }
 
 impl Work<'_> {
+    /// Whether the mark says something of every ledger here. In a cluster slots may have come since, with
+    /// ledgers that are older; so their server must have had them for longer.
+    pub(super) fn is_of_all(&self, mark: &Mark, seen: Seen<'_>, now: Timestamp) -> bool {
+        let had = |before| self.ledgers.lives.had(&mark.of, &self.scope, before);
+        !seen.is_of_a_cluster || mark.at > now.minus(OF_A_NODE) && had(mark.at.minus(APART))
+    }
+
     /// The users whose ledgers may have changed; nothing if there are too many. `waiting` names those of
     /// rows that wait, wherever they are.
     pub(super) async fn changed(

@@ -8,7 +8,7 @@ use super::*;
 
 fn row(run_id: &str, slots: &str, epoch: u64) -> Row {
     let (run_id, ledgers_life) = (run_id.to_owned(), "1".to_owned());
-    Row { run_id, ledgers_life, slots: Slots::parse(slots), epoch }
+    Row { run_id, ledgers_life, slots: Slots::parse(slots), epoch, vouched_at: Timestamp(1000) }
 }
 
 fn of(rows: &[Row], run_id: &str, life: &str, claim: &Claim, is_of_a_cluster: bool) -> Standing {
@@ -55,6 +55,17 @@ fn in_a_cluster_the_newer_claim_has_a_slot() {
     assert_eq!(newer.lacking(&moved).to_string(), "100-199");
     let promoted = claim("100-199", 6);
     assert!(of(&rows, "c", "1", &promoted, true).is_replaced(&promoted));
+}
+
+#[test]
+fn a_life_had_the_slots_that_it_was_vouched_for_in_long_enough_ago() {
+    let rows = [row("a", "0-99", 3), row("b", "100-199", 7)];
+    let had = |run_id, slots, before| {
+        vouching::had(&rows, run_id, &Slots::parse(slots), Timestamp(before))
+    };
+    assert!(had("a", "0-99", 1001) && had("a", "7", 1001));
+    assert!(!had("a", "0-99", 1000), "it may have been brought up to date just after that instant");
+    assert!(!had("a", "0-100", 1001) && !had("c", "0-99", 1001));
 }
 
 /// A cluster that begins, or has lost all: its servers are brought up to date side by side.

@@ -182,7 +182,12 @@ impl Roster {
                 self.count = self.count.wrapping_add(1);
                 let shared = Arc::clone(&self.shared);
                 let lease = Arc::new(Lease::of_server(self.count, shared.options.lease));
-                let post = Arc::new(Post::new(Kind::Shard, Some(Arc::clone(&lease)), &beat));
+                let post = Arc::new(Post::new(
+                    Kind::Shard,
+                    way.to_string(),
+                    Some(Arc::clone(&lease)),
+                    &beat,
+                ));
                 let (asks, inbox) = unbounded_channel();
                 let there = (Route::One(way), self.login.clone());
                 tokio::spawn(keep(shared, Arc::clone(&post), there, inbox));

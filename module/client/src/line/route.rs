@@ -5,8 +5,8 @@
 //! after they were last asked.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::time::Duration;
+use std::{fmt, io};
 
 use portcullis_core::Host;
 use tokio::time::sleep;
@@ -47,6 +47,15 @@ pub(crate) struct Sentinels {
 pub(super) enum NoWay {
     Broken(io::Error),
     Unknown(Why),
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(way) => way.fmt(out),
+            Self::Sentinels(sentinels) => write!(out, "the primary {}", sentinels.name),
+        }
+    }
 }
 
 impl Route {

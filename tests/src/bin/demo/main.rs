@@ -13,16 +13,28 @@ use std::process::{ExitCode, exit};
 use std::thread;
 
 use anyhow::{Context, Result};
+use clap::Parser;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::ledgers::Size;
 use crate::screen::Screen;
 use crate::stage::Stage;
 
+/// Tells the story of Portcullis on private servers, from a login to logging out everywhere.
+#[derive(Parser)]
+#[command(name = "demo")]
+struct Arguments {
+    /// Leave servers and service running until Ctrl-C, and tell no story.
+    #[arg(long)]
+    stay: bool,
+    /// Begin with a Redis Cluster of three primaries and their replicas instead of one Redis.
+    #[arg(long)]
+    cluster: bool,
+}
+
 fn main() -> ExitCode {
-    let has = |word: &str| std::env::args().any(|argument| argument == word);
-    let stay = has("--stay");
-    let size = if has("--cluster") { Size::Cluster } else { Size::One };
+    let Arguments { stay, cluster } = Arguments::parse();
+    let size = if cluster { Size::Cluster } else { Size::One };
     let screen = Screen::new();
     let result =
         end_on_signals().and_then(|()| if stay { run(screen, size) } else { demo(screen, size) });

@@ -1,6 +1,7 @@
 //! What the demo looks like. Colour only where a person looks; secrets only in part.
 
-use std::io::{IsTerminal, stdout};
+use std::io::{IsTerminal, Write as _, stdout};
+use std::process::exit;
 
 const LONGEST_WORD: usize = 40;
 
@@ -17,25 +18,25 @@ impl Screen {
 
     /// A step that takes a while, told before it starts.
     pub(crate) fn progress(self, text: &str) {
-        println!("{}", self.paint("2", &format!("  … {text}")));
+        say(&self.paint("2", &format!("  … {text}")));
     }
 
     pub(crate) fn heading(self, text: &str) {
-        println!("\n{}", self.paint("1", text));
+        say(&format!("\n{}", self.paint("1", text)));
     }
 
     /// A remark in the story.
     pub(crate) fn note(self, text: &str) {
-        println!("{}", self.paint("2", &format!("  # {text}")));
+        say(&self.paint("2", &format!("  # {text}")));
     }
 
     pub(crate) fn command(self, line: &str) {
-        println!("  {} {}", self.paint("32", "$"), self.paint("36", &shown(line)));
+        say(&format!("  {} {}", self.paint("32", "$"), self.paint("36", &shown(line))));
     }
 
     pub(crate) fn answer(self, text: &str) {
         for line in shown(text).lines() {
-            println!("    {}", self.paint("37", line));
+            say(&format!("    {}", self.paint("37", line)));
         }
     }
 
@@ -45,6 +46,13 @@ impl Screen {
 
     fn paint(self, colour: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// Ends the demo, and whatever it has started, when nobody reads on.
+fn say(text: &str) {
+    if writeln!(stdout(), "{text}").is_err() {
+        exit(1);
     }
 }
 
