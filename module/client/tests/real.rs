@@ -11,10 +11,11 @@ mod stops;
 mod storm;
 mod tls;
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use portcullis_client::{Options, Question, Verdict, Watch};
-use portcullis_tests::{Redis, RedisOptions, servers};
+use portcullis_tests::{Redis, RedisOptions, Server, servers};
 use redis::Connection;
 
 use crate::waiting::know;
@@ -37,6 +38,16 @@ fn everywhere(choose: impl Fn(RedisOptions) -> RedisOptions, test: impl Fn(&Redi
         eprintln!("on {}", server.name);
         test(&choose(Redis::options().server(server).tcp()).start());
     }
+}
+
+/// Runs a test with all kinds of servers at once, for what waits most of the time.
+fn everywhere_at_once(test: impl Fn(&Server) + Sync) {
+    thread::scope(|scope| {
+        for server in servers() {
+            let named = thread::Builder::new().name(format!("on {}", server.name));
+            named.spawn_scoped(scope, || test(server)).unwrap();
+        }
+    });
 }
 
 /// Says a line; the server must not mind.

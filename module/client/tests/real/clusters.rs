@@ -9,7 +9,7 @@ use portcullis_tests::{
     wait_until,
 };
 
-use super::{ends, options, say};
+use super::{ends, everywhere_at_once, options, say};
 use crate::about;
 use crate::waiting::{check, know};
 
@@ -128,18 +128,12 @@ fn fails_over(server: &Server, is_thawed: bool) {
 
 #[test]
 fn what_is_revoked_after_a_failover_is_dead() {
-    for server in servers() {
-        eprintln!("on {}", server.name);
-        fails_over(server, false);
-    }
+    everywhere_at_once(|server| fails_over(server, false));
 }
 
 #[test]
 fn a_primary_that_hung_while_another_took_its_place_is_not_believed() {
-    for server in servers() {
-        eprintln!("on {}", server.name);
-        fails_over(server, true);
-    }
+    everywhere_at_once(|server| fails_over(server, true));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use portcullis_client::{Verdict, Watch};
-use portcullis_tests::{Redis, Sentinels, Server, servers, wait_until};
+use portcullis_tests::{Redis, Sentinels, Server, wait_until};
 
-use super::{ends, live, options, say};
+use super::{ends, everywhere_at_once, live, options, say};
 use crate::about;
 use crate::waiting::{check, know};
 
@@ -43,16 +43,10 @@ fn fails_over(server: &Server, hangs: bool) {
 
 #[test]
 fn what_is_revoked_after_sentinels_chose_another_primary_is_dead() {
-    for server in servers() {
-        eprintln!("on {}", server.name);
-        fails_over(server, false);
-    }
+    everywhere_at_once(|server| fails_over(server, false));
 }
 
 #[test]
 fn a_primary_that_hung_while_sentinels_chose_another_is_not_believed() {
-    for server in servers() {
-        eprintln!("on {}", server.name);
-        fails_over(server, true);
-    }
+    everywhere_at_once(|server| fails_over(server, true));
 }
