@@ -19,6 +19,36 @@ const LOST_LOGIN: Scenario = Scenario {
     ..Scenario::new(AHEAD)
 };
 
+/// An end is lost, and its number given to a login.
+const REUSED: Scenario = Scenario {
+    name: "a lost end, its number again",
+    left: Left { logins: 1, ends: 1, rounds: 1, keeps: 1, go_backs: 1, ..NOTHING },
+    ..Scenario::logged_in(TWO)
+};
+
+/// It goes back twice, the second time perhaps to before it was noticed.
+const TWICE: Scenario = Scenario {
+    name: "MySQL goes back twice",
+    left: Left { ends: 1, keeps: 2, go_backs: 2, ..NOTHING },
+    ..Scenario::logged_in(TWO)
+};
+
+#[test]
+fn a_number_that_is_given_again_hides_nothing() {
+    must_hold(&REUSED, Rules::BUILT);
+}
+
+#[test]
+fn a_return_may_be_lost_as_well() {
+    must_hold(&TWICE, Rules::BUILT);
+}
+
+#[test]
+fn without_signs_a_row_of_the_same_number_hides_what_was_lost() {
+    let trace = must_break(&REUSED, Rules::without(&[Guard::NotesSigned]));
+    assert_tells(&trace, &["MySQL goes back", "by MySQL"]);
+}
+
 #[test]
 fn what_mysql_has_lost_is_not_accepted_by_it() {
     for scenario in [&LOST_END, &LOST_LOGIN] {

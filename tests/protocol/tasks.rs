@@ -96,9 +96,11 @@ impl World {
         }
     }
 
-    /// Ends a task; what it still holds is let go.
+    /// Ends a task; what it still holds is let go, and nobody listens any more to what it has sent.
     pub(crate) fn end_task(&mut self, id: u8) {
         let Some(task) = self.tasks.remove(&id) else { return };
+        let sent = self.connections.values_mut().flat_map(|it| &mut it.sent);
+        sent.filter(|it| it.0 == Some(id)).for_each(|it| it.0 = None);
         match task.doing {
             Doing::Commit(written) => self.truth.roll_back(&written),
             Doing::Deliver(delivery) => {
