@@ -20,6 +20,7 @@ const BUCKETS: [f64; 12] =
 
 const BUILD_INFO: &str = "portcullis_build_info";
 const TRANSACTIONS_REPEATED: &str = "portcullis_transactions_repeated_total";
+const RETURNS: &str = "portcullis_database_returns_total";
 const MAILS_SENT: &str = "portcullis_mails_sent_total";
 const MAILS_FAILED: &str = "portcullis_mails_failed_total";
 const MAILS_GIVEN_UP: &str = "portcullis_mails_given_up_total";
@@ -57,6 +58,11 @@ pub(crate) fn sessions_revoked(reason: &'static str, count: u64) {
 /// A transaction that MySQL had sent away was run again.
 pub(crate) fn transaction_repeated() {
     counter!(TRANSACTIONS_REPEATED).increment(1);
+}
+
+/// MySQL had lost commits, and this instance goes on from what it has now.
+pub(crate) fn database_returned() {
+    counter!(RETURNS).increment(1);
 }
 
 /// The mail server, or the directory for mails, has taken a mail.
@@ -120,6 +126,7 @@ fn handle() -> &'static PrometheusHandle {
         describe();
         // Shown before the first, which may be long in coming.
         counter!(TRANSACTIONS_REPEATED).increment(0);
+        counter!(RETURNS).increment(0);
         counter!(MAILS_SENT).increment(0);
         counter!(MAILS_FAILED).increment(0);
         for reason in ["refused", "too_old"] {
@@ -139,6 +146,7 @@ fn describe() {
     describe_counter!("portcullis_sessions_created_total", "Logins");
     describe_counter!("portcullis_sessions_revoked_total", "Sessions ended early, by reason");
     describe_counter!(TRANSACTIONS_REPEATED, "Transactions run again because of a conflict");
+    describe_counter!(RETURNS, "Times everybody was logged out because MySQL had lost commits");
     describe_counter!(MAILS_SENT, "Mails sent");
     describe_counter!(MAILS_FAILED, "Attempts to send a mail that failed");
     describe_counter!(MAILS_GIVEN_UP, "Mails that will not be sent, by reason");

@@ -14,6 +14,14 @@ async fn said(auth: &Service) -> String {
     told["services"]["database"]["message"].as_str().unwrap_or_default().to_owned()
 }
 
+/// The value of a metric without labels.
+async fn metric(auth: &Service, name: &str) -> u64 {
+    let url = auth.operations().await + "/metrics";
+    let text = auth.http.get(url).send().await.unwrap().text().await.unwrap();
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap().parse().unwrap()
+}
+
 /// A service whose database can go back.
 struct Stage {
     database: Database,
@@ -128,12 +136,17 @@ async fn f_03_nothing_that_a_restored_database_has_forgotten_comes_back() {
     hold(database, url, true);
     eventually("the service says so", async || said(auth).await == "gone back");
     assert!(!is_ready(auth).await);
+    assert_eq!(metric(auth, "portcullis_database_gone_back").await, 1);
+    // Others go back in this process as well.
+    let before = metric(auth, "portcullis_database_returns_total").await;
     dead.are_refused(auth).await;
     assert_eq!(auth.log_in("dave").await.status, 503);
     assert_eq!(status(auth, &people[3]).await, 200, "Redis knows");
     hold(database, url, false);
     dead.stay_so(auth).await;
     assert_eq!(said(auth).await, "connected");
+    assert_eq!(metric(auth, "portcullis_database_gone_back").await, 0);
+    assert!(metric(auth, "portcullis_database_returns_total").await > before);
     assert_eq!(status(auth, &people[3]).await, 401, "everybody logs in again");
     let dave = auth.logged_in("dave").await;
     assert!(auth.is_good(&dave.access).await && ask(auth, &dave) == "OK");

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::base::log_targets as log;
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::noting;
+use crate::metrics;
 use crate::store::everybody::{self, When};
 use crate::store::history::{self, FIRST, Finding};
 use crate::store::lock::lock;
@@ -164,6 +165,7 @@ fn adopt(ledgers: &Ledgers, sign: u64) {
     ledgers.settled.forget();
     ledgers.aside.forget();
     ledgers.store.history.adopt(sign);
+    metrics::database_returned();
     tracing::warn!(target: log::WATCH, "goes on from what MySQL has now; everybody was logged out");
 }
 

@@ -146,7 +146,7 @@ fn check_tells_of_a_redis_that_takes_no_changes_and_of_what_waits_for_it() {
     let told = wait(0);
     fails(&told, "Redis writes", "min-replicas-to-write");
     assert!(told.out.contains("note  changes: 1 wait for Redis, the oldest for "), "{}", told.out);
-    fails(&wait(3600), "changes", "2 wait for Redis, the oldest for 36");
+    fails(&wait(7200), "changes", "2 wait for Redis, the oldest for 72");
 }
 
 #[test]

@@ -99,7 +99,7 @@ async fn look_at_what_waits(
 ) -> sqlx::Result<()> {
     let (waiting, oldest_s): (u64, u64) = sqlx::query_as(
         "select cast(count(*) as unsigned),
-                cast(coalesce(timestampdiff(second, min(created_at), utc_timestamp()), 0) as unsigned)
+                cast(coalesce(timestampdiff(second, min(created_at), utc_timestamp(3)), 0) as unsigned)
            from revocation_outbox where delivered_at is null",
     )
     .fetch_one(&mut *db)
