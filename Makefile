@@ -10,23 +10,26 @@ demo: built-demo ## the whole story on private servers, from building to logging
 run: built-demo ## the same servers and the service, until Ctrl-C, with three commands to try; CLUSTER=1: on a Redis Cluster of six
 	@cargo run --quiet --profile demo -p portcullis-tests --no-default-features --bin demo -- --stay $(if $(CLUSTER),--cluster)
 
-test: install ## every test, on real servers
-	@cargo build -p portcullis-module
-	@cargo build -p portcullis-api
+test: built-tests ## every test, on real servers
 	@cargo test --workspace --no-fail-fast; first=$$?; $(MAKE) --no-print-directory test-mysql && exit $$first
+
+# The program together with the tests, so that what both are made of is compiled once. The tests take both
+# as they are.
+test test-mysql test-long: export PORTCULLIS_BUILT := yes
+built-tests: install
+	@cargo build -p portcullis-module
+	@cargo build --workspace --tests --bin portcullis
 
 # The whole workspace is named so that nothing is built another time than by `make test`; the module's
 # own tests need the allocator of a server and have no database.
-test-mysql: install ## the tests that have a database, on MySQL instead of MariaDB
+test-mysql: built-tests ## the tests that have a database, on MySQL instead of MariaDB
 	@if [ -x "$${CARGO_TARGET_DIR:-target}/servers/mysql/mysqld" ]; then \
 		export PORTCULLIS_TEST_DATABASE=mysql; \
 		cargo test --workspace --no-fail-fast --test api --test requirements --test faults --test migration; suites=$$?; \
 		cargo test --workspace --exclude portcullis-module --lib -- cleanup:: lives:: lock:: outbox::position && exit $$suites; \
 	else echo "MySQL is not here and nothing was tried on it: see what make install says"; fi
 
-test-long: install ## the tests that take minutes: soak, kills, races and random lives by the hundred
-	@cargo build -p portcullis-module
-	@cargo build -p portcullis-api
+test-long: built-tests ## the tests that take minutes: soak, kills, races and random lives by the hundred
 	@cargo test --workspace --no-fail-fast -- --ignored
 
 fuzz: ## ten minutes of hostile bytes for the core; needs a nightly compiler and cargo-fuzz
@@ -116,4 +119,4 @@ install-bench:
 install-package install-trial install-images install-aarch64 install-docs: install-%:
 	@tests/install $*
 
-.PHONY: help demo run test test-mysql test-long fuzz lint audit bench bench-long sizing sizing-page db clean install built-demo install-demo install-bench package sign package-test reproduce images aarch64 docs pictures install-package install-trial install-images install-aarch64 install-docs
+.PHONY: help demo run test built-tests test-mysql test-long fuzz lint audit bench bench-long sizing sizing-page db clean install built-demo install-demo install-bench package sign package-test reproduce images aarch64 docs pictures install-package install-trial install-images install-aarch64 install-docs

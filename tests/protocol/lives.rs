@@ -81,7 +81,7 @@ fn judge(lives: &[Vouched], own: Vouched, is_cluster: bool) -> Judged {
         return known;
     }
     let slots = if is_cluster { slots(own.run, own.here) } else { Slots::all() };
-    let claim = Claim { epoch: own.epoch.into(), slots, leaving: Slots::default() };
+    let claim = Claim { epoch: own.epoch.into(), slots, ..Claim::default() };
     let rows: Vec<Row> = lives.iter().map(|it| it.row(is_cluster)).collect();
     let (run_id, ledgers) = (own.run.to_string(), own.life.to_string());
     let is_of_a_cluster = is_cluster;

@@ -23,13 +23,18 @@ pub fn binary_path() -> &'static Path {
 
 fn built(package: &str, file: &str) -> PathBuf {
     let profile = profile();
+    let path = target().join(if profile == "dev" { "debug" } else { &profile }).join(file);
+    if std::env::var_os("PORTCULLIS_BUILT").is_some() {
+        assert!(path.exists(), "{} is not there: run `make test`", path.display());
+        return path;
+    }
     let status = Command::new("cargo")
         .args(["build", "--quiet", "--profile", &profile, "--package", package])
         .current_dir(workspace())
         .status()
         .expect("cargo runs; is it on the PATH?");
     assert!(status.success(), "{package} does not build; run `cargo build -p {package}`");
-    target().join(if profile == "dev" { "debug" } else { &profile }).join(file)
+    path
 }
 
 /// The profile that the caller was built with: the folder says it that cargo put the program into.

@@ -41,7 +41,12 @@ async fn render(State(app): State<App>) -> impl IntoResponse {
         format!("portcullis_store_up{{store=\"{store}\"}} {}\n", u8::from(is_up))
     }));
     let gone_back = u8::from(app.store.history.is_doubted());
-    text += &lines("database_gone_back", "gauge", "1 while MySQL lacks commits that it has confirmed", gone_back);
+    text += &lines(
+        "database_gone_back",
+        "gauge",
+        "1 while MySQL lacks commits that it has confirmed",
+        gone_back,
+    );
     let believed = u8::from(app.ledgers.is_believed());
     text += &lines("redis_believed", "gauge", "1 if Redis is up to date and trusted", believed);
     text += &shards(&servers);

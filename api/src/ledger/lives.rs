@@ -60,6 +60,13 @@ impl Lives {
         rows.iter().flatten().any(|row| row.run_id == run_id)
     }
 
+    /// Where a life is vouched for, as far as somebody has looked.
+    pub(crate) fn slots_of(&self, run_id: &str) -> Slots {
+        let rows = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let own = rows.iter().flatten().find(|row| row.run_id == run_id);
+        own.map(|row| row.slots.clone()).unwrap_or_default()
+    }
+
     /// Whether it had all of these slots up to date before that instant, and has given none of them away.
     pub(crate) fn had(&self, run_id: &str, slots: &Slots, before: Timestamp) -> bool {
         let rows = self.0.read().unwrap_or_else(PoisonError::into_inner);
@@ -187,7 +194,7 @@ async fn write_down(
     own: &Slots,
     now: Timestamp,
 ) -> sqlx::Result<()> {
-    let own = own.also_in(&claim.slots).to_string();
+    let own = own.also_in(&claim.kept()).to_string();
     sqlx::query!(
         "insert into ledger_lives (run_id, ledgers_life, is_vouched, slots, epoch, vouched_at)
          values (?, ?, true, ?, ?, ?)
@@ -235,16 +242,18 @@ impl Counting {
 }
 
 /// Vouches for no slot that this life has given away: what comes back with one may be older than what
-/// went.
+/// went. Nothing is written over what somebody else has written meanwhile.
 pub(crate) async fn relinquish<'d>(
     db: impl Executor<'d, Database = MySql>,
     sight: &Sight,
-    kept: &Slots,
+    (had, kept): (&str, &str),
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update ledger_lives set slots = ? where run_id = ? and is_vouched",
-        kept.to_string(),
+        "update ledger_lives set slots = ?
+          where run_id = ? and is_vouched and coalesce(slots, '0-16383') = ?",
+        kept,
         sight.run_id,
+        had,
     )
     .execute(db)
     .await

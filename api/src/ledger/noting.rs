@@ -72,14 +72,7 @@ pub(super) async fn exchange(ledgers: &Ledgers) {
 
 async fn write_and_read(ledgers: &Ledgers) {
     let key = key(ledgers);
-    let mut pipeline = redis::pipe();
-    let written = Written::add(ledgers, &mut pipeline);
-    if !pipeline.is_empty() {
-        pipeline.ignore_errors();
-        if let Ok(mut replies) = ledgers.ask_beside(&key, &pipeline).await {
-            written.settle(&mut replies);
-        }
-    }
+    write(ledgers, &key).await;
     let mut question = redis::pipe();
     question.cmd("LRANGE").arg(&key).arg(0).arg(-1);
     let answer = ledgers.ask_beside::<(Vec<String>,)>(&key, &question).await;
@@ -89,6 +82,19 @@ async fn write_and_read(ledgers: &Ledgers) {
     let there: Vec<Note> = notes.iter().map(|(_, note)| *note).collect();
     ledgers.store.history.learn(notes);
     ledgers.store.history.write_again(&there);
+    // A Redis that was restored has lost some, and whoever knows them may be gone in a moment.
+    write(ledgers, &key).await;
+}
+
+async fn write(ledgers: &Ledgers, key: &str) {
+    let mut pipeline = redis::pipe();
+    let written = Written::add(ledgers, &mut pipeline);
+    if !pipeline.is_empty() {
+        pipeline.ignore_errors();
+        if let Ok(mut replies) = ledgers.ask_beside(key, &pipeline).await {
+            written.settle(&mut replies);
+        }
+    }
 }
 
 /// The list of notes.

@@ -153,6 +153,11 @@ impl Mark {
         Self { run_id, position, at, of, which, returned: FIRST }
     }
 
+    /// Whether anybody knows how old it is.
+    pub(crate) fn is_of_known_age(&self) -> bool {
+        self.at > Timestamp(0)
+    }
+
     /// Up to which of the rows that were numbered since this return: those of before had other numbers.
     pub(crate) fn position_since(&self, returned: u64) -> u64 {
         if self.returned == returned { self.position } else { 0 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use portcullis_core::{Claim, SLOTS, slot_of};
+use portcullis_core::{Claim, SLOTS, Slots, slot_of};
 use redis::RedisResult;
 use tokio::sync::Notify;
 
@@ -157,6 +157,18 @@ impl Shards {
             }
         }
         claim
+    }
+
+    /// Whether some of these slots are on their way, or claimed by somebody else who is as new as their owner.
+    pub(crate) fn are_on_their_way(&self, slots: &Slots, owner: &Arc<Lines>) -> bool {
+        let epoch = owner.claim().epoch;
+        self.all().iter().any(|lines| {
+            let claim = lines.claim();
+            let is_rival = !Arc::ptr_eq(lines, owner) && claim.epoch >= epoch;
+            let rivals = if is_rival { claim.slots } else { Slots::default() };
+            let wanted = rivals.with(&claim.leaving).with(&claim.arriving);
+            !wanted.also_in(slots).is_empty()
+        })
     }
 
     /// Those who have users.

@@ -70,9 +70,10 @@ impl Standing {
         !claim.slots.is_empty() && claim.slots.without(&self.replaced).is_empty()
     }
 
-    /// What it claims and nobody vouches for.
+    /// What it claims and nobody vouches for. What is leaving is brought up to date where it arrives, or
+    /// here if it stays after all.
     pub(crate) fn lacking(&self, claim: &Claim) -> Slots {
-        claim.slots.without(&self.replaced).without(&self.vouched)
+        claim.kept().without(&self.replaced).without(&self.vouched)
     }
 }
 

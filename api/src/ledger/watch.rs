@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 
 use redis::RedisResult;
 
-use self::standing::{FOLLOW_EVERY, look_at_lives, standing};
-use crate::base::clock::Timestamp;
+use self::standing::{FOLLOW_EVERY, give_up, look_at_lives, standing};
 use crate::base::log_targets as log;
 use crate::ledger::confirming::{self, Replaced};
 use crate::ledger::everybody::has_heard;
@@ -20,6 +19,7 @@ use crate::ledger::hydrate::{Extent, Fault, bring_up_to_date};
 use crate::ledger::ledgers::Ledgers;
 use crate::ledger::line::{Condition, Line, Lines};
 use crate::ledger::lives::Seen;
+use crate::ledger::noting;
 use crate::ledger::outbox::doubt_waiting;
 use crate::ledger::outbox::position::position;
 use crate::ledger::reviving::{renew, revives};
@@ -186,9 +186,12 @@ async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result
     }
     let claim = ledgers.shards.claim_of(lines);
     tell_about_everybody(ledgers, lines, &line, &sight).await?;
-    if claim.slots.is_empty() {
+    if claim.kept().is_empty() {
         // A primary without slots has no users, nor has a replica.
         lines.doubt();
+        if sight.is_primary() && lines.claim().slots.is_empty() {
+            give_up(ledgers, lines, &sight).await?;
+        }
         return Ok(Next::Rest);
     }
     let seen = Seen { sight: &sight, claim: &claim, is_of_a_cluster: lines.is_of_a_cluster() };
@@ -216,6 +219,8 @@ async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result
     let lacking = standing.lacking(&claim);
     lines.vouched(standing.vouched);
     if !lines.is_line_believed() {
+        // What it has lost of what is known of MySQL, it is told before anybody counts on it.
+        noting::exchange(ledgers).await;
         // What other instances have told to be pending is asked for as well, if MySQL is there.
         let asked = match doubt_waiting(ledgers).await {
             Ok(()) => ledgers.ask_about_everybody(true).await,
@@ -230,7 +235,9 @@ async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result
         bring_up_to_date(ledgers, lines, Extent::WhatIsMissing, &|_| {}).await?;
         return Ok(Next::LookAgain);
     }
-    if done.marked.elapsed() >= MARK_EVERY {
+    let has_lost_its_age =
+        sight.has_evicted() && sight.own_mark().is_some_and(|it| it.is_of_known_age());
+    if done.marked.elapsed() >= MARK_EVERY || has_lost_its_age {
         done.marked = Instant::now();
         move_mark(ledgers, lines, &line, seen).await;
     }
@@ -250,7 +257,7 @@ async fn move_mark(ledgers: &Ledgers, lines: &Lines, line: &Arc<Line>, seen: See
         return;
     }
     // Once ledgers may have gone, it stays unknown how old they are until all were filled in.
-    let at = if mark.at == Timestamp(0) { mark.at } else { ledgers.clock.now() };
+    let at = if mark.is_of_known_age() { ledgers.clock.now() } else { mark.at };
     let next = Mark::of(sight, position, at).since(returned);
     // In the life that was seen with the mark, and before MySQL was asked: a server that was a
     // replica meanwhile carries the same mark and has not heard what others were told.

@@ -35,9 +35,17 @@ pub struct Claim {
     pub slots: Slots,
     /// Those of them that are on their way to somebody else.
     pub leaving: Slots,
+    /// Those of others that are on their way here.
+    pub arriving: Slots,
 }
 
 impl Claim {
+    /// What it has and does not give away.
+    #[must_use]
+    pub fn kept(&self) -> Slots {
+        self.slots.without(&self.leaving)
+    }
+
     /// Whether its ledger in this slot may be believed: the slot is its own, stays where it is, and
     /// was brought up to date there.
     #[must_use]
@@ -86,9 +94,12 @@ impl Node {
         for word in words.skip(1) {
             match word.strip_prefix('[').and_then(|word| word.split_once("->-")) {
                 Some((slot, _)) => claim.leaving.add(slot.parse().ok()?),
-                // One that is coming is no claim yet.
-                None if word.starts_with('[') => {}
-                None => claim.slots = claim.slots.with(&Slots::parse(word)),
+                None => match word.strip_prefix('[').and_then(|word| word.split_once("-<-")) {
+                    Some((slot, _)) => claim.arriving.add(slot.parse().ok()?),
+                    // Whatever else a server may say in brackets is no claim.
+                    None if word.starts_with('[') => {}
+                    None => claim.slots = claim.slots.with(&Slots::parse(word)),
+                },
             }
         }
         let is_unusable = ["noaddr", "handshake"].iter().any(|flag| flags.contains(flag));
@@ -135,6 +146,7 @@ mod tests {
         let claim = speaker.map(|it| it.claim).unwrap_or_default();
         assert_eq!(claim.slots.to_string(), "0-5460");
         assert_eq!(claim.leaving.to_string(), "93");
+        assert_eq!(claim.arriving.to_string(), "77");
         let primaries: Vec<_> = view.primaries().map(|(id, host)| (id, host.port)).collect();
         assert_eq!(primaries, [("67ed", 30002), ("e7d1", 30001)]);
         let named = |text, by_name| host(text, by_name).map_or_else(String::new, |it| it.name);

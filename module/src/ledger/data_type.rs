@@ -136,6 +136,7 @@ fn doubt(rdb: Rdb) {
         );
     }
     confirmed::void();
+    all_ledgers::doubt_mark();
     endings::begin_life();
 }
 

@@ -59,6 +59,16 @@ pub(crate) fn lose_mark() {
     with(|known| known.current().lose_mark());
 }
 
+/// A ledger has come by itself that nobody vouches for. One that is loaded with all others is as old as
+/// the mark that comes with it.
+pub(crate) fn doubt_mark() {
+    with(|known| {
+        if known.incoming.is_none() {
+            known.present.lose_mark();
+        }
+    });
+}
+
 /// Nothing is known any more.
 pub(crate) fn forget() {
     with(|known| *known.current() = AllLedgers::NONE);

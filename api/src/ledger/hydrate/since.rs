@@ -49,10 +49,14 @@ impl Since {
 
 impl Work<'_> {
     /// Whether the mark says something of every ledger here. In a cluster slots may have come since, with
-    /// ledgers that are older; so their server must have had them for longer.
+    /// ledgers that are older; so their server must have had them for longer. And some may have gone while
+    /// their slot is on its way, of which a replica that takes over does not know, but the other end does.
     pub(super) fn is_of_all(&self, mark: &Mark, seen: Seen<'_>, now: Timestamp) -> bool {
         let had = |before| self.ledgers.lives.had(&mark.of, &self.scope, before);
-        !seen.is_of_a_cluster || mark.at > now.minus(OF_A_NODE) && had(mark.at.minus(APART))
+        let shards = &self.ledgers.shards;
+        let stay = || !shards.are_on_their_way(&self.scope, &self.lines);
+        !seen.is_of_a_cluster
+            || mark.at > now.minus(OF_A_NODE) && had(mark.at.minus(APART)) && stay()
     }
 
     /// The users whose ledgers may have changed; nothing if there are too many. `waiting` names those of

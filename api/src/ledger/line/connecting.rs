@@ -40,7 +40,7 @@ impl Lines {
         let (known, state) = (self.kept.beat(), self.read());
         let is_there = |subject: &String| {
             let slot = slot_of([&self.prefix, subject.as_str()].concat().as_bytes());
-            state.ground.claim.slots.has(slot) && !state.ground.claim.leaving.has(slot)
+            state.ground.has(slot)
         };
         // Nobody's name, in any slot that stays.
         let named = state.ground.tag().map(|tag| format!("beat{{{tag}}}"));

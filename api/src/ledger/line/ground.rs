@@ -12,7 +12,9 @@ pub(super) struct Ground {
     pub(super) vouched: Slots,
     /// What it said of all nodes when it said so.
     pub(super) view: View,
-    /// Whether somebody heard otherwise since.
+    /// Of which somebody heard otherwise since.
+    doubted: Slots,
+    /// Whether somebody heard anything else since.
     pub(super) is_doubted: bool,
     /// What is in the first of its slots; nothing where there are no slots.
     tag: Option<String>,
@@ -25,13 +27,18 @@ impl Ground {
         Self { claim, vouched: Slots::all(), ..Self::default() }
     }
 
+    /// Whether it has this slot and is not known to give it away.
+    pub(super) fn has(&self, slot: u16) -> bool {
+        self.claim.kept().has(slot) && !self.doubted.has(slot)
+    }
+
     pub(super) fn is_firm(&self, slot: u16) -> bool {
-        self.claim.is_firm(&self.vouched, slot)
+        self.claim.is_firm(&self.vouched, slot) && !self.doubted.has(slot)
     }
 
     /// Where it may be believed.
     pub(super) fn firm(&self) -> Slots {
-        self.claim.slots.also_in(&self.vouched).without(&self.claim.leaving)
+        self.claim.kept().also_in(&self.vouched).without(&self.doubted)
     }
 
     pub(super) fn is_all_firm(&self) -> bool {
@@ -39,16 +46,17 @@ impl Ground {
     }
 
     pub(super) fn seen(&mut self, claim: Claim, view: View) {
-        let first = |claim: &Claim| claim.slots.without(&claim.leaving).iter().next();
+        let first = |claim: &Claim| claim.kept().iter().next();
         if self.tag.is_none() || first(&claim) != first(&self.claim) {
             self.tag = Some(first(&claim).map(tag_of).unwrap_or_default());
         }
         (self.claim, self.view, self.is_doubted) = (claim, view, false);
+        self.doubted = Slots::default();
     }
 
     /// Until its claim is seen again.
     pub(super) fn doubt(&mut self, slot: u16) {
-        self.claim.leaving.add(slot);
+        self.doubted.add(slot);
         self.is_doubted = true;
     }
 
@@ -63,7 +71,12 @@ mod tests {
     use super::*;
 
     fn claim(slots: &str, leaving: &str) -> Claim {
-        Claim { epoch: 1, slots: Slots::parse(slots), leaving: Slots::parse(leaving) }
+        Claim {
+            epoch: 1,
+            slots: Slots::parse(slots),
+            leaving: Slots::parse(leaving),
+            ..Claim::default()
+        }
     }
 
     #[test]

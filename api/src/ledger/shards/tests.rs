@@ -46,5 +46,27 @@ fn whoever_hears_that_a_slot_is_elsewhere_is_not_believed_about_it_until_it_is_s
     let shards = cluster();
     let lines = node(&shards, "a", "0-16383", 1);
     shards.doubt_slot(12182);
-    assert!(lines.claim().leaving.has(12182) && lines.is_doubted_somewhere());
+    assert!(lines.is_doubted_somewhere());
+    assert!(lines.claim().leaving.is_empty(), "it has not said so itself");
+}
+
+#[test]
+fn slots_are_on_their_way_while_anybody_gives_or_takes_them() {
+    let slots = Slots::parse;
+    for (other, is_so) in [
+        (Claim { epoch: 1, slots: slots("50-99"), ..Claim::default() }, false),
+        (Claim { epoch: 1, slots: slots("7"), ..Claim::default() }, false),
+        (Claim { epoch: 2, slots: slots("7"), ..Claim::default() }, true),
+        (Claim { epoch: 1, slots: slots("50-99"), arriving: slots("7"), ..Claim::default() }, true),
+        (Claim { epoch: 1, slots: slots("7"), leaving: slots("7"), ..Claim::default() }, true),
+        (
+            Claim { epoch: 9, slots: slots("50-99"), arriving: slots("120"), ..Claim::default() },
+            false,
+        ),
+    ] {
+        let shards = cluster();
+        let lines = node(&shards, "a", "0-49", 2);
+        node(&shards, "b", "50-99", 1).claims(other.clone());
+        assert_eq!(shards.are_on_their_way(&slots("0-49"), &lines), is_so, "{other:?}");
+    }
 }

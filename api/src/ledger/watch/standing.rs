@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use portcullis_core::Slots;
+
 use crate::ledger::ledgers::Ledgers;
+use crate::ledger::line::Lines;
 use crate::ledger::lives::{Seen, Standing, relinquish, renew};
+use crate::ledger::sentinel::Sight;
 
 /// How often it is asked whether the line still leads to the primary.
 pub(super) const FOLLOW_EVERY: Duration = Duration::from_secs(1);
@@ -34,9 +38,30 @@ pub(in crate::ledger) async fn look_at_lives(
     if standing.is_outdated && seen.sight.is_up_to_date() {
         store.repeat_beside(|| store.in_time(renew(&store.pool, seen.sight))).await?;
     }
-    if seen.is_of_a_cluster && !standing.vouched.without(&seen.claim.slots).is_empty() {
-        let kept = standing.vouched.also_in(&seen.claim.slots);
-        store.repeat_beside(|| store.in_time(relinquish(&store.pool, seen.sight, &kept))).await?;
+    if seen.is_of_a_cluster {
+        keep_only(ledgers, seen.sight, &seen.claim.kept()).await?;
     }
     Ok(standing)
+}
+
+/// A primary that has given all away says so once more, however often it was seen before.
+pub(super) async fn give_up(ledgers: &Ledgers, lines: &Lines, sight: &Sight) -> sqlx::Result<()> {
+    if lines.is_of_a_cluster() {
+        keep_only(ledgers, sight, &Slots::default()).await
+    } else {
+        Ok(())
+    }
+}
+
+/// Vouches for nothing else any more in this life. Ledgers of a slot that is leaving go one by one, and a
+/// replica does not know that the slot is.
+async fn keep_only(ledgers: &Ledgers, sight: &Sight, slots: &Slots) -> sqlx::Result<()> {
+    let store = &ledgers.store;
+    let had = ledgers.lives.slots_of(&sight.run_id);
+    if had.without(slots).is_empty() {
+        return Ok(());
+    }
+    let (had, kept) = (had.to_string(), had.also_in(slots).to_string());
+    let deed = || store.in_time(relinquish(&store.pool, sight, (&had, &kept)));
+    store.repeat_beside(deed).await
 }
