@@ -1,6 +1,7 @@
 //! A node of a cluster that starts from what it had saved, in which a mark is recent. What the mark says is
 //! said of the slots that the node had had for a while by then.
 
+use portcullis_core::{Slots, slot_of};
 use portcullis_tests::{Cluster, Database, Login, Redis, Service};
 use serde_json::json;
 
@@ -53,9 +54,27 @@ impl Scene {
         &self.cluster.nodes[self.node]
     }
 
+    fn other(&self) -> &Redis {
+        &self.cluster.nodes[(self.node + 1) % self.cluster.nodes.len()]
+    }
+
+    /// The bystander's ledger.
+    fn key(&self) -> String {
+        format!("user:{}", self.bystander.user_id)
+    }
+
     fn forget_bystander(&self) {
-        let key = format!("user:{}", self.bystander.user_id);
-        redis::cmd("DEL").arg(key).exec(&mut self.node().connection()).unwrap();
+        redis::cmd("DEL").arg(self.key()).exec(&mut self.node().connection()).unwrap();
+    }
+
+    /// Tells a node that the bystander's slot is on its way from or to another one, or stays.
+    fn set_slot(&self, at: &Redis, state: &str, from_or_to: &Redis) {
+        let id: String =
+            redis::cmd("CLUSTER").arg("MYID").query(&mut from_or_to.connection()).unwrap();
+        let mut set = redis::cmd("CLUSTER");
+        set.arg("SETSLOT").arg(slot_of(self.key().as_bytes())).arg(state);
+        let set = if state == "STABLE" { &mut set } else { set.arg(id) };
+        set.exec(&mut at.connection()).unwrap();
     }
 
     /// Ends a session in MySQL, and deletes whatever would tell of it or of the bystander.
@@ -106,6 +125,34 @@ async fn everybody_is_compared_where_slots_may_have_come_since_the_mark() {
     let mut scene = Scene::new().await;
     scene.starts_from_what_it_has_now(-60).await;
     assert_eq!(scene.verdicts(), ["NO_SESSION", "OK", "NO_SESSION"]);
+}
+
+/// Ledgers may have left, of which a replica that takes over knows nothing: only the other end says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_is_compared_while_a_slot_is_on_its_way() {
+    let mut scene = Scene::new().await;
+    scene.set_slot(scene.other(), "IMPORTING", scene.node());
+    scene.starts_from_what_it_has_now(60).await;
+    assert_eq!(scene.verdicts(), ["NO_SESSION", "OK", "NO_SESSION"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_is_leaving_is_vouched_for_again_when_it_was_compared() {
+    let scene = Scene::new().await;
+    let (node, other) = (scene.node(), scene.other());
+    let slot = slot_of(scene.key().as_bytes());
+    let is_vouched_for = async || {
+        let slots = "select coalesce(slots, '') from ledger_lives where run_id = ?";
+        let asked = sqlx::query_scalar::<_, String>(slots).bind(info(node, "run_id"));
+        Slots::parse(&asked.fetch_one(scene.auth.db()).await.unwrap()).has(slot)
+    };
+    assert!(is_vouched_for().await);
+    scene.set_slot(node, "MIGRATING", other);
+    eventually("nobody vouches for it", async || !is_vouched_for().await);
+    assert_eq!(verdict(node, &scene.alice), "OK", "others stay as they are");
+    scene.set_slot(node, "STABLE", node);
+    eventually("somebody does again", is_vouched_for);
+    assert_eq!(scene.verdicts()[1], "OK", "its ledger is there again");
 }
 
 /// Who has moved it may not have seen what left since, and came back.

@@ -166,8 +166,7 @@ impl Shards {
             let claim = lines.claim();
             let is_rival = !Arc::ptr_eq(lines, owner) && claim.epoch >= epoch;
             let rivals = if is_rival { claim.slots } else { Slots::default() };
-            let wanted = rivals.with(&claim.leaving).with(&claim.arriving);
-            !wanted.also_in(slots).is_empty()
+            !rivals.with(&claim.leaving).with(&claim.arriving).also_in(slots).is_empty()
         })
     }
 
