@@ -21,6 +21,8 @@ pub fn binary_path() -> &'static Path {
     &BINARY
 }
 
+/// `make` builds both together with the tests, which is said by a variable.
+#[expect(clippy::disallowed_methods, reason = "cargo passes nothing else on to a test")]
 fn built(package: &str, file: &str) -> PathBuf {
     let profile = profile();
     let path = target().join(if profile == "dev" { "debug" } else { &profile }).join(file);

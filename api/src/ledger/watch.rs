@@ -219,16 +219,7 @@ async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result
     let lacking = standing.lacking(&claim);
     lines.vouched(standing.vouched);
     if !lines.is_line_believed() {
-        // What it has lost of what is known of MySQL, it is told before anybody counts on it.
-        noting::exchange(ledgers).await;
-        // What other instances have told to be pending is asked for as well, if MySQL is there.
-        let asked = match doubt_waiting(ledgers).await {
-            Ok(()) => ledgers.ask_about_everybody(true).await,
-            refused => refused,
-        };
-        if !ledgers.shards.knows_all_who_wait() || !ledgers.everybody.was_told() {
-            asked?;
-        }
+        prepare_to_believe(ledgers).await?;
     }
     lines.believe(&line, sight.check_life);
     if !lacking.is_empty() {
@@ -242,6 +233,20 @@ async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result
         move_mark(ledgers, lines, &line, seen).await;
     }
     Ok(Next::Rest)
+}
+
+/// What a Redis has lost of what is known of MySQL, it is told before anybody counts on it. What other
+/// instances have told to be pending is asked for as well, if MySQL is there.
+async fn prepare_to_believe(ledgers: &Ledgers) -> Result<(), Fault> {
+    noting::exchange(ledgers).await;
+    let asked = match doubt_waiting(ledgers).await {
+        Ok(()) => ledgers.ask_about_everybody(true).await,
+        refused => refused,
+    };
+    if !ledgers.shards.knows_all_who_wait() || !ledgers.everybody.was_told() {
+        asked?;
+    }
+    Ok(())
 }
 
 /// Without MySQL, or refused by a full server, the mark is older, which costs time later and no safety.
