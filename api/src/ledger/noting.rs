@@ -60,14 +60,14 @@ impl Drop for Written {
 /// Writes down what no change has taken along, and reads what others have written.
 pub(super) async fn exchange(ledgers: &Ledgers) {
     let history = &ledgers.store.history;
-    history.begin_reading();
+    let reading = history.begin_reading();
     write_and_read(ledgers).await;
     for lines in ledgers.shards.all() {
         if let Ok(line) = lines.beside() {
             history.note_everybody(line.heard_of_everybody.latest());
         }
     }
-    history.end_reading();
+    history.end_reading(reading);
 }
 
 async fn write_and_read(ledgers: &Ledgers) {

@@ -47,15 +47,20 @@ struct Parts {
     wanted: Notify,
     /// Whether somebody looks whenever that is wanted.
     is_looked_after: AtomicBool,
-    /// How often somebody has begun to read what others have noted, and how often that is over.
+    /// How far reading is of what others have noted.
     readings: watch::Sender<Readings>,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Readings {
+    /// The number of the one that began last.
     begun: u64,
+    /// The greatest of those that are over.
     done: u64,
 }
+
+/// One of them.
+pub(crate) struct Reading(u64);
 
 /// What a database is, seen from what is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,14 +195,15 @@ impl History {
         self.0.wanted.notified().await;
     }
 
-    /// Somebody begins to read what others have noted.
-    pub(crate) fn begin_reading(&self) {
+    /// Somebody begins to read what others have noted; several may do so at the same time.
+    pub(crate) fn begin_reading(&self) -> Reading {
         self.0.readings.send_modify(|readings| readings.begun += 1);
+        Reading(self.0.readings.borrow().begun)
     }
 
-    /// It was read, as far as Redis answered.
-    pub(crate) fn end_reading(&self) {
-        self.0.readings.send_modify(|readings| readings.done = readings.begun);
+    /// It was read, as far as Redis answered. That says nothing of what somebody began to read later.
+    pub(crate) fn end_reading(&self, Reading(number): Reading) {
+        self.0.readings.send_modify(|readings| readings.done = readings.done.max(number));
     }
 
     /// Waits until everything has been read that others have noted by now, if anybody reads it, and not
@@ -267,3 +273,25 @@ impl History {
 
 /// What is said of it.
 const GONE_BACK: &str = "MySQL lacks commits that it has confirmed before; it is not asked until everybody was logged out";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first ends while the second, which may see more, is still at it.
+    #[tokio::test]
+    async fn whoever_waits_for_a_reading_waits_for_one_that_began_afterwards() {
+        let history = History::default();
+        history.0.is_looked_after.store(true, Ordering::Relaxed);
+        let first = history.begin_reading();
+        let waiting = history.clone();
+        let waits = tokio::spawn(async move { waiting.is_read(Duration::from_mins(10)).await });
+        tokio::task::yield_now().await;
+        let second = history.begin_reading();
+        history.end_reading(first);
+        tokio::task::yield_now().await;
+        assert!(!waits.is_finished(), "what began before is no answer");
+        history.end_reading(second);
+        waits.await.unwrap();
+    }
+}
