@@ -91,7 +91,10 @@ fn such_a_ledger_voids_a_confirmation_that_is_on_its_way() {
         let redis = strict_on(server).start();
         let mut talk = talk::to(&redis);
         let (run_id, life) = (talk.info("server", "run_id"), field(&mut talk, "fence_life"));
+        assert_eq!(talk.say(&format!("AUTH.CONFIRM {run_id} NOTE MARK recent")), "OK");
+        assert_eq!(field(&mut talk, "mark"), "recent");
         assert_eq!(talk.tell("RESTORE user:1 0 %", &[&payload]), "OK");
+        assert_eq!(field(&mut talk, "mark"), "", "it says nothing of this ledger");
         let told = talk.say(&format!("AUTH.CONFIRM {run_id} LIFE {life}"));
         assert!(told.starts_with("STALE"), "{told}");
     });

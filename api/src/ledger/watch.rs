@@ -9,9 +9,10 @@ pub(super) mod standing;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use portcullis_core::Slots;
 use redis::RedisResult;
 
-use self::standing::{FOLLOW_EVERY, give_up, look_at_lives, standing};
+use self::standing::{FOLLOW_EVERY, keep_only, look_at_lives, standing};
 use crate::base::log_targets as log;
 use crate::ledger::confirming::{self, Replaced};
 use crate::ledger::everybody::has_heard;
@@ -190,7 +191,7 @@ async fn round(ledgers: &Ledgers, lines: &Arc<Lines>, done: &mut Done) -> Result
         // A primary without slots has no users, nor has a replica.
         lines.doubt();
         if sight.is_primary() && lines.claim().slots.is_empty() {
-            give_up(ledgers, lines, &sight).await?;
+            keep_only(ledgers, &sight, &Slots::default()).await?;
         }
         return Ok(Next::Rest);
     }

@@ -92,14 +92,14 @@ impl Node {
         let flags: Vec<&str> = flags.split(',').collect();
         let mut claim = Claim { epoch, ..Claim::default() };
         for word in words.skip(1) {
-            match word.strip_prefix('[').and_then(|word| word.split_once("->-")) {
-                Some((slot, _)) => claim.leaving.add(slot.parse().ok()?),
-                None => match word.strip_prefix('[').and_then(|word| word.split_once("-<-")) {
-                    Some((slot, _)) => claim.arriving.add(slot.parse().ok()?),
-                    // Whatever else a server may say in brackets is no claim.
-                    None if word.starts_with('[') => {}
-                    None => claim.slots = claim.slots.with(&Slots::parse(word)),
-                },
+            let Some(moving) = word.strip_prefix('[') else {
+                claim.slots = claim.slots.with(&Slots::parse(word));
+                continue;
+            };
+            if let Some((slot, _)) = moving.split_once("->-") {
+                claim.leaving.add(slot.parse().ok()?);
+            } else if let Some((slot, _)) = moving.split_once("-<-") {
+                claim.arriving.add(slot.parse().ok()?);
             }
         }
         let is_unusable = ["noaddr", "handshake"].iter().any(|flag| flags.contains(flag));

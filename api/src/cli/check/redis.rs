@@ -82,7 +82,7 @@ async fn look_at(place: &Place, is_cluster: bool, stores: &Stores, report: &mut 
 /// What counts for those who ask the module themselves.
 fn look_at_confirmation(info: &str, stores: &Stores, report: &mut Report) {
     let is_required = field(info, "portcullis_require_confirm") == Some("1");
-    if !is_required && !stores.confirm_lease.is_zero() {
+    if !is_required && stores.confirm_lease().is_some() {
         return report.bad(
             "ledgers",
             "CONFIRM_LEASE needs portcullis.require-confirm yes: set it where Redis loads the module, and run \

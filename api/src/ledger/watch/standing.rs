@@ -5,7 +5,6 @@ use std::time::Duration;
 use portcullis_core::Slots;
 
 use crate::ledger::ledgers::Ledgers;
-use crate::ledger::line::Lines;
 use crate::ledger::lives::{Seen, Standing, relinquish, renew};
 use crate::ledger::sentinel::Sight;
 
@@ -44,18 +43,9 @@ pub(in crate::ledger) async fn look_at_lives(
     Ok(standing)
 }
 
-/// A primary that has given all away says so once more, however often it was seen before.
-pub(super) async fn give_up(ledgers: &Ledgers, lines: &Lines, sight: &Sight) -> sqlx::Result<()> {
-    if lines.is_of_a_cluster() {
-        keep_only(ledgers, sight, &Slots::default()).await
-    } else {
-        Ok(())
-    }
-}
-
 /// Vouches for nothing else any more in this life. Ledgers of a slot that is leaving go one by one, and a
 /// replica does not know that the slot is.
-async fn keep_only(ledgers: &Ledgers, sight: &Sight, slots: &Slots) -> sqlx::Result<()> {
+pub(super) async fn keep_only(ledgers: &Ledgers, sight: &Sight, slots: &Slots) -> sqlx::Result<()> {
     let store = &ledgers.store;
     let had = ledgers.lives.slots_of(&sight.run_id);
     if had.without(slots).is_empty() {
