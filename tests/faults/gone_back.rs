@@ -153,6 +153,31 @@ async fn f_03_nothing_that_a_restored_database_has_forgotten_comes_back() {
     assert_eq!(auth.refresh(&dave.refresh).await.status, 200);
 }
 
+/// Whoever knows it may be gone in a moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f_03_a_restored_redis_is_told_what_it_has_lost_before_it_is_believed() {
+    let database = Database::shared().fresh_database("told_again");
+    let mut auth = Service::on(confirming().tcp().start(), &database, |_| {}).await;
+    ready(&auth);
+    let alice = auth.logged_in("alice").await;
+    auth.settle().await;
+    redis::cmd("SAVE").exec(&mut auth.redis.connection()).unwrap();
+    auth.post_as(&alice.access, "/logout", json!({})).await.must_be(200);
+    auth.settle().await;
+    let noted = |redis: &Redis| -> Vec<String> {
+        let mut read = redis::cmd("LRANGE");
+        read.arg("portcullis:commits:user:").arg(0).arg(-1);
+        read.query(&mut redis.connection()).unwrap()
+    };
+    let before = noted(&auth.redis);
+    auth.redis.kill();
+    auth.redis.start_again();
+    assert!(noted(&auth.redis).len() < before.len(), "the logout is noted after the snapshot");
+    ready(&auth);
+    let after = noted(&auth.redis);
+    assert!(before.iter().all(|note| after.contains(note)), "{before:?} {after:?}");
+}
+
 /// What was noted stands in Redis.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f_03_an_instance_that_has_just_started_knows_what_was_committed() {
