@@ -7,6 +7,7 @@
 //! since it last came by, and spares the rest once.
 
 use std::hash::BuildHasher as _;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -33,7 +34,9 @@ pub(crate) struct Tokens<T> {
 struct Set<T> {
     /// Some bits of the token at each place, so that few are looked at in vain; 0 where there is none.
     marks: [AtomicU16; WAYS],
-    places: [Place<T>; WAYS],
+    /// Most are empty, and to drop an empty one costs as much as to drop a full one: all threads are
+    /// gone through. So it is left to the set, which knows the full ones by their marks.
+    places: [ManuallyDrop<Place<T>>; WAYS],
 }
 
 type Place<T> = ArcSwapAny<Option<Held<T>>>;
@@ -101,9 +104,7 @@ impl<T: Send + Sync> Tokens<T> {
     /// Forgets all of them.
     pub(crate) fn clear(&self) {
         let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        for set in 0..self.sets.len() {
-            (0..WAYS).for_each(|way| self.put(set, way, 0, None));
-        }
+        self.sets.iter().for_each(Set::clear);
         *turn = Turn::default();
     }
 
@@ -145,7 +146,9 @@ impl<T: Send + Sync> Tokens<T> {
     fn places(&self, spot: &Spot) -> impl Iterator<Item = (usize, usize, &Place<T>)> {
         spot.sets.into_iter().flat_map(|number| {
             let set = self.sets.get(number).into_iter();
-            set.flat_map(move |set| (0..).zip(&set.places).map(move |(way, it)| (number, way, it)))
+            set.flat_map(move |set| {
+                (0..).zip(&set.places).map(move |(way, it)| (number, way, &**it))
+            })
         })
     }
 
@@ -180,7 +183,7 @@ impl<T: Send + Sync> Tokens<T> {
             let (number, way) = (turn.hand / WAYS, turn.hand % WAYS);
             turn.hand = turn.hand.saturating_add(1) % all;
             let place = self.sets.get(number).and_then(|set| set.places.get(way));
-            let Some(held) = place.and_then(ArcSwapAny::load_full) else { continue };
+            let Some(held) = place.and_then(|place| place.load_full()) else { continue };
             if spares(&held, is_dead) && spared < PATIENCE {
                 spared += 1;
                 continue;
@@ -208,6 +211,22 @@ impl<T> Set<T> {
             Some(make(value))
         })
     }
+
+    /// What is empty is not touched.
+    fn clear(&self) {
+        for (mark, place) in self.marks.iter().zip(&self.places) {
+            if mark.load(Ordering::Acquire) != 0 {
+                place.store(None);
+                mark.store(0, Ordering::Release);
+            }
+        }
+    }
+}
+
+impl<T> Drop for Set<T> {
+    fn drop(&mut self) {
+        self.clear();
+    }
 }
 
 /// Whether the hand goes on, having taken note.
@@ -218,12 +237,14 @@ fn spares<T>(held: &Held<T>, is_dead: &impl Fn(&T) -> bool) -> bool {
 
 impl<T> Default for Set<T> {
     fn default() -> Self {
-        Self { marks: Default::default(), places: Default::default() }
+        Self { marks: Default::default(), places: std::array::from_fn(|_| ManuallyDrop::default()) }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn token(number: usize) -> Vec<u8> {
@@ -265,6 +286,20 @@ mod tests {
                 assert_eq!(tokens.find(&token(number), |it| *it), Some(number));
             }
         }
+    }
+
+    /// The table drops them by their marks.
+    #[test]
+    fn nothing_is_left_of_what_was_held_once_the_table_is_cleared_or_gone() {
+        let (tokens, witness) = (Tokens::new(500), Arc::new(()));
+        let fill = || (0..1500).for_each(|it| tokens.keep(&token(it), Arc::clone(&witness), never));
+        fill();
+        assert_eq!(Arc::strong_count(&witness), 1 + tokens.len());
+        tokens.clear();
+        assert_eq!(Arc::strong_count(&witness), 1);
+        fill();
+        drop(tokens);
+        assert_eq!(Arc::strong_count(&witness), 1);
     }
 
     #[test]
