@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use nix::unistd::geteuid;
 
@@ -100,9 +101,43 @@ impl DatabaseKind {
     /// meanwhile: root without a password, over the unix socket and from loopback.
     #[track_caller]
     pub(crate) fn prepare(self, data: &Path, temporary: &Path) {
+        copy(self.first_data(temporary), data);
+    }
+
+    /// The data that every server of this kind begins with. It takes seconds to make, so it is made once
+    /// and lies under `target/servers`.
+    fn first_data(self, temporary: &Path) -> PathBuf {
+        let place = self.place();
+        fs::create_dir_all(&place).expect("target/servers is writable");
+        let (made, unfinished) = (place.join("data"), place.join("unfinished"));
+        let gate = File::create(place.join("lock")).expect("target/servers is writable");
+        gate.lock().expect("locks work under target/servers");
+        if made.is_dir() {
+            return made;
+        }
+        // Of a process that was killed meanwhile.
+        drop(fs::remove_dir_all(&unfinished));
         match self {
-            Self::MariaDb => install_mariadb(data, temporary),
-            Self::MySql => copy(mysql_data(self, temporary), data),
+            Self::MariaDb => install_mariadb(&unfinished, temporary),
+            Self::MySql => initialize_mysql(&unfinished, temporary),
+        }
+        fs::rename(unfinished, &made).expect("target/servers is writable");
+        made
+    }
+
+    /// Where that lies: beside the MySQL that goes with it, or by the version of the system's MariaDB.
+    fn place(self) -> PathBuf {
+        static VERSION: LazyLock<String> = LazyLock::new(|| {
+            let (program, _) = DatabaseKind::MariaDb.server();
+            let output = Command::new(program).args(["--no-defaults", "--version"]).output();
+            let output = output.expect("the program can be run");
+            let version = String::from_utf8_lossy(&output.stdout);
+            let word = version.split_whitespace().find(|word| word.starts_with(char::is_numeric));
+            word.expect("a version has numbers").to_owned()
+        });
+        match self {
+            Self::MariaDb => target().join("servers/mariadb").join(&*VERSION),
+            Self::MySql => mysql(),
         }
     }
 
@@ -131,29 +166,17 @@ fn install_mariadb(data: &Path, temporary: &Path) {
     run(&mut install);
 }
 
-/// The data that every MySQL begins with. It takes seconds to make, so it is made once and lies
-/// beside the program.
-fn mysql_data(kind: DatabaseKind, temporary: &Path) -> PathBuf {
-    let (made, unfinished) = (mysql().join("data"), mysql().join("unfinished"));
-    let gate = File::create(mysql().join("lock")).expect("target/servers is writable");
-    gate.lock().expect("locks work under target/servers");
-    if made.is_dir() {
-        return made;
-    }
-    // Of a process that was killed meanwhile.
-    drop(fs::remove_dir_all(&unfinished));
+fn initialize_mysql(data: &Path, temporary: &Path) {
     let first = temporary.join("first.sql");
     fs::write(&first, ROOT_ON_TCP).expect("the directory is ours");
-    let (program, arguments) = kind.server();
+    let (program, arguments) = DatabaseKind::MySql.server();
     let mut initialize = Command::new(program);
     initialize.args(arguments).arg("--initialize-insecure");
     initialize
-        .arg(format!("--datadir={}", unfinished.display()))
+        .arg(format!("--datadir={}", data.display()))
         .arg(format!("--tmpdir={}", temporary.display()))
         .arg(format!("--init-file={}", first.display()));
     run(&mut initialize);
-    fs::rename(unfinished, &made).expect("target/servers is writable");
-    made
 }
 
 /// With holes where there is nothing, so that it takes no time.
