@@ -7,14 +7,14 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use portcullis_api::settings::Settings;
 use portcullis_tests::{
-    Answer, Client, Database, Galera, Instance, Login, PASSWORD, Service, captured_log, send, tell,
+    Answer, Client, Database, Galera, Instance, Login, PASSWORD, Service, send, tell,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, MySqlConnection};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::talk::{agree, ask, confirming, eventually, ready};
+use crate::talk::{agree, ask, confirming, eventually, hydrations, ready};
 
 struct Group {
     auth: Service,
@@ -132,22 +132,15 @@ async fn of_three_instances_at_three_nodes_one_fills_an_empty_redis() {
     group.auth.post_as(&people[0].access, "/logout", json!({})).await.must_be(200);
     agree(&group.auth).await;
     let mut redis = group.auth.redis.connection();
-    let info: String = redis::cmd("INFO").arg("server").query(&mut redis).unwrap();
-    let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap().to_owned();
-    let hydrations = || {
-        let log = captured_log();
-        let begun = log.lines().filter(|line| line.contains("bringing the ledgers up to date"));
-        begun.filter(|line| line.contains(&run_id)).count()
-    };
     let mut total = 0;
     for round in 1..=3 {
-        let before = hydrations();
+        let before = hydrations(&group.auth.redis);
         redis::cmd("FLUSHALL").exec(&mut redis).unwrap();
         eventually("the ledgers are there again", async || {
             people[1..].iter().all(|login| ask(&group.auth, login) == "OK")
         });
         group.all_ready();
-        assert_eq!(hydrations() - before, 1, "in round {round}");
+        assert_eq!(hydrations(&group.auth.redis) - before, 1, "in round {round}");
         total += 1;
         assert_eq!(ask(&group.auth, &people[0]), "NO_SESSION");
     }

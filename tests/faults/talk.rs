@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use portcullis_tests::{Client, Login, Redis, RedisOptions, Service, wait_until};
+use portcullis_tests::{Client, Login, Redis, RedisOptions, Service, captured_log, wait_until};
 use reqwest::Method;
 
 /// A Redis that vouches for nothing until it is told that it may, and takes no session that might
@@ -104,6 +104,13 @@ pub(crate) async fn start_anew(auth: &mut Service) {
 /// Nor does Redis, from now on.
 pub(crate) fn forget_commits(redis: &Redis) {
     redis::cmd("DEL").arg("portcullis:commits:user:").exec(&mut redis.connection()).unwrap();
+}
+
+/// How often anybody here has begun to bring the ledgers of this Redis up to date.
+pub(crate) fn hydrations(redis: &Redis) -> usize {
+    let (log, run_id) = (captured_log(), info(redis, "run_id"));
+    let begun = log.lines().filter(|line| line.contains("bringing the ledgers up to date"));
+    begun.filter(|line| line.contains(&run_id)).count()
 }
 
 /// What `INFO` says under this name; nothing if Redis does not answer.

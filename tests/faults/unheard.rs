@@ -6,6 +6,7 @@ use std::time::Duration;
 use portcullis_api::base::clock::Timestamp;
 use portcullis_api::settings::Settings;
 use portcullis_tests::{Login, Service};
+use serde_json::json;
 
 use crate::proxy::Wound;
 use crate::stage::stage;
@@ -133,4 +134,25 @@ async fn f_06_what_redis_refused_to_hear_is_told_again() {
     assert_eq!(seen(auth, &alice), middle.0);
     replicas("0");
     eventually("Redis has heard of the use", async || seen(auth, &alice) > middle.0);
+}
+
+/// Redis hears of its use once it is back, and has it no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_put_back_for_a_session_that_ended_while_redis_was_away() {
+    let stage = stage(|_| {}).await;
+    let auth = &stage.auth;
+    let (old, _) = (auth.logged_in("alice").await, auth.logged_in("alice").await);
+    agree(auth).await;
+    stage.redis.inflict(Wound::Refuse);
+    auth.clock.advance(Duration::from_mins(5));
+    assert_eq!(status(auth, &old).await, 200);
+    auth.post_as(&old.access, "/logout", json!({})).await.must_be(200);
+    stage.redis.heal();
+    ready(auth);
+    agree(auth).await;
+    let rows = "select count(*) from revocation_outbox";
+    let told = stage.number(rows);
+    auth.settle().await;
+    auth.app.background.shut_down().await;
+    assert_eq!(stage.number(rows), told, "what stands is in its ledger as it was");
 }

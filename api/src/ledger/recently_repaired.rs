@@ -29,6 +29,11 @@ impl Resting {
         tried.insert(user_id, now);
         true
     }
+
+    /// The next attempt need not wait.
+    pub(super) fn forget(&self, user_id: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&user_id);
+    }
 }
 
 #[cfg(test)]
@@ -42,5 +47,7 @@ mod tests {
         assert!(!resting.is_due(1, Timestamp(59_999)));
         assert!(resting.is_due(2, Timestamp(59_999)));
         assert!(resting.is_due(1, Timestamp(60_000)));
+        resting.forget(2);
+        assert!(resting.is_due(2, Timestamp(60_000)) && !resting.is_due(1, Timestamp(60_000)));
     }
 }

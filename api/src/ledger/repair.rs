@@ -22,14 +22,15 @@ use crate::base::session_id::SessionId;
 use crate::store::held_rows;
 use crate::store::standing::standing;
 
-/// Looks into it behind the answer. If that is lost, the user's next request finds the same.
-pub(crate) fn put_back_later(ledgers: &Ledgers, user_id: u64) {
+/// Looks behind the answer into the ledger that lacks this session. If that is lost, the user's next
+/// request finds the same.
+pub(crate) fn put_back_later(ledgers: &Ledgers, user_id: u64, session: &SessionId) {
     if !ledgers.resting.is_due(user_id, ledgers.clock.now()) {
         return;
     }
-    let own = ledgers.clone();
+    let (own, session) = (ledgers.clone(), session.clone());
     ledgers.background.do_later(async move {
-        match own.store.repeat_beside(|| put_back(&own, user_id)).await {
+        match own.store.repeat_beside(|| put_back(&own, user_id, &session)).await {
             Ok(true) => tracing::warn!(
                 target: log::REPAIR,
                 user_id,
@@ -48,8 +49,8 @@ pub(crate) fn put_back_later(ledgers: &Ledgers, user_id: u64) {
     });
 }
 
-/// False if there is nothing to put back, or if Redis will hear of it anyhow.
-async fn put_back(ledgers: &Ledgers, user_id: u64) -> sqlx::Result<bool> {
+/// False if there is nothing to put back, because the session has ended or Redis will hear of it anyhow.
+async fn put_back(ledgers: &Ledgers, user_id: u64, session: &SessionId) -> sqlx::Result<bool> {
     // What was told and is not marked yet does not wait.
     marking::mark_now(ledgers).await;
     let now = ledgers.clock.now();
@@ -65,10 +66,16 @@ async fn put_back(ledgers: &Ledgers, user_id: u64) -> sqlx::Result<bool> {
     .fetch_optional(&mut *tx)
     .await?;
     let Some(user) = held.filter(|user| !user.waits) else { return Ok(false) };
+    let standing = standing_sessions(&mut tx, user_id, now).await?;
+    if !standing.iter().any(|it| it.id == *session) {
+        // Nothing was looked into.
+        ledgers.resting.forget(user_id);
+        return Ok(false);
+    }
     let mut changes: Vec<Change> =
         user.watermark.map(|at| Change::RevokeAll { at }).into_iter().collect();
     changes.extend(revoked_tokens(&mut tx, user_id, now).await?);
-    changes.extend(standing_sessions(ledgers, &mut tx, user_id, now).await?);
+    changes.extend(standing.iter().map(|session| session.change(&ledgers.uses)));
     delivery::commit(ledgers, tx, user_id, Decided { changes, fence: None }).await?;
     Ok(true)
 }
@@ -92,12 +99,11 @@ async fn revoked_tokens(
 
 /// Idle ones as well: Redis sees by itself whether they are, and may know better.
 async fn standing_sessions(
-    ledgers: &Ledgers,
     tx: &mut MySqlConnection,
     user_id: u64,
     now: Timestamp,
-) -> sqlx::Result<Vec<Change>> {
-    let sessions = standing!(query_as!(
+) -> sqlx::Result<Vec<SessionRow>> {
+    standing!(query_as!(
         SessionRow,
         r#"select s.id as "id: SessionId", s.user_id, s.device_info as "device: Json<Value>",
                   s.ip_address, s.created_at as "created_at: Timestamp",
@@ -111,6 +117,5 @@ async fn standing_sessions(
         now,
     ))
     .fetch_all(tx)
-    .await?;
-    Ok(sessions.iter().map(|session| session.change(&ledgers.uses)).collect())
+    .await
 }

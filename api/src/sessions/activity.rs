@@ -87,7 +87,7 @@ impl Activity {
             Ok(is_live) => {
                 self.uses.redis_heard(session, at);
                 if !is_live {
-                    repair::put_back_later(&self.ledgers, user_id);
+                    repair::put_back_later(&self.ledgers, user_id, session);
                 }
             }
             Err(cause) => {

@@ -62,7 +62,7 @@ impl Bearer {
             Ok(Verdict::Revoked) => return Err(Error::DeadToken),
             Ok(Verdict::NoSession | Verdict::Idle) => {
                 must_live().await?;
-                repair::put_back_later(&self.ledgers, caller.user_id);
+                repair::put_back_later(&self.ledgers, caller.user_id, &caller.session);
             }
             // Nothing is put back: a watermark in Redis never moves back.
             Ok(Verdict::LoggedOut) => must_live().await?,
