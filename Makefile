@@ -16,6 +16,8 @@ test: built-tests ## every test, on real servers
 # The program together with the tests, so that what both are made of is compiled once. The tests take both
 # as they are.
 test test-mysql test-long: export PORTCULLIS_BUILT := yes
+# Most of them wait for a server most of the time.
+test test-mysql: export RUST_TEST_THREADS ?= $(shell expr 2 '*' "$$(nproc)")
 built-tests: install
 	@cargo build -p portcullis-module
 	@cargo build --workspace --tests --bin portcullis
