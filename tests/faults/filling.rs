@@ -7,7 +7,7 @@ use portcullis_api::ledger::hydrate::Extent;
 use portcullis_tests::{Database, Login, Redis, Service};
 
 use crate::proxy::{Proxy, Wound};
-use crate::talk::{agree, ask, eventually, ready};
+use crate::talk::{agree, ask, calls, eventually, ready};
 
 /// By somebody whose words take so long to reach Redis that many logouts overtake them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,9 +61,6 @@ async fn nobody_who_logs_out_while_ledgers_are_filled_is_revived_for_a_moment() 
 }
 
 /// How often Redis has been asked for its time.
-fn times_asked(auth: &Service) -> u64 {
-    let mut redis = auth.redis.connection();
-    let info: String = redis::cmd("INFO").arg("commandstats").query(&mut redis).unwrap();
-    let calls = info.split_once("cmdstat_time:calls=").map(|(_, rest)| rest.split(',').next());
-    calls.flatten().map_or(0, |calls| calls.parse().unwrap())
+fn times_asked(auth: &Service) -> usize {
+    calls(&mut auth.redis.connection(), "time")
 }

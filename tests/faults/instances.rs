@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::outside::hydration;
 use crate::proxy::{Proxy, Wound};
 use crate::stage::{Stage, stage};
-use crate::talk::{agree, ask, confirming, eventually, hydrations, mark, ready};
+use crate::talk::{agree, ask, calls, confirming, eventually, hydrations, mark, ready};
 
 struct Three {
     stage: Stage,
@@ -48,21 +48,6 @@ impl Three {
                 client.raw(Method::GET, "/readyz").send().await.unwrap().status() == status
             });
         }
-    }
-
-    /// How often the module has done what this command says since the counts began. What came too late
-    /// for its fence was refused and is told again.
-    fn calls(&self, command: &str) -> u64 {
-        let mut redis = self.stage.auth.redis.connection();
-        let info: String = redis::cmd("INFO").arg("commandstats").query(&mut redis).unwrap();
-        let line = info.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:")));
-        let Some(line) = line else { return 0 };
-        let number = |name: &str| -> u64 {
-            let field =
-                line.split(',').find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
-            field.unwrap().trim().parse().unwrap()
-        };
-        number("calls") - number("failed_calls")
     }
 
     fn count_calls_from_now(&self) {
@@ -123,7 +108,7 @@ async fn what_waited_for_redis_is_delivered_once_and_only_if_it_still_holds() {
     agree(auth).await;
     three.all_ready();
     let commands = ["auth.session|create", "auth.session|revoke"];
-    let calls = commands.map(|command| three.calls(command));
+    let calls = commands.map(|command| calls(&mut auth.redis.connection(), command));
     // Twenty of the thirty sessions that began have ended meanwhile: nobody tells of those.
     assert_eq!(calls, [10, 30], "{commands:?}: once each");
     assert_eq!(hydrations(&auth.redis), before_the_outage, "this Redis has lost nothing");

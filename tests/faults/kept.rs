@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::proxy::Wound;
 use crate::stage::stage;
-use crate::talk::{agree, eventually, ready, status};
+use crate::talk::{agree, calls, eventually, ready, status};
 
 /// What is kept would outlive any test, and Redis is asked for a sign of life every five seconds.
 const LONG: Duration = Duration::from_secs(20);
@@ -27,10 +27,8 @@ fn watches(redis: &mut Connection) -> Vec<String> {
 }
 
 /// How many questions the module has been asked since they were counted.
-fn asked(redis: &mut Connection) -> u64 {
-    let info: String = redis::cmd("INFO").arg("commandstats").query(redis).unwrap();
-    let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_auth.check:calls="));
-    line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+fn asked(redis: &mut Connection) -> usize {
+    calls(redis, "auth.check")
 }
 
 /// A live session whose verdict is kept by now, if verdicts are.
@@ -47,7 +45,7 @@ async fn kept(auth: &Service, name: &str) -> Login {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_is_asked_once_about_a_token_or_each_time_if_nothing_is_to_be_kept() {
-    for (lease, is_kept, bound) in [(LONG, true, 0..25), (Duration::ZERO, false, 50..u64::MAX)] {
+    for (lease, is_kept, bound) in [(LONG, true, 0..25), (Duration::ZERO, false, 50..usize::MAX)] {
         let auth = Service::with(|settings| settings.stores.verdict_lease = lease).await;
         ready(&auth);
         let mut redis = auth.redis.connection();
@@ -64,7 +62,7 @@ async fn redis_is_asked_once_about_a_token_or_each_time_if_nothing_is_to_be_kept
 }
 
 /// How often Redis is asked while somebody who is logged in asks the service fifty times.
-async fn questions_of_fifty(auth: &Service, login: &Login) -> u64 {
+async fn questions_of_fifty(auth: &Service, login: &Login) -> usize {
     let before = asked(&mut auth.redis.connection());
     for _ in 0..50 {
         assert_eq!(status(auth, login).await, 200);

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use portcullis_tests::{Client, Login, Redis, RedisOptions, Service, captured_log, wait_until};
+use redis::Connection;
 use reqwest::Method;
 
 /// A Redis that vouches for nothing until it is told that it may, and takes no session that might
@@ -104,6 +105,14 @@ pub(crate) async fn start_anew(auth: &mut Service) {
 /// Nor does Redis, from now on.
 pub(crate) fn forget_commits(redis: &Redis) {
     redis::cmd("DEL").arg("portcullis:commits:user:").exec(&mut redis.connection()).unwrap();
+}
+
+/// How often a server has been given a command, whatever it answered.
+pub(crate) fn calls(redis: &mut Connection, command: &str) -> usize {
+    let info: String = redis::cmd("INFO").arg("commandstats").query(redis).unwrap();
+    let start = format!("cmdstat_{command}:calls=");
+    let calls = info.lines().find_map(|line| line.strip_prefix(&start)?.split(',').next());
+    calls.map_or(0, |calls| calls.parse().unwrap())
 }
 
 /// How often anybody here has begun to bring the ledgers of this Redis up to date.

@@ -5,8 +5,8 @@ use portcullis_tests::{
 };
 use redis::{Cmd, Connection, Value};
 
-use super::cast::calls;
 use super::tally::Tally;
+use crate::talk::calls;
 
 const ROUTE: u8 = 0;
 const KEY: &str = "user:1";

@@ -6,13 +6,12 @@ use std::time::Duration;
 use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::{EncodingKey, decode_header};
 use portcullis_tests::{Answer, Database, Login, Network, Process, Redis, running, wait_at_most};
-use redis::Connection;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, MySqlPool};
 
 use super::tally::Tally;
 use crate::outside::{Outside, SECRET};
-use crate::talk::{confirming, eventually, mark};
+use crate::talk::{calls, confirming, eventually, mark};
 
 /// The route of the instance that is cut off.
 pub(crate) const ROUTE: u8 = 0;
@@ -278,14 +277,6 @@ pub(crate) fn beginning_is_orphaned(network: &Network, port: u16) {
         held.iter().any(|held| held.port == port && held.bytes >= BEGINNING)
             && held.iter().all(|held| held.is_orphan)
     });
-}
-
-/// How often a server has been given a command, whatever it answered.
-pub(crate) fn calls(redis: &mut Connection, command: &str) -> usize {
-    let info: String = redis::cmd("INFO").arg("commandstats").query(redis).unwrap();
-    let start = format!("cmdstat_{command}:calls=");
-    let calls = info.lines().find_map(|line| line.strip_prefix(&start)?.split(',').next());
-    calls.map_or(0, |calls| calls.parse().unwrap())
 }
 
 /// An access token like another one, of another session.

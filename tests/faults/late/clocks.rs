@@ -8,10 +8,10 @@ use portcullis_tests::{Answer, Client, Database, Login, Network, PASSWORD, Servi
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use super::cast::{ROUTE, beginning_is_held, calls, has_begun};
+use super::cast::{ROUTE, beginning_is_held, has_begun};
 use super::held::held_up;
 use super::tally::Tally;
-use crate::talk::{agree, ask, confirming, eventually, ready};
+use crate::talk::{agree, ask, calls, confirming, eventually, ready};
 
 const HOUR: Duration = Duration::from_hours(1);
 
