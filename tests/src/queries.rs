@@ -5,9 +5,10 @@
 //! `sqlx prepare` does the same, but is a program to install.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use serde_json::Value;
 
@@ -29,8 +30,7 @@ pub fn committed_queries() -> Queries {
 pub fn described_queries(folder: &Path) -> Queries {
     let mariadb = Database::start_kind(DatabaseKind::MariaDb);
     // Cargo compiles again what is newer than its last build, and only then do the macros run.
-    let touched = Command::new("touch").args(sources_with_queries()).status().expect("touch runs");
-    assert!(touched.success(), "the sources cannot be touched");
+    let _sources = Touched::now(&sources_with_queries());
     let status = Command::new("cargo")
         .args(["check", "--quiet", "--workspace", "--all-targets"])
         .current_dir(workspace())
@@ -41,6 +41,32 @@ pub fn described_queries(folder: &Path) -> Queries {
         .expect("cargo runs; is it on the PATH?");
     assert!(status.success(), "the SQL in the source does not fit the migrations");
     read(folder)
+}
+
+/// Files that are newer than they were, until this is dropped: a build that has compiled them stands.
+struct Touched(Vec<(PathBuf, SystemTime)>);
+
+impl Touched {
+    fn now(files: &[PathBuf]) -> Self {
+        let times = files.iter().map(|path| {
+            let changed = fs::metadata(path).and_then(|about| about.modified());
+            (path.clone(), changed.expect("a file has a time"))
+        });
+        let before = Self(times.collect());
+        let touched = Command::new("touch").args(files).status().expect("touch runs");
+        assert!(touched.success(), "the sources cannot be touched");
+        before
+    }
+}
+
+impl Drop for Touched {
+    fn drop(&mut self) {
+        for (path, changed) in &self.0 {
+            // Otherwise it is compiled once more.
+            let file = File::options().write(true).open(path);
+            drop(file.and_then(|file| file.set_modified(*changed)));
+        }
+    }
 }
 
 fn read(folder: &Path) -> Queries {
