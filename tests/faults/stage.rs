@@ -1,6 +1,7 @@
 //! A service that reaches each of its stores through a proxy.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use portcullis_api::settings::Settings;
 use portcullis_tests::{Database, Redis, Service};
@@ -41,6 +42,7 @@ pub(crate) async fn stage_on(store: Redis, adjust: impl FnOnce(&mut Settings)) -
     let redis_url = format!("redis://127.0.0.1:{}", redis.port);
     let auth = Service::on(store, &url, |settings| {
         settings.stores.redis_url = Some(redis_url.into());
+        settings.stores.db_deadline = Duration::from_secs(2);
         adjust(settings);
     })
     .await;

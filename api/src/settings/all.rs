@@ -59,7 +59,8 @@ impl Settings {
         self.sessions.session_expires_in.min(self.tokens.refresh_token_expires_in)
     }
 
-    /// The defaults, with these two servers, the cheapest passwords and no environment.
+    /// The defaults, with these two servers, the cheapest passwords and no environment; and with patience,
+    /// for on a busy machine MySQL must not seem to be away that is not.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "the defaults are right, and a test says so")]
     pub fn for_tests(database_url: &str, redis_url: &str) -> Self {
@@ -69,6 +70,7 @@ impl Settings {
             Self::augment_args(Command::new("test")).mut_args(|arg| arg.env(Resettable::Reset));
         let matches = command.get_matches_from(given.iter().chain(&secret));
         let mut settings = Self::from_arg_matches(&matches).expect("the defaults parse");
+        settings.stores.db_deadline = Duration::from_secs(10);
         settings.accounts.password_memory_kib = 8;
         settings.accounts.password_iterations = 1;
         settings

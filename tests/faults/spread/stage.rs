@@ -80,6 +80,12 @@ impl Spread {
         answer.json["propagation"].as_str().unwrap_or("confirmed").to_owned()
     }
 
+    /// While a primary is away, and until this one has taken its place, somebody is still to be told.
+    pub(super) fn cannot_have_heard(&self, told: &str, replica: usize) {
+        let is_replaced = role(&self.nodes[replica]) == "master";
+        assert!(told == "pending" || is_replaced, "{}: told {told}", self.name);
+    }
+
     /// How many times any instance accepts any of these.
     pub(super) async fn accepted(&self, people: &[usize]) -> usize {
         let logins: Vec<&Login> = people.iter().map(|at| &self.people[*at]).collect();
