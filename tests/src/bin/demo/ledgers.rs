@@ -87,7 +87,8 @@ impl Ledgers {
             screen.answer(&format!("primary    {}, replica {}", ports.0, ports.1));
         }
         screen.note("kill a primary and log in again: its replica takes over within seconds");
-        screen.command(&format!("kill -9 {}", cluster.nodes[0].pid()));
+        // Not the one that the commands below ask.
+        screen.command(&format!("kill -9 {}", cluster.nodes[1].pid()));
     }
 }
 

@@ -36,8 +36,8 @@ fn main() -> ExitCode {
     let Arguments { stay, cluster } = Arguments::parse();
     let size = if cluster { Size::Cluster } else { Size::One };
     let screen = Screen::new();
-    let result =
-        end_on_signals().and_then(|()| if stay { run(screen, size) } else { demo(screen, size) });
+    let result = end_on_signals(stay)
+        .and_then(|()| if stay { run(screen, size) } else { demo(screen, size) });
     if let Err(fault) = result {
         screen.failure(&format!("{fault:#}"));
         return ExitCode::FAILURE;
@@ -57,20 +57,21 @@ fn demo(screen: Screen, size: Size) -> Result<()> {
 
 fn run(screen: Screen, size: Size) -> Result<()> {
     let mut stage = Stage::set(screen, size)?;
-    stage.show_around();
+    stage.show_around()?;
     stage.wait_for_the_service();
     anyhow::bail!("the service ended by itself and said:\n{}", stage.service_log())
 }
 
-/// The kernel kills our children with us, so leaving is all there is to do.
-fn end_on_signals() -> Result<()> {
+/// The kernel kills our children with us, so leaving is all there is to do; and no failure where it is how
+/// it is meant to end.
+fn end_on_signals(is_the_end: bool) -> Result<()> {
     let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
     // Blocked before any thread exists, so that only the thread below ever gets them.
     signals.thread_block()?;
     thread::spawn(move || {
         let signal = signals.wait();
         eprintln!("\nstopped; everything started here is gone");
-        exit(128 + signal.map_or(0, |signal| signal as i32));
+        exit(if is_the_end { 0 } else { 128 + signal.map_or(0, |signal| signal as i32) });
     });
     Ok(())
 }

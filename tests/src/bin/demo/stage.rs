@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
 use portcullis_tests::{
@@ -33,7 +33,12 @@ pub(crate) struct Stage {
     pub(crate) is_private: bool,
     database_url: String,
     redis_url: String,
+    settings: Vec<(String, String)>,
 }
+
+/// Who can log in at once, where nobody else's data can be.
+const EMAIL: &str = "ada@example.org";
+const PASSWORD: &str = "correct horse battery staple";
 
 impl Stage {
     /// Starts everything and waits until the service is ready.
@@ -81,6 +86,7 @@ impl Stage {
             is_private,
             database_url,
             redis_url,
+            settings,
         })
     }
 
@@ -104,7 +110,7 @@ impl Stage {
     }
 
     /// Where everything is and what to try first.
-    pub(crate) fn show_around(&self) {
+    pub(crate) fn show_around(&self) -> Result<()> {
         let screen = self.screen;
         screen.heading("Portcullis is running. Ctrl-C ends it.");
         screen.answer(&format!("service    {}", self.url));
@@ -117,13 +123,18 @@ impl Stage {
             redis.show_around(screen);
         }
         screen.heading("Three commands to try");
-        let register = serde_json::json!({
-            "email": "ada@example.org", "password": "correct horse battery staple",
-            "first_name": "Ada", "last_name": "Lovelace",
-        });
-        let (health, new) =
-            (format!("{}/health", self.url), format!("{}/api/v1/auth/register", self.url));
-        let body = register.to_string();
+        let mut body = serde_json::json!({ "email": EMAIL, "password": PASSWORD });
+        let path = if self.is_private {
+            self.add_ada()?;
+            "login-enhanced"
+        } else {
+            body["first_name"] = "Ada".into();
+            body["last_name"] = "Lovelace".into();
+            "register"
+        };
+        let (health, entry) =
+            (format!("{}/health", self.url), format!("{}/api/v1/auth/{path}", self.url));
+        let body = body.to_string();
         let curl = |arguments: &[&str]| {
             screen.command(&typed(
                 "curl",
@@ -131,10 +142,23 @@ impl Stage {
             ));
         };
         curl(&[&health]);
-        curl(&["-X", "POST", &new, "-H", "Content-Type: application/json", "-d", &body]);
+        curl(&["-X", "POST", &entry, "-H", "Content-Type: application/json", "-d", &body]);
         let check =
             ["AUTH.CHECK", "user:1", "some-token", "SESSION", "some-session"].map(String::from);
         screen.command(&typed("redis-cli", &[self.redis_cli.as_slice(), &check].concat()));
+        Ok(())
+    }
+
+    fn add_ada(&self) -> Result<()> {
+        let name = ["--first-name", "Ada", "--last-name", "Lovelace"];
+        let output = Command::new(binary_path())
+            .args(["user", "create", "--verified", "--password-env", "ADAS", "--email", EMAIL])
+            .args(name)
+            .env("ADAS", PASSWORD)
+            .envs(self.settings.iter().cloned())
+            .output()
+            .context("portcullis does not run")?;
+        succeeded("the account was not made", &output)
     }
 }
 
@@ -204,8 +228,12 @@ fn migrate(screen: Screen, settings: &[(String, String)]) -> Result<()> {
         .envs(settings.iter().cloned())
         .output()
         .context("portcullis does not run")?;
+    succeeded("the migrations failed", &output)
+}
+
+fn succeeded(otherwise: &str, output: &Output) -> Result<()> {
     let complaint = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "the migrations failed:\n{complaint}");
+    ensure!(output.status.success(), "{otherwise}:\n{complaint}");
     Ok(())
 }
 
