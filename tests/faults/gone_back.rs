@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::proxy::Proxy;
-use crate::talk::{accepted, ask, confirming, eventually, is_ready, ready, status};
+use crate::talk::{accepted, ask, confirming, eventually, is_ready, ready, ready_again, status};
 
 /// What the service says about its database.
 async fn said(auth: &Service) -> String {
@@ -173,7 +173,7 @@ async fn f_03_a_restored_redis_is_told_what_it_has_lost_before_it_is_believed() 
     auth.redis.kill();
     auth.redis.start_again();
     assert!(noted(&auth.redis).len() < before.len(), "the logout is noted after the snapshot");
-    ready(&auth);
+    ready_again(&auth);
     let after = noted(&auth.redis);
     assert!(before.iter().all(|note| after.contains(note)), "{before:?} {after:?}");
 }

@@ -4,7 +4,7 @@ use portcullis_tests::{Database, Login, Redis, Service};
 use sqlx::MySqlPool;
 
 use crate::outside::Outside;
-use crate::talk::{ask, confirming, eventually, info, mark, ready};
+use crate::talk::{ask, confirming, eventually, info, mark, ready, ready_again};
 
 /// Loses somebody's ledger: it comes back if everybody's is filled in, and only then.
 fn lose(redis: &Redis, login: &Login) {
@@ -75,7 +75,7 @@ async fn a_key_that_is_copied_makes_no_mark() {
     redis::cmd("SAVE").exec(&mut redis).unwrap();
     auth.redis.kill();
     auth.redis.start_again();
-    ready(&auth);
+    ready_again(&auth);
     assert_eq!(ask(&auth, &alice), "OK");
 }
 

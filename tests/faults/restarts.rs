@@ -5,7 +5,9 @@ use std::time::Duration;
 use portcullis_tests::{Database, Login, Redis, Service};
 use serde_json::json;
 
-use crate::talk::{accepted, ask, confirming, eventually, forget_commits, mark, ready, set_mark};
+use crate::talk::{
+    accepted, ask, confirming, eventually, forget_commits, mark, ready, ready_again, set_mark,
+};
 
 async fn on(redis: Redis) -> Service {
     let auth = Service::on(redis, &Database::shared().fresh_database("faults"), |_| {}).await;
@@ -128,7 +130,7 @@ async fn what_was_committed_behind_the_mark_is_told_again_as_well() {
     assert!(log_out(&auth, &people[0]).await);
     auth.redis.kill();
     auth.redis.start_again();
-    ready(&auth);
+    ready_again(&auth);
     assert_eq!(ask(&auth, &people[0]), "NO_SESSION");
     assert_eq!(ask(&auth, &people[1]), "OK");
 }

@@ -9,7 +9,9 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::endpoints::INTROSPECTOR;
-use crate::talk::{accepted, agree, ask, confirming, eventually, mark, ready, set_mark};
+use crate::talk::{
+    accepted, agree, ask, confirming, eventually, mark, ready, ready_again, set_mark,
+};
 use crate::talk::{start_anew, waiting};
 use crate::vouching::Vouching;
 
@@ -54,7 +56,7 @@ impl Scene {
     fn restart_redis(&mut self) {
         self.auth.redis.kill();
         self.auth.redis.start_again();
-        ready(&self.auth);
+        ready_again(&self.auth);
     }
 
     fn is_everybody_filled_in(&self) -> bool {
@@ -255,13 +257,8 @@ async fn everybody_is_filled_in_once_redis_has_evicted_something() {
         redis::cmd("CONFIG").arg("SET").arg(name).arg(value).exec(&mut redis).unwrap();
     };
     set("maxmemory-policy", "volatile-random");
-    redis::cmd("SET")
-        .arg("k")
-        .arg("v")
-        .arg("EX")
-        .arg(100)
-        .exec(&mut scene.auth.redis.connection())
-        .unwrap();
+    let key = ["k", "v", "EX", "100"];
+    redis::cmd("SET").arg(&key).exec(&mut scene.auth.redis.connection()).unwrap();
     set("maxmemory", "1");
     let mut other = scene.auth.redis.connection();
     eventually("something is evicted", async || {

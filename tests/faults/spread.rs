@@ -81,7 +81,7 @@ async fn empty(spread: &mut Spread) {
     spread.settle().await;
     let root = spread.auth.logged_in("root").await;
     let at = spread.node_of_somebody();
-    let replica = spread.replica_of(at);
+    let replica = spread.find_replica_of(at);
     spread.nodes[at].freeze();
     let told = spread.log_everybody_out(&root).await;
     spread.cannot_have_heard(&told, replica);
@@ -109,7 +109,7 @@ async fn hang(spread: &mut Spread) {
     let (leaver, replica) = (spread.somebody_of(at), spread.replica_of(at));
     spread.nodes[at].freeze();
     let told = spread.log_out(leaver).await;
-    spread.cannot_have_heard(&told, replica);
+    spread.cannot_have_heard(&told, Some(replica));
     spread.look().await;
     wait_until("a replica is promoted", || role(&spread.nodes[replica]) == "master");
     spread.nothing_waits();
@@ -138,7 +138,7 @@ async fn kill(spread: &mut Spread) {
     spread.mysql.heal();
     spread.eventually_reaches_mysql();
     let told = spread.log_out(leaver).await;
-    spread.cannot_have_heard(&told, replica);
+    spread.cannot_have_heard(&told, Some(replica));
     spread.look().await;
     wait_until("a replica is promoted", || role(&spread.nodes[replica]) == "master");
     spread.settle().await;

@@ -8,7 +8,7 @@ use serde_json::json;
 use sqlx::{Connection as _, MySql, MySqlConnection, QueryBuilder};
 
 use crate::endpoints::INTROSPECTOR;
-use crate::talk::{accepted, ask, confirming, eventually, ready, waiting};
+use crate::talk::{accepted, ask, confirming, eventually, ready, ready_again, waiting};
 
 /// Beyond any user that signs up here.
 const STUCK: u64 = 1_000_000;
@@ -182,7 +182,7 @@ async fn f_02_what_a_slow_transaction_ends_is_told_to_a_redis_that_comes_back_fr
     row.execute(&mut slow).await.unwrap();
     write_rows(&auth, STUCK, 10_100, true).await;
     redis(&auth, &["FLUSHALL"]);
-    ready(&auth);
+    ready_again(&auth);
     redis(&auth, &["SAVE"]);
     let end = "update user_sessions set is_active = false where id = ?";
     sqlx::query(end).bind(&people[0].session).execute(&mut slow).await.unwrap();
@@ -190,7 +190,7 @@ async fn f_02_what_a_slow_transaction_ends_is_told_to_a_redis_that_comes_back_fr
     eventually("it has been told", async || ask(&auth, &people[0]) == "NO_SESSION");
     auth.redis.kill();
     auth.redis.start_again();
-    ready(&auth);
+    ready_again(&auth);
     assert_eq!(ask(&auth, &people[0]), "NO_SESSION");
     assert_eq!(ask(&auth, &people[1]), "OK");
     assert_eq!(accepted(&auth, &people).await, 1);

@@ -23,6 +23,13 @@ pub(crate) fn ready(auth: &Client) {
     eventually("the service is ready", async || is_ready(auth).await);
 }
 
+/// The same after Redis has lost what it had or was started anew: until then what the service says may be
+/// of before.
+pub(crate) fn ready_again(auth: &Service) {
+    eventually("Redis is vouched for", async || info(&auth.redis, "portcullis_confirmed") == "1");
+    ready(auth);
+}
+
 /// Whether it says so now.
 pub(crate) async fn is_ready(auth: &Client) -> bool {
     auth.raw(Method::GET, "/readyz").send().await.unwrap().status() == 200

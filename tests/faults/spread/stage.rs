@@ -80,9 +80,9 @@ impl Spread {
         answer.json["propagation"].as_str().unwrap_or("confirmed").to_owned()
     }
 
-    /// While a primary is away, and until this one has taken its place, somebody is still to be told.
-    pub(super) fn cannot_have_heard(&self, told: &str, replica: usize) {
-        let is_replaced = role(&self.nodes[replica]) == "master";
+    /// While a primary is away, and until a replica has taken its place, somebody is still to be told.
+    pub(super) fn cannot_have_heard(&self, told: &str, replica: Option<usize>) {
+        let is_replaced = replica.is_some_and(|at| role(&self.nodes[at]) == "master");
         assert!(told == "pending" || is_replaced, "{}: told {told}", self.name);
     }
 
@@ -219,12 +219,17 @@ impl Spread {
 
     /// A running replica of this node.
     pub(super) fn replica_of(&self, node: usize) -> usize {
+        self.find_replica_of(node).expect("the node has a replica")
+    }
+
+    /// Nothing once it has taken another's place.
+    pub(super) fn find_replica_of(&self, node: usize) -> Option<usize> {
         let port = self.nodes[node].port();
         let is_replica = |at: &usize| {
             let node = &self.nodes[*at];
             node.is_running() && primary_of(node) == Some(port)
         };
-        (0..self.nodes.len()).find(is_replica).expect("the node has a replica")
+        (0..self.nodes.len()).find(is_replica)
     }
 
     pub(super) fn another_primary(&self, than: usize) -> usize {
