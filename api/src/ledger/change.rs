@@ -3,7 +3,7 @@
 use portcullis_core::Digest;
 use redis::Cmd;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::fence::Fence;
@@ -133,9 +133,21 @@ impl Propagation {
     }
 }
 
-/// What a ledger keeps of a session's device.
-pub(crate) fn device_text(device: &Value, ip_address: &str) -> String {
-    let part = |name: &str| device.get(name).cloned().unwrap_or_default();
-    let (browser, os, device) = (part("browser"), part("os"), part("device"));
-    json!({ "browser": browser, "os": os, "device": device, "ip": ip_address }).to_string()
+/// What a ledger keeps of a session's device, each part as it is given.
+#[derive(Default, Serialize, Deserialize)]
+struct Kept<'a> {
+    #[serde(borrow)]
+    browser: Option<&'a RawValue>,
+    #[serde(borrow)]
+    device: Option<&'a RawValue>,
+    #[serde(skip_deserializing)]
+    ip: &'a str,
+    #[serde(borrow)]
+    os: Option<&'a RawValue>,
+}
+
+/// The same as text, from a device in JSON; there may be less to it than is asked for.
+pub(crate) fn device_text(device: &str, ip: &str) -> String {
+    let kept = Kept { ip, ..serde_json::from_str(device).unwrap_or_default() };
+    serde_json::to_string(&kept).unwrap_or_default()
 }

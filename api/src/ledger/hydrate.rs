@@ -23,6 +23,7 @@
 mod endings;
 mod everywhere;
 mod fill;
+mod parts;
 mod run;
 mod since;
 mod sweep;

@@ -7,7 +7,7 @@
 //! and their sessions are held. So it cannot overtake an ending, and whatever ends them afterwards
 //! is told afterwards. Endings come before sessions: no session is ever there without them.
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 use sqlx::MySqlConnection;
 use sqlx::types::Json;
 
@@ -105,7 +105,7 @@ async fn standing_sessions(
 ) -> sqlx::Result<Vec<SessionRow>> {
     standing!(query_as!(
         SessionRow,
-        r#"select s.id as "id: SessionId", s.user_id, s.device_info as "device: Json<Value>",
+        r#"select s.id as "id: SessionId", s.user_id, s.device_info as "device: Json<Box<RawValue>>",
                   s.ip_address, s.created_at as "created_at: Timestamp",
                   s.last_activity as "last_activity: Timestamp",
                   s.expires_at as "expires_at: Timestamp", s.idle_timeout_s

@@ -1,6 +1,6 @@
 //! A session that stands, as MySQL has it, and what its ledger is told of it.
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 use sqlx::types::Json;
 
 use super::change::{Change, device_text};
@@ -13,7 +13,7 @@ use crate::base::session_id::SessionId;
 pub(super) struct SessionRow {
     pub(super) id: SessionId,
     pub(super) user_id: u64,
-    pub(super) device: Json<Value>,
+    pub(super) device: Json<Box<RawValue>>,
     pub(super) ip_address: String,
     pub(super) created_at: Timestamp,
     pub(super) last_activity: Timestamp,
@@ -31,7 +31,7 @@ impl SessionRow {
             seen_at: Some(seen_at),
             expires_at: self.expires_at,
             idle_s: self.idle_timeout_s,
-            device: device_text(&self.device.0, &self.ip_address),
+            device: device_text(self.device.get(), &self.ip_address),
         }
     }
 }

@@ -178,7 +178,7 @@ impl Opening {
             seen_at: None,
             expires_at,
             idle_s: idle_timeout_s,
-            device: device_text(&json!(client.device), &ip_address),
+            device: device_text(&json!(client.device).to_string(), &ip_address),
         })
     }
 }

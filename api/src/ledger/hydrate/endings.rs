@@ -11,7 +11,7 @@ use std::time::Duration;
 use redis::Pipeline;
 use sqlx::types::Json;
 
-use super::work::{BATCH, Fault, PATIENCE, Work, within};
+use super::work::{BATCH, Counts, Fault, PATIENCE, Work, within};
 use crate::base::clock::Timestamp;
 use crate::ledger::change::Change;
 use crate::ledger::outbox::mark;
@@ -176,8 +176,9 @@ impl Work<'_> {
                 endings += 1;
             }
         }
-        self.counts.endings += endings;
-        self.tell(pipeline).await
+        self.tell(pipeline).await?;
+        self.count(Counts { endings, ..Counts::default() });
+        Ok(())
     }
 
     /// What these rows say has been told by now, in one way or another, to a server that is vouched for;

@@ -12,7 +12,7 @@ use crate::ledger::{returning, roster};
 use crate::store::history::Finding;
 
 /// Brings all ledgers up to date, wherever they are; `None` if they are. One server that cannot be is no
-/// reason to leave the others as they are.
+/// reason to leave the others as they are. What has been told so far is reported.
 pub async fn bring_all_up_to_date(
     ledgers: &Ledgers,
     extent: Extent,
@@ -25,26 +25,16 @@ pub async fn bring_all_up_to_date(
     if Box::pin(returning::look_at_both(ledgers)).await? != Finding::Whole {
         return Err(Fault::GoneBack);
     }
-    let so_far = Mutex::new(vec![Counts::default(); holders.len()]);
-    let sum = |each: &[Counts]| each.iter().fold(Counts::default(), |sum, one| sum.and(one));
-    let note = |at: usize, counts: &Counts| {
-        let mut each = so_far.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mine) = each.get_mut(at) {
-            *mine = *counts;
-        }
-        report(&sum(&each));
+    let so_far = Mutex::new(Counts::default());
+    let note = |more: &Counts| {
+        let mut sum = so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        *sum = sum.and(more);
+        report(&sum);
     };
-    let work = holders.iter().enumerate().map(|(at, lines)| {
-        let note = &note;
-        async move {
-            let report = move |counts: &Counts| note(at, counts);
-            bring_up_to_date(ledgers, lines, extent, &report).await
-        }
-    });
+    let work = holders.iter().map(|lines| bring_up_to_date(ledgers, lines, extent, &note));
     let done: Vec<_> = join_all(work).await.into_iter().collect::<Result<_, _>>()?;
     if !ledgers.shards.is_whole() {
         return Err(unavailable("some slots of the cluster have no server that answers").into());
     }
-    let done: Vec<Counts> = done.into_iter().flatten().collect();
-    Ok(if done.is_empty() { None } else { Some(sum(&done)) })
+    Ok(done.into_iter().flatten().reduce(|sum: Counts, one| sum.and(&one)))
 }

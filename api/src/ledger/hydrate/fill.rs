@@ -2,11 +2,12 @@
 //! without them.
 
 use redis::Pipeline;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Executor as _};
 
-use super::work::{BATCH, Fault, Work, places, within};
+use super::parts::Part;
+use super::work::{BATCH, Counts, Fault, Work, places, within};
 use crate::base::clock::Timestamp;
 use crate::base::log_targets as log;
 use crate::base::session_id::SessionId;
@@ -25,7 +26,12 @@ const MEETINGS: usize = 20;
 /// Which sessions are filled in.
 #[derive(Clone, Copy)]
 enum Which<'a> {
-    Next { after: &'a str, batch: u32 },
+    /// So many of a part.
+    Next {
+        after: &'a str,
+        until: &'a str,
+        batch: u32,
+    },
     Of(&'a [u64]),
 }
 
@@ -60,8 +66,8 @@ impl Work<'_> {
                 pipeline.add_command(change.command(&self.ledgers.key(row.id), now, None));
                 watermarks += 1;
             }
-            self.counts.watermarks += watermarks;
             self.tell(pipeline).await?;
+            self.count(Counts { watermarks, ..Counts::default() });
             match rows.last() {
                 Some(last) if rows.len() == BATCH as usize => after = last.id,
                 Some(_) | None => return Ok(()),
@@ -93,8 +99,8 @@ impl Work<'_> {
                 pipeline.add_command(change.command(&self.ledgers.key(row.user_id), now, None));
                 revocations += 1;
             }
-            self.counts.revocations += revocations;
             self.tell(pipeline).await?;
+            self.count(Counts { revocations, ..Counts::default() });
             match rows.last() {
                 Some(last) if rows.len() == BATCH as usize => after = last.id,
                 Some(_) | None => return Ok(()),
@@ -102,18 +108,22 @@ impl Work<'_> {
         }
     }
 
-    /// Behind a fence for each batch. One that comes too late is read again, in a smaller batch; one
-    /// that is refused by itself is left out, which refuses too much and is put back at its next use.
-    pub(super) async fn fill_sessions(&mut self, now: Timestamp) -> Result<(), Fault> {
-        let mut after = String::new();
+    /// The sessions of one part, behind a fence for each batch. One that comes too late is read again, in a
+    /// smaller batch; one that is refused by itself is left out, which refuses too much and is put back at
+    /// its next use.
+    pub(super) async fn fill_part(&mut self, part: &Part, now: Timestamp) -> Result<(), Fault> {
+        let Part { mut after, until } = part.clone();
         let mut batch = BATCH;
         loop {
-            let next = Which::Next { after: &after, batch };
+            let next = Which::Next { after: &after, until: &until, batch };
             let Some(rows) = self.try_to_fill(next, batch == 1, now).await? else {
                 batch = batch.div_ceil(2).min(BATCH / 2);
                 continue;
             };
-            let Some(last) = rows.last() else { return Ok(()) };
+            let is_more = |last: &&SessionRow| {
+                rows.len() == batch as usize && last.id.as_str() < until.as_str()
+            };
+            let Some(last) = rows.last().filter(is_more) else { return Ok(()) };
             last.id.as_str().clone_into(&mut after);
             batch = (batch * 2).min(BATCH);
         }
@@ -167,7 +177,8 @@ impl Work<'_> {
                 "Redis rejected a session"
             );
         }
-        self.counts.sessions += here.len() as u64;
+        let sessions = here.len() as u64;
+        self.count(Counts { sessions, ..Counts::default() });
         Ok(Some(rows))
     }
 
@@ -183,7 +194,9 @@ impl Work<'_> {
         for _ in 0..MEETINGS {
             within(self.db.execute("start transaction")).await?;
             let held = match which {
-                Which::Next { after, batch } => self.next_sessions(after, batch, now).await,
+                Which::Next { after, until, batch } => {
+                    self.next_sessions((after, until), batch, now).await
+                }
                 Which::Of(users) => self.sessions_of(users, now).await,
             };
             match held {
@@ -196,22 +209,23 @@ impl Work<'_> {
 
     async fn next_sessions(
         &mut self,
-        after: &str,
+        (after, until): (&str, &str),
         batch: u32,
         now: Timestamp,
     ) -> Result<Vec<SessionRow>, Fault> {
         let asked = standing!(query_as!(
             SessionRow,
             r#"select s.id as "id: SessionId", s.user_id,
-                          s.device_info as "device: Json<Value>", s.ip_address,
+                          s.device_info as "device: Json<Box<RawValue>>", s.ip_address,
                           s.created_at as "created_at: Timestamp",
                           s.last_activity as "last_activity: Timestamp",
                           s.expires_at as "expires_at: Timestamp", s.idle_timeout_s
                      from user_sessions s
-                    where s.id > ? and "#
+                    where s.id > ? and s.id <= ? and "#
                 + STANDING
                 + " order by s.id limit ? lock in share mode",
             after,
+            until,
             now,
             batch,
         ))

@@ -13,7 +13,7 @@ use redis::{Pipeline, RedisError, Value};
 use sqlx::AssertSqlSafe;
 
 use super::endings::{LateFrom, Waiting};
-use super::work::{BATCH, Fault, Work, places, within};
+use super::work::{BATCH, Counts, Fault, Work, places, within};
 use crate::base::clock::Timestamp;
 use crate::ledger::change::Change;
 use crate::ledger::lives::Seen;
@@ -208,8 +208,8 @@ impl Work<'_> {
         let asked = users.iter().fold(sqlx::query_as(select), |asked, id| asked.bind(*id));
         let revoked: Vec<(u64, String, Timestamp)> =
             within(asked.bind(now).fetch_all(&mut *self.db)).await?;
-        self.counts.watermarks += watermarks.len() as u64;
-        self.counts.revocations += revoked.len() as u64;
+        let (watermarked, revocations) = (watermarks.len() as u64, revoked.len() as u64);
+        self.count(Counts { watermarks: watermarked, revocations, ..Counts::default() });
         let watermarks = watermarks.into_iter().map(|(id, at)| (id, Change::RevokeAll { at }));
         let revoked = revoked.into_iter().map(|(user_id, digest, expires_at)| {
             (user_id, Change::Blacklist { digest, expires_at })

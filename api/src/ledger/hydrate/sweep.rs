@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use redis::{Pipeline, RedisError, Value};
 use sqlx::{AssertSqlSafe, Connection as _};
 
-use super::work::{BATCH, Fault, Work, places, within};
+use super::work::{BATCH, Counts, Fault, Work, places, within};
 use crate::base::clock::Timestamp;
 use crate::store::standing::standing;
 
@@ -50,12 +50,14 @@ impl Work<'_> {
             .collect();
         let ids: Vec<&str> = held.iter().map(|(_, id)| id.as_str()).collect();
         let standing = self.standing(&ids, now).await?;
-        let mut pipeline = Pipeline::new();
+        let (mut pipeline, mut swept) = (Pipeline::new(), 0);
         for (key, id) in held.iter().filter(|(_, id)| !standing.contains(id)) {
             pipeline.cmd("AUTH.SESSION").arg("REVOKE").arg(key).arg(id);
-            self.counts.swept += 1;
+            swept += 1;
         }
-        self.tell(pipeline).await
+        self.tell(pipeline).await?;
+        self.count(Counts { swept, ..Counts::default() });
+        Ok(())
     }
 
     /// Those of the sessions that stand in MySQL. Whether they are in use Redis may know better, so

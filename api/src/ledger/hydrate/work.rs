@@ -112,6 +112,7 @@ pub(super) struct Work<'a> {
     pub(super) db: PoolConnection<MySql>,
     pub(super) redis: MultiplexedConnection,
     pub(super) counts: Counts,
+    /// Who hears of what is told, each time of that alone.
     pub(super) report: &'a (dyn Fn(&Counts) + Send + Sync),
     /// In which slots.
     pub(super) scope: Slots,
@@ -138,6 +139,12 @@ impl Work<'_> {
         self.ledgers.is_ours(key) && self.scope.has(self.ledgers.shards.slot(key))
     }
 
+    /// So much more was told.
+    pub(super) fn count(&mut self, more: Counts) {
+        self.counts = self.counts.and(&more);
+        (self.report)(&more);
+    }
+
     /// One round trip; whatever is refused stops the work, for Redis would lack it.
     pub(super) async fn tell(&mut self, pipeline: Pipeline) -> Result<(), Fault> {
         let refused = self.try_tell(pipeline).await?;
@@ -150,7 +157,6 @@ impl Work<'_> {
         pipeline: Pipeline,
     ) -> Result<Option<ServerError>, Fault> {
         let (_, refused) = self.ask(pipeline).await?;
-        (self.report)(&self.counts);
         tracing::debug!(target: log::HYDRATE_FILL, told = %self.counts, "some of it was told");
         Ok(refused)
     }
