@@ -15,6 +15,7 @@ mod kills;
 mod late;
 mod leases;
 mod load;
+mod loading;
 mod lost;
 mod marks;
 mod matrix;

@@ -33,6 +33,8 @@ pub(crate) struct Sight {
     /// The same for verdicts that are kept; a module of an earlier version names none.
     pub(crate) check_life: Option<i64>,
     is_primary: bool,
+    /// It reads what it had before it was started, and answers about no key.
+    pub(crate) is_loading: bool,
     /// Whether it is a node of a cluster.
     is_clustered: bool,
     /// What it lacks to be of any use.
@@ -121,6 +123,7 @@ impl Sight {
             life,
             check_life: None,
             is_primary: true,
+            is_loading: false,
             is_clustered: false,
             lack: None,
             is_confirmed: true,
@@ -211,7 +214,8 @@ pub(crate) async fn sight(
     is_of_a_cluster: bool,
 ) -> RedisResult<Sight> {
     let mut questions = redis::pipe();
-    questions.cmd("INFO").arg("server").arg("replication").arg("stats").arg("portcullis");
+    let sections = ["server", "persistence", "replication", "stats", "portcullis"];
+    questions.cmd("INFO").arg(&sections);
     let (info, witness): (String, Witness) = if is_of_a_cluster {
         let (info,) = questions.query_async(redis).await?;
         (info, Witness::Needless)
@@ -231,6 +235,7 @@ pub(crate) async fn sight(
         life: field("portcullis_fence_life").unwrap_or_default().to_owned(),
         check_life: field("portcullis_check_life").and_then(|life| life.parse().ok()),
         is_primary: field("role") == Some("master"),
+        is_loading: field("loading") == Some("1"),
         is_clustered: is_node(&info),
         lack: Lack::seen_in(&info),
         is_confirmed: field("portcullis_confirmed") == Some("1"),

@@ -86,8 +86,7 @@ pub(crate) async fn run(ledgers: Ledgers, lines: Arc<Lines>) {
                 } else {
                     tracing::debug!(target: log::WATCH, %cause, "Redis still cannot be trusted");
                 }
-                rest = (rest * 2).min(LONGEST_REST);
-                if needs_an_operator(&lines, &cause) { LONG_REST } else { rest }
+                rest_after(&lines, &cause, &mut rest)
             }
         };
         let trouble = async {
@@ -102,6 +101,16 @@ pub(crate) async fn run(ledgers: Ledgers, lines: Arc<Lines>) {
     }
 }
 
+/// How long the line is left alone after a failure: longer each time, but for what ends by itself.
+fn rest_after(lines: &Lines, cause: &Fault, rest: &mut Duration) -> Duration {
+    if matches!(cause, Fault::Loading) {
+        *rest = FIRST_REST;
+        return LOOK_EVERY;
+    }
+    *rest = (*rest * 2).min(LONGEST_REST);
+    if needs_an_operator(lines, cause) { LONG_REST } else { *rest }
+}
+
 /// Whether trying again at once would only be work and lines in the log: no module, a right or a
 /// command that is missing, a database without its tables.
 fn needs_an_operator(lines: &Lines, cause: &Fault) -> bool {
@@ -113,7 +122,9 @@ fn needs_an_operator(lines: &Lines, cause: &Fault) -> bool {
         }
         Fault::Database(cause) => told::lacks_steps(cause),
         Fault::Replaced | Fault::GoneBack => true,
-        Fault::Elsewhere | Fault::Replica | Fault::Disturbed | Fault::Late => false,
+        Fault::Elsewhere | Fault::Loading | Fault::Replica | Fault::Disturbed | Fault::Late => {
+            false
+        }
     }
 }
 
@@ -138,6 +149,10 @@ async fn look(
         tokio::join!(lines.look(&mut redis), lines.keep(line), followed, asked);
     drop(lines.heard(line, kept));
     let sight = lines.heard(line, look)?;
+    if sight.is_loading {
+        lines.doubt();
+        return Err(Fault::Loading);
+    }
     lines.note(sight.lack)?;
     if let Err(cause) = sight.must_be(lines.is_of_a_cluster()) {
         lines.doubt();

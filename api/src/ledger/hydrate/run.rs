@@ -63,6 +63,9 @@ pub(crate) async fn bring_up_to_date(
     ledgers.shards.share_out();
     let mut redis = lines.open(PATIENCE).await?;
     let sight = lines.look(&mut redis).await?;
+    if sight.is_loading {
+        return Err(Fault::Loading);
+    }
     lines.note(sight.lack)?;
     sight.must_be(lines.is_of_a_cluster())?;
     let (claim, is_of_a_cluster) = (ledgers.shards.claim_of(lines), lines.is_of_a_cluster());

@@ -80,6 +80,9 @@ pub enum Fault {
     /// Another instance is at it.
     #[error("another instance is bringing the ledgers up to date")]
     Elsewhere,
+    /// What it had before is not there yet, nor what it says of that.
+    #[error("Redis is still reading its data: wait until it has")]
+    Loading,
     /// Only a primary takes changes.
     #[error("the server is a replica")]
     Replica,
