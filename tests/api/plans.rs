@@ -107,7 +107,7 @@ async fn of_requests(auth: &Service, alice: &Login) -> Vec<String> {
             ],
         ),
         (
-            r#"s.device_info as "device: Json<Value>", s.ip_address, s.created_at as "created_at: Timestamp", s.last_activity as "last_activity: Timestamp", s.expires_at as "expires_at: Timestamp", s.idle_timeout_s from user_sessions s where s.user_id"#,
+            r#"s.device_info as "device: Json<Box<RawValue>>", s.ip_address, s.created_at as "created_at: Timestamp", s.last_activity as "last_activity: Timestamp", s.expires_at as "expires_at: Timestamp", s.idle_timeout_s from user_sessions s where s.user_id"#,
             &[user, NOW],
         ),
         ("from token_blacklist_enhanced where user_id = ? and token_type", &[user, NOW]),
@@ -143,7 +143,7 @@ fn of_mails(alice: &Login) -> Vec<String> {
 /// The statements of cleanup, outbox, hydration, written down activity and a logout of everyone.
 fn of_the_background() -> Vec<String> {
     let id = "'session_5'";
-    let statements: [(&str, &[&str]); 31] = [
+    let statements: [(&str, &[&str]); 33] = [
         ("delete from refresh_tokens where expires_at", &[LONG_AGO, "1000"]),
         ("delete from user_sessions where expires_at", &[LONG_AGO, "1000"]),
         ("delete from token_blacklist_enhanced where", &[LONG_AGO, "1000"]),
@@ -167,7 +167,9 @@ fn of_the_background() -> Vec<String> {
         ("from (select 1 as one from revocation_outbox", &["1000"]),
         ("id > ? and tokens_valid_after is not null", &["880", "1000"]),
         ("id > ? and token_expiry > ? and token_type", &["880", NOW, "1000"]),
-        ("where s.id > ? and s.is_active", &[id, NOW, "1000"]),
+        ("where s.id > ? and s.id <= ? and s.is_active", &[id, "'session_6'", NOW, "1000"]),
+        ("from user_sessions where id > ? order by id limit 1 offset", &[id, "9"]),
+        ("select max(id) from user_sessions where id >", &[id]),
         ("from revocation_outbox where id > ? order by id", &["880", "1000"]),
         (r#"delivered_at as "at!: Timestamp", change"#, &[NOW, NOW, "880", "890", "1000"]),
         ("outbox force index (primary) where id > ? order by", &["880", "1000"]),

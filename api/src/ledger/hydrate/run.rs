@@ -29,8 +29,7 @@ pub enum Extent {
     Everything,
 }
 
-/// How much there is to fill in at most, for whoever wants to see how far it is. Not each session is looked
-/// at, which would take half as long as filling them in.
+/// How much there is to fill in at most, counted without a look at each session's user.
 pub async fn size(ledgers: &Ledgers) -> sqlx::Result<u64> {
     let now = ledgers.clock.now();
     let size = sqlx::query_scalar!(
@@ -45,8 +44,7 @@ pub async fn size(ledgers: &Ledgers) -> sqlx::Result<u64> {
     Ok(size.unsigned_abs())
 }
 
-/// Brings what one server has up to date; `None` if it is. What is told is reported, each time of that
-/// alone.
+/// Brings what one server has up to date; `None` if it is. Each time what is told then is reported.
 pub(crate) async fn bring_up_to_date(
     ledgers: &Ledgers,
     lines: &Arc<Lines>,
