@@ -197,7 +197,8 @@ async fn no_login_at_one_node_outlives_what_ended_its_user_at_another() {
             in_time += 1;
             eventually("no instance accepts it", async || group.accepting(&login).await == 0);
         }
-        assert_eq!(group.auth.live_sessions(user_id).await, 0, "in round {round}");
+        let events = group.auth.audit_trail(user_id).await;
+        assert_eq!(group.auth.live_sessions(user_id).await, 0, "in round {round}: {events:?}");
     }
     agree(&group.auth).await;
     tell(&format!(

@@ -32,9 +32,7 @@ pub(crate) struct Sight {
     pub(crate) life: String,
     /// The same for verdicts that are kept; a module of an earlier version names none.
     pub(crate) check_life: Option<i64>,
-    is_primary: bool,
-    /// It reads what it had before it was started, and answers about no key.
-    pub(crate) is_loading: bool,
+    state: State,
     /// Whether it is a node of a cluster.
     is_clustered: bool,
     /// What it lacks to be of any use.
@@ -50,6 +48,15 @@ pub(crate) struct Sight {
     pub(crate) mark: String,
     /// What marks of these ledgers are told by from those of others on the same server.
     which: String,
+}
+
+/// What a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Primary,
+    Replica,
+    /// It reads what it had before it was started, and answers about no key.
+    Loading,
 }
 
 /// The key that is lost when keys are.
@@ -81,12 +88,12 @@ pub(crate) struct Mark {
 impl Sight {
     /// Whether the ledgers here lack nothing.
     pub(crate) fn is_up_to_date(&self) -> bool {
-        self.is_primary && self.is_confirmed && self.own_mark().is_some()
+        self.is_primary() && self.is_confirmed && self.own_mark().is_some()
     }
 
     /// Whether they would lack nothing if somebody vouched for them.
     pub(crate) fn lacks_a_word(&self) -> bool {
-        self.is_primary && !self.is_confirmed && self.own_mark().is_some()
+        self.is_primary() && !self.is_confirmed && self.own_mark().is_some()
     }
 
     /// Whether ledgers may have been thrown out since it started.
@@ -96,7 +103,7 @@ impl Sight {
 
     /// Whether it is vouched for by somebody who has left no mark, as earlier versions do.
     pub(crate) fn lacks_a_mark(&self) -> bool {
-        self.is_primary && self.is_confirmed && self.mark.is_empty()
+        self.is_primary() && self.is_confirmed && self.mark.is_empty()
     }
 
     /// Refuses a node of a cluster where one server is expected to have all users, and the reverse.
@@ -122,8 +129,7 @@ impl Sight {
             run_id,
             life,
             check_life: None,
-            is_primary: true,
-            is_loading: false,
+            state: State::Primary,
             is_clustered: false,
             lack: None,
             is_confirmed: true,
@@ -137,7 +143,12 @@ impl Sight {
 
     /// Whether it takes changes.
     pub(crate) fn is_primary(&self) -> bool {
-        self.is_primary
+        self.state == State::Primary
+    }
+
+    /// Whether what it says of itself is not yet what it will be.
+    pub(crate) fn is_loading(&self) -> bool {
+        self.state == State::Loading
     }
 
     /// The mark, if it is about these ledgers.
@@ -234,8 +245,11 @@ pub(crate) async fn sight(
         run_id: field("run_id").unwrap_or_default().to_owned(),
         life: field("portcullis_fence_life").unwrap_or_default().to_owned(),
         check_life: field("portcullis_check_life").and_then(|life| life.parse().ok()),
-        is_primary: field("role") == Some("master"),
-        is_loading: field("loading") == Some("1"),
+        state: match (field("loading"), field("role")) {
+            (Some("1"), _) => State::Loading,
+            (_, Some("master")) => State::Primary,
+            _ => State::Replica,
+        },
         is_clustered: is_node(&info),
         lack: Lack::seen_in(&info),
         is_confirmed: field("portcullis_confirmed") == Some("1"),

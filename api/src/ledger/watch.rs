@@ -149,7 +149,7 @@ async fn look(
         tokio::join!(lines.look(&mut redis), lines.keep(line), followed, asked);
     drop(lines.heard(line, kept));
     let sight = lines.heard(line, look)?;
-    if sight.is_loading {
+    if sight.is_loading() {
         lines.doubt();
         return Err(Fault::Loading);
     }

@@ -61,7 +61,7 @@ pub(crate) async fn bring_up_to_date(
     ledgers.shards.share_out();
     let mut redis = lines.open(PATIENCE).await?;
     let sight = lines.look(&mut redis).await?;
-    if sight.is_loading {
+    if sight.is_loading() {
         return Err(Fault::Loading);
     }
     lines.note(sight.lack)?;
