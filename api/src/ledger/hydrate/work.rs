@@ -145,6 +145,7 @@ impl Work<'_> {
     /// So much more was told.
     pub(super) fn count(&mut self, more: Counts) {
         self.counts = self.counts.and(&more);
+        tracing::debug!(target: log::HYDRATE_FILL, told = %self.counts, "some of it was told");
         (self.report)(&more);
     }
 
@@ -160,7 +161,6 @@ impl Work<'_> {
         pipeline: Pipeline,
     ) -> Result<Option<ServerError>, Fault> {
         let (_, refused) = self.ask(pipeline).await?;
-        tracing::debug!(target: log::HYDRATE_FILL, told = %self.counts, "some of it was told");
         Ok(refused)
     }
 
